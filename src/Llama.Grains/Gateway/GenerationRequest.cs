@@ -1,0 +1,80 @@
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>One generation: a prompt of token ids, and how to go on from it.</summary>
+public sealed record GenerationRequest
+{
+    /// <summary>The prompt, begin-of-text included; at least one token.</summary>
+    public required IReadOnlyList<int> PromptTokens { get; init; }
+
+    /// <summary>Most tokens to generate; null for as many as fit the context.</summary>
+    public int? MaxTokens { get; init; }
+
+    /// <summary>How tokens are drawn.</summary>
+    public SamplingParameters Sampling { get; init; } = new();
+
+    /// <summary>Together with a token's position, determines the number that draws it: the same seed gives the same text.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Go on after end tokens, up to <see cref="MaxTokens"/>.</summary>
+    public bool IgnoreEndTokens { get; init; }
+
+    /// <summary>How many of the most probable tokens to report with each token; 0 for none.</summary>
+    public int Candidates { get; init; }
+}
+
+/// <summary>A token and its natural-log probability at temperature 1, before any truncation.</summary>
+/// <param name="Token">Its id.</param>
+/// <param name="LogProbability">Natural logarithm of its probability.</param>
+public readonly record struct Candidate(int Token, float LogProbability);
+
+/// <summary>Why a generation ended.</summary>
+public enum FinishReason
+{
+    /// <summary>An end token was drawn; it is the last token.</summary>
+    Stop,
+
+    /// <summary>The limit of tokens or the context was reached.</summary>
+    Length,
+}
+
+/// <summary>One generated token.</summary>
+/// <param name="Drawn">The token and its log-probability.</param>
+/// <param name="Candidates">The most probable tokens, best first; as many as were asked for.</param>
+/// <param name="Finish">Set on the last token.</param>
+public sealed record GeneratedToken(Candidate Drawn, IReadOnlyList<Candidate> Candidates, FinishReason? Finish);
+
+/// <summary>What kind of refusal a <see cref="GenerationException"/> is.</summary>
+public enum GenerationError
+{
+    /// <summary>The request can never be served: empty, too long, a token outside the vocabulary.</summary>
+    Invalid,
+
+    /// <summary>Too many requests wait; try again after <see cref="GenerationException.RetryAfter"/>.</summary>
+    Overloaded,
+
+    /// <summary>No pipeline is ready, or it was lost and did not come back in time.</summary>
+    Unavailable,
+}
+
+/// <summary>A generation was refused or ended early.</summary>
+public sealed class GenerationException : Exception
+{
+    /// <summary>A generation was refused or ended early.</summary>
+    /// <param name="error">What kind of refusal.</param>
+    /// <param name="message">What was found and what was expected, for the client.</param>
+    /// <param name="retryAfter">When to try again.</param>
+    public GenerationException(GenerationError error, string message, TimeSpan? retryAfter = null)
+        : base(message)
+    {
+        Error = error;
+        RetryAfter = retryAfter;
+    }
+
+    /// <summary>What kind of refusal.</summary>
+    public GenerationError Error { get; }
+
+    /// <summary>When to try again, if that may help.</summary>
+    public TimeSpan? RetryAfter { get; }
+}

@@ -1,0 +1,11 @@
+namespace Llama.Model.Checkpoints;
+
+/// <summary>What a user may set over what a checkpoint says or leaves open.</summary>
+public sealed record CheckpointOptions
+{
+    /// <summary>Context length in tokens (<c>--context</c>), or null for the checkpoint's own.</summary>
+    public int? ContextLength { get; init; }
+
+    /// <summary>Factor of Llama 3.1's rotary scaling (<c>--rope-factor</c>), or null for the checkpoint's own.</summary>
+    public float? RopeFactor { get; init; }
+}

@@ -1,0 +1,98 @@
+namespace Llama.Model;
+
+/// <summary>The members of the family, as far as the checkpoint alone does not tell what to do.</summary>
+public enum LlamaFamily
+{
+    /// <summary>Llama 1: a base model, context 2,048.</summary>
+    Llama1,
+
+    /// <summary>Llama 2, and models with its tokenizer that are none of the others.</summary>
+    Llama2,
+
+    /// <summary>Code Llama 7B to 34B.</summary>
+    CodeLlama,
+
+    /// <summary>Code Llama 70B, whose instruct model has a chat format of its own.</summary>
+    CodeLlama70B,
+
+    /// <summary>Llama 3, 3.1, 3.2 and 3.3: tiktoken vocabulary of 128,256.</summary>
+    Llama3,
+}
+
+/// <summary>Which two elements of a head form one complex number that the rotary embedding turns.</summary>
+public enum RotaryLayout
+{
+    /// <summary>Elements 2i and 2i + 1, as in Meta's files.</summary>
+    AdjacentPairs,
+
+    /// <summary>Elements i and i + headDim / 2, as in Hugging Face's files.</summary>
+    Halves,
+}
+
+/// <summary>Llama 3.1's scaling of the rotary frequencies: long wavelengths are stretched, short ones kept, the band between interpolated.</summary>
+/// <param name="Factor">How far long wavelengths are stretched: 8 for the released 3.1 models, 32 for 3.2.</param>
+/// <param name="LowFrequencyFactor">Wavelengths above <c>OriginalContext / LowFrequencyFactor</c> are stretched fully.</param>
+/// <param name="HighFrequencyFactor">Wavelengths below <c>OriginalContext / HighFrequencyFactor</c> are kept.</param>
+/// <param name="OriginalContext">The context length in tokens before scaling.</param>
+public sealed record RopeScaling(float Factor, float LowFrequencyFactor, float HighFrequencyFactor, int OriginalContext);
+
+/// <summary>The shape and constants of one Llama model: what the forward pass must know, whatever format it was read from.</summary>
+public sealed record ModelConfig
+{
+    /// <summary>Width of the hidden states.</summary>
+    public required int Dim { get; init; }
+
+    /// <summary>Number of transformer layers.</summary>
+    public required int Layers { get; init; }
+
+    /// <summary>Query heads per layer.</summary>
+    public required int Heads { get; init; }
+
+    /// <summary>Key and value heads per layer; divides <see cref="Heads"/>.</summary>
+    public required int KvHeads { get; init; }
+
+    /// <summary>Width of one head; even. Not always <c>Dim / Heads</c>.</summary>
+    public required int HeadDim { get; init; }
+
+    /// <summary>Width of the feed-forward layer.</summary>
+    public required int HiddenDim { get; init; }
+
+    /// <summary>Rows of the embedding and of the output head.</summary>
+    public required int VocabSize { get; init; }
+
+    /// <summary>Longest sequence in tokens that the model was made for, or that <c>--context</c> set.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>Added to the mean square in RMSNorm.</summary>
+    public required float NormEps { get; init; }
+
+    /// <summary>Base of the rotary frequencies.</summary>
+    public required double RopeTheta { get; init; }
+
+    /// <summary>Scaling of the rotary frequencies, or null for none.</summary>
+    public RopeScaling? RopeScaling { get; init; }
+
+    /// <summary>Which elements of a head the rotary embedding pairs.</summary>
+    public required RotaryLayout RotaryLayout { get; init; }
+
+    /// <summary>Whether the output head is the embedding.</summary>
+    public bool TiedEmbeddings { get; init; }
+
+    /// <summary>The member of the family.</summary>
+    public required LlamaFamily Family { get; init; }
+
+    /// <summary>The begin-of-text token: 1, or 128000 for Llama 3.</summary>
+    public required int BeginOfText { get; init; }
+
+    /// <summary>Generation ends after any of these tokens.</summary>
+    public required IReadOnlyList<int> EndTokens { get; init; }
+
+    /// <summary>Width of all keys (or all values) of one position: <c>KvHeads × HeadDim</c>.</summary>
+    public int KvDim => KvHeads * HeadDim;
+
+    /// <summary>Width of all queries of one position: <c>Heads × HeadDim</c>.</summary>
+    public int QueryDim => Heads * HeadDim;
+
+    /// <summary>Weights of one layer, in elements.</summary>
+    public long LayerElements => ((2L * QueryDim) + (2L * KvDim) + (3L * HiddenDim) + 2) * Dim;
+}

@@ -1,0 +1,33 @@
+namespace Llama.Model.Tokenization;
+
+/// <summary>Turns text into token ids and back. Implementations are immutable and may be used from several threads.</summary>
+public interface ITokenizer
+{
+    /// <summary>Number of ids, special tokens included.</summary>
+    int VocabSize { get; }
+
+    /// <summary>The begin-of-text token.</summary>
+    int BeginOfText { get; }
+
+    /// <summary>
+    /// The ids of a text, without begin-of-text. Well-formed Unicode in; a lone surrogate counts as U+FFFD.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    /// <param name="parseSpecial">
+    /// Whether names of special tokens in the text (such as <c>&lt;|eot_id|&gt;</c>) become those tokens: true for what a chat template
+    /// wrote, false for what a user wrote.
+    /// </param>
+    IReadOnlyList<int> Encode(string text, bool parseSpecial = false);
+
+    /// <summary>The id of a special token by its exact name, or null when the vocabulary has none of that name.</summary>
+    int? FindSpecial(string name);
+
+    /// <summary>
+    /// The bytes that a token adds to a text (UTF-8, not necessarily whole characters); empty for special tokens and ids that the
+    /// vocabulary lacks.
+    /// </summary>
+    ReadOnlySpan<byte> TokenBytes(int id);
+
+    /// <summary>Whether the first token of a text has lost a leading space that <see cref="Encode"/> put there (SentencePiece).</summary>
+    bool AddsLeadingSpace { get; }
+}

@@ -1,0 +1,51 @@
+namespace Llama.Model.Weights;
+
+/// <summary>
+/// A matrix <c>[rows, columns]</c> of weights in their stored type, in memory that its checkpoint owns and keeps mapped until it is
+/// disposed of. The rows of model-parallel shards lie in several files: a matrix is one or more runs of rows, equally many in each.
+/// </summary>
+public sealed unsafe class WeightMatrix
+{
+    private readonly byte*[] runs;
+    private readonly int rowsPerRun;
+    private readonly long rowBytes;
+
+    /// <summary>Describes a matrix over memory owned by someone else.</summary>
+    /// <param name="name">The tensor's name in Meta's files, for messages.</param>
+    /// <param name="type">Stored type.</param>
+    /// <param name="rows">Rows in all.</param>
+    /// <param name="columns">Elements of a row.</param>
+    /// <param name="runs">Start of each run of rows; each holds <c>rows / runs.Length</c> consecutive rows.</param>
+    /// <exception cref="ArgumentException">The runs do not divide the rows.</exception>
+    public WeightMatrix(string name, ElementType type, int rows, int columns, params ReadOnlySpan<nint> runs)
+    {
+        if (runs.Length == 0 || rows % runs.Length != 0)
+            throw new ArgumentException($"{rows} rows in {runs.Length} runs", nameof(runs));
+        Name = name;
+        Type = type;
+        Rows = rows;
+        Columns = columns;
+        this.runs = new byte*[runs.Length];
+        for (int i = 0; i < runs.Length; i++) this.runs[i] = (byte*)runs[i];
+        rowsPerRun = rows / runs.Length;
+        rowBytes = type.Bytes(columns);
+    }
+
+    /// <summary>The tensor's name in Meta's files.</summary>
+    public string Name { get; }
+
+    /// <summary>Stored type of the elements.</summary>
+    public ElementType Type { get; }
+
+    /// <summary>Rows: the outputs of a product with this matrix.</summary>
+    public int Rows { get; }
+
+    /// <summary>Columns: the inputs of a product with this matrix.</summary>
+    public int Columns { get; }
+
+    /// <summary>Bytes of all rows.</summary>
+    public long Bytes => rowBytes * Rows;
+
+    /// <summary>First byte of row <paramref name="row"/>; its elements follow each other.</summary>
+    public byte* Row(int row) => runs[row / rowsPerRun] + (row % rowsPerRun * rowBytes);
+}
