@@ -24,11 +24,6 @@ public sealed record GenerationRequest
     public int Candidates { get; init; }
 }
 
-/// <summary>A token and its natural-log probability at temperature 1, before any truncation.</summary>
-/// <param name="Token">Its id.</param>
-/// <param name="LogProbability">Natural logarithm of its probability.</param>
-public readonly record struct Candidate(int Token, float LogProbability);
-
 /// <summary>Why a generation ended.</summary>
 public enum FinishReason
 {

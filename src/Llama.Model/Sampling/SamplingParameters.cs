@@ -1,7 +1,7 @@
 namespace Llama.Model.Sampling;
 
-/// <summary>How the next token is drawn from the logits. The defaults are OpenAI's.</summary>
-public sealed record SamplingParameters
+/// <summary>How the next token is drawn from the logits. <c>new()</c> has OpenAI's defaults.</summary>
+public readonly record struct SamplingParameters()
 {
     /// <summary>Divides the logits; 0 takes the most probable token.</summary>
     public float Temperature { get; init; } = 1;
@@ -15,3 +15,8 @@ public sealed record SamplingParameters
     /// <summary>Only tokens at least this many times as probable as the most probable one are drawn from; 0 for all.</summary>
     public float MinP { get; init; }
 }
+
+/// <summary>A token and its natural-log probability at temperature 1, before any truncation.</summary>
+/// <param name="Token">Its id.</param>
+/// <param name="LogProbability">Natural logarithm of its probability.</param>
+public readonly record struct Candidate(int Token, float LogProbability);

@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Llama.Model.Kernels;
+
+/// <summary>e^x in single precision by our own polynomial, the same bits on every processor.</summary>
+internal static unsafe class Exponential
+{
+    /// <summary>
+    /// e^x, within 2 units in the last place; 0 below -87.3 (no subnormal results), clamped to e^88.7 above. Cody and Waite's
+    /// reduction x = n·ln 2 + r with |r| ≤ ln 2 / 2 ("Software Manual for the Elementary Functions", 1980), then the Taylor
+    /// polynomial of degree 7 by Horner's rule.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Exp(Vector256<float> x)
+    {
+        Vector256<float> tooSmall = Vector256.LessThan(x, Vector256.Create(-87.3f));
+        x = Vector256.Min(Vector256.Max(x, Vector256.Create(-87.3f)), Vector256.Create(88.7f));
+
+        // Adding 1.5 × 2^23 rounds to an integer, ties to even, and leaves it in the low bits of the mantissa.
+        Vector256<float> magic = Vector256.Create(12582912f);
+        Vector256<float> shifted = Vector256.FusedMultiplyAdd(x, Vector256.Create(1.44269504f), magic);
+        Vector256<float> n = shifted - magic;
+        Vector256<float> r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-0.693145752f), x);
+        r = Vector256.FusedMultiplyAdd(n, Vector256.Create(-1.42860677e-6f), r);
+
+        Vector256<float> p = Vector256.Create(1f / 5040);
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 720));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 120));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 24));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(1f / 6));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256.Create(0.5f));
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256<float>.One);
+        p = Vector256.FusedMultiplyAdd(p, r, Vector256<float>.One);
+
+        // n is at most 128: half of it goes into each of two factors, because 2^128 is no float.
+        Vector256<int> exponent = shifted.AsInt32() - magic.AsInt32();
+        Vector256<int> half = exponent >> 1;
+        Vector256<float> result = p * PowerOfTwo(half) * PowerOfTwo(exponent - half);
+        return Vector256.AndNot(result, tooSmall);
+    }
+
+    /// <summary>Replaces <c>values[i]</c> by e^((values[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
+    public static float ExpAndSum(float* values, int count, float shift, float scale)
+    {
+        Vector256<float> shifts = Vector256.Create(shift);
+        Vector256<float> scales = Vector256.Create(scale);
+        Vector256<float> lanes = Vector256<float>.Zero;
+        int i = 0;
+        for (; i <= count - Lanes.Count; i += Lanes.Count)
+        {
+            Vector256<float> e = Exp((Vector256.Load(values + i) - shifts) * scales);
+            e.Store(values + i);
+            lanes += e;
+        }
+
+        if (i < count)
+        {
+            int rest = count - i;
+            Lanes.StorePartial(Exp((Lanes.LoadPartial(values + i, rest) - shifts) * scales), values + i, rest);
+            lanes += Lanes.LoadPartial(values + i, rest);
+        }
+
+        return Lanes.Sum(lanes);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> PowerOfTwo(Vector256<int> n) => ((n + Vector256.Create(127)) << 23).AsSingle();
+}

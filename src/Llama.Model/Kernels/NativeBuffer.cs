@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+
+namespace Llama.Model.Kernels;
+
+/// <summary>Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory.</summary>
+internal sealed unsafe class NativeBuffer : IDisposable
+{
+    private void* memory;
+
+    /// <summary>Allocates the buffer.</summary>
+    /// <param name="length">Floats.</param>
+    /// <exception cref="OutOfMemoryException">The system refuses.</exception>
+    public NativeBuffer(long length)
+    {
+        Length = length;
+        nuint bytes = (nuint)(length * sizeof(float));
+
+        // The C library's zeroed allocation maps fresh pages for large sizes; an aligned one would have to be cleared page by page.
+        memory = NativeMemory.AllocZeroed(bytes + 64);
+        Pointer = (float*)(((nuint)memory + 63) & ~(nuint)63);
+        GC.AddMemoryPressure((long)bytes);
+    }
+
+    /// <summary>A copy of <paramref name="values"/>.</summary>
+    public static NativeBuffer CopyOf(ReadOnlySpan<float> values)
+    {
+        var buffer = new NativeBuffer(values.Length);
+        values.CopyTo(new Span<float>(buffer.Pointer, values.Length));
+        return buffer;
+    }
+
+    /// <summary>First float.</summary>
+    public float* Pointer { get; private set; }
+
+    /// <summary>Number of floats.</summary>
+    public long Length { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (memory is null) return;
+        NativeMemory.Free(memory);
+        memory = null;
+        Pointer = null;
+        GC.RemoveMemoryPressure(Length * sizeof(float));
+    }
+}

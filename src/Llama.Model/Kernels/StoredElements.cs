@@ -1,0 +1,89 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Llama.Model.Kernels;
+
+/// <summary>Reads eight stored elements as single-precision numbers. All conversions are exact.</summary>
+internal unsafe interface IStoredElements
+{
+    /// <summary>Bytes of one element.</summary>
+    static abstract int Size { get; }
+
+    /// <summary>Eight elements from <paramref name="source"/>, which need not be aligned.</summary>
+    static abstract Vector256<float> Load(byte* source);
+}
+
+/// <summary>Helpers over any stored type.</summary>
+internal static unsafe class StoredElements
+{
+    /// <summary>The first <paramref name="count"/> elements (fewer than 8), the other lanes zero, reading nothing beyond them.</summary>
+    public static Vector256<float> LoadPartial<T>(byte* source, int count)
+        where T : struct, IStoredElements
+    {
+        byte* padded = stackalloc byte[Lanes.Count * sizeof(float)];
+        Unsafe.InitBlockUnaligned(padded, 0, Lanes.Count * sizeof(float));
+        Unsafe.CopyBlockUnaligned(padded, source, (uint)(count * T.Size));
+        return T.Load(padded);
+    }
+
+    /// <summary>Converts <paramref name="count"/> elements.</summary>
+    public static void Convert<T>(byte* source, float* target, int count)
+        where T : struct, IStoredElements
+    {
+        int i = 0;
+        for (; i <= count - Lanes.Count; i += Lanes.Count) T.Load(source + ((long)i * T.Size)).Store(target + i);
+        if (i < count) Lanes.StorePartial(LoadPartial<T>(source + ((long)i * T.Size), count - i), target + i, count - i);
+    }
+}
+
+/// <summary>Single precision.</summary>
+internal readonly unsafe struct F32Elements : IStoredElements
+{
+    /// <inheritdoc/>
+    public static int Size => 4;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Load(byte* source) => Vector256.Load((float*)source);
+}
+
+/// <summary>bfloat16: the upper half of a single-precision number.</summary>
+internal readonly unsafe struct BF16Elements : IStoredElements
+{
+    /// <inheritdoc/>
+    public static int Size => 2;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Load(byte* source) => (Widen((ushort*)source) << 16).AsSingle();
+
+    /// <summary>Eight 16-bit words, each in the lower half of a 32-bit lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static Vector256<uint> Widen(ushort* source)
+    {
+        Vector128<ushort> words = Vector128.Load(source);
+        return Vector256.Create(Vector128.WidenLower(words), Vector128.WidenUpper(words));
+    }
+}
+
+/// <summary>IEEE 754 half precision.</summary>
+internal readonly unsafe struct F16Elements : IStoredElements
+{
+    /// <inheritdoc/>
+    public static int Size => 2;
+
+    /// <summary>
+    /// Puts exponent and mantissa in place and multiplies by 2^112, the difference of the two formats' biases; the product is exact,
+    /// also for subnormal halves. Infinities and NaNs come out as 2^16 and above, and get the exponent of all ones instead.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Load(byte* source)
+    {
+        Vector256<uint> words = BF16Elements.Widen((ushort*)source);
+        Vector256<uint> magnitude = (words & Vector256.Create(0x7fffu)) << 13;
+        Vector256<uint> sign = (words & Vector256.Create(0x8000u)) << 16;
+        Vector256<uint> scaled = (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();
+        Vector256<uint> special = Vector256.GreaterThan(magnitude.AsInt32(), Vector256.Create(0x0f7fffff)).AsUInt32();
+        return (scaled | sign | (special & Vector256.Create(0x7f800000u))).AsSingle();
+    }
+}

@@ -1,0 +1,131 @@
+namespace Llama.Model.Kernels;
+
+/// <summary>
+/// The threads of one layer range. <see cref="Run"/> executes a body once on each of them, the caller being the first, and returns when
+/// all are done. Idle workers spin for a bounded time, because regions follow each other within microseconds, and then park.
+/// </summary>
+internal sealed class WorkerPool : IDisposable
+{
+    private const int SpinsBeforeParking = 2000;
+
+    private readonly Thread[] threads;
+    private readonly SemaphoreSlim[] wake;
+    private readonly int[] parked;
+    private Action<int, int>? body;
+    private Exception? failure;
+    private int generation;
+    private int running;
+    private bool stopping;
+
+    /// <summary>Starts the threads.</summary>
+    /// <param name="threadCount">Threads, the caller of <see cref="Run"/> included; at least 1.</param>
+    /// <param name="name">Names the threads in a debugger.</param>
+    public WorkerPool(int threadCount, string name)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
+        ThreadCount = threadCount;
+        threads = new Thread[threadCount - 1];
+        wake = new SemaphoreSlim[threads.Length];
+        parked = new int[threads.Length];
+        for (int i = 0; i < threads.Length; i++)
+        {
+            int worker = i;
+            wake[i] = new SemaphoreSlim(0);
+            threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"{name} {i + 1}" };
+            threads[i].Start();
+        }
+    }
+
+    /// <summary>Threads that a region runs on.</summary>
+    public int ThreadCount { get; }
+
+    /// <summary>The part of <paramref name="count"/> items that belongs to one of several threads, whole multiples of a grain.</summary>
+    public static (int First, int End) Share(int count, int part, int parts, int grain = 1)
+    {
+        int grains = (count + grain - 1) / grain;
+        int first = (int)((long)grains * part / parts) * grain;
+        int end = (int)((long)grains * (part + 1) / parts) * grain;
+        return (Math.Min(first, count), Math.Min(end, count));
+    }
+
+    /// <summary>Calls <c>region(part, parts)</c> for every part at once. An exception of any part is thrown here. One caller at a time.</summary>
+    public void Run(Action<int, int> region)
+    {
+        if (threads.Length == 0)
+        {
+            region(0, 1);
+            return;
+        }
+
+        body = region;
+        failure = null;
+        Volatile.Write(ref running, threads.Length);
+        Interlocked.Increment(ref generation);
+        for (int i = 0; i < threads.Length; i++)
+        {
+            if (Interlocked.Exchange(ref parked[i], 0) == 1) wake[i].Release();
+        }
+
+        Execute(0);
+        SpinWait spin = default;
+        while (Volatile.Read(ref running) > 0) spin.SpinOnce(sleep1Threshold: -1);
+        if (failure is not null) throw new InvalidOperationException("A compute thread failed: " + failure.Message, failure);
+    }
+
+    /// <summary>Ends the threads.</summary>
+    public void Dispose()
+    {
+        Volatile.Write(ref stopping, true);
+        Interlocked.Increment(ref generation);
+        for (int i = 0; i < threads.Length; i++)
+        {
+            wake[i].Release();
+            threads[i].Join();
+            wake[i].Dispose();
+        }
+    }
+
+    private void Work(int worker)
+    {
+        int seen = 0;
+        while (true)
+        {
+            WaitForWork(worker, seen);
+            if (Volatile.Read(ref stopping)) return;
+            seen = Volatile.Read(ref generation);
+            Execute(worker + 1);
+            Interlocked.Decrement(ref running);
+        }
+    }
+
+    /// <summary>
+    /// Returns when the generation has moved on. A worker announces that it parks before it looks a last time; the caller moves the
+    /// generation before it looks who has parked: one of them always sees the other.
+    /// </summary>
+    private void WaitForWork(int worker, int seen)
+    {
+        for (int spins = 0; spins < SpinsBeforeParking; spins++)
+        {
+            if (Volatile.Read(ref generation) != seen) return;
+            Thread.SpinWait(8);
+        }
+
+        Interlocked.Exchange(ref parked[worker], 1);
+        if (Volatile.Read(ref generation) != seen && Interlocked.Exchange(ref parked[worker], 0) == 1) return;
+        wake[worker].Wait();
+    }
+
+    private void Execute(int part)
+    {
+        try
+        {
+            body!(part, threads.Length + 1);
+        }
+#pragma warning disable CA1031 // Whatever a part throws belongs to the caller of Run.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            failure = e;
+        }
+    }
+}

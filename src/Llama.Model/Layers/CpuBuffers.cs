@@ -1,0 +1,94 @@
+using Llama.Model.Kernels;
+using Llama.Model.KeyValueCache;
+
+namespace Llama.Model.Layers;
+
+/// <summary>The intermediate results of a step, made once for the largest one. Pages that no step ever needs are never touched.</summary>
+internal sealed unsafe class CpuBuffers : IDisposable
+{
+    private readonly List<NativeBuffer> owned = [];
+    private readonly float* cosines;
+    private readonly float* sines;
+    private readonly float* tiles;
+    private readonly float* scores;
+    private readonly int pairs;
+    private readonly int tileLength;
+    private readonly int scoresLength;
+
+    /// <summary>Makes buffers for steps of up to <see cref="Step.MaxTokens"/> tokens.</summary>
+    public CpuBuffers(ModelConfig config, int threads, int kvBlocks)
+    {
+        pairs = config.HeadDim / 2;
+        tileLength = MatrixProduct.ScratchLength(Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim));
+        scoresLength = Lanes.Pad(Math.Min(config.ContextLength, kvBlocks * KvCache.BlockTokens));
+        Normed = Tokens(config.Dim);
+        Queries = Tokens(config.QueryDim);
+        Keys = Tokens(config.KvDim);
+        Values = Tokens(config.KvDim);
+        Attended = Tokens(config.QueryDim);
+        Projected = Tokens(config.Dim);
+        Gate = Tokens(config.HiddenDim);
+        Up = Tokens(config.HiddenDim);
+        cosines = Tokens(pairs);
+        sines = Tokens(pairs);
+        tiles = Allocate((long)threads * tileLength);
+        scores = Allocate((long)threads * scoresLength);
+    }
+
+    /// <summary>Which sequence of the step each token belongs to.</summary>
+    public int[] SequenceOf { get; } = new int[Step.MaxTokens];
+
+    /// <summary>Each token's position in its sequence.</summary>
+    public int[] PositionOf { get; } = new int[Step.MaxTokens];
+
+    /// <summary>Hidden states after RMSNorm, <c>[tokens, dim]</c>.</summary>
+    public float* Normed { get; }
+
+    /// <summary><c>[tokens, heads × headDim]</c>.</summary>
+    public float* Queries { get; }
+
+    /// <summary><c>[tokens, kvHeads × headDim]</c>.</summary>
+    public float* Keys { get; }
+
+    /// <summary><c>[tokens, kvHeads × headDim]</c>.</summary>
+    public float* Values { get; }
+
+    /// <summary>Weighted values, <c>[tokens, heads × headDim]</c>.</summary>
+    public float* Attended { get; }
+
+    /// <summary>What attention or feed-forward adds to the hidden states, <c>[tokens, dim]</c>.</summary>
+    public float* Projected { get; }
+
+    /// <summary><c>[tokens, hiddenDim]</c>.</summary>
+    public float* Gate { get; }
+
+    /// <summary><c>[tokens, hiddenDim]</c>.</summary>
+    public float* Up { get; }
+
+    /// <summary>Cosines of a token's position, <c>[headDim / 2]</c>.</summary>
+    public float* Cosines(int token) => cosines + ((long)token * pairs);
+
+    /// <summary>Sines of a token's position, <c>[headDim / 2]</c>.</summary>
+    public float* Sines(int token) => sines + ((long)token * pairs);
+
+    /// <summary>A thread's scratch for matrix products.</summary>
+    public float* Tile(int thread) => tiles + ((long)thread * tileLength);
+
+    /// <summary>A thread's scratch for attention scores, one for each position that the KV pool can hold.</summary>
+    public float* Scores(int thread) => scores + ((long)thread * scoresLength);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (NativeBuffer buffer in owned) buffer.Dispose();
+    }
+
+    private float* Tokens(int width) => Allocate((long)Step.MaxTokens * width);
+
+    private float* Allocate(long length)
+    {
+        var buffer = new NativeBuffer(length);
+        owned.Add(buffer);
+        return buffer.Pointer;
+    }
+}

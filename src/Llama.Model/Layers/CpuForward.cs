@@ -1,0 +1,250 @@
+using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
+using Llama.Model.KeyValueCache;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Layers;
+
+/// <summary>
+/// The forward pass over a range of layers. A layer is eight regions, each run by all threads of the pool with a barrier after it; a
+/// thread takes a share of the tokens, heads or rows, and no sum is ever split between threads.
+/// </summary>
+internal sealed unsafe class CpuForward : IDisposable
+{
+    private readonly ModelConfig config;
+    private readonly LayerWeights[] layers;
+    private readonly WeightMatrix? embeddings;
+    private readonly OutputHead? head;
+    private readonly KvCache cache;
+    private readonly RotaryEmbedding rotary;
+    private readonly WorkerPool pool;
+    private readonly CpuBuffers buffers;
+
+    private readonly Action<int, int> embed;
+    private readonly Action<int, int> attentionNorm;
+    private readonly Action<int, int> queriesKeysValues;
+    private readonly Action<int, int> rotateAndStore;
+    private readonly Action<int, int> attend;
+    private readonly Action<int, int> attentionOutput;
+    private readonly Action<int, int> ffnNorm;
+    private readonly Action<int, int> gateAndUp;
+    private readonly Action<int, int> down;
+
+    // What the regions of the running step work on.
+    private Step step = new();
+    private int tokens;
+    private int layer;
+    private float* hidden;
+
+    /// <summary>Maps the weights of a range.</summary>
+    /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
+    public CpuForward(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads)
+    {
+        config = checkpoint.Config;
+        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(kvBlocks, 1);
+        FirstLayer = firstLayer;
+        EndLayer = endLayer;
+        if (firstLayer == 0) embeddings = checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, config.VocabSize, config.Dim);
+        layers = [.. Enumerable.Range(firstLayer, endLayer - firstLayer).Select(index => new LayerWeights(checkpoint, index))];
+        pool = new WorkerPool(threads, $"layers {firstLayer}-{endLayer} worker");
+        if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
+        cache = new KvCache(config, layers.Length, kvBlocks);
+        rotary = new RotaryEmbedding(config);
+        buffers = new CpuBuffers(config, threads, kvBlocks);
+
+        embed = Embed;
+        attentionNorm = AttentionNorm;
+        queriesKeysValues = QueriesKeysValues;
+        rotateAndStore = RotateAndStore;
+        attend = Attend;
+        attentionOutput = AttentionOutput;
+        ffnNorm = FfnNorm;
+        gateAndUp = GateAndUp;
+        down = Down;
+    }
+
+    /// <summary>First layer.</summary>
+    public int FirstLayer { get; }
+
+    /// <summary>The layer after the last.</summary>
+    public int EndLayer { get; }
+
+    /// <summary>Bytes of weights mapped.</summary>
+    public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
+
+    /// <summary>The output head; null unless the range ends with the last layer.</summary>
+    public OutputHead? Head => head;
+
+    /// <summary>
+    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn.
+    /// </summary>
+    /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
+    public DrawnToken[]? Run(Step next, PinnedHiddenStates hiddenStates)
+    {
+        StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
+        step = next;
+        tokens = next.Tokens.Length;
+        hidden = hiddenStates.Pointer;
+        if (embeddings is not null) RunByTokens(embed);
+        Locate();
+        for (layer = 0; layer < layers.Length; layer++)
+        {
+            RunByTokens(attentionNorm);
+            pool.Run(queriesKeysValues);
+            RunByTokens(rotateAndStore);
+            pool.Run(attend);
+            pool.Run(attentionOutput);
+            RunByTokens(ffnNorm);
+            pool.Run(gateAndUp);
+            pool.Run(down);
+        }
+
+        return head?.Draw(next, hidden);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        pool.Dispose();
+        foreach (LayerWeights weights in layers) weights.Dispose();
+        head?.Dispose();
+        cache.Dispose();
+        buffers.Dispose();
+    }
+
+    /// <summary>A region whose work is divided by tokens: a single token is not worth a barrier.</summary>
+    private void RunByTokens(Action<int, int> region)
+    {
+        if (tokens == 1) region(0, 1);
+        else pool.Run(region);
+    }
+
+    /// <summary>Writes down sequence and position of every token of the step, and the rotary angles of the position.</summary>
+    private void Locate()
+    {
+        int token = 0;
+        ReadOnlySpan<StepSequence> sequences = step.Sequences;
+        for (int sequence = 0; sequence < sequences.Length; sequence++)
+        {
+            for (int i = 0; i < sequences[sequence].TokenCount; i++, token++)
+            {
+                buffers.SequenceOf[token] = sequence;
+                int position = sequences[sequence].FirstPosition + i;
+                buffers.PositionOf[token] = position;
+                rotary.Angles(position, buffers.Cosines(token), buffers.Sines(token));
+            }
+        }
+    }
+
+    private void Embed(int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(tokens, part, parts);
+        for (int t = first; t < end; t++) MatrixProduct.ReadRow(embeddings!, step.Tokens[t], hidden + ((long)t * config.Dim));
+    }
+
+    private void AttentionNorm(int part, int parts) => Norm(layers[layer].AttentionNorm, part, parts);
+
+    private void FfnNorm(int part, int parts) => Norm(layers[layer].FfnNorm, part, parts);
+
+    private void Norm(NativeBuffer weights, int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(tokens, part, parts);
+        for (int t = first; t < end; t++)
+        {
+            long offset = (long)t * config.Dim;
+            Elementwise.RmsNorm(hidden + offset, weights.Pointer, config.NormEps, buffers.Normed + offset, config.Dim);
+        }
+    }
+
+    private void QueriesKeysValues(int part, int parts)
+    {
+        LayerWeights weights = layers[layer];
+        Multiply(weights.Wq, buffers.Normed, buffers.Queries, part, parts);
+        Multiply(weights.Wk, buffers.Normed, buffers.Keys, part, parts);
+        Multiply(weights.Wv, buffers.Normed, buffers.Values, part, parts);
+    }
+
+    private void RotateAndStore(int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(tokens, part, parts);
+        int headDim = config.HeadDim;
+        for (int t = first; t < end; t++)
+        {
+            float* query = buffers.Queries + ((long)t * config.QueryDim);
+            for (int h = 0; h < config.Heads; h++) rotary.Rotate(query + (h * headDim), buffers.Cosines(t), buffers.Sines(t));
+
+            int position = buffers.PositionOf[t];
+            int block = BlockTable(t)[position / KvCache.BlockTokens];
+            int slot = position % KvCache.BlockTokens * headDim;
+            for (int h = 0; h < config.KvHeads; h++)
+            {
+                float* key = buffers.Keys + ((long)t * config.KvDim) + (h * headDim);
+                rotary.Rotate(key, buffers.Cosines(t), buffers.Sines(t));
+                Copy(key, cache.Keys(layer, block, h) + slot, headDim);
+                Copy(buffers.Values + ((long)t * config.KvDim) + (h * headDim), cache.Values(layer, block, h) + slot, headDim);
+            }
+        }
+    }
+
+    private void Attend(int part, int parts)
+    {
+        int group = config.Heads / config.KvHeads;
+        int groupDim = group * config.HeadDim;
+        (int first, int end) = WorkerPool.Share(tokens * config.KvHeads, part, parts);
+        for (int item = first; item < end; item++)
+        {
+            (int t, int kvHead) = Math.DivRem(item, config.KvHeads);
+            long offset = ((long)t * config.QueryDim) + (kvHead * groupDim);
+            Attention.Attend(
+                cache, layer, BlockTable(t), buffers.PositionOf[t], kvHead,
+                buffers.Queries + offset, group, config.HeadDim, buffers.Attended + offset, buffers.Scores(part));
+        }
+    }
+
+    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, buffers.Attended, part, parts);
+
+    private void GateAndUp(int part, int parts)
+    {
+        LayerWeights weights = layers[layer];
+        (int first, int end) = Multiply(weights.W1, buffers.Normed, buffers.Gate, part, parts);
+        Multiply(weights.W3, buffers.Normed, buffers.Up, part, parts);
+        for (int t = 0; t < tokens; t++)
+        {
+            long offset = ((long)t * config.HiddenDim) + first;
+            Elementwise.SiluMultiply(buffers.Gate + offset, buffers.Up + offset, end - first);
+        }
+    }
+
+    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, buffers.Gate, part, parts);
+
+    /// <summary>This part's rows of a product, for all tokens.</summary>
+    private (int First, int End) Multiply(WeightMatrix weights, float* input, float* output, int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, MatrixProduct.TileRows);
+        MatrixProduct.Multiply(weights, first, end, input, tokens, output, buffers.Tile(part));
+        return (first, end);
+    }
+
+    /// <summary>This part's rows of a product, added to the hidden states.</summary>
+    private void MultiplyAndAdd(WeightMatrix weights, float* input, int part, int parts)
+    {
+        (int first, int end) = Multiply(weights, input, buffers.Projected, part, parts);
+        for (int t = 0; t < tokens; t++)
+        {
+            long offset = ((long)t * config.Dim) + first;
+            Elementwise.Add(hidden + offset, buffers.Projected + offset, end - first);
+        }
+    }
+
+    private ReadOnlySpan<int> BlockTable(int token)
+    {
+        StepSequence sequence = step.Sequences[buffers.SequenceOf[token]];
+        return step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
+    }
+
+    private static void Copy(float* source, float* target, int count) =>
+        new ReadOnlySpan<float>(source, count).CopyTo(new Span<float>(target, count));
+}

@@ -1,0 +1,65 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+
+namespace Llama.Model.Layers;
+
+/// <summary>
+/// Hidden states of a step, <c>[tokens, dim]</c> single-precision numbers in the machine's (little-endian) order, in memory that the
+/// backend chose and that links can send from and receive into. Dispose of it to give the memory back.
+/// </summary>
+public abstract class HiddenStates : IDisposable
+{
+    /// <summary>The bytes: <c>tokens × dim × 4</c>.</summary>
+    public abstract Memory<byte> Bytes { get; }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    /// <param name="disposing">Whether called from <see cref="Dispose()"/>.</param>
+    protected abstract void Dispose(bool disposing);
+}
+
+/// <summary>Hidden states in pinned arrays that a pool keeps; all of a pool have room for <see cref="Step.MaxTokens"/> tokens.</summary>
+internal sealed unsafe class PinnedHiddenStates : HiddenStates
+{
+    private readonly byte[] array;
+    private readonly ConcurrentBag<PinnedHiddenStates> pool;
+    private readonly int tokenBytes;
+    private int length;
+
+    private PinnedHiddenStates(ConcurrentBag<PinnedHiddenStates> pool, int dim)
+    {
+        this.pool = pool;
+        tokenBytes = dim * sizeof(float);
+        array = GC.AllocateUninitializedArray<byte>(Step.MaxTokens * tokenBytes, pinned: true);
+    }
+
+    /// <inheritdoc/>
+    public override Memory<byte> Bytes => array.AsMemory(0, length);
+
+    /// <summary>First float.</summary>
+    public float* Pointer => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array));
+
+    /// <summary>Takes one from the pool, or makes one.</summary>
+    public static PinnedHiddenStates Rent(ConcurrentBag<PinnedHiddenStates> pool, int tokens, int dim)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, Step.MaxTokens);
+        if (!pool.TryTake(out PinnedHiddenStates? states)) states = new PinnedHiddenStates(pool, dim);
+        states.length = tokens * states.tokenBytes;
+        return states;
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (length == 0) return;
+        length = 0;
+        pool.Add(this);
+    }
+}

@@ -1,0 +1,32 @@
+namespace Llama.Model.Layers;
+
+/// <summary>
+/// The compute seam: a range of layers loaded on one device, with its weights, its KV blocks and the buffers of its hidden states.
+/// The range from layer 0 looks up the embeddings; the range to the last layer applies the output head and draws tokens.
+/// </summary>
+public interface ILayerRange : IAsyncDisposable
+{
+    /// <summary>First layer.</summary>
+    int FirstLayer { get; }
+
+    /// <summary>The layer after the last.</summary>
+    int EndLayer { get; }
+
+    /// <summary>Bytes of weights that it holds or maps.</summary>
+    long WeightBytes { get; }
+
+    /// <summary>A buffer for the hidden states of a step, contents undefined.</summary>
+    /// <param name="tokens">Up to <see cref="Step.MaxTokens"/>.</param>
+    HiddenStates RentHiddenStates(int tokens);
+
+    /// <summary>
+    /// Queues a step. Steps run and complete in the order of the calls; the next may be queued before this one is done.
+    /// </summary>
+    /// <param name="step">Not changed until the returned task completes.</param>
+    /// <param name="hiddenStates">
+    /// What the range before this one put out, owned by this call from now on; for the range from layer 0 a rented buffer to fill.
+    /// </param>
+    /// <param name="cancellationToken">Drops the step if it has not begun.</param>
+    /// <exception cref="ArgumentException">The step does not fit the model or the range (in the task).</exception>
+    Task<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken);
+}

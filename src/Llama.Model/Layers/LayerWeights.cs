@@ -1,0 +1,64 @@
+using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Layers;
+
+/// <summary>The weights of one layer, mapped from its checkpoint.</summary>
+internal sealed class LayerWeights : IDisposable
+{
+    /// <summary>Opens a layer's tensors.</summary>
+    /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
+    public LayerWeights(Checkpoint checkpoint, int layer)
+    {
+        ModelConfig config = checkpoint.Config;
+        AttentionNorm = NativeBuffer.CopyOf(checkpoint.ReadVector(TensorNames.AttentionNorm(layer), config.Dim));
+        FfnNorm = NativeBuffer.CopyOf(checkpoint.ReadVector(TensorNames.FfnNorm(layer), config.Dim));
+        Wq = checkpoint.OpenMatrix(TensorNames.Wq(layer), config.QueryDim, config.Dim);
+        Wk = checkpoint.OpenMatrix(TensorNames.Wk(layer), config.KvDim, config.Dim);
+        Wv = checkpoint.OpenMatrix(TensorNames.Wv(layer), config.KvDim, config.Dim);
+        Wo = checkpoint.OpenMatrix(TensorNames.Wo(layer), config.Dim, config.QueryDim);
+        W1 = checkpoint.OpenMatrix(TensorNames.W1(layer), config.HiddenDim, config.Dim);
+        W2 = checkpoint.OpenMatrix(TensorNames.W2(layer), config.Dim, config.HiddenDim);
+        W3 = checkpoint.OpenMatrix(TensorNames.W3(layer), config.HiddenDim, config.Dim);
+    }
+
+    /// <summary>RMSNorm before attention, <c>[dim]</c>.</summary>
+    public NativeBuffer AttentionNorm { get; }
+
+    /// <summary>RMSNorm before the feed-forward layer, <c>[dim]</c>.</summary>
+    public NativeBuffer FfnNorm { get; }
+
+    /// <summary>Queries.</summary>
+    public WeightMatrix Wq { get; }
+
+    /// <summary>Keys.</summary>
+    public WeightMatrix Wk { get; }
+
+    /// <summary>Values.</summary>
+    public WeightMatrix Wv { get; }
+
+    /// <summary>Attention output.</summary>
+    public WeightMatrix Wo { get; }
+
+    /// <summary>Feed-forward gate.</summary>
+    public WeightMatrix W1 { get; }
+
+    /// <summary>Feed-forward down.</summary>
+    public WeightMatrix W2 { get; }
+
+    /// <summary>Feed-forward up.</summary>
+    public WeightMatrix W3 { get; }
+
+    /// <summary>Bytes of all of them.</summary>
+    public long Bytes =>
+        Wq.Bytes + Wk.Bytes + Wv.Bytes + Wo.Bytes + W1.Bytes + W2.Bytes + W3.Bytes
+        + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        AttentionNorm.Dispose();
+        FfnNorm.Dispose();
+    }
+}

@@ -1,0 +1,109 @@
+using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
+using Llama.Model.Sampling;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Layers;
+
+/// <summary>The last RMSNorm, the output matrix and the drawing of tokens, for the sequences of a step that want one.</summary>
+internal sealed unsafe class OutputHead : IDisposable
+{
+    private readonly ModelConfig config;
+    private readonly WorkerPool pool;
+    private readonly NativeBuffer norm;
+    private readonly WeightMatrix output;
+    private readonly NativeBuffer normed;
+    private readonly NativeBuffer tiles;
+    private readonly Sampler sampler;
+    private readonly Action<int, int> multiply;
+    private NativeBuffer logits;
+    private int rows;
+
+    /// <summary>Opens the tensors of the head.</summary>
+    /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
+    public OutputHead(Checkpoint checkpoint, WorkerPool pool)
+    {
+        config = checkpoint.Config;
+        this.pool = pool;
+        norm = NativeBuffer.CopyOf(checkpoint.ReadVector(TensorNames.Norm, config.Dim));
+        output = checkpoint.OpenMatrix(TensorNames.Output, config.VocabSize, config.Dim);
+        normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
+        tiles = new NativeBuffer((long)pool.ThreadCount * MatrixProduct.ScratchLength(config.Dim));
+        logits = new NativeBuffer(config.VocabSize);
+        sampler = new Sampler(config.VocabSize);
+        multiply = Multiply;
+    }
+
+    /// <summary>Bytes of weights.</summary>
+    public long WeightBytes => output.Bytes + (norm.Length * sizeof(float));
+
+    /// <summary>Draws a token for every sequence that wants one, in the step's order.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="hidden">Hidden states after the last layer, <c>[tokens, dim]</c>.</param>
+    public DrawnToken[] Draw(Step step, float* hidden)
+    {
+        int count = 0;
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            if (sequence.Draws) Normalize(hidden, sequence.TokenOffset + sequence.TokenCount - 1, count++);
+        }
+
+        ComputeLogits(count);
+        var drawn = new DrawnToken[count];
+        count = 0;
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            if (!sequence.Draws) continue;
+            Candidate[] candidates = sequence.Candidates == 0 ? [] : new Candidate[Math.Min(sequence.Candidates, config.VocabSize)];
+            Candidate token = sampler.Draw(
+                logits.Pointer + ((long)count * config.VocabSize), sequence.Sampling, sequence.Number, candidates);
+            drawn[count++] = new DrawnToken(token, candidates);
+        }
+
+        return drawn;
+    }
+
+    /// <summary>Logits of one position, <c>[vocabSize]</c>; valid until the next call.</summary>
+    /// <param name="hidden">Hidden states after the last layer, <c>[tokens, dim]</c>.</param>
+    /// <param name="token">Which of the tokens.</param>
+    public ReadOnlySpan<float> Logits(float* hidden, int token)
+    {
+        Normalize(hidden, token, 0);
+        ComputeLogits(1);
+        return new ReadOnlySpan<float>(logits.Pointer, config.VocabSize);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        norm.Dispose();
+        normed.Dispose();
+        tiles.Dispose();
+        logits.Dispose();
+        sampler.Dispose();
+    }
+
+    private void Normalize(float* hidden, int token, int row) =>
+        Elementwise.RmsNorm(
+            hidden + ((long)token * config.Dim), norm.Pointer, config.NormEps, normed.Pointer + ((long)row * config.Dim), config.Dim);
+
+    private void ComputeLogits(int count)
+    {
+        if (count == 0) return;
+        if (logits.Length < (long)count * config.VocabSize)
+        {
+            logits.Dispose();
+            logits = new NativeBuffer((long)count * config.VocabSize);
+        }
+
+        rows = count;
+        pool.Run(multiply);
+    }
+
+    private void Multiply(int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, MatrixProduct.TileRows);
+        float* tile = tiles.Pointer + (part * (tiles.Length / pool.ThreadCount));
+        MatrixProduct.Multiply(output, first, end, normed.Pointer, rows, logits.Pointer, tile);
+    }
+}

@@ -1,0 +1,119 @@
+using Llama.Model.Sampling;
+
+namespace Llama.Model.Layers;
+
+/// <summary>One sequence's part of a step: consecutive positions, and whether a token is drawn after the last of them.</summary>
+public readonly record struct StepSequence
+{
+    /// <summary>Position of its first token.</summary>
+    public required int FirstPosition { get; init; }
+
+    /// <summary>Where its tokens start in <see cref="Step.Tokens"/>.</summary>
+    public required int TokenOffset { get; init; }
+
+    /// <summary>How many tokens it has in this step.</summary>
+    public required int TokenCount { get; init; }
+
+    /// <summary>Where its block table starts in <see cref="Step.Blocks"/>.</summary>
+    public required int BlockOffset { get; init; }
+
+    /// <summary>How many blocks its table has.</summary>
+    public required int BlockCount { get; init; }
+
+    /// <summary>Whether a token is drawn from the logits of the last position.</summary>
+    public required bool Draws { get; init; }
+
+    /// <summary>How the token is drawn.</summary>
+    public SamplingParameters Sampling { get; init; }
+
+    /// <summary>The number in [0, 1) that draws it.</summary>
+    public double Number { get; init; }
+
+    /// <summary>How many of the most probable tokens to report.</summary>
+    public int Candidates { get; init; }
+}
+
+/// <summary>
+/// One micro-batch on its way through a pipeline: tokens of one or more sequences with their block tables. Its contents are flat and
+/// reusable: <see cref="Clear"/> keeps the memory.
+/// </summary>
+public sealed class Step
+{
+    /// <summary>Most tokens that a step may carry: what a stage's buffers are made for.</summary>
+    public const int MaxTokens = 256;
+
+    /// <summary>Most candidates that a sequence may ask for.</summary>
+    public const int MaxCandidates = 20;
+
+    private readonly List<StepSequence> sequences = [];
+    private readonly List<int> tokens = [];
+    private readonly List<int> blocks = [];
+
+    /// <summary>The plan that it belongs to.</summary>
+    public ulong Epoch { get; set; }
+
+    /// <summary>Its number within the epoch, from 1.</summary>
+    public ulong Number { get; set; }
+
+    /// <summary>The parts of the sequences.</summary>
+    public ReadOnlySpan<StepSequence> Sequences => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sequences);
+
+    /// <summary>The tokens of all sequences, one after the other.</summary>
+    public ReadOnlySpan<int> Tokens => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(tokens);
+
+    /// <summary>The block tables of all sequences, one after the other.</summary>
+    public ReadOnlySpan<int> Blocks => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(blocks);
+
+    /// <summary>Empties the step.</summary>
+    public void Clear()
+    {
+        sequences.Clear();
+        tokens.Clear();
+        blocks.Clear();
+    }
+
+    /// <summary>Adds a sequence's part.</summary>
+    /// <param name="firstPosition">Position of the first token.</param>
+    /// <param name="newTokens">Its tokens in this step.</param>
+    /// <param name="blockTable">The blocks of the whole sequence so far, this step's positions included.</param>
+    public void AddSequence(int firstPosition, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable) =>
+        Add(new StepSequence
+        {
+            FirstPosition = firstPosition,
+            TokenOffset = tokens.Count,
+            TokenCount = newTokens.Length,
+            BlockOffset = blocks.Count,
+            BlockCount = blockTable.Length,
+            Draws = false,
+        }, newTokens, blockTable);
+
+    /// <summary>Adds a sequence's part after whose last token another is drawn.</summary>
+    /// <param name="firstPosition">Position of the first token.</param>
+    /// <param name="newTokens">Its tokens in this step.</param>
+    /// <param name="blockTable">The blocks of the whole sequence so far, this step's positions included.</param>
+    /// <param name="sampling">How the token is drawn.</param>
+    /// <param name="number">The number in [0, 1) that draws it.</param>
+    /// <param name="candidates">How many of the most probable tokens to report.</param>
+    public void AddDrawingSequence(
+        int firstPosition, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable,
+        SamplingParameters sampling, double number, int candidates) =>
+        Add(new StepSequence
+        {
+            FirstPosition = firstPosition,
+            TokenOffset = tokens.Count,
+            TokenCount = newTokens.Length,
+            BlockOffset = blocks.Count,
+            BlockCount = blockTable.Length,
+            Draws = true,
+            Sampling = sampling,
+            Number = number,
+            Candidates = candidates,
+        }, newTokens, blockTable);
+
+    private void Add(StepSequence sequence, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable)
+    {
+        sequences.Add(sequence);
+        tokens.AddRange(newTokens);
+        blocks.AddRange(blockTable);
+    }
+}

@@ -1,0 +1,147 @@
+using Llama.Model.Kernels;
+
+namespace Llama.Model.Sampling;
+
+/// <summary>
+/// Draws one token from a vocabulary of logits. Everything is computed in one fixed order from the logits and the given number, so the
+/// same logits always draw the same token. Not thread-safe: it keeps its buffers.
+/// </summary>
+internal sealed unsafe class Sampler : IDisposable
+{
+    private readonly int vocabSize;
+    private readonly NativeBuffer weights;
+    private readonly RankedTokens ranked;
+
+    /// <summary>Makes buffers for a vocabulary.</summary>
+    public Sampler(int vocabSize)
+    {
+        this.vocabSize = vocabSize;
+        weights = new NativeBuffer(vocabSize);
+        ranked = new RankedTokens(vocabSize);
+    }
+
+    /// <summary>Draws a token.</summary>
+    /// <param name="logits"><c>[vocabSize]</c>.</param>
+    /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution in the order k, p, min-p.</param>
+    /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
+    /// <param name="candidates">Filled with the most probable tokens, best first.</param>
+    /// <returns>The token and its log-probability at temperature 1.</returns>
+    public Candidate Draw(float* logits, SamplingParameters parameters, double number, Span<Candidate> candidates)
+    {
+        int best = Best(logits);
+        float max = logits[best];
+        float logSumExp = max + (float)Elementary.Log(Weigh(logits, max, 1));
+        if (candidates.Length > 0)
+        {
+            ReadOnlySpan<int> top = ranked.Top(logits, candidates.Length);
+            for (int i = 0; i < top.Length; i++) candidates[i] = new Candidate(top[i], logits[top[i]] - logSumExp);
+        }
+
+        int token = parameters.Temperature == 0 ? best : Draw(logits, max, parameters, number);
+        return new Candidate(token, logits[token] - logSumExp);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => weights.Dispose();
+
+    private int Draw(float* logits, float max, SamplingParameters parameters, double number)
+    {
+        Weigh(logits, max, 1 / parameters.Temperature);
+        bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
+        return all ? DrawFromAll(number) : DrawFromTop(logits, parameters, number);
+    }
+
+    /// <summary>Walks the vocabulary in the order of ids to where the cumulative weight passes the number's share of the whole.</summary>
+    private int DrawFromAll(double number)
+    {
+        double total = 0;
+        for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
+        double target = number * total;
+        double cumulative = 0;
+        int last = 0;
+        for (int i = 0; i < vocabSize; i++)
+        {
+            if (weights.Pointer[i] == 0) continue;
+            cumulative += weights.Pointer[i];
+            last = i;
+            if (cumulative > target) break;
+        }
+
+        return last;
+    }
+
+    /// <summary>
+    /// Ranks as many tokens as the truncation keeps: a nucleus is not known beforehand, so ever more are ranked until it is covered.
+    /// Its share counts from the whole vocabulary, or from the k best where k is given.
+    /// </summary>
+    private int DrawFromTop(float* logits, SamplingParameters parameters, double number)
+    {
+        bool bounded = parameters.TopK > 0 && parameters.TopK < vocabSize;
+        int limit = bounded ? parameters.TopK : vocabSize;
+        int count = bounded ? limit : Math.Min(limit, 64);
+        ReadOnlySpan<int> top = ranked.Top(logits, count);
+        double total = 0;
+        if (bounded)
+        {
+            foreach (int token in top) total += weights.Pointer[token];
+        }
+        else
+        {
+            for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
+        }
+
+        int kept;
+        double keptWeight;
+        while ((kept = Kept(top, parameters, total, out keptWeight)) == count && count < limit)
+        {
+            count = (int)Math.Min(limit, count * 8L);
+            top = ranked.Top(logits, count);
+        }
+
+        double target = number * keptWeight;
+        double cumulative = 0;
+        for (int i = 0; i < kept - 1; i++)
+        {
+            cumulative += weights.Pointer[top[i]];
+            if (cumulative > target) return top[i];
+        }
+
+        return top[kept - 1];
+    }
+
+    /// <summary>How many of the ranked tokens top-p and min-p keep; at least one.</summary>
+    private int Kept(ReadOnlySpan<int> top, SamplingParameters parameters, double total, out double keptWeight)
+    {
+        double nucleus = parameters.TopP * total;
+        double floor = (double)parameters.MinP * weights.Pointer[top[0]];
+        keptWeight = 0;
+        int kept = 0;
+        while (kept < top.Length)
+        {
+            double weight = weights.Pointer[top[kept]];
+            if (kept > 0 && ((parameters.TopP < 1 && keptWeight >= nucleus) || weight < floor)) break;
+            keptWeight += weight;
+            kept++;
+        }
+
+        return kept;
+    }
+
+    private int Best(float* logits)
+    {
+        int best = 0;
+        for (int i = 1; i < vocabSize; i++)
+        {
+            if (logits[i] > logits[best]) best = i;
+        }
+
+        return best;
+    }
+
+    /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
+    private float Weigh(float* logits, float max, float scale)
+    {
+        Buffer.MemoryCopy(logits, weights.Pointer, vocabSize * sizeof(float), vocabSize * sizeof(float));
+        return Exponential.ExpAndSum(weights.Pointer, vocabSize, max, scale);
+    }
+}
