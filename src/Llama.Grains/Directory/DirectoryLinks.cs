@@ -1,0 +1,121 @@
+using Llama.Grains.Links;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Grains.Directory;
+
+/// <summary>How silos join an embedded directory: one link from each, which carries its membership and then its heartbeats.</summary>
+public static partial class DirectoryLinks
+{
+    /// <summary>Time between heartbeats.</summary>
+    public static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Serves a silo's link until it ends; its membership ends with it.</summary>
+    /// <param name="stream">The link, before its handshake.</param>
+    /// <param name="self">The gateway.</param>
+    /// <param name="directory">What the silo joins.</param>
+    /// <param name="logger">Told of joins and refusals.</param>
+    /// <param name="cancellationToken">Ends the link.</param>
+    public static async Task ServeAsync(
+        Stream stream, LinkIdentity self, IDirectory directory, ILogger logger, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        try
+        {
+            Member member;
+            ILease lease;
+            using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
+            {
+                deadline.CancelAfter(Handshake.Deadline);
+                await Handshake.AnswerAsync(stream, self, deadline.Token).ConfigureAwait(false);
+                await Handshake.AcceptAsync(stream, deadline.Token).ConfigureAwait(false);
+                member = await Frames.ReadAsync<Member>(stream, FrameKind.Join, deadline.Token).ConfigureAwait(false);
+                try
+                {
+                    lease = directory.Join(member);
+                }
+                catch (DirectoryException e)
+                {
+                    await Handshake.RefuseAsync(stream, e.Message, deadline.Token).ConfigureAwait(false);
+                    throw new LinkException(e.Message);
+                }
+
+                await Handshake.AcceptAsync(stream, deadline.Token).ConfigureAwait(false);
+            }
+
+            Log.Joined(logger, member.Name, member.Address);
+            using (lease) await KeepAsync(stream, lease, cancellationToken).ConfigureAwait(false);
+            Log.Left(logger, member.Name);
+        }
+        catch (LinkException e)
+        {
+            Log.Refused(logger, e.Message);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // Gone before it joined.
+        }
+    }
+
+    /// <summary>Joins over a link whose stream is open, and sends heartbeats until it ends.</summary>
+    /// <param name="stream">The link, before its handshake.</param>
+    /// <param name="self">The silo.</param>
+    /// <param name="member">What it announces.</param>
+    /// <param name="joined">Called when the directory has taken the silo in.</param>
+    /// <param name="cancellationToken">Leaves the cluster.</param>
+    /// <exception cref="IOException">The directory refused, or the link broke.</exception>
+    public static async Task JoinAsync(Stream stream, LinkIdentity self, Member member, Action joined, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(joined);
+        using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
+        {
+            deadline.CancelAfter(Handshake.Deadline);
+            await Handshake.DialAsync(stream, self, new LinkTarget(LinkPurpose.Join), deadline.Token).ConfigureAwait(false);
+            await Frames.SendAsync(stream, FrameKind.Join, member, deadline.Token).ConfigureAwait(false);
+            (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, Frames.MaxControlBytes, deadline.Token).ConfigureAwait(false);
+            Frames.Expect(kind, FrameKind.Accepted, payload);
+        }
+
+        joined();
+
+        // The directory never speaks again; a read that ends means that it is gone.
+        Task<int> gone = stream.ReadAsync(new byte[1], cancellationToken).AsTask();
+        while (true)
+        {
+            await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
+            Task first = await Task.WhenAny(gone, Task.Delay(HeartbeatInterval, cancellationToken)).ConfigureAwait(false);
+            await first.ConfigureAwait(false);
+            if (first == gone) throw new IOException("The gateway closed the link.");
+        }
+    }
+
+    private static async Task KeepAsync(Stream stream, ILease lease, CancellationToken cancellationToken)
+    {
+        try
+        {
+            while (true)
+            {
+                using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                deadline.CancelAfter(EmbeddedDirectory.LeaseTime * 2);
+                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, 0, deadline.Token).ConfigureAwait(false);
+                Frames.Expect(kind, FrameKind.Heartbeat, payload);
+                if (!lease.Renew()) return;
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            // The silo is gone, or this process stops.
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "Silo {Silo} joined from {Address}")]
+        public static partial void Joined(ILogger logger, string silo, string address);
+
+        [LoggerMessage(2, LogLevel.Information, "Silo {Silo} left")]
+        public static partial void Left(ILogger logger, string silo);
+
+        [LoggerMessage(3, LogLevel.Warning, "A silo was refused: {Reason}")]
+        public static partial void Refused(ILogger logger, string reason);
+    }
+}

@@ -1,0 +1,191 @@
+using Llama.Grains.Directory;
+using Llama.Grains.Hosting;
+using Llama.Grains.Placement;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>
+/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. One
+/// loop owns all of it; only the loading of a pipeline, which may take minutes, runs beside it.
+/// </summary>
+internal sealed partial class ClusterController : IAsyncDisposable
+{
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    private readonly ClusterSettings settings;
+    private readonly IDirectory directory;
+    private readonly IReadOnlyList<Replica> replicas;
+    private readonly PipelinePlanner planner;
+    private readonly TimeProvider time;
+    private readonly ILogger logger;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly SemaphoreSlim wake = new(0);
+    private readonly Task loop;
+    private ulong epoch;
+
+    /// <summary>Starts planning.</summary>
+    public ClusterController(
+        ClusterSettings settings, IDirectory directory, IReadOnlyList<Replica> replicas, TimeProvider time, ILogger logger)
+    {
+        this.settings = settings;
+        this.directory = directory;
+        this.replicas = replicas;
+        this.time = time;
+        this.logger = logger;
+        planner = new PipelinePlanner(settings);
+        foreach (Replica replica in replicas) replica.WithoutPipelineSince = time.GetTimestamp();
+        loop = Task.Run(RunAsync);
+    }
+
+    /// <summary>Counts the plans.</summary>
+    public ulong Epoch => Volatile.Read(ref epoch);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        await loop.ConfigureAwait(false);
+        foreach (Replica replica in replicas) await CloseAsync(replica).ConfigureAwait(false);
+        wake.Dispose();
+        stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            DirectoryView view = directory.View;
+            foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
+            foreach (Replica replica in replicas)
+            {
+                if (replica.Pipeline is null && time.GetTimestamp() >= replica.NotBefore) TryPlan(replica, view);
+            }
+
+            await WaitAsync(view.Version).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>Until a member comes or goes, a pipeline opens or is lost, or a waiting time may have passed.</summary>
+    private async Task WaitAsync(long version)
+    {
+        using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+        Task changed = directory.WaitForChangeAsync(version, waiting.Token);
+        Task woken = wake.WaitAsync(waiting.Token);
+        await Task.WhenAny(changed, woken, Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token)).ConfigureAwait(false);
+        await waiting.CancelAsync().ConfigureAwait(false);
+        await Task.WhenAll(changed, woken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task RemoveLostAsync(Replica replica, DirectoryView view)
+    {
+        if (replica.Pipeline is not { } pipeline) return;
+        foreach (PlannedStage stage in pipeline.Plan)
+        {
+            Member? present = view.Members.FirstOrDefault(m => m.Name == stage.Member.Name);
+            if (present?.Address != stage.Member.Address || present.ProcessId != stage.Member.ProcessId)
+                pipeline.Fail($"Silo {stage.Member.Name} left the cluster.");
+        }
+
+        if (!pipeline.Lost.IsCompleted) return;
+        string reason = await pipeline.Lost.ConfigureAwait(false);
+        bool worked = pipeline.Ready;
+        await CloseAsync(replica).ConfigureAwait(false);
+        if (worked)
+        {
+            replica.WithoutPipelineSince = time.GetTimestamp();
+            replica.FailedPlans = 0;
+            Log.Lost(logger, replica.Number, pipeline.Epoch, reason);
+        }
+        else
+        {
+            replica.FailedPlans++;
+            double pause = Math.Min(0.1 * Math.Pow(2, replica.FailedPlans), LongestPause.TotalSeconds);
+            replica.NotBefore = time.GetTimestamp() + (long)(pause * time.TimestampFrequency);
+            Log.NotOpened(logger, replica.Number, pipeline.Epoch, reason);
+        }
+
+        replica.Reason = reason;
+    }
+
+    private static async Task CloseAsync(Replica replica)
+    {
+        if (replica.Pipeline is not { } pipeline) return;
+        pipeline.Fail("The pipeline was closed.");
+        await replica.Opening.ConfigureAwait(false);
+        await pipeline.DisposeAsync().ConfigureAwait(false);
+        replica.Pipeline = null;
+    }
+
+    private void TryPlan(Replica replica, DirectoryView view)
+    {
+        List<Member> free = [.. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)))];
+        if (free.Count > 0) free = [.. free.Where(silo => silo.Profile == free[0].Profile)];
+        int target = Math.Min(Share(replica.Number), planner.MostStages);
+        bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
+        if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
+        {
+            replica.Reason = $"Waiting for silos: {free.Count} of {target} are there.";
+            return;
+        }
+
+        try
+        {
+            List<Member> chosen = [.. free.Take(target)];
+            (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan(chosen);
+            epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
+            replica.Pipeline = Pipeline.Create(replica.Number, epoch, stages, kvBlocks, time);
+            replica.Reason = "The silos are loading their layers.";
+            replica.Opening = OpenAsync(replica, replica.Pipeline);
+        }
+        catch (PlacementException e)
+        {
+            if (replica.Reason != e.Message) Log.DoesNotFit(logger, replica.Number, e.Message);
+            replica.Reason = e.Message;
+        }
+    }
+
+    /// <summary>How many of the expected silos belong to a replica.</summary>
+    private int Share(int replica) =>
+        Math.Max(1, (settings.ExpectedSilos / settings.Replicas) + (replica < settings.ExpectedSilos % settings.Replicas ? 1 : 0));
+
+    private async Task OpenAsync(Replica replica, Pipeline pipeline)
+    {
+        Log.Opening(logger, replica.Number, pipeline.Epoch, string.Join(", ", pipeline.Plan.Select(s => $"{s.Member.Name} {s.Span.First}-{s.Span.End}")));
+        try
+        {
+            await Task.Run(() => pipeline.OpenAsync(settings.Identity, stopping.Token)).ConfigureAwait(false);
+            replica.Scheduler.Attach(pipeline);
+            Log.Ready(logger, replica.Number, pipeline.Epoch);
+        }
+        catch (Exception e) when (e is IOException or GrainCallException or OperationCanceledException or ObjectDisposedException)
+        {
+            pipeline.Fail(e.Message);
+        }
+
+        _ = pipeline.Lost.ContinueWith(
+            _ =>
+            {
+                if (!stopping.IsCancellationRequested) wake.Release();
+            },
+            CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "Replica {Replica}, epoch {Epoch}: opening {Stages}")]
+        public static partial void Opening(ILogger logger, int replica, ulong epoch, string stages);
+
+        [LoggerMessage(2, LogLevel.Information, "Replica {Replica}, epoch {Epoch}: ready")]
+        public static partial void Ready(ILogger logger, int replica, ulong epoch);
+
+        [LoggerMessage(3, LogLevel.Warning, "Replica {Replica}, epoch {Epoch}: lost: {Reason}")]
+        public static partial void Lost(ILogger logger, int replica, ulong epoch, string reason);
+
+        [LoggerMessage(4, LogLevel.Warning, "Replica {Replica}, epoch {Epoch}: not opened: {Reason}")]
+        public static partial void NotOpened(ILogger logger, int replica, ulong epoch, string reason);
+
+        [LoggerMessage(5, LogLevel.Warning, "Replica {Replica}: {Reason}")]
+        public static partial void DoesNotFit(ILogger logger, int replica, string reason);
+    }
+}

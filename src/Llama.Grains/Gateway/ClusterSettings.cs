@@ -1,0 +1,42 @@
+using Llama.Grains.Links;
+using Llama.Grains.Placement;
+using Llama.Model;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>What a gateway grain is started with.</summary>
+public sealed record ClusterSettings
+{
+    /// <summary>The model's name, as clients see it.</summary>
+    public required string ModelName { get; init; }
+
+    /// <summary>The model.</summary>
+    public required ModelConfig Config { get; init; }
+
+    /// <summary>Bytes of one stored weight, for predictions.</summary>
+    public required int ElementBytes { get; init; }
+
+    /// <summary>Name, fingerprint and key of this process.</summary>
+    public required LinkIdentity Identity { get; init; }
+
+    /// <summary>Pipelines to make.</summary>
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>Silos to wait for before the first plan.</summary>
+    public int ExpectedSilos { get; init; } = 1;
+
+    /// <summary>How long to wait for so many silos, at the start and after a loss, before making do with fewer.</summary>
+    public TimeSpan SiloWait { get; init; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>The layer ranges of every pipeline, or null to plan them.</summary>
+    public IReadOnlyList<LayerSpan>? Ranges { get; init; }
+
+    /// <summary>Most bytes of KV that a stage may take.</summary>
+    public long KvMemory { get; init; } = 1L << 30;
+
+    /// <summary>Requests that may wait in each replica.</summary>
+    public int MaxWaiting { get; init; } = 256;
+
+    /// <summary>How long a request waits for a pipeline.</summary>
+    public TimeSpan RecoveryTimeout { get; init; } = TimeSpan.FromSeconds(60);
+}

@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using Llama.Grains.Directory;
+using Llama.Model.Layers;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>The gateway grain: checks requests, sends each to the least busy replica, and knows what is where.</summary>
+public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
+{
+    private readonly ClusterSettings settings;
+    private readonly IDirectory directory;
+    private readonly List<Replica> replicas = [];
+    private readonly ClusterController controller;
+
+    /// <summary>Starts planning pipelines from a directory's silos.</summary>
+    public GatewayGrain(ClusterSettings settings, IDirectory directory, TimeProvider time, ILogger logger)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        this.settings = settings;
+        this.directory = directory;
+        var limits = new SchedulerLimits(settings.MaxWaiting, settings.RecoveryTimeout);
+        for (int i = 0; i < settings.Replicas; i++) replicas.Add(new Replica(i, new Scheduler(settings.Config, limits, time)));
+        controller = new ClusterController(settings, directory, replicas, time, logger);
+    }
+
+    /// <inheritdoc/>
+    public ClusterStatus Status
+    {
+        get
+        {
+            Replica? ready = replicas.Find(IsReady);
+            return new ClusterStatus
+            {
+                Epoch = controller.Epoch,
+                Model = settings.ModelName,
+                Ready = ready is not null,
+                Reason = ready is null ? replicas[0].Reason : null,
+                MaxSequenceTokens = MaxSequenceTokens,
+                Pipelines = [.. replicas.Select(Describe)],
+                Standby = [.. directory.View.Members.Where(silo => !replicas.Exists(r => r.Uses(silo))).Select(silo => silo.Name)],
+            };
+        }
+    }
+
+    private int MaxSequenceTokens => Math.Min(
+        settings.Config.ContextLength,
+        replicas.Select(r => r.Pipeline).Where(p => p is { Ready: true }).Select(p => p!.KvBlocks * BlockPool.BlockTokens)
+            .DefaultIfEmpty(settings.Config.ContextLength).Max());
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        int limit = MaxSequenceTokens;
+        Check(request, limit);
+        int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
+        Replica replica = replicas.MinBy(r => (IsReady(r) ? 0 : 1, r.Scheduler.RunningCount + r.Scheduler.WaitingCount))!;
+        if (replica.Pipeline is null && controller.Epoch == 0)
+            throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
+        await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
+            yield return token;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await controller.DisposeAsync().ConfigureAwait(false);
+        foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };
+
+    private static PipelineStatus Describe(Replica replica) => new()
+    {
+        Replica = replica.Number,
+        Stages = replica.Pipeline is not { } pipeline ? [] :
+        [
+            .. pipeline.Plan.Select((stage, i) => new StageStatus
+            {
+                Silo = stage.Member.Name,
+                Address = stage.Member.Address,
+                ProcessId = stage.Member.ProcessId,
+                Layers = [stage.Span.First, stage.Span.End],
+                WeightBytes = pipeline.WeightBytes[i],
+                State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
+            }),
+        ],
+        Running = replica.Scheduler.RunningCount,
+        Waiting = replica.Scheduler.WaitingCount,
+    };
+
+    private void Check(GenerationRequest request, int limit)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.PromptTokens.Count == 0) throw Invalid("The prompt is empty; expected at least one token.");
+        if (request.PromptTokens.Count >= limit)
+            throw Invalid($"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
+        foreach (int token in request.PromptTokens)
+        {
+            if ((uint)token >= (uint)settings.Config.VocabSize)
+                throw Invalid($"The prompt has token {token}; expected 0 to {settings.Config.VocabSize - 1}.");
+        }
+
+        if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");
+        if (request.Candidates is < 0 or > Step.MaxCandidates)
+            throw Invalid($"{request.Candidates} candidates were asked for; expected 0 to {Step.MaxCandidates}.");
+        if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
+            throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
+    }
+
+    private static GenerationException Invalid(string message) => new(GenerationError.Invalid, message);
+}

@@ -1,0 +1,28 @@
+using Llama.Grains.Links;
+using Llama.Model.Layers;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>An open pipeline, as its scheduler sees it: steps go in, results come out in the same order, until it is lost.</summary>
+internal interface IPipeline
+{
+    /// <summary>Stages: as many steps can be computed at once.</summary>
+    int Stages { get; }
+
+    /// <summary>Blocks in every stage's KV pool.</summary>
+    int KvBlocks { get; }
+
+    /// <summary>The plan that it belongs to.</summary>
+    ulong Epoch { get; }
+
+    /// <summary>Queues a step. It must not change until its result is there.</summary>
+    void Send(Step step);
+
+    /// <summary>Ends the pipeline: it answered nonsense.</summary>
+    void Fail(string reason);
+
+    /// <summary>Says who hears of results and of the end, each called once at a time; results may come at once.</summary>
+    /// <param name="onResult">A step is done.</param>
+    /// <param name="onLost">The pipeline ended; no result follows.</param>
+    void Start(Action<StepResult> onResult, Action<string> onLost);
+}

@@ -1,0 +1,241 @@
+using System.Text;
+using System.Threading.Channels;
+using Llama.Grains.Directory;
+using Llama.Grains.Hosting;
+using Llama.Grains.Links;
+using Llama.Grains.Placement;
+using Llama.Grains.Stages;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>A stage of a planned pipeline.</summary>
+/// <param name="Member">The silo.</param>
+/// <param name="Span">Its layers.</param>
+internal sealed record PlannedStage(Member Member, LayerSpan Span);
+
+/// <summary>
+/// The gateway's end of one pipeline and epoch: loads the stages, feeds steps to the first and takes results from the last. Loss of a
+/// link, a failed stage, or a step that takes longer than its deadline ends it; it is never repaired, but replaced under a new epoch.
+/// </summary>
+internal sealed class Pipeline : IPipeline, IAsyncDisposable
+{
+    private const int StepsUnderWay = 64;
+    private static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan StepDeadline = TimeSpan.FromMinutes(1);
+
+    private readonly TimeProvider time;
+    private readonly CancellationTokenSource ending = new();
+    private readonly List<GrainLink> calls = [];
+    private readonly Channel<Step> outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsUnderWay) { SingleReader = true });
+    private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly List<Task> loops = [];
+    private Stream? steps;
+    private Stream? results;
+    private long oldestSent;
+    private int underWay;
+
+    private Pipeline(int replica, ulong epoch, IReadOnlyList<PlannedStage> plan, int kvBlocks, TimeProvider time)
+    {
+        Replica = replica;
+        Epoch = epoch;
+        Plan = plan;
+        KvBlocks = kvBlocks;
+        this.time = time;
+        WeightBytes = new long[plan.Count];
+    }
+
+    /// <summary>Which replica it serves.</summary>
+    public int Replica { get; }
+
+    /// <inheritdoc/>
+    public ulong Epoch { get; }
+
+    /// <summary>The stages.</summary>
+    public IReadOnlyList<PlannedStage> Plan { get; }
+
+    /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
+    public long[] WeightBytes { get; }
+
+    /// <summary>Whether every stage has loaded and a first step has come through.</summary>
+    public bool Ready { get; private set; }
+
+    /// <inheritdoc/>
+    public int Stages => Plan.Count;
+
+    /// <inheritdoc/>
+    public int KvBlocks { get; }
+
+    /// <summary>Completes with the reason when the pipeline has ended.</summary>
+    public Task<string> Lost => lost.Task;
+
+    /// <summary>Plans a pipeline's stages into an object that <see cref="OpenAsync"/> makes work.</summary>
+    public static Pipeline Create(int replica, ulong epoch, IReadOnlyList<PlannedStage> plan, int kvBlocks, TimeProvider time) =>
+        new(replica, epoch, plan, kvBlocks, time);
+
+    /// <summary>Loads every stage, connects the ends and sends a first step through all of it.</summary>
+    /// <exception cref="IOException">A silo does not answer.</exception>
+    /// <exception cref="GrainCallException">A stage cannot load its layers; the message says why.</exception>
+    public async Task OpenAsync(LinkIdentity self, CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        deadline.CancelAfter(LoadDeadline);
+        foreach (PlannedStage stage in Plan)
+            calls.Add(await GrainLink.OpenAsync(stage.Member.Address, self, deadline.Token).ConfigureAwait(false));
+        foreach (GrainLink link in calls) loops.Add(WatchAsync(link));
+        await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+
+        results = await Dialler.DialAsync(
+            Plan[^1].Member.Address, self, new LinkTarget(LinkPurpose.Results, Epoch), deadline.Token).ConfigureAwait(false);
+        steps = await Dialler.DialAsync(
+            Plan[0].Member.Address, self, new LinkTarget(LinkPurpose.Steps, Epoch), deadline.Token).ConfigureAwait(false);
+        await ProbeAsync(deadline.Token).ConfigureAwait(false);
+        Ready = true;
+    }
+
+    /// <inheritdoc/>
+    public void Start(Action<StepResult> onResult, Action<string> onLost)
+    {
+        loops.Add(Task.Run(SendAsync));
+        loops.Add(Task.Run(() => ReceiveAsync(onResult)));
+        loops.Add(Task.Run(WatchDeadlineAsync));
+        loops.Add(TellLostAsync(onLost));
+    }
+
+    /// <inheritdoc/>
+    public void Send(Step step)
+    {
+        if (Interlocked.Increment(ref underWay) == 1) Volatile.Write(ref oldestSent, time.GetTimestamp());
+        if (!outgoing.Writer.TryWrite(step)) Fail($"More than {StepsUnderWay} steps are under way.");
+    }
+
+    /// <inheritdoc/>
+    public void Fail(string reason)
+    {
+        lost.TrySetResult(reason);
+        ending.Cancel();
+    }
+
+    /// <summary>Closes the links. Not while <see cref="OpenAsync"/> runs, which <see cref="Fail"/> ends.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        Fail("The pipeline was closed.");
+        if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
+        if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
+        foreach (GrainLink link in calls) await link.DisposeAsync().ConfigureAwait(false);
+        await Task.WhenAll(loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    private async Task LoadAsync(int stage, CancellationToken cancellationToken)
+    {
+        bool last = stage == Plan.Count - 1;
+        var assignment = new StageAssignment
+        {
+            Epoch = Epoch,
+            FirstLayer = Plan[stage].Span.First,
+            EndLayer = Plan[stage].Span.End,
+            KvBlocks = KvBlocks,
+            NextAddress = last ? null : Plan[stage + 1].Member.Address,
+        };
+        try
+        {
+            StageReport report = await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
+            WeightBytes[stage] = report.WeightBytes;
+        }
+        catch (GrainCallException e)
+        {
+            throw new GrainCallException($"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+        }
+    }
+
+    /// <summary>One token through all stages: the pipeline answers, its links are open and its code is compiled.</summary>
+    private async Task ProbeAsync(CancellationToken cancellationToken)
+    {
+        var probe = new Step { Epoch = Epoch };
+        probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
+        await WriteAsync(probe, cancellationToken).ConfigureAwait(false);
+        (FrameKind kind, byte[] payload) = await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
+        if (kind == FrameKind.Failure) throw new IOException(Encoding.UTF8.GetString(payload));
+        Frames.Expect(kind, FrameKind.Result, payload);
+    }
+
+    private async Task SendAsync()
+    {
+        try
+        {
+            await foreach (Step step in outgoing.Reader.ReadAllAsync(ending.Token).ConfigureAwait(false))
+                await WriteAsync(step, ending.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The last stage, or else the next one, usually has a better reason to tell within this time.
+            await Task.Delay(TimeSpan.FromMilliseconds(100), ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Fail($"{Plan[0].Member.Name} takes no more steps: {e.Message}");
+        }
+    }
+
+    private async Task WriteAsync(Step step, CancellationToken cancellationToken)
+    {
+        int length = StepCodec.Bytes(step);
+        byte[] frame = new byte[Frames.HeaderBytes + length];
+        Frames.WriteHeader(frame, FrameKind.Step, length);
+        StepCodec.Write(step, frame.AsSpan(Frames.HeaderBytes));
+        await steps!.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task ReceiveAsync(Action<StepResult> onResult)
+    {
+        try
+        {
+            while (true)
+            {
+                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
+                if (kind == FrameKind.Failure)
+                {
+                    Fail(Encoding.UTF8.GetString(payload));
+                    return;
+                }
+
+                Frames.Expect(kind, FrameKind.Result, payload);
+                StepResult result = ResultCodec.Read(payload);
+                if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
+                Volatile.Write(ref oldestSent, time.GetTimestamp());
+                Interlocked.Decrement(ref underWay);
+                onResult(result);
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            Fail($"{Plan[^1].Member.Name} sends no more results: {e.Message}");
+        }
+    }
+
+    private async Task WatchAsync(GrainLink link)
+    {
+        await link.Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        string name = Plan[calls.IndexOf(link)].Member.Name;
+        Fail($"The link to {name} closed.");
+    }
+
+    private async Task WatchDeadlineAsync()
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), time);
+        while (!lost.Task.IsCompleted)
+        {
+            try
+            {
+                await timer.WaitForNextTickAsync(ending.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            if (Volatile.Read(ref underWay) > 0 && time.GetElapsedTime(Volatile.Read(ref oldestSent)) > StepDeadline)
+                Fail($"A step took longer than {StepDeadline.TotalSeconds:0} s.");
+        }
+    }
+
+    private async Task TellLostAsync(Action<string> onLost) => onLost(await lost.Task.ConfigureAwait(false));
+}

@@ -1,0 +1,34 @@
+using Llama.Grains.Directory;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>One replica: its scheduler, which lives as long as the gateway, and the pipeline that serves it at present.</summary>
+internal sealed class Replica(int number, Scheduler scheduler)
+{
+    /// <summary>Its number, from 0.</summary>
+    public int Number { get; } = number;
+
+    /// <summary>Owner of its sequences.</summary>
+    public Scheduler Scheduler { get; } = scheduler;
+
+    /// <summary>The pipeline that is open or opening; null while there is none.</summary>
+    public Pipeline? Pipeline { get; set; }
+
+    /// <summary>The opening of the pipeline.</summary>
+    public Task Opening { get; set; } = Task.CompletedTask;
+
+    /// <summary>When it lost its last pipeline, or the gateway started (the controller's clock).</summary>
+    public long WithoutPipelineSince { get; set; }
+
+    /// <summary>Plans that failed since the last pipeline that worked; each makes the next attempt wait longer.</summary>
+    public int FailedPlans { get; set; }
+
+    /// <summary>When the next plan may be tried (the controller's clock).</summary>
+    public long NotBefore { get; set; }
+
+    /// <summary>Why it has no pipeline.</summary>
+    public string Reason { get; set; } = "The gateway has just started.";
+
+    /// <summary>Whether a silo has a place in its pipeline.</summary>
+    public bool Uses(Member silo) => Pipeline?.Plan.Any(stage => stage.Member.Name == silo.Name) ?? false;
+}

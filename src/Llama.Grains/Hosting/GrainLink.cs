@@ -1,0 +1,174 @@
+using System.Collections.Concurrent;
+using System.Reflection;
+using System.Text.Json;
+using Llama.Grains.Links;
+
+namespace Llama.Grains.Hosting;
+
+/// <summary>
+/// The calling end of a link to a grain host. <see cref="Get"/> gives an object of the grain's interface whose methods run over there.
+/// When the link breaks, every call under way fails.
+/// </summary>
+public sealed class GrainLink : IAsyncDisposable
+{
+    private readonly Stream stream;
+    private readonly SemaphoreSlim sending = new(1);
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement?>> waiting = new();
+    private readonly CancellationTokenSource closing = new();
+    private readonly Task receiving;
+    private long lastId;
+    private volatile bool closed;
+
+    private GrainLink(Stream stream)
+    {
+        this.stream = stream;
+        receiving = ReceiveAsync();
+    }
+
+    /// <summary>Completes when the link has ended, from whichever side.</summary>
+    public Task Ended => receiving;
+
+    /// <summary>Opens a link for calls.</summary>
+    /// <exception cref="IOException">Nobody answers there, or the other side refuses.</exception>
+    public static async Task<GrainLink> OpenAsync(string address, LinkIdentity self, CancellationToken cancellationToken) =>
+        new(await Dialler.DialAsync(address, self, new LinkTarget(LinkPurpose.Calls), cancellationToken).ConfigureAwait(false));
+
+    /// <summary>Serves the other end: runs calls in a host until the link ends.</summary>
+    public static async Task ServeAsync(Stream stream, GrainHost host, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var sending = new SemaphoreSlim(1);
+        using var places = new SemaphoreSlim(MaxCallsUnderWay);
+        var calls = new ConcurrentDictionary<long, Task>();
+        try
+        {
+            while (true)
+            {
+                GrainCall call = await Frames.ReadAsync<GrainCall>(stream, FrameKind.Call, cancellationToken).ConfigureAwait(false);
+                await places.WaitAsync(cancellationToken).ConfigureAwait(false);
+                calls[call.Id] = AnswerAsync(call);
+            }
+        }
+        finally
+        {
+            // Who called is gone: nobody waits for the answers.
+            await ended.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(calls.Values).ConfigureAwait(false);
+        }
+
+        async Task AnswerAsync(GrainCall call)
+        {
+            await Task.Yield();
+            GrainReply reply;
+            try
+            {
+                reply = new GrainReply(call.Id, await host.CallAsync(call, ended.Token).ConfigureAwait(false), null);
+            }
+#pragma warning disable CA1031 // A failure is a value: the caller gets it as the reply.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                reply = new GrainReply(call.Id, null, e.Message);
+            }
+
+            try
+            {
+                await sending.WaitAsync(ended.Token).ConfigureAwait(false);
+                try
+                {
+                    await Frames.SendAsync(stream, FrameKind.Reply, reply, ended.Token).ConfigureAwait(false);
+                }
+                finally
+                {
+                    sending.Release();
+                }
+            }
+            catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+            {
+                // The link ended; the loop that reads from it sees that too.
+            }
+            finally
+            {
+                calls.TryRemove(call.Id, out _);
+                places.Release();
+            }
+        }
+    }
+
+    /// <summary>A grain over there.</summary>
+    /// <typeparam name="TGrain">Its interface.</typeparam>
+    /// <param name="key">Which one.</param>
+    public TGrain Get<TGrain>(string key)
+        where TGrain : class
+    {
+        TGrain grain = DispatchProxy.Create<TGrain, GrainProxy>();
+        ((GrainProxy)(object)grain).Bind(this, typeof(TGrain).Name, key);
+        return grain;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await closing.CancelAsync().ConfigureAwait(false);
+        await stream.DisposeAsync().ConfigureAwait(false);
+        await receiving.ConfigureAwait(false);
+        closing.Dispose();
+    }
+
+    /// <summary>Sends a call and waits for its answer.</summary>
+    /// <exception cref="GrainCallException">The grain threw, or the link broke.</exception>
+    internal async Task<JsonElement?> CallAsync(GrainCall call, CancellationToken cancellationToken)
+    {
+        call = call with { Id = Interlocked.Increment(ref lastId) };
+        var answer = new TaskCompletionSource<JsonElement?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        waiting[call.Id] = answer;
+        try
+        {
+            if (closed) throw new GrainCallException("The link is closed.");
+            await sending.WaitAsync(cancellationToken).ConfigureAwait(false);
+            try
+            {
+                await Frames.SendAsync(stream, FrameKind.Call, call, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                sending.Release();
+            }
+
+            return await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            throw new GrainCallException($"The link broke: {e.Message}");
+        }
+        finally
+        {
+            waiting.TryRemove(call.Id, out _);
+        }
+    }
+
+    private const int MaxCallsUnderWay = 64;
+
+    private async Task ReceiveAsync()
+    {
+        string reason = "The link was closed.";
+        try
+        {
+            while (true)
+            {
+                GrainReply reply = await Frames.ReadAsync<GrainReply>(stream, FrameKind.Reply, closing.Token).ConfigureAwait(false);
+                if (!waiting.TryGetValue(reply.Id, out TaskCompletionSource<JsonElement?>? call)) continue;
+                if (reply.Error is null) call.TrySetResult(reply.Result);
+                else call.TrySetException(new GrainCallException(reply.Error));
+            }
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            reason = e.Message;
+        }
+
+        closed = true;
+        foreach (TaskCompletionSource<JsonElement?> call in waiting.Values) call.TrySetException(new GrainCallException(reason));
+    }
+}

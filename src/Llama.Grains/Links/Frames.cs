@@ -1,0 +1,152 @@
+using System.Buffers.Binary;
+using System.Text.Json;
+
+namespace Llama.Grains.Links;
+
+/// <summary>What a frame carries.</summary>
+public enum FrameKind : byte
+{
+    /// <summary>The dialler's greeting (JSON).</summary>
+    Hello = 1,
+
+    /// <summary>The listener's greeting and proof (JSON).</summary>
+    Welcome = 2,
+
+    /// <summary>The dialler's proof (JSON).</summary>
+    Proof = 3,
+
+    /// <summary>The handshake is complete.</summary>
+    Accepted = 4,
+
+    /// <summary>The other side will not go on; a sentence why (UTF-8). The link closes.</summary>
+    Refused = 5,
+
+    /// <summary>A member announces itself to the directory (JSON).</summary>
+    Join = 10,
+
+    /// <summary>A member is alive.</summary>
+    Heartbeat = 11,
+
+    /// <summary>A grain call (JSON).</summary>
+    Call = 20,
+
+    /// <summary>Its answer (JSON).</summary>
+    Reply = 21,
+
+    /// <summary>A step and, between stages, its hidden states.</summary>
+    Step = 30,
+
+    /// <summary>The tokens drawn at the end of a step.</summary>
+    Result = 31,
+
+    /// <summary>A stage failed; a sentence why (UTF-8).</summary>
+    Failure = 32,
+}
+
+/// <summary>The link broke its protocol: the link closes, and nothing else.</summary>
+public sealed class LinkException : IOException
+{
+    /// <summary>The link broke its protocol.</summary>
+    /// <param name="message">What was found and what was expected.</param>
+    public LinkException(string message)
+        : base(message)
+    {
+    }
+}
+
+/// <summary>
+/// Frames over a stream: the payload's length as a 32-bit little-endian number, one byte that says what it is, the payload. Lengths are
+/// checked against a bound before anything is allocated.
+/// </summary>
+public static class Frames
+{
+    /// <summary>Bytes before the payload.</summary>
+    public const int HeaderBytes = 5;
+
+    /// <summary>Longest payload of a frame that is read as a whole.</summary>
+    public const int MaxControlBytes = 1 << 20;
+
+    /// <summary>Writes the bytes before a payload.</summary>
+    public static void WriteHeader(Span<byte> target, FrameKind kind, int payloadBytes)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(target, payloadBytes);
+        target[4] = (byte)kind;
+    }
+
+    /// <summary>Sends one frame.</summary>
+    public static async ValueTask SendAsync(Stream stream, FrameKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        byte[] frame = new byte[HeaderBytes + payload.Length];
+        WriteHeader(frame, kind, payload.Length);
+        payload.CopyTo(frame.AsMemory(HeaderBytes));
+        await stream.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
+        await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
+    }
+
+    /// <summary>Sends a message as JSON.</summary>
+    public static ValueTask SendAsync<T>(Stream stream, FrameKind kind, T message, CancellationToken cancellationToken) =>
+        SendAsync(stream, kind, JsonSerializer.SerializeToUtf8Bytes(message, JsonSerializerOptions.Web), cancellationToken);
+
+    /// <summary>Reads what comes before a payload.</summary>
+    /// <param name="stream">The link.</param>
+    /// <param name="scratch">At least <see cref="HeaderBytes"/> bytes.</param>
+    /// <param name="maxBytes">Longest payload allowed.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="LinkException">The length is out of bounds.</exception>
+    /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
+    public static async ValueTask<(FrameKind Kind, int Bytes)> ReadHeaderAsync(
+        Stream stream, Memory<byte> scratch, int maxBytes, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        await stream.ReadExactlyAsync(scratch[..HeaderBytes], cancellationToken).ConfigureAwait(false);
+        int bytes = BinaryPrimitives.ReadInt32LittleEndian(scratch.Span);
+        if (bytes < 0 || bytes > maxBytes) throw new LinkException($"A frame announces {(uint)bytes} bytes; expected at most {maxBytes}.");
+        return ((FrameKind)scratch.Span[4], bytes);
+    }
+
+    /// <summary>Reads one frame as a whole.</summary>
+    /// <exception cref="LinkException">It is longer than allowed.</exception>
+    /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
+    public static async ValueTask<(FrameKind Kind, byte[] Payload)> ReadAsync(Stream stream, int maxBytes, CancellationToken cancellationToken)
+    {
+        byte[] header = new byte[HeaderBytes];
+        (FrameKind kind, int bytes) = await ReadHeaderAsync(stream, header, maxBytes, cancellationToken).ConfigureAwait(false);
+        byte[] payload = new byte[bytes];
+        await stream.ReadExactlyAsync(payload, cancellationToken).ConfigureAwait(false);
+        return (kind, payload);
+    }
+
+    /// <summary>Reads a JSON message of one kind.</summary>
+    /// <exception cref="LinkException">Another kind came, a refusal with its reason, or JSON that is no such message.</exception>
+    /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
+    public static async ValueTask<T> ReadAsync<T>(Stream stream, FrameKind expected, CancellationToken cancellationToken)
+    {
+        (FrameKind kind, byte[] payload) = await ReadAsync(stream, MaxControlBytes, cancellationToken).ConfigureAwait(false);
+        Expect(kind, expected, payload);
+        return Parse<T>(expected, payload);
+    }
+
+    /// <summary>Throws unless a frame is of the expected kind; a refusal's reason becomes the message.</summary>
+    /// <exception cref="LinkException">It is of another kind.</exception>
+    public static void Expect(FrameKind found, FrameKind expected, ReadOnlySpan<byte> payload)
+    {
+        if (found == FrameKind.Refused) throw new LinkException(System.Text.Encoding.UTF8.GetString(payload));
+        if (found != expected) throw new LinkException($"A frame of kind {found} came; expected {expected}.");
+    }
+
+    /// <summary>Parses a JSON message.</summary>
+    /// <exception cref="LinkException">The payload is no such message.</exception>
+    public static T Parse<T>(FrameKind kind, ReadOnlySpan<byte> payload)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<T>(payload, JsonSerializerOptions.Web)
+                ?? throw new LinkException($"A {kind} frame is null; expected {typeof(T).Name}.");
+        }
+        catch (JsonException e)
+        {
+            throw new LinkException($"A {kind} frame is not {typeof(T).Name}: {e.Message}");
+        }
+    }
+}

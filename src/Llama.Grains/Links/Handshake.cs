@@ -1,0 +1,99 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Llama.Grains.Links;
+
+/// <summary>
+/// The greeting on every link: version and model fingerprint must agree, and both sides prove that they hold the cluster key by a
+/// keyed hash (HMAC-SHA256, RFC 2104) over both greetings, random numbers of both sides among them, so nothing can be replayed.
+/// The key never crosses the link.
+/// </summary>
+public static class Handshake
+{
+    private const int NonceBytes = 32;
+
+    /// <summary>Time that a handshake may take as a whole.</summary>
+    public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
+
+    /// <summary>Greets as the side that dialled.</summary>
+    /// <returns>The listener's name.</returns>
+    /// <exception cref="LinkException">The other side refused or could not prove itself; the message says why.</exception>
+    public static async Task<string> DialAsync(Stream stream, LinkIdentity self, LinkTarget target, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(self);
+        var hello = new Hello(LinkIdentity.ProtocolVersion, self.Name, self.Fingerprint, Nonce(), target);
+        await Frames.SendAsync(stream, FrameKind.Hello, hello, cancellationToken).ConfigureAwait(false);
+        Welcome welcome = await Frames.ReadAsync<Welcome>(stream, FrameKind.Welcome, cancellationToken).ConfigureAwait(false);
+        if (!Proves(welcome.Proof, self.Key, "listener", hello, welcome.Name, welcome.Nonce))
+            throw new LinkException($"'{welcome.Name}' did not prove that it has this cluster's key.");
+        var proof = new DiallerProof(Prove(self.Key, "dialler", hello, welcome.Name, welcome.Nonce));
+        await Frames.SendAsync(stream, FrameKind.Proof, proof, cancellationToken).ConfigureAwait(false);
+        (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, Frames.MaxControlBytes, cancellationToken).ConfigureAwait(false);
+        Frames.Expect(kind, FrameKind.Accepted, payload);
+        return welcome.Name;
+    }
+
+    /// <summary>
+    /// Greets as the side that was dialled, up to the dialler's proof; the caller then accepts or refuses what the link is for.
+    /// </summary>
+    /// <returns>The dialler's name and what it wants.</returns>
+    /// <exception cref="LinkException">The other side is of another version, model or cluster; it has been told.</exception>
+    public static async Task<(string Name, LinkTarget Target)> AnswerAsync(
+        Stream stream, LinkIdentity self, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(self);
+        Hello hello = await Frames.ReadAsync<Hello>(stream, FrameKind.Hello, cancellationToken).ConfigureAwait(false);
+        string? fault = Fault(hello, self);
+        if (fault is null)
+        {
+            string nonce = Nonce();
+            string proof = Prove(self.Key, "listener", hello, self.Name, nonce);
+            await Frames.SendAsync(stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
+            DiallerProof answer = await Frames.ReadAsync<DiallerProof>(stream, FrameKind.Proof, cancellationToken).ConfigureAwait(false);
+            if (Proves(answer.Proof, self.Key, "dialler", hello, self.Name, nonce)) return (hello.Name, hello.Target);
+            fault = $"'{hello.Name}' did not prove that it has the key of this cluster.";
+        }
+
+        await RefuseAsync(stream, fault, cancellationToken).ConfigureAwait(false);
+        throw new LinkException(fault);
+    }
+
+    /// <summary>Completes an answered handshake.</summary>
+    public static ValueTask AcceptAsync(Stream stream, CancellationToken cancellationToken) =>
+        Frames.SendAsync(stream, FrameKind.Accepted, ReadOnlyMemory<byte>.Empty, cancellationToken);
+
+    /// <summary>Ends a handshake with a reason.</summary>
+    public static ValueTask RefuseAsync(Stream stream, string reason, CancellationToken cancellationToken) =>
+        Frames.SendAsync(stream, FrameKind.Refused, Encoding.UTF8.GetBytes(reason), cancellationToken);
+
+    private static string? Fault(Hello hello, LinkIdentity self)
+    {
+        if (hello.Version != LinkIdentity.ProtocolVersion)
+            return $"'{hello.Name}' speaks version {hello.Version} of the protocol; expected {LinkIdentity.ProtocolVersion}.";
+        if (hello.Target is null || string.IsNullOrEmpty(hello.Name) || hello.Nonce is not { Length: NonceBytes * 2 })
+            return "The greeting lacks a name, a purpose or a random number.";
+        return hello.Fingerprint == self.Fingerprint
+            ? null
+            : $"'{hello.Name}' has a model with fingerprint {hello.Fingerprint}; expected {self.Fingerprint}.";
+    }
+
+    private static string Nonce() => Convert.ToHexString(RandomNumberGenerator.GetBytes(NonceBytes));
+
+    private static string Prove(ReadOnlyMemory<byte> key, string side, Hello hello, string listener, string nonce)
+    {
+        string text = string.Join(
+            '\n', side, hello.Version, hello.Name, hello.Fingerprint, hello.Nonce, hello.Target.Purpose, hello.Target.Epoch,
+            listener, nonce);
+        return Convert.ToHexString(HMACSHA256.HashData(key.Span, Encoding.UTF8.GetBytes(text)));
+    }
+
+    private static bool Proves(string? proof, ReadOnlyMemory<byte> key, string side, Hello hello, string listener, string nonce) =>
+        CryptographicOperations.FixedTimeEquals(
+            Encoding.UTF8.GetBytes(proof ?? string.Empty), Encoding.UTF8.GetBytes(Prove(key, side, hello, listener, nonce)));
+
+    private sealed record Hello(int Version, string Name, string Fingerprint, string Nonce, LinkTarget Target);
+
+    private sealed record Welcome(string Name, string Nonce, string Proof);
+
+    private sealed record DiallerProof(string Proof);
+}

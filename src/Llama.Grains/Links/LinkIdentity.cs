@@ -1,0 +1,38 @@
+namespace Llama.Grains.Links;
+
+/// <summary>Who a process is to the others: what its handshakes carry and prove.</summary>
+public sealed record LinkIdentity
+{
+    /// <summary>Version of the protocol between processes; equal on both sides or there is no link.</summary>
+    public const int ProtocolVersion = 1;
+
+    /// <summary>The process's name in the cluster.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Fingerprint of the model's configuration; equal on both sides or there is no link.</summary>
+    public required string Fingerprint { get; init; }
+
+    /// <summary>The cluster key; empty when none is set, which only loopback allows.</summary>
+    public ReadOnlyMemory<byte> Key { get; init; }
+}
+
+/// <summary>What a dialled link is for.</summary>
+public enum LinkPurpose
+{
+    /// <summary>A member joins the directory and keeps its lease.</summary>
+    Join,
+
+    /// <summary>Grain calls.</summary>
+    Calls,
+
+    /// <summary>Steps into a stage.</summary>
+    Steps,
+
+    /// <summary>Results out of the last stage, to the gateway that dialled.</summary>
+    Results,
+}
+
+/// <summary>What a link is for: a purpose, and for steps and results the epoch meant.</summary>
+/// <param name="Purpose">The purpose.</param>
+/// <param name="Epoch">The plan that the stage must have been loaded for.</param>
+public sealed record LinkTarget(LinkPurpose Purpose, ulong Epoch = 0);

@@ -1,0 +1,150 @@
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Grains.Links;
+
+/// <summary>Serves links that others dial. A link that misbehaves is closed; nothing else happens.</summary>
+public sealed partial class LinkListener : IAsyncDisposable
+{
+    private const int MaxLinks = 256;
+
+    private readonly Socket socket;
+    private readonly LinkIdentity self;
+    private readonly Func<Stream, LinkTarget, CancellationToken, Task> serve;
+    private readonly ILogger logger;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly SemaphoreSlim places = new(MaxLinks);
+    private readonly Task accepting;
+
+    private LinkListener(Socket socket, LinkIdentity self, Func<Stream, LinkTarget, CancellationToken, Task> serve, ILogger logger)
+    {
+        this.socket = socket;
+        this.self = self;
+        this.serve = serve;
+        this.logger = logger;
+        accepting = AcceptAsync();
+    }
+
+    /// <summary>Where it listens.</summary>
+    public IPEndPoint EndPoint => (IPEndPoint)socket.LocalEndPoint!;
+
+    /// <summary>Starts listening.</summary>
+    /// <param name="host">Address or name to bind to.</param>
+    /// <param name="port">Port; 0 for any free one.</param>
+    /// <param name="self">This process.</param>
+    /// <param name="serve">
+    /// Serves one link until it ends. It must call <see cref="Handshake.AcceptAsync"/> or <see cref="Handshake.RefuseAsync"/> first.
+    /// The link closes when the task ends.
+    /// </param>
+    /// <param name="logger">Told of links that misbehave.</param>
+    /// <exception cref="IOException">The address cannot be bound.</exception>
+    public static LinkListener Start(
+        string host, int port, LinkIdentity self, Func<Stream, LinkTarget, CancellationToken, Task> serve, ILogger logger)
+    {
+        IPAddress address = IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : Dns.GetHostAddresses(host)[0];
+        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            socket.Bind(new IPEndPoint(address, port));
+            socket.Listen(MaxLinks);
+        }
+        catch (SocketException e)
+        {
+            socket.Dispose();
+            throw new IOException($"Cannot listen on {host}:{port}: {e.Message}", e);
+        }
+
+        return new LinkListener(socket, self, serve, logger);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync().ConfigureAwait(false);
+        socket.Dispose();
+        await accepting.ConfigureAwait(false);
+
+        // Every link holds a place until it has ended.
+        for (int i = 0; i < MaxLinks; i++) await places.WaitAsync().ConfigureAwait(false);
+        places.Dispose();
+        stopping.Dispose();
+    }
+
+    private async Task AcceptAsync()
+    {
+        while (!stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await places.WaitAsync(stopping.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+
+            try
+            {
+                Socket link = await socket.AcceptAsync(stopping.Token).ConfigureAwait(false);
+                link.NoDelay = true;
+                _ = ServeAsync(link);
+            }
+            catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+            {
+                places.Release();
+            }
+        }
+    }
+
+    private async Task ServeAsync(Socket link)
+    {
+        try
+        {
+            var stream = new NetworkStream(link, ownsSocket: true);
+            await using (stream.ConfigureAwait(false))
+            {
+                LinkTarget target;
+                using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token))
+                {
+                    deadline.CancelAfter(Handshake.Deadline);
+                    (_, target) = await Handshake.AnswerAsync(stream, self, deadline.Token).ConfigureAwait(false);
+                }
+
+                await serve(stream, target, stopping.Token).ConfigureAwait(false);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping, or no greeting in time.
+        }
+        catch (LinkException e)
+        {
+            Log.LinkClosed(logger, e.Message);
+        }
+        catch (IOException)
+        {
+            // The other side went away.
+        }
+#pragma warning disable CA1031 // Whatever a link does, the listener goes on.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            Log.LinkFailed(logger, e);
+        }
+        finally
+        {
+            link.Dispose();
+            places.Release();
+        }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Warning, "A link was closed: {Reason}")]
+        public static partial void LinkClosed(ILogger logger, string reason);
+
+        [LoggerMessage(2, LogLevel.Error, "A link failed")]
+        public static partial void LinkFailed(ILogger logger, Exception exception);
+    }
+}

@@ -1,0 +1,155 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.InteropServices;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Links;
+
+/// <summary>
+/// A step as bytes, all numbers little-endian (as every machine is that .NET runs a silo on): epoch and number (8 bytes each), counts of sequences, tokens and blocks (4 each), the
+/// sequences (48 each), the tokens and the blocks (4 each). The hidden states, where there are any, follow it in the frame.
+/// </summary>
+public static class StepCodec
+{
+    /// <summary>Bytes before the sequences.</summary>
+    public const int HeaderBytes = 28;
+
+    /// <summary>Longest encoded step without hidden states.</summary>
+    public const int MaxBytes = 1 << 24;
+
+    private const int SequenceBytes = 48;
+
+    /// <summary>Bytes that a step takes.</summary>
+    public static int Bytes(Step step)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        return Bytes(step.Sequences.Length, step.Tokens.Length, step.Blocks.Length);
+    }
+
+    /// <summary>Writes a step.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="target">At least <see cref="Bytes(Step)"/> bytes.</param>
+    public static void Write(Step step, Span<byte> target)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        BinaryPrimitives.WriteUInt64LittleEndian(target, step.Epoch);
+        BinaryPrimitives.WriteUInt64LittleEndian(target[8..], step.Number);
+        BinaryPrimitives.WriteInt32LittleEndian(target[16..], step.Sequences.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(target[20..], step.Tokens.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(target[24..], step.Blocks.Length);
+        target = target[HeaderBytes..];
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            WriteSequence(sequence, target);
+            target = target[SequenceBytes..];
+        }
+
+        WriteNumbers(step.Tokens, target);
+        WriteNumbers(step.Blocks, target[(step.Tokens.Length * sizeof(int))..]);
+    }
+
+    /// <summary>How long an encoded step is, from its first bytes.</summary>
+    /// <param name="header">The first <see cref="HeaderBytes"/> bytes.</param>
+    /// <param name="tokens">How many tokens it has.</param>
+    /// <exception cref="LinkException">The counts are out of bounds.</exception>
+    public static int ReadLength(ReadOnlySpan<byte> header, out int tokens)
+    {
+        int sequences = BinaryPrimitives.ReadInt32LittleEndian(header[16..]);
+        tokens = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
+        int blocks = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
+        if (sequences is < 1 or > Step.MaxTokens || tokens is < 1 or > Step.MaxTokens || blocks < 1 || blocks > MaxBytes / 8)
+            throw new LinkException($"A step announces {sequences} sequences, {tokens} tokens and {blocks} blocks.");
+        return Bytes(sequences, tokens, blocks);
+    }
+
+    /// <summary>Reads a step whose length was found by <see cref="ReadLength"/>.</summary>
+    /// <param name="source">The encoded step.</param>
+    /// <param name="step">Emptied and filled.</param>
+    /// <exception cref="LinkException">Its sequences do not add up to its tokens and blocks.</exception>
+    public static void Read(ReadOnlySpan<byte> source, Step step)
+    {
+        ArgumentNullException.ThrowIfNull(step);
+        step.Clear();
+        step.Epoch = BinaryPrimitives.ReadUInt64LittleEndian(source);
+        step.Number = BinaryPrimitives.ReadUInt64LittleEndian(source[8..]);
+        int sequences = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
+        int tokens = BinaryPrimitives.ReadInt32LittleEndian(source[20..]);
+        int blocks = BinaryPrimitives.ReadInt32LittleEndian(source[24..]);
+        ReadOnlySpan<byte> tokenBytes = source.Slice(HeaderBytes + (sequences * SequenceBytes), tokens * sizeof(int));
+        ReadOnlySpan<byte> blockBytes = source[^(blocks * sizeof(int))..];
+        int[] numbers = ArrayPool<int>.Shared.Rent(tokens + blocks);
+        try
+        {
+            ReadNumbers(tokenBytes, numbers.AsSpan(0, tokens));
+            ReadNumbers(blockBytes, numbers.AsSpan(tokens, blocks));
+            int token = 0;
+            int block = tokens;
+            for (int i = 0; i < sequences; i++)
+            {
+                StepSequence sequence = ReadSequence(source.Slice(HeaderBytes + (i * SequenceBytes), SequenceBytes));
+                if (sequence.TokenCount < 0 || sequence.TokenCount > tokens - token
+                    || sequence.BlockCount < 0 || sequence.BlockCount > tokens + blocks - block)
+                    throw new LinkException($"Sequence {i} of a step has more tokens or blocks than the step.");
+                Add(step, sequence, numbers.AsSpan(token, sequence.TokenCount), numbers.AsSpan(block, sequence.BlockCount));
+                token += sequence.TokenCount;
+                block += sequence.BlockCount;
+            }
+
+            if (token != tokens || block != tokens + blocks)
+                throw new LinkException("The sequences of a step have fewer tokens or blocks than the step.");
+        }
+        finally
+        {
+            ArrayPool<int>.Shared.Return(numbers);
+        }
+    }
+
+    private static int Bytes(int sequences, int tokens, int blocks) =>
+        HeaderBytes + (sequences * SequenceBytes) + ((tokens + blocks) * sizeof(int));
+
+    private static void Add(Step step, StepSequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<int> blocks)
+    {
+        if (sequence.Draws)
+            step.AddDrawingSequence(sequence.FirstPosition, tokens, blocks, sequence.Sampling, sequence.Number, sequence.Candidates);
+        else
+            step.AddSequence(sequence.FirstPosition, tokens, blocks);
+    }
+
+    private static void WriteSequence(StepSequence sequence, Span<byte> target)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(target, sequence.FirstPosition);
+        BinaryPrimitives.WriteInt32LittleEndian(target[4..], sequence.TokenCount);
+        BinaryPrimitives.WriteInt32LittleEndian(target[8..], sequence.BlockCount);
+        BinaryPrimitives.WriteInt32LittleEndian(target[12..], sequence.Draws ? 1 : 0);
+        BinaryPrimitives.WriteSingleLittleEndian(target[16..], sequence.Sampling.Temperature);
+        BinaryPrimitives.WriteInt32LittleEndian(target[20..], sequence.Sampling.TopK);
+        BinaryPrimitives.WriteSingleLittleEndian(target[24..], sequence.Sampling.TopP);
+        BinaryPrimitives.WriteSingleLittleEndian(target[28..], sequence.Sampling.MinP);
+        BinaryPrimitives.WriteDoubleLittleEndian(target[32..], sequence.Number);
+        BinaryPrimitives.WriteInt64LittleEndian(target[40..], sequence.Candidates);
+    }
+
+    private static StepSequence ReadSequence(ReadOnlySpan<byte> source) => new()
+    {
+        FirstPosition = BinaryPrimitives.ReadInt32LittleEndian(source),
+        TokenOffset = 0,
+        TokenCount = BinaryPrimitives.ReadInt32LittleEndian(source[4..]),
+        BlockOffset = 0,
+        BlockCount = BinaryPrimitives.ReadInt32LittleEndian(source[8..]),
+        Draws = BinaryPrimitives.ReadInt32LittleEndian(source[12..]) != 0,
+        Sampling = new SamplingParameters
+        {
+            Temperature = BinaryPrimitives.ReadSingleLittleEndian(source[16..]),
+            TopK = BinaryPrimitives.ReadInt32LittleEndian(source[20..]),
+            TopP = BinaryPrimitives.ReadSingleLittleEndian(source[24..]),
+            MinP = BinaryPrimitives.ReadSingleLittleEndian(source[28..]),
+        },
+        Number = BinaryPrimitives.ReadDoubleLittleEndian(source[32..]),
+        Candidates = (int)BinaryPrimitives.ReadInt64LittleEndian(source[40..]),
+    };
+
+    private static void WriteNumbers(ReadOnlySpan<int> numbers, Span<byte> target) => MemoryMarshal.AsBytes(numbers).CopyTo(target);
+
+    private static void ReadNumbers(ReadOnlySpan<byte> source, Span<int> numbers) => source.CopyTo(MemoryMarshal.AsBytes(numbers));
+}

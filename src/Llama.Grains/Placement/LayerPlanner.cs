@@ -1,0 +1,89 @@
+namespace Llama.Grains.Placement;
+
+/// <summary>The layers do not fit the silos.</summary>
+public sealed class PlacementException : Exception
+{
+    /// <summary>The layers do not fit the silos.</summary>
+    /// <param name="message">What is needed and what there is.</param>
+    public PlacementException(string message)
+        : base(message)
+    {
+    }
+}
+
+/// <summary>
+/// Cuts the layers into consecutive ranges, one for each silo in the given order, so that the slowest stage is as fast as can be; among
+/// such cuts it takes the most even one. A dynamic program over (silos, layers): exact, and instant for any released model.
+/// </summary>
+public static class LayerPlanner
+{
+    /// <summary>Plans a pipeline.</summary>
+    /// <param name="costs">What the layers cost.</param>
+    /// <param name="silos">The silos in pipeline order, at most as many as layers.</param>
+    /// <returns>The range of each silo.</returns>
+    /// <exception cref="PlacementException">No cut fits the silos' memory.</exception>
+    public static IReadOnlyList<LayerSpan> Plan(ModelCosts costs, IReadOnlyList<SiloCapacity> silos)
+    {
+        ArgumentNullException.ThrowIfNull(costs);
+        ArgumentNullException.ThrowIfNull(silos);
+        if (silos.Count < 1 || silos.Count > costs.Layers)
+            throw new PlacementException($"{costs.Layers} layers cannot be cut into {silos.Count} ranges.");
+        Cut[,] fastest = Solve(costs, silos, double.PositiveInfinity, (slowest, stage) => Math.Max(slowest, stage));
+        double bottleneck = fastest[silos.Count, costs.Layers].Value;
+        if (double.IsPositiveInfinity(bottleneck)) throw DoesNotFit(costs, silos);
+
+        // Every stage within the bottleneck (and rounding): the smallest sum of squares is the most even cut.
+        Cut[,] even = Solve(costs, silos, bottleneck * (1 + 1e-9), (sum, stage) => sum + (stage * stage));
+        var spans = new LayerSpan[silos.Count];
+        int end = costs.Layers;
+        for (int silo = silos.Count; silo > 0; silo--)
+        {
+            spans[silo - 1] = new LayerSpan(even[silo, end].First, end);
+            end = even[silo, end].First;
+        }
+
+        return spans;
+    }
+
+    private static Cut[,] Solve(
+        ModelCosts costs, IReadOnlyList<SiloCapacity> silos, double longestStage, Func<double, double, double> combine)
+    {
+        var best = new Cut[silos.Count + 1, costs.Layers + 1];
+        for (int silo = 0; silo <= silos.Count; silo++)
+        {
+            for (int end = 0; end <= costs.Layers; end++)
+                best[silo, end] = silo == 0 && end == 0 ? new Cut(0, 0) : new Cut(double.PositiveInfinity, 0);
+        }
+
+        for (int silo = 1; silo <= silos.Count; silo++)
+        {
+            for (int end = silo; end <= costs.Layers; end++)
+            {
+                for (int first = silo - 1; first < end; first++)
+                {
+                    var span = new LayerSpan(first, end);
+                    double time = costs.Time(span) / silos[silo - 1].Speed;
+                    if (time > longestStage || costs.Bytes(span) > silos[silo - 1].MemoryBytes) continue;
+                    double value = combine(best[silo - 1, first].Value, time);
+                    if (value < best[silo, end].Value) best[silo, end] = new Cut(value, first);
+                }
+            }
+        }
+
+        return best;
+    }
+
+    private static PlacementException DoesNotFit(ModelCosts costs, IReadOnlyList<SiloCapacity> silos)
+    {
+        long needed = costs.Bytes(new LayerSpan(0, costs.Layers));
+        long offered = silos.Sum(s => s.MemoryBytes);
+        return new PlacementException(
+            $"The model needs {Mebibytes(needed)} with its KV cache; {silos.Count} silos offer {Mebibytes(offered)}"
+            + (offered >= needed ? ", but no cut of the layers fits each of them." : $": {Mebibytes(needed - offered)} more are needed."));
+    }
+
+    private static string Mebibytes(long bytes) =>
+        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{bytes / 1048576.0:N0} MiB");
+
+    private readonly record struct Cut(double Value, int First);
+}

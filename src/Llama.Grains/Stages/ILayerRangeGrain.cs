@@ -1,0 +1,40 @@
+namespace Llama.Grains.Stages;
+
+/// <summary>A stage: one layer range of one pipeline, on the silo that hosts it. Its key names the device.</summary>
+public interface ILayerRangeGrain
+{
+    /// <summary>
+    /// Takes a place in a plan: drops whatever an older epoch left unfinished, loads the layers unless they are loaded already, and
+    /// takes steps of this epoch only from then on. When it returns, no step of an older epoch runs any more.
+    /// </summary>
+    /// <param name="assignment">The place.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken);
+
+    /// <summary>Ends the stage and frees its weights and KV.</summary>
+    /// <param name="cancellationToken">Gives up.</param>
+    Task UnloadAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A stage's place in a plan.</summary>
+public sealed record StageAssignment
+{
+    /// <summary>The plan.</summary>
+    public required ulong Epoch { get; init; }
+
+    /// <summary>First layer.</summary>
+    public required int FirstLayer { get; init; }
+
+    /// <summary>The layer after the last.</summary>
+    public required int EndLayer { get; init; }
+
+    /// <summary>Blocks in every layer's KV pool.</summary>
+    public required int KvBlocks { get; init; }
+
+    /// <summary>Where the next stage listens; null for the last.</summary>
+    public string? NextAddress { get; init; }
+}
+
+/// <summary>A stage that is ready for steps.</summary>
+/// <param name="WeightBytes">Bytes of weights that it holds or maps.</param>
+public sealed record StageReport(long WeightBytes);

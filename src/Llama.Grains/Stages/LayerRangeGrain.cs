@@ -1,0 +1,72 @@
+using Llama.Grains.Links;
+using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
+
+namespace Llama.Grains.Stages;
+
+/// <summary>Holds the loaded range, and for the present epoch the conveyor that moves steps through it.</summary>
+public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIdentity self) : ILayerRangeGrain, IAsyncDisposable
+{
+    private Checkpoint? checkpoint;
+    private CpuLayerRange? range;
+    private int kvBlocks;
+    private volatile StageConveyor? conveyor;
+
+    /// <summary>The newest plan that the stage has had a place in; 0 before the first.</summary>
+    public ulong Epoch { get; private set; }
+
+    /// <inheritdoc/>
+    public async Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(assignment);
+        if (assignment.Epoch <= Epoch)
+            throw new InvalidOperationException($"The stage is of epoch {Epoch}; epoch {assignment.Epoch} is over.");
+        Epoch = assignment.Epoch;
+        await StopAsync().ConfigureAwait(false);
+        bool loaded = range is not null && range.FirstLayer == assignment.FirstLayer && range.EndLayer == assignment.EndLayer
+            && kvBlocks == assignment.KvBlocks;
+        if (!loaded)
+        {
+            await FreeAsync().ConfigureAwait(false);
+            await Task.Run(() => Load(assignment), cancellationToken).ConfigureAwait(false);
+        }
+
+        conveyor = new StageConveyor(range!, assignment, self);
+        return new StageReport(range!.WeightBytes);
+    }
+
+    /// <inheritdoc/>
+    public async Task UnloadAsync(CancellationToken cancellationToken) => await DisposeAsync().ConfigureAwait(false);
+
+    /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
+    public StageConveyor? Conveyor(ulong epoch) => conveyor is { } present && present.Epoch == epoch ? present : null;
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync().ConfigureAwait(false);
+        await FreeAsync().ConfigureAwait(false);
+    }
+
+    private void Load(StageAssignment assignment)
+    {
+        checkpoint = open();
+        range = CpuLayerRange.Load(checkpoint, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads);
+        kvBlocks = assignment.KvBlocks;
+    }
+
+    private async Task StopAsync()
+    {
+        if (conveyor is null) return;
+        await conveyor.DisposeAsync().ConfigureAwait(false);
+        conveyor = null;
+    }
+
+    private async Task FreeAsync()
+    {
+        if (range is not null) await range.DisposeAsync().ConfigureAwait(false);
+        range = null;
+        checkpoint?.Dispose();
+        checkpoint = null;
+    }
+}
