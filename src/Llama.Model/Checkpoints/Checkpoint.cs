@@ -1,3 +1,5 @@
+using Llama.Model.Checkpoints.HuggingFace;
+using Llama.Model.Checkpoints.Meta;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints;
@@ -16,6 +18,25 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>What the files did not say and was assumed, one sentence each, to be logged once.</summary>
     public required IReadOnlyList<string> Assumptions { get; init; }
+
+    /// <summary>How most of the weights are stored, for planning; each tensor opened says its own.</summary>
+    public ElementType WeightType { get; init; }
+
+    /// <summary>
+    /// Opens the checkpoint that lies in a folder: Meta's (<c>params.json</c>, <c>consolidated.NN.pth</c>) or Hugging Face's
+    /// (<c>config.json</c>, <c>model.safetensors</c> or its index). No weight file has to be there; what is there of the first one
+    /// may be asked for what the configuration leaves open.
+    /// </summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">What the user set over it.</param>
+    /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
+    public static Checkpoint Open(string folder, CheckpointOptions options)
+    {
+        if (!Directory.Exists(folder)) throw new CheckpointException($"{folder}: there is no such folder; a checkpoint is a folder");
+        return CheckpointFolder.FormatOf(folder) == CheckpointFormat.Meta
+            ? MetaCheckpoint.OpenFolder(folder, options)
+            : HuggingFaceCheckpoint.OpenFolder(folder, options);
+    }
 
     /// <summary>Opens a matrix in its stored type and checks its shape.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>

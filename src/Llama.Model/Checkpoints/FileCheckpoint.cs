@@ -1,0 +1,116 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using Llama.Model.Checkpoints.Files;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Checkpoints;
+
+/// <summary>
+/// A checkpoint whose tensors lie in mapped files, each whole or split over shards of equal shape. Tensors whole or split by rows are
+/// used where they lie; those split by columns are joined in memory of our own, in their stored type.
+/// </summary>
+internal abstract unsafe class FileCheckpoint : Checkpoint
+{
+    private readonly Dictionary<string, WeightMatrix> joined = new(StringComparer.Ordinal);
+    private readonly List<nint> allocations = [];
+    private bool disposed;
+
+    /// <inheritdoc/>
+    public override WeightMatrix OpenMatrix(string name, int rows, int columns)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        if (name == TensorNames.Output && Config.TiedEmbeddings) name = TensorNames.TokenEmbeddings;
+        IReadOnlyList<StoredTensor> parts = FindAlike(name);
+        int shards = parts.Count;
+        ElementType type = parts[0].Type;
+        ReadOnlySpan<long> shape = parts[0].Shape;
+        if (rows % shards == 0 && shape.SequenceEqual([rows / shards, columns]))
+            return new WeightMatrix(name, type, rows, columns, [.. parts.Select(part => part.Data)]);
+        if (columns % shards == 0 && shape.SequenceEqual([rows, columns / shards]))
+        {
+            if (!joined.TryGetValue(name, out WeightMatrix? matrix)) joined.Add(name, matrix = JoinColumns(name, parts, rows, columns));
+            return matrix;
+        }
+
+        string split = shards == 1 ? "" : $" in all, split over {shards} shards by rows or columns";
+        throw WrongShape(parts[0], $"{StoredTensor.Text(rows, columns)}{split}");
+    }
+
+    /// <inheritdoc/>
+    public override float[] ReadVector(string name, int length)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+
+        // Every shard holds the whole vector.
+        StoredTensor part = FindAlike(name)[0];
+        if (part.Shape is not [var found] || found != length) throw WrongShape(part, $"[{length}]");
+        float[] vector = new float[length];
+        switch (part.Type)
+        {
+            case ElementType.F32:
+                new ReadOnlySpan<byte>((void*)part.Data, length * sizeof(float)).CopyTo(MemoryMarshal.AsBytes(vector.AsSpan()));
+                break;
+            case ElementType.F16:
+                for (int i = 0; i < length; i++) vector[i] = (float)Unsafe.ReadUnaligned<Half>((byte*)part.Data + (2L * i));
+                break;
+            case ElementType.BF16:
+                for (int i = 0; i < length; i++)
+                    vector[i] = BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>((byte*)part.Data + (2L * i)) << 16);
+                break;
+        }
+
+        return vector;
+    }
+
+    /// <summary>The parts of a tensor, one a shard; a single one where it is not split.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    /// <exception cref="CheckpointException">The tensor or its file is missing, cut off or damaged.</exception>
+    protected abstract IReadOnlyList<StoredTensor> Find(string name);
+
+    /// <summary>Unmaps the files.</summary>
+    protected abstract void CloseFiles();
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposed) return;
+        disposed = true;
+        if (disposing) CloseFiles();
+        foreach (nint allocation in allocations) NativeMemory.AlignedFree((void*)allocation);
+    }
+
+    private IReadOnlyList<StoredTensor> FindAlike(string name)
+    {
+        IReadOnlyList<StoredTensor> parts = Find(name);
+        StoredTensor first = parts[0];
+        foreach (StoredTensor part in parts)
+        {
+            if (part.TypeName != first.TypeName || !part.Shape.AsSpan().SequenceEqual(first.Shape))
+            {
+                throw new CheckpointException(
+                    $"{part.File}: tensor {name}: found {part.TypeName} {StoredTensor.Text(part.Shape)}, "
+                    + $"expected {first.TypeName} {StoredTensor.Text(first.Shape)} as in {System.IO.Path.GetFileName(first.File)}");
+            }
+        }
+
+        return parts;
+    }
+
+    private WeightMatrix JoinColumns(string name, IReadOnlyList<StoredTensor> parts, int rows, int columns)
+    {
+        ElementType type = parts[0].Type;
+        long rowBytes = type.Bytes(columns), partBytes = rowBytes / parts.Count;
+        byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)(rowBytes * rows), 64);
+        allocations.Add((nint)memory);
+        for (int row = 0; row < rows; row++)
+        {
+            for (int i = 0; i < parts.Count; i++)
+                Buffer.MemoryCopy((byte*)parts[i].Data + (row * partBytes), memory + (row * rowBytes) + (i * partBytes), partBytes, partBytes);
+        }
+
+        return new WeightMatrix(name, type, rows, columns, (nint)memory);
+    }
+
+    private static CheckpointException WrongShape(StoredTensor part, string expected) =>
+        new($"{part.File}: tensor {part.Name}: found {StoredTensor.Text(part.Shape)}, expected {expected}");
+}

@@ -1,0 +1,99 @@
+using Llama.Model.Checkpoints.Files;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Checkpoints.HuggingFace;
+
+/// <summary>Reads <c>config.json</c> as Hugging Face's <c>LlamaConfig</c> has it, with its defaults.</summary>
+internal static class HuggingFaceConfig
+{
+    /// <summary>The file's name.</summary>
+    public const string FileName = "config.json";
+
+    /// <summary>Reads the configuration of a folder.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">What the user set over it.</param>
+    /// <param name="assumptions">Receives what was assumed, one sentence each.</param>
+    /// <returns>The configuration, and the type of the weights if the file tells it.</returns>
+    /// <exception cref="CheckpointException">A field is missing, of another kind, or asks for what a Llama model does not do.</exception>
+    public static (ModelConfig Config, ElementType? WeightType) Read(string folder, CheckpointOptions options, List<string> assumptions)
+    {
+        var file = JsonSettings.Read(Path.Combine(folder, FileName));
+        RefuseOthers(file);
+        int dim = file.Whole("hidden_size", 1, ConfigLimits.Dim) ?? throw file.Missing("hidden_size");
+        int heads = file.Whole("num_attention_heads", 1, ConfigLimits.Heads) ?? throw file.Missing("num_attention_heads");
+        JsonSettings? rope = file.Object("rope_parameters") ?? file.Object("rope_scaling");
+        int contextLength = ContextLength(file, options, assumptions);
+        var config = ConfigLimits.Check(file.Path, new ModelConfig
+        {
+            Dim = dim,
+            Layers = file.Whole("num_hidden_layers", 1, ConfigLimits.Layers) ?? throw file.Missing("num_hidden_layers"),
+            Heads = heads,
+            KvHeads = file.Whole("num_key_value_heads", 1, ConfigLimits.Heads) ?? heads,
+            HeadDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads),
+            HiddenDim = file.Whole("intermediate_size", 1, ConfigLimits.HiddenDim) ?? throw file.Missing("intermediate_size"),
+            VocabSize = file.Whole("vocab_size", 1, ConfigLimits.VocabSize) ?? throw file.Missing("vocab_size"),
+            ContextLength = ConfigLimits.Override(contextLength, options),
+            NormEps = (float)(file.Positive("rms_norm_eps", 1) ?? 1e-6),
+            RopeTheta = rope?.Positive("rope_theta", ConfigLimits.RopeTheta) ?? file.Positive("rope_theta", ConfigLimits.RopeTheta) ?? 10_000,
+            RopeScaling = ConfigLimits.Override(file.Path, Scaling(rope), options),
+            RotaryLayout = RotaryLayout.Halves,
+            TiedEmbeddings = file.Flag("tie_word_embeddings") ?? false,
+            Family = default,
+            BeginOfText = default,
+            EndTokens = [],
+        });
+        config = LlamaFamilies.WithSpecialTokens(folder, config with { Family = LlamaFamilies.Of(folder, config, contextLength) }, file);
+        return (config, (file.Text("dtype") ?? file.Text("torch_dtype")) switch
+        {
+            "float32" => ElementType.F32,
+            "float16" => ElementType.F16,
+            "bfloat16" => ElementType.BF16,
+            _ => null,
+        });
+    }
+
+    private static void RefuseOthers(JsonSettings file)
+    {
+        if (file.Text("model_type") is not (null or "llama")) throw file.Wrong("model_type", "llama");
+        IReadOnlyList<string>? architectures = file.TextList("architectures");
+        if (architectures is not null && !architectures.Contains("LlamaForCausalLM"))
+        {
+            throw new CheckpointException(
+                $"{file.Path}: architectures: found {Excerpt.Of(string.Join(", ", architectures))}, expected LlamaForCausalLM");
+        }
+
+        if (architectures is null && !file.Has("model_type")) throw file.Wrong("model_type", "llama");
+        if (file.Text("hidden_act") is not (null or "silu")) throw file.Wrong("hidden_act", "silu");
+        if (file.Flag("attention_bias") == true) throw file.Wrong("attention_bias", "false");
+        if (file.Flag("mlp_bias") == true) throw file.Wrong("mlp_bias", "false");
+        if (file.Has("quantization_config")) throw file.Wrong("quantization_config", "weights in F32, F16 or BF16");
+    }
+
+    private static RopeScaling? Scaling(JsonSettings? rope)
+    {
+        switch (rope?.Text("rope_type") ?? rope?.Text("type"))
+        {
+            case null or "default":
+                return null;
+            case "llama3":
+                double factor = rope!.Positive("factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("factor");
+                double low = rope.Positive("low_freq_factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("low_freq_factor");
+                double high = rope.Positive("high_freq_factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("high_freq_factor");
+                int original = rope.Whole("original_max_position_embeddings", 1, ConfigLimits.ContextLength)
+                    ?? throw rope.Missing("original_max_position_embeddings");
+                if (factor < 1) throw rope.Wrong("factor", "a number of at least 1");
+                if ((float)high <= (float)low) throw rope.Wrong("high_freq_factor", $"more than low_freq_factor, {low}");
+                return new RopeScaling((float)factor, (float)low, (float)high, original);
+            default:
+                throw rope!.Wrong(rope.Has("rope_type") ? "rope_type" : "type", "llama3 or default");
+        }
+    }
+
+    private static int ContextLength(JsonSettings file, CheckpointOptions options, List<string> assumptions)
+    {
+        if (file.Whole("max_position_embeddings", 1, ConfigLimits.ContextLength) is { } said) return said;
+        const int Default = 2048;
+        if (options.ContextLength is null) assumptions.Add($"Context length {Default} assumed: {FileName} does not say; set --context.");
+        return Default;
+    }
+}

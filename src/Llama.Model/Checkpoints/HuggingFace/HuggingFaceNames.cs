@@ -1,0 +1,37 @@
+namespace Llama.Model.Checkpoints.HuggingFace;
+
+/// <summary>Hugging Face's names of the tensors that <see cref="TensorNames"/> names as Meta does.</summary>
+internal static class HuggingFaceNames
+{
+    private static readonly Dictionary<string, string> Parts = new(StringComparer.Ordinal)
+    {
+        ["attention.wq"] = "self_attn.q_proj",
+        ["attention.wk"] = "self_attn.k_proj",
+        ["attention.wv"] = "self_attn.v_proj",
+        ["attention.wo"] = "self_attn.o_proj",
+        ["feed_forward.w1"] = "mlp.gate_proj",
+        ["feed_forward.w2"] = "mlp.down_proj",
+        ["feed_forward.w3"] = "mlp.up_proj",
+        ["attention_norm"] = "input_layernorm",
+        ["ffn_norm"] = "post_attention_layernorm",
+    };
+
+    /// <summary>Hugging Face's name of a tensor.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    /// <exception cref="ArgumentException">It is no such name.</exception>
+    public static string Of(string name)
+    {
+        switch (name)
+        {
+            case TensorNames.TokenEmbeddings: return "model.embed_tokens.weight";
+            case TensorNames.Norm: return "model.norm.weight";
+            case TensorNames.Output: return "lm_head.weight";
+        }
+
+        // layers.N.PART.weight
+        string[] pieces = name.Split('.');
+        return pieces is ["layers", var layer, .. var part, "weight"] && Parts.TryGetValue(string.Join('.', part), out string? theirs)
+            ? $"model.layers.{layer}.{theirs}.weight"
+            : throw new ArgumentException($"{name} is no name of a tensor", nameof(name));
+    }
+}

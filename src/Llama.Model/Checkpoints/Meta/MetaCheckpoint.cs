@@ -1,0 +1,70 @@
+using Llama.Model.Checkpoints.Files;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Checkpoints.Meta;
+
+/// <summary>A checkpoint in Meta's format: every shard holds a part of every matrix.</summary>
+internal sealed class MetaCheckpoint : FileCheckpoint
+{
+    private readonly IReadOnlyList<string> paths;
+    private readonly TorchFile?[] files;
+
+    private MetaCheckpoint(IReadOnlyList<string> paths)
+    {
+        this.paths = paths;
+        files = new TorchFile?[paths.Count];
+    }
+
+    /// <summary>Opens a folder. The first shard, if it is there, is asked for what <c>params.json</c> does not say.</summary>
+    /// <exception cref="CheckpointException">The configuration or the first shard cannot be used.</exception>
+    public static MetaCheckpoint OpenFolder(string folder, CheckpointOptions options)
+    {
+        IReadOnlyList<string> paths = ShardFiles.Find(folder);
+        TorchFile? file = paths.Count > 0 ? new TorchFile(paths[0]) : null;
+        try
+        {
+            FirstShard? first = file is null ? null : new FirstShard(file, paths.Count);
+            var assumptions = new List<string>();
+            ModelConfig config = MetaConfig.Read(folder, options, first, assumptions);
+            var checkpoint = new MetaCheckpoint(paths)
+            {
+                Path = folder,
+                Config = config,
+                Assumptions = assumptions,
+                WeightType = first?.WeightType ?? ElementType.BF16,
+            };
+            if (file is not null) checkpoint.files[0] = file;
+            return checkpoint;
+        }
+        catch
+        {
+            file?.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override IReadOnlyList<StoredTensor> Find(string name)
+    {
+        if (paths.Count == 0)
+        {
+            throw new CheckpointException(
+                $"{Path}: {ShardFiles.NameOf(0)}, needed for tensor {name}, is missing; the folder holds {CheckpointFolder.Contents(Path)}");
+        }
+
+        var parts = new StoredTensor[paths.Count];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            TorchFile file = files[i] ??= new TorchFile(paths[i]);
+            parts[i] = file.Find(name) ?? throw new CheckpointException($"{paths[i]}: tensor {name} is missing");
+        }
+
+        return parts;
+    }
+
+    /// <inheritdoc/>
+    protected override void CloseFiles()
+    {
+        foreach (TorchFile? file in files) file?.Dispose();
+    }
+}

@@ -1,0 +1,65 @@
+using Llama.Model.Checkpoints;
+using Llama.Tests;
+
+namespace Llama.Model.Tests.Checkpoints.HuggingFace;
+
+public class HuggingFaceConfigTests
+{
+    private const string Fields = """
+        "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4, "vocab_size": 500
+        """;
+
+    [Theory]
+    [InlineData("""{FIELDS}""", "model_type: not there, expected llama")]
+    [InlineData("""{FIELDS, "model_type": "mistral"}""", "model_type: found \"mistral\", expected llama")]
+    [InlineData("""{FIELDS, "architectures": ["MllamaForConditionalGeneration"]}""", "architectures: found MllamaForConditionalGeneration, expected LlamaForCausalLM")]
+    [InlineData("""{FIELDS, "model_type": "llama", "hidden_act": "gelu"}""", "hidden_act: found \"gelu\", expected silu")]
+    [InlineData("""{FIELDS, "model_type": "llama", "attention_bias": true}""", "attention_bias: found true, expected false")]
+    [InlineData("""{FIELDS, "model_type": "llama", "mlp_bias": true}""", "mlp_bias: found true, expected false")]
+    [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "gptq"}}""", "quantization_config: found an object")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}}""", "rope_scaling.type: found \"linear\", expected llama3 or default")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "yarn"}}""", "rope_scaling.rope_type: found \"yarn\"")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8}}""", "rope_scaling.low_freq_factor: not there")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8}}""", "rope_scaling.high_freq_factor: found 4, expected more than low_freq_factor, 4")]
+    [InlineData("""{FIELDS, "model_type": "llama", "head_dim": 15}""", "found heads of width 15")]
+    [InlineData("""{FIELDS, "model_type": "llama", "eos_token_id": [2, 500]}""", "eos_token_id: found 500, expected a token of the vocabulary, from 0 to 499")]
+    [InlineData("""{FIELDS, "model_type": "\ud800"}""", "not valid Unicode")]
+    [InlineData("""{"model_type": "llama", "hidden_size": 64}""", "num_attention_heads: not there")]
+    public void Open_WhatALlamaModelDoesNotDo_IsRefusedByName(string configuration, string expected)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["config.json"], configuration.Replace("FIELDS", Fields, StringComparison.Ordinal));
+        string message = CheckpointReading.Refusal(folder.Path);
+        Assert.Contains(expected, message, StringComparison.Ordinal);
+        Assert.Contains("config.json", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Open_Defaults_AreHuggingFaces()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["config.json"], $$"""{{{Fields}}, "model_type": "llama", "rope_scaling": null}""");
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        ModelConfig config = checkpoint.Config;
+        Assert.Equal((4, 16, 1e-6f, 10_000.0, 2048), (config.KvHeads, config.HeadDim, config.NormEps, config.RopeTheta, config.ContextLength));
+        Assert.Null(config.RopeScaling);
+        Assert.Equal(["Context length 2048 assumed: config.json does not say; set --context."], checkpoint.Assumptions);
+    }
+
+    [Fact]
+    public void Open_RopeParameters_AreReadAsTheNewerFilesHaveThem()
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(
+            folder["config.json"],
+            $$$"""
+            {{{{Fields}}}, "model_type": "llama", "dtype": "float16", "max_position_embeddings": 99,
+             "rope_parameters": {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 32.0, "low_freq_factor": 1.0,
+                                 "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}}
+            """);
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        Assert.Equal((500_000.0, 99), (checkpoint.Config.RopeTheta, checkpoint.Config.ContextLength));
+        Assert.Equal(new RopeScaling(32, 1, 4, 8192), checkpoint.Config.RopeScaling);
+        Assert.Equal(Weights.ElementType.F16, checkpoint.WeightType);
+    }
+}
