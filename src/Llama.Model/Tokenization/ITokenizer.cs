@@ -19,7 +19,10 @@ public interface ITokenizer
     /// </param>
     IReadOnlyList<int> Encode(string text, bool parseSpecial = false);
 
-    /// <summary>The id of a special token by its exact name, or null when the vocabulary has none of that name.</summary>
+    /// <summary>
+    /// The id of a special (or added) token by its exact name, or null when the vocabulary has none of that name. Llama 3's tokens that
+    /// 3.1 renamed are known by both names.
+    /// </summary>
     int? FindSpecial(string name);
 
     /// <summary>
@@ -28,6 +31,9 @@ public interface ITokenizer
     /// </summary>
     ReadOnlySpan<byte> TokenBytes(int id);
 
-    /// <summary>Whether the first token of a text has lost a leading space that <see cref="Encode"/> put there (SentencePiece).</summary>
+    /// <summary>
+    /// Whether <see cref="Encode"/> puts a space before a text (SentencePiece's dummy prefix), so that decoding a whole text must drop it.
+    /// <see cref="StreamingDecoder"/> does.
+    /// </summary>
     bool AddsLeadingSpace { get; }
 }

@@ -1,0 +1,122 @@
+using System.Text;
+using Llama.Model.Checkpoints;
+using Llama.Model.Tokenization;
+
+namespace Llama.Model.Chat;
+
+/// <summary>The chat templates by name, and which one a checkpoint needs.</summary>
+public static class ChatTemplates
+{
+    private const string Llama2 = "llama2";
+    private const string CodeLlama = "codellama";
+    private const string CodeLlama70B = "codellama-70b";
+    private const string Llama3 = "llama3";
+    private const string Plain = "plain";
+
+    // Hugging Face's templates have some kilobytes.
+    private const int MaxFileBytes = 16 << 20;
+
+    /// <summary>The names that <c>--chat-template</c> allows.</summary>
+    public static IReadOnlyList<string> Names { get; } = [Llama2, CodeLlama, CodeLlama70B, Llama3, Plain];
+
+    /// <summary>The template of a name.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <param name="tokenizer">The tokenizer it writes with.</param>
+    /// <exception cref="ArgumentException">There is no template of that name, or the tokenizer lacks a special token that it needs.</exception>
+    public static ChatTemplate Create(string name, ITokenizer tokenizer) => name switch
+    {
+        Llama2 or CodeLlama => new Llama2Template(name, tokenizer),
+        CodeLlama70B => new CodeLlama70BTemplate(name, tokenizer),
+        Llama3 => new Llama3Template(name, tokenizer),
+        Plain => new PlainTemplate(name, tokenizer),
+        _ => throw new ArgumentException($"'{name}' is no chat template; allowed are {string.Join(", ", Names)}."),
+    };
+
+    /// <summary>
+    /// Chooses the template of a checkpoint: what the option says, else what <c>chat_template.jinja</c> or <c>tokenizer_config.json</c> has,
+    /// else the family's if the folder's name says that the model is an instruct model, else the plain one.
+    /// </summary>
+    /// <param name="folder">The checkpoint's folder.</param>
+    /// <param name="family">The member of the family.</param>
+    /// <param name="tokenizer">The checkpoint's tokenizer.</param>
+    /// <param name="option">The value of <c>--chat-template</c>, or null.</param>
+    /// <param name="reason">Why it was chosen: a sentence for the log.</param>
+    /// <exception cref="ArgumentException">The option names no template, or one that the tokenizer cannot serve.</exception>
+    /// <exception cref="CheckpointException">A file that could hold the template cannot be read.</exception>
+    public static ChatTemplate Choose(string folder, LlamaFamily family, ITokenizer tokenizer, string? option, out string reason)
+    {
+        if (option is not null)
+        {
+            reason = $"The chat template is {option}, as the option says.";
+            return Create(option, tokenizer);
+        }
+
+        (string name, reason) = Guess(folder, family);
+        try
+        {
+            return Create(name, tokenizer);
+        }
+        catch (ArgumentException exception)
+        {
+            reason = $"{reason} But the plain one is used: {exception.Message}";
+            return Create(Plain, tokenizer);
+        }
+    }
+
+    private static (string Name, string Reason) Guess(string folder, LlamaFamily family)
+    {
+        if (FindTemplateText(folder) is (string text, string file))
+        {
+            return Recognise(text, family) is string known
+                ? (known, $"The chat template is {known}, recognised in {file}.")
+                : (OfFamily(family), $"The chat template is the family's, {OfFamily(family)}: the one in {file} is not known.");
+        }
+
+        string name = CheckpointName(folder);
+        foreach (string word in new[] { "instruct", "chat" })
+        {
+            if (name.Contains(word, StringComparison.OrdinalIgnoreCase))
+                return (OfFamily(family), $"The chat template is {OfFamily(family)}: the checkpoint's name, {name}, contains '{word}'.");
+        }
+        return (Plain, $"The chat template is {Plain}: nothing says that {name} is an instruct model.");
+    }
+
+    private static string OfFamily(LlamaFamily family) => family switch
+    {
+        LlamaFamily.CodeLlama => CodeLlama,
+        LlamaFamily.CodeLlama70B => CodeLlama70B,
+        LlamaFamily.Llama3 => Llama3,
+        _ => Llama2,
+    };
+
+    private static string? Recognise(string template, LlamaFamily family)
+    {
+        if (template.Contains("<|start_header_id|>", StringComparison.Ordinal)) return Llama3;
+        if (template.Contains("Source:", StringComparison.Ordinal)) return CodeLlama70B;
+        if (template.Contains("[INST]", StringComparison.Ordinal)) return family == LlamaFamily.CodeLlama ? CodeLlama : Llama2;
+        return null;
+    }
+
+    private static (string Text, string File)? FindTemplateText(string folder)
+    {
+        string jinja = Path.Combine(folder, "chat_template.jinja");
+        if (File.Exists(jinja)) return (Encoding.UTF8.GetString(SmallFile.Read(jinja, MaxFileBytes)), jinja);
+
+        string config = Path.Combine(folder, "tokenizer_config.json");
+        if (!File.Exists(config)) return null;
+        JsonField template = JsonField.Parse(SmallFile.Read(config, MaxFileBytes), config)["chat_template"];
+        if (template.IsMissing) return null;
+        if (!template.IsList) return (template.Text(), config);
+
+        // Several named templates: the default one is for conversations without tools.
+        JsonField named = template.Items().FirstOrDefault(item => item["name"].Text() == "default");
+        return named.IsMissing ? null : (named["template"].Text(), config);
+    }
+
+    // Meta's own files lie in a folder "original" inside the repository of Hugging Face's.
+    private static string CheckpointName(string folder)
+    {
+        var directory = new DirectoryInfo(folder);
+        return directory.Name == "original" && directory.Parent is DirectoryInfo parent ? parent.Name : directory.Name;
+    }
+}

@@ -1,0 +1,60 @@
+namespace Llama.Model.Tokenization;
+
+/// <summary>What SentencePiece's and tiktoken's byte-pair tokenizers have in common: the vocabulary and the names of tokens in a text.</summary>
+internal abstract class BytePairTokenizer : ITokenizer
+{
+    private readonly Vocabulary vocabulary;
+    private readonly NameMatcher added;
+    private readonly NameMatcher addedAndSpecial;
+
+    private protected BytePairTokenizer(Vocabulary vocabulary)
+    {
+        this.vocabulary = vocabulary;
+        added = new NameMatcher(vocabulary.Added);
+        addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special));
+    }
+
+    /// <inheritdoc/>
+    public int VocabSize => vocabulary.TokenBytes.Length;
+
+    /// <inheritdoc/>
+    public int BeginOfText => vocabulary.BeginOfText;
+
+    /// <inheritdoc/>
+    public abstract bool AddsLeadingSpace { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var ids = new List<int>();
+        NameMatcher names = parseSpecial ? addedAndSpecial : added;
+        int start = 0;
+        while (start < text.Length)
+        {
+            int end = names.IndexIn(text.AsSpan(start), out int nameLength, out int id);
+            if (end < 0) break;
+            if (end > 0) EncodeSegment(text.AsSpan(start, end), start == 0, ids);
+            ids.Add(id);
+            start += end + nameLength;
+        }
+        if (start < text.Length) EncodeSegment(text.AsSpan(start), start == 0, ids);
+        return ids;
+    }
+
+    /// <inheritdoc/>
+    public virtual int? FindSpecial(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return addedAndSpecial.Find(name);
+    }
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)VocabSize ? vocabulary.TokenBytes[id] : [];
+
+    /// <summary>Encodes what lies between names of tokens.</summary>
+    /// <param name="text">The text; not empty.</param>
+    /// <param name="startsText">Whether it is the start of the whole text.</param>
+    /// <param name="ids">Where the ids are appended.</param>
+    protected abstract void EncodeSegment(ReadOnlySpan<char> text, bool startsText, List<int> ids);
+}

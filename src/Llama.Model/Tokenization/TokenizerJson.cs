@@ -1,0 +1,224 @@
+using System.Text;
+using Llama.Model.Checkpoints;
+
+namespace Llama.Model.Tokenization;
+
+/// <summary>
+/// Hugging Face's <c>tokenizer.json</c> (the <c>tokenizers</c> library, version 1.0 of its format) with a BPE model, in the two forms that
+/// Llamas have: SentencePiece-like with byte fallback, and byte-level with Llama 3's pattern. What the file says of begin-of-text
+/// (<c>post_processor</c>), truncation and padding is the caller's business here and not read; every other component is refused by name.
+/// </summary>
+internal sealed class TokenizerJson
+{
+    private readonly string file;
+    private readonly JsonField model;
+    private readonly List<JsonField> normalizers;
+    private readonly List<JsonField> preTokenizers;
+    private readonly Dictionary<string, int> vocab = [];
+    private readonly Dictionary<string, int> special = [];
+    private readonly Dictionary<string, int> added = [];
+    private readonly Dictionary<string, int> addedNormalized = [];
+    private readonly Dictionary<int, string> nameOf = [];
+    private readonly int vocabSize;
+
+    private TokenizerJson(JsonField root, string file)
+    {
+        this.file = file;
+        model = root["model"];
+        normalizers = Components(root["normalizer"], "normalizers");
+        preTokenizers = Components(root["pre_tokenizer"], "pretokenizers");
+        CheckModel();
+        foreach ((string name, int id) in model["vocab"].Numbers(Vocabulary.MaxSize))
+            AddToVocab(name, id);
+        if (!root["added_tokens"].IsMissing)
+        {
+            foreach (JsonField token in root["added_tokens"].Items())
+                ReadAddedToken(token);
+        }
+        vocabSize = nameOf.Keys.Append(-1).Max() + 1;
+    }
+
+    /// <summary>Reads a tokenizer.</summary>
+    /// <param name="content">The file's content.</param>
+    /// <param name="file">The file's name, for messages.</param>
+    /// <exception cref="CheckpointException">The content is malformed, or has a component that is not supported.</exception>
+    public static ITokenizer Read(byte[] content, string file)
+    {
+        var json = new TokenizerJson(JsonField.Parse(content, file), file);
+        return json.preTokenizers.Any(component => component["type"].Text() == "ByteLevel") ? json.CreateByteLevel() : json.CreateSentencePiece();
+    }
+
+    private static List<JsonField> Components(JsonField component, string list)
+    {
+        if (component.IsMissing) return [];
+        return component["type"].Text() == "Sequence" ? [.. component[list].Items().SelectMany(item => Components(item, list))] : [component];
+    }
+
+    private static bool IsEmptyText(JsonField field) => field.IsMissing || field.Text().Length == 0;
+
+    private void CheckModel()
+    {
+        if (model["type"].Text() != "BPE") throw model["type"].Wrong("BPE");
+        if (!model["dropout"].IsMissing) throw model["dropout"].Wrong("null");
+        foreach (string affix in new[] { "continuing_subword_prefix", "end_of_word_suffix" })
+        {
+            if (!IsEmptyText(model[affix])) throw model[affix].Wrong("null");
+        }
+    }
+
+    private void AddToVocab(string name, int id)
+    {
+        if (name.Length is 0 or > Vocabulary.MaxTokenLength)
+            throw new CheckpointException($"{file}: token {id} has {name.Length} characters; expected 1 to {Vocabulary.MaxTokenLength}.");
+        if (!nameOf.TryAdd(id, name)) throw new CheckpointException($"{file}: '{name}' and '{nameOf[id]}' have the same id {id}.");
+        vocab.Add(name, id);
+    }
+
+    private void ReadAddedToken(JsonField token)
+    {
+        string name = token["content"].Text();
+        int id = token["id"].Number(Vocabulary.MaxSize);
+        if (!vocab.TryGetValue(name, out int known))
+            AddToVocab(name, id);
+        else if (known != id)
+            throw token["id"].Wrong($"{known}, which '{name}' has elsewhere in the file");
+        foreach (string option in new[] { "lstrip", "rstrip", "single_word" })
+        {
+            if (token[option].Flag()) throw token[option].Wrong("false");
+        }
+
+        if (token["special"].Flag())
+            special[name] = id;
+        else
+            (token["normalized"].Flag() && normalizers.Count > 0 ? addedNormalized : added)[name] = id;
+    }
+
+    private SentencePieceTokenizer CreateSentencePiece()
+    {
+        if (!model["byte_fallback"].Flag()) throw model["byte_fallback"].Wrong("true, or a ByteLevel pre_tokenizer");
+        SpaceRules spaces = ReadSpaceRules();
+        var byteTokens = new ByteTokens(file);
+        byte[][] tokenBytes = CreateTokenBytes((name, id) => ByteTokens.Parse(name) is null
+            ? Encoding.UTF8.GetBytes(name.Replace(SpaceRules.Mark, ' '))
+            : [byteTokens.Add(name, id)]);
+        var userDefined = new Dictionary<string, int>();
+        foreach ((string name, int id) in addedNormalized)
+            userDefined[spaces.Apply(name, startsText: true)] = id;
+        return new SentencePieceTokenizer(
+            CreateVocabulary(tokenBytes), OrdinaryPieces(name => name), ReadMerges(), byteTokens.All(), spaces, userDefined);
+    }
+
+    private ByteLevelTokenizer CreateByteLevel()
+    {
+        CheckByteLevel();
+        Dictionary<string, int> pieces = OrdinaryPieces(BytesOf);
+        if (ByteLevelTokenizer.FindMissingByte(pieces) is int missing)
+            throw new CheckpointException($"{file}: model.vocab has no token for the single byte 0x{missing:X2}; expected all 256.");
+
+        byte[][] tokenBytes = CreateTokenBytes((name, id) => Encoding.Latin1.GetBytes(BytesOf(name)));
+        if (special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int first)) Llama3SpecialTokens.AddNewNames(special, first);
+        return new ByteLevelTokenizer(CreateVocabulary(tokenBytes), pieces, ReadMerges(), model["ignore_merges"].Flag());
+    }
+
+    private string BytesOf(string token) => ByteAlphabet.ToBytes(token)
+        ?? throw new CheckpointException($"{file}: model.vocab has '{token}', in which a character stands for no byte.");
+
+    private Vocabulary CreateVocabulary(byte[][] tokenBytes)
+    {
+        if (!special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int beginOfText) && !special.TryGetValue("<s>", out beginOfText))
+            throw new CheckpointException($"{file}: added_tokens has no special {Llama3SpecialTokens.BeginOfText} or <s>, the begin-of-text token.");
+        return new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = added, BeginOfText = beginOfText };
+    }
+
+    private byte[][] CreateTokenBytes(Func<string, int, byte[]> bytesOf)
+    {
+        byte[][] tokenBytes = [.. Enumerable.Repeat(Array.Empty<byte>(), vocabSize)];
+        foreach ((string name, int id) in vocab)
+        {
+            if (special.ContainsKey(name)) continue;
+            tokenBytes[id] = IsAdded(name) ? Encoding.UTF8.GetBytes(name) : bytesOf(name, id);
+        }
+        return tokenBytes;
+    }
+
+    private bool IsAdded(string name) => added.ContainsKey(name) || addedNormalized.ContainsKey(name);
+
+    private Dictionary<string, int> OrdinaryPieces(Func<string, string> textOf) =>
+        vocab.Where(token => !special.ContainsKey(token.Key) && !IsAdded(token.Key)).ToDictionary(token => textOf(token.Key), token => token.Value);
+
+    // A merge has the rank of the first one that gives the same token. Files made from a tokenizer.model list every way to split a token,
+    // and there the token alone decides.
+    private MergeTable ReadMerges()
+    {
+        var results = new Dictionary<(int, int), int>();
+        var ranks = new int[vocabSize];
+        Array.Fill(ranks, int.MaxValue);
+        int rank = 0;
+        foreach (JsonField merge in model["merges"].Items())
+        {
+            string[] parts = merge.IsList ? [.. merge.Items().Select(part => part.Text())] : merge.Text().Split(' ');
+            if (parts.Length != 2) throw merge.Wrong("two tokens");
+            if (!vocab.TryGetValue(parts[0], out int left) || !vocab.TryGetValue(parts[1], out int right)
+                || !vocab.TryGetValue(parts[0] + parts[1], out int result))
+            {
+                throw merge.Wrong("two tokens of model.vocab that together are one");
+            }
+            results.TryAdd((left, right), result);
+            ranks[result] = Math.Min(ranks[result], rank++);
+        }
+        return new MergeTable(results, ranks);
+    }
+
+    private SpaceRules ReadSpaceRules()
+    {
+        string found = Describe();
+        switch (found)
+        {
+            case "Prepend, Replace |" when normalizers[0]["prepend"].Text() == "\u2581" && ReplacesSpaces(normalizers[1]):
+                return new SpaceRules(SpacePrefix.Always, PrefixBeforeSpace: true, Collapse: false);
+            case "Replace |" when ReplacesSpaces(normalizers[0]):
+                return new SpaceRules(SpacePrefix.Never, PrefixBeforeSpace: false, Collapse: false);
+            case "| Metaspace" when preTokenizers[0]["replacement"].Text() == "\u2581":
+                return new SpaceRules(ReadMetaspacePrefix(preTokenizers[0]), PrefixBeforeSpace: false, Collapse: false);
+            default:
+                throw new CheckpointException($"{file}: normalizer | pre_tokenizer are {found}; supported are 'Prepend, Replace |' and 'Replace |' "
+                    + "of spaces by U+2581, '| Metaspace' with U+2581, and '| Split, ByteLevel' with Llama 3's pattern.");
+        }
+    }
+
+    private static bool ReplacesSpaces(JsonField component) =>
+        component["pattern"]["String"].Text() == " " && component["content"].Text() == "\u2581";
+
+    private static SpacePrefix ReadMetaspacePrefix(JsonField metaspace)
+    {
+        JsonField split = metaspace["split"];
+        if (split.IsMissing || split.Flag()) throw split.Wrong("false (words are not cut apart)");
+        JsonField scheme = metaspace["prepend_scheme"];
+        if (scheme.IsMissing) return metaspace["add_prefix_space"].Flag() ? SpacePrefix.Always : SpacePrefix.Never;
+        return scheme.Text() switch
+        {
+            "first" => SpacePrefix.First,
+            "always" => SpacePrefix.Always,
+            "never" => SpacePrefix.Never,
+            _ => throw scheme.Wrong("first, always or never"),
+        };
+    }
+
+    private void CheckByteLevel()
+    {
+        string found = Describe();
+        if (found != "| Split, ByteLevel")
+            throw new CheckpointException($"{file}: normalizer | pre_tokenizer are {found}; supported with ByteLevel is '| Split, ByteLevel'.");
+        (JsonField split, JsonField byteLevel) = (preTokenizers[0], preTokenizers[1]);
+        if (split["pattern"]["Regex"].Text() != Llama3Splitter.Pattern)
+            throw split["pattern"]["Regex"].Wrong($"Llama 3's pattern {Llama3Splitter.Pattern}");
+        if (split["behavior"].Text() != "Isolated") throw split["behavior"].Wrong("Isolated");
+        if (split["invert"].Flag()) throw split["invert"].Wrong("false");
+        if (byteLevel["add_prefix_space"].Flag()) throw byteLevel["add_prefix_space"].Wrong("false");
+        if (byteLevel["use_regex"].IsMissing || byteLevel["use_regex"].Flag()) throw byteLevel["use_regex"].Wrong("false");
+    }
+
+    private string Describe() => $"{Types(normalizers)} | {Types(preTokenizers)}".Trim();
+
+    private static string Types(List<JsonField> components) => string.Join(", ", components.Select(component => component["type"].Text()));
+}

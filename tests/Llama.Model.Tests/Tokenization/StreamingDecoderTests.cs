@@ -1,0 +1,64 @@
+using System.Text;
+using Llama.Model.Tokenization;
+
+namespace Llama.Model.Tests.Tokenization;
+
+public class StreamingDecoderTests
+{
+    private static readonly ITokenizer Bytes = TestTokenizers.Get("small-tiktoken"); // ids below 256 are bytes
+
+    [Fact]
+    public void Append_BytesOfACharacter_ComeTogether()
+    {
+        var decoder = new StreamingDecoder(Bytes, startsText: true);
+        Assert.Equal(["a", "", "", "", "🦙", "b"], new[] { 'a', 0xF0, 0x9F, 0xA6, 0x99, 'b' }.Select(decoder.Append));
+        Assert.Equal("", decoder.Flush());
+    }
+
+    [Fact]
+    public void Append_BytesThatCannotComplete_BecomeReplacementCharacter()
+    {
+        var decoder = new StreamingDecoder(Bytes, startsText: true);
+        Assert.Equal(["", "\uFFFDa", "\uFFFD", "", "\uFFFD\uFFFD"], new[] { 0xC3, 'a', 0xFF, 0xE2, 0xC0 }.Select(decoder.Append));
+    }
+
+    [Fact]
+    public void Flush_HalfACharacter_GivesReplacementCharacter()
+    {
+        var decoder = new StreamingDecoder(Bytes, startsText: true);
+        Assert.Equal("", decoder.Append(0xE2));
+        Assert.Equal("", decoder.Append(0x82));
+        Assert.Equal("\uFFFD", decoder.Flush());
+    }
+
+    [Fact]
+    public void Append_SpecialAndForeignTokens_AddNothing()
+    {
+        var decoder = new StreamingDecoder(Bytes, startsText: true);
+        Assert.Equal(["", "", "", "x"], new[] { Bytes.BeginOfText, -5, int.MaxValue, 'x' }.Select(decoder.Append));
+    }
+
+    [Theory]
+    [InlineData(true, "Once")]
+    [InlineData(false, " Once")]
+    public void Append_FirstToken_LosesSpaceOnlyAtTheStartOfAText(bool startsText, string expected)
+    {
+        ITokenizer tokenizer = TestTokenizers.Get("tinystories");
+        var decoder = new StreamingDecoder(tokenizer, startsText);
+        Assert.Equal(expected, string.Concat(tokenizer.Encode("Once").Prepend(tokenizer.BeginOfText).Select(decoder.Append)));
+    }
+
+    [Fact]
+    public void Append_AnyBytes_GiveWhatDecodingAtOnceGives()
+    {
+        var random = new Random(5);
+        ReadOnlySpan<byte> common = [0x41, 0x80, 0x9F, 0xA0, 0xBF, 0xC0, 0xC3, 0xE0, 0xED, 0xEF, 0xF0, 0xF4, 0xF5, 0xFF];
+        for (int round = 0; round < 20_000; round++)
+        {
+            var bytes = new byte[random.Next(12)];
+            for (int i = 0; i < bytes.Length; i++)
+                bytes[i] = common[random.Next(common.Length)];
+            Assert.Equal(Encoding.UTF8.GetString(bytes), Bytes.Decode(bytes.Select(value => (int)value)));
+        }
+    }
+}
