@@ -100,19 +100,23 @@ internal sealed class WorkerPool : IDisposable
 
     /// <summary>
     /// Returns when the generation has moved on. A worker announces that it parks before it looks a last time; the caller moves the
-    /// generation before it looks who has parked: one of them always sees the other.
+    /// generation before it looks who has parked: one of them always sees the other. A caller that was held up may wake a worker that
+    /// has done its part already and parked again, so being woken means nothing by itself.
     /// </summary>
     private void WaitForWork(int worker, int seen)
     {
-        for (int spins = 0; spins < SpinsBeforeParking; spins++)
+        while (true)
         {
-            if (Volatile.Read(ref generation) != seen) return;
-            Thread.SpinWait(8);
-        }
+            for (int spins = 0; spins < SpinsBeforeParking; spins++)
+            {
+                if (Volatile.Read(ref generation) != seen) return;
+                Thread.SpinWait(8);
+            }
 
-        Interlocked.Exchange(ref parked[worker], 1);
-        if (Volatile.Read(ref generation) != seen && Interlocked.Exchange(ref parked[worker], 0) == 1) return;
-        wake[worker].Wait();
+            Interlocked.Exchange(ref parked[worker], 1);
+            if (Volatile.Read(ref generation) != seen && Interlocked.Exchange(ref parked[worker], 0) == 1) return;
+            wake[worker].Wait();
+        }
     }
 
     private void Execute(int part)

@@ -1,0 +1,182 @@
+using System.Text.Json;
+using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+using Llama.Tests;
+
+namespace Llama.Model.Tests.Layers;
+
+public sealed class CpuForwardTests
+{
+    public static TheoryData<string> Checkpoints => GoldenResults.Checkpoints();
+
+    [Theory]
+    [MemberData(nameof(Checkpoints))]
+    public void Logits_EveryCheckpoint_EqualTheReferenceWithinOneTenThousandthOfTheirSpread(string name)
+    {
+        string folder = GoldenResults.Folder(name);
+        GoldenResults golden = GoldenResults.Read(Path.Combine(folder, "..", "golden.json"));
+        using var runner = new ForwardRunner(folder, [0, Layers(folder)]);
+
+        float[][] logits = runner.Logits(golden.Tokens, golden.Tokens.Length);
+
+        Assert.Equal(golden.Logits.Length, logits.Length);
+        for (int position = 0; position < logits.Length; position++)
+        {
+            float spread = golden.Logits[position].Max() - golden.Logits[position].Min();
+            float error = golden.Logits[position].Zip(logits[position], (expected, found) => MathF.Abs(expected - found)).Max();
+            Assert.True(error <= 1e-4f * spread, $"position {position}: error {error}, spread {spread}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Checkpoints))]
+    public void Logits_EveryCutAndChunk_HaveTheSameBits(string name)
+    {
+        string folder = GoldenResults.Folder(name);
+        GoldenResults golden = GoldenResults.Read(Path.Combine(folder, "..", "golden.json"));
+        int layers = Layers(folder);
+        float[][]? expected = null;
+        foreach (int[] cut in ForwardRunner.Cuts(layers, 4))
+        {
+            foreach (int chunk in (int[])[golden.Tokens.Length, 1, 7])
+            {
+                using var runner = new ForwardRunner(folder, cut);
+                float[][] logits = runner.Logits(golden.Tokens, chunk);
+                expected ??= logits;
+                for (int position = 0; position < logits.Length; position++)
+                    Assert.True(SameBits(expected[position], logits[position]), $"cut {string.Join('-', cut)}, chunk {chunk}, position {position}");
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Checkpoints))]
+    public void Greedy_EveryCut_EqualsTheReference(string name)
+    {
+        string folder = GoldenResults.Folder(name);
+        (int[] prompt, int[] expected) = name.StartsWith("stories260K", StringComparison.Ordinal)
+            ? ReadGreedy(Path.Combine(folder, "..", "greedy.json"))
+            : (GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy);
+        foreach (int[] cut in ForwardRunner.Cuts(Layers(folder), 4))
+        {
+            using var runner = new ForwardRunner(folder, cut);
+            Assert.Equal(expected, runner.Greedy(prompt, expected.Length));
+        }
+    }
+
+    [Fact]
+    public void Greedy_ShippedModel_EqualsItsGoldenResults()
+    {
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(TestPaths.TinyStories, "golden.json")));
+        using var runner = new ForwardRunner(TestPaths.TinyStories, [0, 6]);
+        Assert.True(json.RootElement.GetArrayLength() > 0);
+        foreach (JsonElement golden in json.RootElement.EnumerateArray())
+        {
+            int[] prompt = golden.GetProperty("tokens").Deserialize<int[]>()!;
+            int[] expected = golden.GetProperty("greedy").Deserialize<int[]>()!;
+            Assert.Equal(expected, runner.Greedy(prompt, expected.Length));
+
+            float[] lastLogits = golden.GetProperty("last_logits").Deserialize<float[]>()!;
+            float[] logits = runner.Logits(prompt, prompt.Length)[^1];
+            float spread = lastLogits.Max() - lastLogits.Min();
+            Assert.All(lastLogits.Zip(logits), pair => Assert.InRange(MathF.Abs(pair.First - pair.Second), 0, 1e-4f * spread));
+        }
+    }
+
+    [Theory]
+    [InlineData("llama-3/hf")]
+    [InlineData("llama-1/meta")]
+    public void Logits_AnyNumberOfThreads_HaveTheSameBits(string name)
+    {
+        string folder = GoldenResults.Folder(name);
+        int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
+        int layers = Layers(folder);
+        using var single = new ForwardRunner(folder, [0, layers]);
+        float[][] expected = single.Logits(tokens, tokens.Length);
+        foreach (int threads in (int[])[2, 3, 5])
+        {
+            foreach (int chunk in (int[])[tokens.Length, 1])
+            {
+                using var runner = new ForwardRunner(folder, [0, layers], threads);
+                float[][] logits = runner.Logits(tokens, chunk);
+                for (int position = 0; position < logits.Length; position++) Assert.True(SameBits(expected[position], logits[position]), $"threads {threads}, chunk {chunk}, position {position}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Run_SequencesTogether_DrawWhatEachDrawsAlone()
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
+        var sampling = new SamplingParameters { Temperature = 0.8f, TopP = 0.9f };
+        using var runner = new ForwardRunner(folder, [0, 1, 4]);
+
+        DrawnToken[] alone =
+        [
+            .. Enumerable.Range(0, 5).Select(i =>
+            {
+                var step = new Step();
+                step.AddDrawingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), runner.BlockTable, sampling, 0.17 * i, 5);
+                return runner.Run(step)[0];
+            }),
+        ];
+        var together = new Step();
+        for (int i = 0; i < 5; i++)
+            together.AddDrawingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), [2 * i, (2 * i) + 1], sampling, 0.17 * i, 5);
+        DrawnToken[] drawn = runner.Run(together);
+
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Equal(alone[i].Drawn, drawn[i].Drawn);
+            Assert.Equal(alone[i].Candidates, drawn[i].Candidates);
+        }
+    }
+
+    [Fact]
+    public void Run_StepThatDoesNotFit_IsRefusedAndTheNextOneRuns()
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        using var runner = new ForwardRunner(folder, [0, 4]);
+        var greedy = new SamplingParameters { Temperature = 0 };
+        (string Message, Action<Step> Build)[] faults =
+        [
+            ("token 384", step => step.AddSequence(0, [384], [0])),
+            ("token -1", step => step.AddSequence(0, [-1], [0])),
+            ("KV block 32", step => step.AddSequence(0, [1], [32])),
+            ("positions -1", step => step.AddSequence(-1, [1], [0])),
+            ("positions 8191 to 8192", step => step.AddSequence(8191, [1, 2], new int[513])),
+            ("1 blocks of 16 for 17", step => step.AddSequence(16, [1], [0])),
+            ("has 0 tokens", _ => { }),
+            ("21 candidates", step => step.AddDrawingSequence(0, [1], [0], greedy, 0, 21)),
+            ("draws with 1", step => step.AddDrawingSequence(0, [1], [0], greedy, 1, 0)),
+            ("temperature NaN", step => step.AddDrawingSequence(0, [1], [0], new SamplingParameters { Temperature = float.NaN }, 0, 0)),
+        ];
+        foreach ((string message, Action<Step> build) in faults)
+        {
+            var step = new Step();
+            build(step);
+            ArgumentException fault = Assert.Throws<ArgumentException>(() => runner.Run(step));
+            Assert.Contains(message, fault.Message, StringComparison.Ordinal);
+        }
+
+        int[] expected = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy;
+        Assert.Equal(expected, runner.Greedy(GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, expected.Length));
+    }
+
+    private static int Layers(string folder)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
+        return checkpoint.Config.Layers;
+    }
+
+    private static bool SameBits(float[] a, float[] b) =>
+        System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(a).SequenceEqual(System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(b));
+
+    private static (int[] Prompt, int[] Greedy) ReadGreedy(string file)
+    {
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(file));
+        return (json.RootElement.GetProperty("tokens").Deserialize<int[]>()!, json.RootElement.GetProperty("greedy_tokens").Deserialize<int[]>()!);
+    }
+}

@@ -1,0 +1,81 @@
+using System.Collections.Concurrent;
+using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Model.Tests.Layers;
+
+/// <summary>Runs a model in this process, its layers cut into ranges as a cluster would have them, one sequence at a time.</summary>
+internal sealed unsafe class ForwardRunner : IDisposable
+{
+    private const int KvBlocks = 32;
+
+    private readonly Checkpoint checkpoint;
+    private readonly List<CpuForward> ranges = [];
+    private readonly ConcurrentBag<PinnedHiddenStates> pool = [];
+
+    public ForwardRunner(string folder, IReadOnlyList<int> cuts, int threads = 1)
+    {
+        checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
+        for (int i = 0; i + 1 < cuts.Count; i++) ranges.Add(new CpuForward(checkpoint, cuts[i], cuts[i + 1], KvBlocks, threads));
+    }
+
+    public ModelConfig Config => checkpoint.Config;
+
+    /// <summary>The blocks of the sequence; not in order, as a pool would hand them out.</summary>
+    public int[] BlockTable { get; } = [.. Enumerable.Range(0, KvBlocks).Select(i => (i * 7 % KvBlocks))];
+
+    /// <summary>Every way to cut the layers into one to <paramref name="most"/> ranges, as lists of boundaries.</summary>
+    public static IEnumerable<int[]> Cuts(int layers, int most) =>
+        Enumerable.Range(0, 1 << (layers - 1))
+            .Select(mask => (int[])[0, .. Enumerable.Range(1, layers - 1).Where(i => (mask >> (i - 1) & 1) == 1), layers])
+            .Where(cut => cut.Length - 1 <= most);
+
+    /// <summary>Logits at every position, <c>[tokens][vocabSize]</c>, computed in chunks of the given size.</summary>
+    public float[][] Logits(IReadOnlyList<int> tokens, int chunk)
+    {
+        var logits = new List<float[]>();
+        for (int first = 0; first < tokens.Count; first += chunk)
+        {
+            int[] part = [.. tokens.Skip(first).Take(chunk)];
+            var step = new Step { Epoch = 1 };
+            step.AddSequence(first, part, BlockTable);
+            using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, part.Length, Config.Dim);
+            foreach (CpuForward range in ranges) range.Run(step, hidden);
+            for (int i = 0; i < part.Length; i++) logits.Add(ranges[^1].Head!.Logits(hidden.Pointer, i).ToArray());
+        }
+
+        return [.. logits];
+    }
+
+    /// <summary>Runs a step through all ranges.</summary>
+    public DrawnToken[] Run(Step step)
+    {
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, step.Tokens.Length, Config.Dim);
+        DrawnToken[]? drawn = null;
+        foreach (CpuForward range in ranges) drawn = range.Run(step, hidden);
+        return drawn!;
+    }
+
+    /// <summary>Generates tokens by argmax: the prompt in one step, then one token a step.</summary>
+    public int[] Greedy(IReadOnlyList<int> prompt, int count)
+    {
+        var tokens = new List<int>(prompt);
+        int done = 0;
+        while (tokens.Count < prompt.Count + count)
+        {
+            var step = new Step { Epoch = 1 };
+            step.AddDrawingSequence(done, tokens.Skip(done).ToArray(), BlockTable, new SamplingParameters { Temperature = 0 }, 0, 0);
+            done = tokens.Count;
+            tokens.Add(Run(step)[0].Drawn.Token);
+        }
+
+        return [.. tokens.Skip(prompt.Count)];
+    }
+
+    public void Dispose()
+    {
+        foreach (CpuForward range in ranges) range.Dispose();
+        checkpoint.Dispose();
+    }
+}
