@@ -18,7 +18,8 @@ public class HuggingFaceCheckpointTests
         byte[] expected = CheckpointReading.Bytes(whole.OpenMatrix(TensorNames.Wq(0), 64, 64));
         Assert.Equal(expected, CheckpointReading.Bytes(checkpoint.OpenMatrix(TensorNames.Wq(0), 64, 64)));
         string message = Assert.Throws<CheckpointException>(() => checkpoint.OpenMatrix(TensorNames.W1(2), 192, 64)).Message;
-        const string Expected = "model-00002-of-00002.safetensors: the file, needed for tensor model.layers.2.mlp.gate_proj.weight, is missing";
+        const string Expected =
+            "model-00002-of-00002.safetensors: the file, needed for tensor model.layers.2.mlp.gate_proj.weight, is missing";
         Assert.Contains(Expected, message);
     }
 
