@@ -33,9 +33,16 @@ public abstract class Checkpoint : IDisposable
     public static Checkpoint Open(string folder, CheckpointOptions options)
     {
         if (!Directory.Exists(folder)) throw new CheckpointException($"{folder}: there is no such folder; a checkpoint is a folder");
-        return CheckpointFolder.FormatOf(folder) == CheckpointFormat.Meta
-            ? MetaCheckpoint.OpenFolder(folder, options)
-            : HuggingFaceCheckpoint.OpenFolder(folder, options);
+        try
+        {
+            return CheckpointFolder.FormatOf(folder) == CheckpointFormat.Meta
+                ? MetaCheckpoint.OpenFolder(folder, options)
+                : HuggingFaceCheckpoint.OpenFolder(folder, options);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{folder}: cannot be read: {e.Message}", e);
+        }
     }
 
     /// <summary>Opens a matrix in its stored type and checks its shape.</summary>

@@ -35,8 +35,13 @@ internal static class ConfigLimits
     public static ModelConfig Check(string file, ModelConfig config)
     {
         if (config.KvHeads > config.Heads || config.Heads % config.KvHeads != 0)
-            throw new CheckpointException($"{file}: found {config.KvHeads} key and value heads, expected a divisor of the {config.Heads} query heads");
-        if (config.HeadDim % 2 != 0) throw new CheckpointException($"{file}: found heads of width {config.HeadDim}, expected an even number");
+        {
+            throw new CheckpointException(
+                $"{file}: found {config.KvHeads} key and value heads, expected a divisor of the {config.Heads} query heads");
+        }
+
+        if (config.HeadDim % 2 != 0)
+            throw new CheckpointException($"{file}: found heads of width {config.HeadDim}, expected an even number");
         if ((long)config.Heads * config.HeadDim > Dim)
             throw new CheckpointException($"{file}: found {config.Heads} heads of width {config.HeadDim}, expected at most {Dim} together");
         return config;
@@ -46,14 +51,20 @@ internal static class ConfigLimits
     /// <exception cref="CheckpointException">The heads do not divide the width.</exception>
     public static int HeadDim(string file, int dim, int heads) => dim % heads == 0
         ? dim / heads
-        : throw new CheckpointException($"{file}: found width {dim} and {heads} heads, expected the heads to divide the width where head_dim is not there");
+        : throw new CheckpointException(
+            $"{file}: found width {dim} and {heads} heads, expected the heads to divide the width where head_dim is not there");
 
     /// <summary>The rotary scaling with the user's factor, if there is one.</summary>
     /// <exception cref="CheckpointException">The model's frequencies are not scaled.</exception>
     public static RopeScaling? Override(string file, RopeScaling? scaling, CheckpointOptions options)
     {
         if (options.RopeFactor is not { } factor) return scaling;
-        if (scaling is null) throw new CheckpointException($"--rope-factor: found {factor}, but {file} has no scaled rotary frequencies, expected none");
+        if (scaling is null)
+        {
+            throw new CheckpointException(
+                $"--rope-factor: found {factor}, but {file} has no scaled rotary frequencies, expected it not to be set");
+        }
+
         return factor >= 1 && factor <= RopeFactor
             ? scaling with { Factor = factor }
             : throw new CheckpointException($"--rope-factor: found {factor}, expected a number from 1 to {RopeFactor}");

@@ -105,7 +105,10 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         for (int row = 0; row < rows; row++)
         {
             for (int i = 0; i < parts.Count; i++)
-                Buffer.MemoryCopy((byte*)parts[i].Data + (row * partBytes), memory + (row * rowBytes) + (i * partBytes), partBytes, partBytes);
+            {
+                byte* source = (byte*)parts[i].Data + (row * partBytes), target = memory + (row * rowBytes) + (i * partBytes);
+                Buffer.MemoryCopy(source, target, partBytes, partBytes);
+            }
         }
 
         return new WeightMatrix(name, type, rows, columns, (nint)memory);

@@ -24,7 +24,8 @@ internal static class LlamaFamilies
 
     /// <summary>
     /// Adds the special tokens: those of <c>generation_config.json</c> where there is one, else those of the configuration file,
-    /// else the family's.
+    /// else the family's. Llama 3 ends at its family's tokens too where only the configuration file names some: released files name
+    /// one of the three.
     /// </summary>
     /// <param name="folder">The checkpoint's folder.</param>
     /// <param name="config">The configuration, its family known.</param>
@@ -39,7 +40,10 @@ internal static class LlamaFamilies
         int special = Math.Min(Llama3Vocabulary, config.VocabSize) - Llama3SpecialTokens;
         int begin = Tokens(generation, "bos_token_id")?[0] ?? Tokens(file, "bos_token_id")?[0] ?? (llama3 ? special : 1);
         if (begin < 0 || begin >= config.VocabSize)
-            throw new CheckpointException($"{folder}: found a vocabulary of {config.VocabSize} tokens, too small for the begin-of-text token of {config.Family}");
+        {
+            throw new CheckpointException(
+                $"{folder}: found a vocabulary of {config.VocabSize} tokens, too small for the begin-of-text token of {config.Family}");
+        }
 
         IReadOnlyList<int> family = config.Family switch
         {
@@ -61,17 +65,10 @@ internal static class LlamaFamilies
     {
         string path = Path.Combine(folder, "tokenizer.model");
         if (!File.Exists(path)) return false;
-        try
-        {
-            Span<byte> head = stackalloc byte[64];
-            using FileStream stream = File.OpenRead(path);
-            head = head[..stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false)];
-            int space = head.IndexOf((byte)' ');
-            return space > 0 && Base64.IsValid(head[..space]) && space + 1 < head.Length && char.IsAsciiDigit((char)head[space + 1]);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new CheckpointException($"{path}: cannot be read: {e.Message}", e);
-        }
+        Span<byte> head = stackalloc byte[64];
+        using FileStream stream = File.OpenRead(path);
+        head = head[..stream.ReadAtLeast(head, head.Length, throwOnEndOfStream: false)];
+        int space = head.IndexOf((byte)' ');
+        return space > 0 && Base64.IsValid(head[..space]) && space + 1 < head.Length && char.IsAsciiDigit((char)head[space + 1]);
     }
 }

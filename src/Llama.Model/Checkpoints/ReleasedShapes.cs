@@ -12,7 +12,16 @@ namespace Llama.Model.Checkpoints;
 /// <param name="RopeFactor">Factor of the scaled rotary frequencies, or null where they are not scaled.</param>
 /// <param name="ContextLength">Context length in tokens.</param>
 internal sealed record ReleasedShape(
-    string Name, int Dim, int Layers, int Heads, int KvHeads, int VocabSize, float NormEps, double RopeTheta, float? RopeFactor, int ContextLength);
+    string Name,
+    int Dim,
+    int Layers,
+    int Heads,
+    int KvHeads,
+    int VocabSize,
+    float NormEps,
+    double RopeTheta,
+    float? RopeFactor,
+    int ContextLength);
 
 /// <summary>The released models, from their model cards and parameter files.</summary>
 internal static class ReleasedShapes

@@ -21,14 +21,6 @@ internal static unsafe class CheckpointReading
         return bytes;
     }
 
-    /// <summary>The first element of a matrix.</summary>
-    public static float First(WeightMatrix matrix) => matrix.Type switch
-    {
-        ElementType.F32 => *(float*)matrix.Row(0),
-        ElementType.F16 => (float)*(Half*)matrix.Row(0),
-        _ => BitConverter.UInt32BitsToSingle((uint)*(ushort*)matrix.Row(0) << 16),
-    };
-
     /// <summary>The names of all matrices with their rows and columns.</summary>
     public static IEnumerable<(string Name, int Rows, int Columns)> Matrices(ModelConfig config)
     {

@@ -33,7 +33,8 @@ public class CheckpointTests
             // What Meta's file does not say and nothing else tells is the family's, and said to be assumed.
             int assumed = format == "meta" && fixture == "llama-2-gqa" ? 2048 : context;
             Assert.Equal(assumed, config.ContextLength);
-            Assert.Equal(format == "meta", checkpoint.Assumptions.Any(text => text.Contains($"Context length {assumed} assumed", StringComparison.Ordinal)));
+            string assumption = $"Context length {assumed} assumed: params.json does not say; set --context.";
+            Assert.Equal(format == "meta", checkpoint.Assumptions.Contains(assumption));
         }
     }
 
@@ -85,19 +86,19 @@ public class CheckpointTests
     public void Open_NoFolder_SaysSo()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("there is no such folder", CheckpointReading.Refusal(folder["none"]), StringComparison.Ordinal);
+        Assert.Contains("there is no such folder", CheckpointReading.Refusal(folder["none"]));
     }
 
     [Fact]
     public void Open_FolderWithoutCheckpoint_SaysWhatWasLookedForAndWhatIsThere()
     {
         using var folder = new TemporaryFolder();
-        Assert.Contains("the folder holds nothing", CheckpointReading.Refusal(folder.Path), StringComparison.Ordinal);
+        Assert.Contains("the folder holds nothing", CheckpointReading.Refusal(folder.Path));
         File.WriteAllText(folder["model.gguf"], "");
         string message = CheckpointReading.Refusal(folder.Path);
-        Assert.Contains("params.json", message, StringComparison.Ordinal);
-        Assert.Contains("config.json", message, StringComparison.Ordinal);
-        Assert.Contains("model.gguf", message, StringComparison.Ordinal);
+        Assert.Contains("params.json", message);
+        Assert.Contains("config.json", message);
+        Assert.Contains("model.gguf", message);
     }
 
     [Fact]
@@ -106,9 +107,11 @@ public class CheckpointTests
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Path.Combine(TestPaths.Fixtures, "code-llama", "hf"));
         string meta = Path.Combine(TestPaths.Fixtures, "code-llama", "meta");
         File.Copy(Path.Combine(meta, "params.json"), folder["params.json"]);
-        using (Checkpoint checkpoint = CheckpointReading.Open(folder.Path)) Assert.Equal(RotaryLayout.Halves, checkpoint.Config.RotaryLayout);
+        using (Checkpoint withoutWeights = CheckpointReading.Open(folder.Path))
+            Assert.Equal(RotaryLayout.Halves, withoutWeights.Config.RotaryLayout);
         File.Copy(Path.Combine(meta, "consolidated.00.pth"), folder["consolidated.00.pth"]);
-        using (Checkpoint checkpoint = CheckpointReading.Open(folder.Path)) Assert.Equal(RotaryLayout.AdjacentPairs, checkpoint.Config.RotaryLayout);
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        Assert.Equal(RotaryLayout.AdjacentPairs, checkpoint.Config.RotaryLayout);
     }
 
     [Fact]
@@ -118,14 +121,14 @@ public class CheckpointTests
         {
             using Checkpoint checkpoint = CheckpointReading.Open(Path.Combine(TestPaths.Fixtures, "code-llama", format));
             string message = Assert.Throws<CheckpointException>(() => checkpoint.OpenMatrix(TensorNames.Wq(1), 128, 64)).Message;
-            Assert.Contains(format == "meta" ? "consolidated.00.pth" : "model.safetensors", message, StringComparison.Ordinal);
-            Assert.Contains(format == "meta" ? "layers.1.attention.wq.weight" : "model.layers.1.self_attn.q_proj.weight", message, StringComparison.Ordinal);
-            Assert.Contains("found [64, 64], expected [128, 64]", message, StringComparison.Ordinal);
+            Assert.Contains(format == "meta" ? "consolidated.00.pth" : "model.safetensors", message);
+            Assert.Contains(format == "meta" ? "layers.1.attention.wq.weight" : "model.layers.1.self_attn.q_proj.weight", message);
+            Assert.Contains("found [64, 64], expected [128, 64]", message);
             message = Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 65)).Message;
-            Assert.Contains("found [64], expected [65]", message, StringComparison.Ordinal);
+            Assert.Contains("found [64], expected [65]", message);
             Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Wq(0), 64));
             message = Assert.Throws<CheckpointException>(() => checkpoint.OpenMatrix(TensorNames.Wq(7), 64, 64)).Message;
-            Assert.Contains("is missing", message, StringComparison.Ordinal);
+            Assert.Contains("is missing", message);
         }
     }
 

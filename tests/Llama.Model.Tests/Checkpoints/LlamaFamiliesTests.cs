@@ -5,8 +5,10 @@ namespace Llama.Model.Tests.Checkpoints;
 
 public class LlamaFamiliesTests
 {
-    private const string Llama3 =
-        """{"model_type":"llama","hidden_size":64,"intermediate_size":64,"num_hidden_layers":1,"num_attention_heads":4,"vocab_size":128256,EOS"rope_theta":500000.0}""";
+    private const string Llama3 = """
+        {"model_type": "llama", "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4,
+         "vocab_size": 128256, EOS "rope_theta": 500000.0}
+        """;
 
     [Theory]
     [InlineData("", null, new[] { 128001, 128008, 128009 })]
@@ -46,6 +48,6 @@ public class LlamaFamiliesTests
 
         File.WriteAllText(folder["generation_config.json"], """{"bos_token_id": 336}""");
         string message = CheckpointReading.Refusal(folder.Path);
-        Assert.Contains("generation_config.json: bos_token_id: found 336, expected a token of the vocabulary, from 0 to 335", message, StringComparison.Ordinal);
+        Assert.Contains("generation_config.json: bos_token_id: found 336, expected a token of the vocabulary, from 0 to 335", message);
     }
 }

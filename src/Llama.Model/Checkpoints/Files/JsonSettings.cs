@@ -42,7 +42,8 @@ internal sealed class JsonSettings
         try
         {
             using FileStream stream = File.OpenRead(path);
-            if (stream.Length > LargestFile) throw new CheckpointException($"{path}: found {stream.Length} bytes, expected at most {LargestFile}");
+            if (stream.Length > LargestFile)
+                throw new CheckpointException($"{path}: found {stream.Length} bytes, expected at most {LargestFile}");
             byte[] bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             using var document = JsonDocument.Parse(bytes);
@@ -119,8 +120,9 @@ internal sealed class JsonSettings
         int[] tokens = new int[items.Length];
         for (int i = 0; i < items.Length; i++)
         {
-            if (items[i].ValueKind != JsonValueKind.Number || !items[i].TryGetInt32(out tokens[i]) || tokens[i] < 0 || tokens[i] >= vocabSize)
-                throw Wrong(field, items[i], $"a token of the vocabulary, from 0 to {vocabSize - 1}");
+            JsonElement item = items[i];
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out tokens[i]) || tokens[i] < 0 || tokens[i] >= vocabSize)
+                throw Wrong(field, item, $"a token of the vocabulary, from 0 to {vocabSize - 1}");
         }
 
         return tokens;
@@ -148,8 +150,9 @@ internal sealed class JsonSettings
     private CheckpointException Wrong(string field, JsonElement value, string expected) =>
         new($"{Path}: {prefix}{Excerpt.Of(field)}: found {Kind(value)}, expected {expected}");
 
-    private JsonElement? Find(string field) =>
-        Guard<JsonElement?>(field, () => root.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null);
+    private JsonElement? Find(string field) => Guard<JsonElement?>(
+        field,
+        () => root.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null);
 
     // A text with half a surrogate pair is valid JSON, and no text.
     private T Guard<T>(string field, Func<T> read)

@@ -20,7 +20,8 @@ internal sealed unsafe class MappedFile : IDisposable
             using SafeFileHandle handle = File.OpenHandle(path);
             Length = RandomAccess.GetLength(handle);
             if (Length == 0) throw new CheckpointException($"{path}: the file is empty");
-            map = MemoryMappedFile.CreateFromFile(handle, null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
+            map = MemoryMappedFile.CreateFromFile(
+                handle, null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             view = map.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)

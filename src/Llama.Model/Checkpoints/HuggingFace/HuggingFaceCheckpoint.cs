@@ -63,7 +63,8 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
         if (!File.Exists(path))
         {
             throw new CheckpointException(
-                $"{Path}: {SingleFile} or {IndexFile}, needed for tensor {tensor}, is missing; the folder holds {CheckpointFolder.Contents(Path)}");
+                $"{Path}: {SingleFile} or {IndexFile}, needed for tensor {tensor}, is missing; "
+                + $"the folder holds {CheckpointFolder.Contents(Path)}");
         }
 
         var settings = JsonSettings.Read(path);

@@ -34,7 +34,9 @@ internal static class HuggingFaceConfig
             VocabSize = file.Whole("vocab_size", 1, ConfigLimits.VocabSize) ?? throw file.Missing("vocab_size"),
             ContextLength = ConfigLimits.Override(contextLength, options),
             NormEps = (float)(file.Positive("rms_norm_eps", 1) ?? 1e-6),
-            RopeTheta = rope?.Positive("rope_theta", ConfigLimits.RopeTheta) ?? file.Positive("rope_theta", ConfigLimits.RopeTheta) ?? 10_000,
+            RopeTheta = rope?.Positive("rope_theta", ConfigLimits.RopeTheta)
+                ?? file.Positive("rope_theta", ConfigLimits.RopeTheta)
+                ?? 10_000,
             RopeScaling = ConfigLimits.Override(file.Path, Scaling(rope), options),
             RotaryLayout = RotaryLayout.Halves,
             TiedEmbeddings = file.Flag("tie_word_embeddings") ?? false,

@@ -84,7 +84,8 @@ internal sealed class SafetensorsFile : IDisposable
     {
         string? type = null;
         long[]? shape = null, offsets = null;
-        if (reader.TokenType != JsonTokenType.StartObject) throw Fault($"found tensor {Excerpt.Of(name)} described by something other than an object");
+        if (reader.TokenType != JsonTokenType.StartObject)
+            throw Fault($"found tensor {Excerpt.Of(name)} described by something other than an object");
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
             string field = reader.GetString()!;
@@ -128,7 +129,8 @@ internal sealed class SafetensorsFile : IDisposable
             if (end > file.Length - dataStart)
             {
                 throw Fault(
-                    $"tensor {Excerpt.Of(name)}: takes bytes up to {dataStart + end}, but the file ends at byte {file.Length}: cut off or damaged");
+                    $"tensor {Excerpt.Of(name)}: takes bytes from {dataStart + entry.Begin}, {end - entry.Begin} of them, "
+                    + $"but the file ends at byte {file.Length}: cut off or damaged");
             }
 
             if (ElementBytes(entry.Type) is { } elementBytes && StoredTensor.Bytes(entry.Shape, elementBytes) != end - entry.Begin)

@@ -31,7 +31,7 @@ internal sealed class FirstShard(TorchFile file, int shards)
         return rows is > 0 and <= ConfigLimits.VocabSize
             ? (int)rows
             : throw new CheckpointException(
-                $"{file.Path}: tensor {TensorNames.TokenEmbeddings}: found {StoredTensor.Text(embeddings.Shape)} in each of {shards} shards, "
-                + $"expected [tokens, {dim}] in all, split by rows or columns");
+                $"{file.Path}: tensor {TensorNames.TokenEmbeddings}: found {StoredTensor.Text(embeddings.Shape)} "
+                + $"in each of {shards} shards, expected [tokens, {dim}] in all, split by rows or columns");
     }
 }

@@ -49,7 +49,8 @@ internal sealed class MetaCheckpoint : FileCheckpoint
         if (paths.Count == 0)
         {
             throw new CheckpointException(
-                $"{Path}: {ShardFiles.NameOf(0)}, needed for tensor {name}, is missing; the folder holds {CheckpointFolder.Contents(Path)}");
+                $"{Path}: {ShardFiles.NameOf(0)}, needed for tensor {name}, is missing; "
+                + $"the folder holds {CheckpointFolder.Contents(Path)}");
         }
 
         var parts = new StoredTensor[paths.Count];

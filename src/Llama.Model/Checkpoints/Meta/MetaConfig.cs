@@ -38,9 +38,11 @@ internal static class MetaConfig
         ReleasedShape? released = ReleasedShapes.Find(dim, layers, heads, kvHeads, vocabSize, normEps, ropeTheta, scaled);
         if (vocabSize is null)
         {
-            if (released is null) throw file.Wrong("vocab_size", $"the number of tokens, because no {ShardFiles.NameOf(0)} is there to tell it");
+            if (released is null)
+                throw file.Wrong("vocab_size", $"the number of tokens, because no {ShardFiles.NameOf(0)} is there to tell it");
             vocabSize = released.VocabSize;
-            assumptions.Add($"Vocabulary of {vocabSize} tokens assumed, as of {released.Name}: {FileName} does not say, and no weights are there.");
+            assumptions.Add(
+                $"Vocabulary of {vocabSize} tokens assumed, as of {released.Name}: {FileName} does not say, and no weights are there.");
         }
 
         RopeScaling? scaling = null;

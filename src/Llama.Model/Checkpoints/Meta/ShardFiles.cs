@@ -20,7 +20,10 @@ internal static partial class ShardFiles
         for (int number = 0; number < numbers.Count; number++)
         {
             if (!numbers.Contains(number))
-                throw new CheckpointException($"{folder}: {NameOf(number)} is missing; found shards up to {NameOf(numbers.Max)}, expected them numbered from 00");
+            {
+                throw new CheckpointException(
+                    $"{folder}: {NameOf(number)} is missing; found shards up to {NameOf(numbers.Max)}, expected them numbered from 00");
+            }
         }
 
         return [.. numbers.Select(number => Path.Combine(folder, NameOf(number)))];

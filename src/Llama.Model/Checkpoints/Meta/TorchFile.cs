@@ -26,13 +26,18 @@ internal sealed class TorchFile : IDisposable
             zip = new ZipDirectory(file);
             string[] pickles = [.. zip.Names.Where(name => name.EndsWith(PickleEntry, StringComparison.Ordinal)).Take(2)];
             if (pickles.Length != 1)
-                throw new CheckpointException($"{path}: found {(pickles.Length == 0 ? "no" : "more than one")} entry …{PickleEntry}, expected one");
+            {
+                string found = pickles.Length == 0 ? "no" : "more than one";
+                throw new CheckpointException($"{path}: found {found} entry …{PickleEntry}, expected one");
+            }
+
             folder = pickles[0][..^PickleEntry.Length];
-            if (zip.Locate(folder + "/byteorder") is not null && Encoding.ASCII.GetString(Read("/byteorder", 16)) is var order && order != "little")
-                throw new CheckpointException($"{path}: found byte order {Excerpt.Of(order)}, expected little");
-            object? value = Unpickler.Load(Read(PickleEntry, Unpickler.LargestPickle), $"{path}: {Excerpt.Of(pickles[0])}");
+            string order = zip.Locate(folder + "/byteorder") is null ? "little" : Encoding.ASCII.GetString(Read("/byteorder", 16));
+            if (order != "little") throw new CheckpointException($"{path}: found byte order {Excerpt.Of(order)}, expected little");
+            string pickle = $"{path}: {Excerpt.Of(pickles[0])}";
+            object? value = Unpickler.Load(Read(PickleEntry, Unpickler.LargestPickle), pickle);
             items = (value as PickledDictionary)?.Items
-                ?? throw new CheckpointException($"{path}: {Excerpt.Of(pickles[0])}: found another value, expected a dictionary of tensors");
+                ?? throw new CheckpointException($"{pickle}: found another value, expected a dictionary of tensors");
         }
         catch
         {
@@ -54,16 +59,19 @@ internal sealed class TorchFile : IDisposable
         (long offset, long bytes) = zip.Locate($"{folder}/data/{storage.Key}")
             ?? throw Fault(name, $"its elements should lie in entry data/{Excerpt.Of(storage.Key)}, which is not there");
         if (bytes / storage.Type.ElementBytes != storage.Elements || bytes % storage.Type.ElementBytes != 0)
-            throw Fault(name, $"found {bytes} bytes in entry data/{Excerpt.Of(storage.Key)}, expected {storage.Elements} elements of {storage.Type.Name}");
-        if (!IsContiguous(tensor))
-            throw Fault(name, $"found strides {StoredTensor.Text(tensor.Strides)} for shape {StoredTensor.Text(tensor.Shape)}, expected rows without gaps");
-        long? tensorBytes = StoredTensor.Bytes(tensor.Shape, storage.Type.ElementBytes);
-        if (tensor.Offset > storage.Elements || tensorBytes is null || tensorBytes > bytes - (tensor.Offset * storage.Type.ElementBytes))
         {
             throw Fault(
                 name,
-                $"found shape {StoredTensor.Text(tensor.Shape)} from element {tensor.Offset} of a storage of {storage.Elements} elements");
+                $"found {bytes} bytes in entry data/{Excerpt.Of(storage.Key)}, "
+                + $"expected {storage.Elements} elements of {storage.Type.Name}");
         }
+
+        string shape = StoredTensor.Text(tensor.Shape);
+        if (!IsContiguous(tensor))
+            throw Fault(name, $"found strides {StoredTensor.Text(tensor.Strides)} for shape {shape}, expected rows without gaps");
+        long? tensorBytes = StoredTensor.Bytes(tensor.Shape, storage.Type.ElementBytes);
+        if (tensor.Offset > storage.Elements || tensorBytes is null || tensorBytes > bytes - (tensor.Offset * storage.Type.ElementBytes))
+            throw Fault(name, $"found shape {shape} from element {tensor.Offset} of a storage of {storage.Elements} elements");
 
         nint data = file.Address(offset + (tensor.Offset * storage.Type.ElementBytes), tensorBytes.Value, $"tensor {name}");
         return new StoredTensor(name, Path, storage.Type.Name, tensor.Shape, data);
@@ -75,7 +83,8 @@ internal sealed class TorchFile : IDisposable
     private ReadOnlySpan<byte> Read(string entry, int most)
     {
         (long offset, long bytes) = zip.Locate(folder + entry)!.Value;
-        if (bytes > most) throw new CheckpointException($"{Path}: found {bytes} bytes in entry {Excerpt.Of(folder)}{entry}, expected at most {most}");
+        if (bytes > most)
+            throw new CheckpointException($"{Path}: found {bytes} bytes in entry {Excerpt.Of(folder)}{entry}, expected at most {most}");
         return file.Span(offset, (int)bytes, entry);
     }
 

@@ -62,15 +62,18 @@ internal static class TorchObjects
     /// <summary>What a qualified name stands for, or null for any that is not known.</summary>
     public static object? Global(string name) => Known.GetValueOrDefault(name);
 
-    /// <summary>The storage that a persistent id <c>("storage", type, key, device, elements)</c> refers to, or null if it is none.</summary>
+    /// <summary>The storage that an id <c>("storage", type, key, device, elements)</c> refers to, or null if it is none.</summary>
     public static TorchStorage? Storage(object? id) =>
-        id is object?[] and ["storage", TorchStorageType type, string key, string, long and >= 0 and var elements] ? new(type, key, elements) : null;
+        id is object?[] and ["storage", TorchStorageType type, string key, string, long and >= 0 and var elements]
+            ? new(type, key, elements)
+            : null;
 
     /// <summary>What calling a known function would return, or null if the arguments do not fit it.</summary>
     public static object? Build(object? function, object? arguments) => (function, arguments) switch
     {
         (Function.OrderedDictionary, object?[] and []) => new PickledDictionary(),
-        (Function.RebuildTensor, object?[] and [TorchStorage storage, long and >= 0 and var offset, object?[] shape, object?[] strides, bool, ..])
+        (Function.RebuildTensor,
+            object?[] and [TorchStorage storage, long and >= 0 and var offset, object?[] shape, object?[] strides, bool, ..])
             when shape.Length == strides.Length && Numbers(shape) is { } shapeNumbers && Numbers(strides) is { } strideNumbers =>
             new TorchTensor(storage, offset, shapeNumbers, strideNumbers),
         (Function.RebuildParameter, object?[] and [TorchTensor data, ..]) => data,

@@ -40,7 +40,8 @@ internal ref struct Unpickler
     /// <exception cref="CheckpointException">It is cut off, damaged, or holds more than a dictionary of tensors.</exception>
     public static object? Load(ReadOnlySpan<byte> bytes, string file)
     {
-        if (bytes.Length > LargestPickle) throw new CheckpointException($"{file}: found {bytes.Length} bytes, expected at most {LargestPickle}");
+        if (bytes.Length > LargestPickle)
+            throw new CheckpointException($"{file}: found {bytes.Length} bytes, expected at most {LargestPickle}");
         return new Unpickler(bytes, file).Run();
     }
 
@@ -126,11 +127,12 @@ internal ref struct Unpickler
                     break;
                 case (byte)'R': // REDUCE
                     object?[] call = PopMany(2);
-                    stack.Add(TorchObjects.Build(call[0], call[1]) ?? throw Fault("found a call whose arguments do not make a tensor or an empty ordered dictionary"));
+                    stack.Add(TorchObjects.Build(call[0], call[1])
+                        ?? throw Fault("found a call whose arguments do not make a tensor or an empty ordered dictionary"));
                     break;
                 case (byte)'b': // BUILD: attributes of an ordered dictionary, such as the versions of PyTorch's modules
                     Pop();
-                    if (Top() is not PickledDictionary) throw Fault("found attributes (BUILD) of something other than an ordered dictionary");
+                    if (Top() is not PickledDictionary) throw Fault("found attributes (BUILD) of something other than a dictionary");
                     break;
                 case (byte)'s': // SETITEM
                     SetItems(PopMany(2));
@@ -146,14 +148,16 @@ internal ref struct Unpickler
 
     private void SetItems(object?[] items)
     {
-        if (Top() is not PickledDictionary dictionary || items.Length % 2 != 0) throw Fault("found items of something other than a dictionary");
+        if (Top() is not PickledDictionary dictionary || items.Length % 2 != 0)
+            throw Fault("found items of something other than a dictionary");
         for (int i = 0; i < items.Length; i += 2)
             dictionary.Set(items[i] as string ?? throw Fault("found a key that is not a text"), items[i + 1]);
     }
 
     private object Global(string? module, string? name) =>
         TorchObjects.Global($"{module}.{name}")
-        ?? throw Fault($"found {Excerpt.Of($"{module}.{name}")}, expected only tensors, storages and ordered dictionaries: refused, nothing was run");
+        ?? throw Fault(
+            $"found {Excerpt.Of($"{module}.{name}")}, expected only tensors, storages and ordered dictionaries: refused, nothing was run");
 
     // Two's complement, lowest byte first; no bytes at all are 0.
     private readonly long Long(ReadOnlySpan<byte> little)
@@ -177,7 +181,8 @@ internal ref struct Unpickler
         return Encoding.UTF8.GetString(Take(length + 1)[..length]);
     }
 
-    private object? Recall(uint index) => memo.TryGetValue(index, out object? value) ? value : throw Fault($"found a reference to value {index} before that");
+    private object? Recall(uint index) =>
+        memo.TryGetValue(index, out object? value) ? value : throw Fault($"found a reference to value {index} before that");
 
     private ReadOnlySpan<byte> Take(int count)
     {

@@ -59,7 +59,12 @@ internal sealed class ZipDirectory
         if (U32(local, 0) != LocalSignature) throw Damaged($"found no header of entry {Excerpt.Of(name)} at byte {entry.Header}");
         long offset = entry.Header + LocalBytes + U16(local, 26) + U16(local, 28);
         if (offset > file.Length || entry.Bytes > file.Length - offset)
-            throw Damaged($"found entry {Excerpt.Of(name)} of {entry.Bytes} bytes at byte {offset}, but the file ends at byte {file.Length}");
+        {
+            throw Damaged(
+                $"found entry {Excerpt.Of(name)} of {entry.Bytes} bytes at byte {offset}, "
+                + $"but the file ends at byte {file.Length}: cut off or damaged");
+        }
+
         return (offset, entry.Bytes);
     }
 
@@ -76,7 +81,8 @@ internal sealed class ZipDirectory
             return FindDirectory64(tailStart + at) ?? (U32(end, 16), U32(end, 12), U16(end, 10));
         }
 
-        throw Damaged("found no end of a zip file, expected a checkpoint as torch.save writes it since PyTorch 1.6: cut off, or of another format");
+        throw Damaged(
+            "found no end of a zip file, expected a checkpoint as torch.save writes it since PyTorch 1.6: cut off, or of another format");
     }
 
     private (long Offset, long Bytes, long Count)? FindDirectory64(long end)
@@ -92,7 +98,8 @@ internal sealed class ZipDirectory
     private int ReadEntry(ReadOnlySpan<byte> directory)
     {
         if (directory.Length < EntryBytes || U32(directory, 0) != EntrySignature) throw Damaged("found a zip directory that ends early");
-        int nameBytes = U16(directory, 28), extraBytes = U16(directory, 30), total = EntryBytes + nameBytes + extraBytes + U16(directory, 32);
+        int nameBytes = U16(directory, 28), extraBytes = U16(directory, 30);
+        int total = EntryBytes + nameBytes + extraBytes + U16(directory, 32);
         if (total > directory.Length) throw Damaged("found a zip directory that ends within an entry");
         string name = Encoding.UTF8.GetString(directory.Slice(EntryBytes, nameBytes));
         long storedBytes = U32(directory, 20), bytes = U32(directory, 24), header = U32(directory, 42);

@@ -18,7 +18,9 @@ public class HuggingFaceCheckpointTests
         byte[] expected = CheckpointReading.Bytes(whole.OpenMatrix(TensorNames.Wq(0), 64, 64));
         Assert.Equal(expected, CheckpointReading.Bytes(checkpoint.OpenMatrix(TensorNames.Wq(0), 64, 64)));
         string message = Assert.Throws<CheckpointException>(() => checkpoint.OpenMatrix(TensorNames.W1(2), 192, 64)).Message;
-        Assert.Contains("model-00002-of-00002.safetensors: the file, needed for tensor model.layers.2.mlp.gate_proj.weight, is missing", message, StringComparison.Ordinal);
+        const string Expected =
+            "model-00002-of-00002.safetensors: the file, needed for tensor model.layers.2.mlp.gate_proj.weight, is missing";
+        Assert.Contains(Expected, message);
     }
 
     [Fact]
@@ -29,8 +31,8 @@ public class HuggingFaceCheckpointTests
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
         Assert.Equal(ElementType.F16, checkpoint.WeightType);
         string message = Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 64)).Message;
-        Assert.Contains("model.safetensors or model.safetensors.index.json, needed for tensor model.norm.weight, is missing", message, StringComparison.Ordinal);
-        Assert.Contains("the folder holds config.json", message, StringComparison.Ordinal);
+        Assert.Contains("model.safetensors or model.safetensors.index.json, needed for tensor model.norm.weight, is missing", message);
+        Assert.Contains("the folder holds config.json", message);
     }
 
     [Theory]
@@ -44,7 +46,7 @@ public class HuggingFaceCheckpointTests
         File.WriteAllText(folder["model.safetensors.index.json"], $$$"""{"weight_map": {"model.norm.weight": "{{{file}}}"}}""");
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
         string message = Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 64)).Message;
-        Assert.Contains($"weight_map.model.norm.weight: found \"{file}\", expected the name of a file in the same folder", message, StringComparison.Ordinal);
+        Assert.Contains($"weight_map.model.norm.weight: found \"{file}\", expected the name of a file in the same folder", message);
     }
 
     [Theory]
@@ -57,14 +59,15 @@ public class HuggingFaceCheckpointTests
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-1"));
         File.WriteAllText(folder["model.safetensors.index.json"], index);
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
-        Assert.Contains(expected, Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 64)).Message, StringComparison.Ordinal);
+        Assert.Contains(expected, Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 64)).Message);
     }
 
     [Fact]
     public void Open_TypeNotInConfiguration_IsThatOfTheWeights()
     {
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-3.1-short"));
-        File.WriteAllText(folder["config.json"], File.ReadAllText(folder["config.json"]).Replace("torch_dtype", "other", StringComparison.Ordinal));
+        string text = File.ReadAllText(folder["config.json"]);
+        File.WriteAllText(folder["config.json"], text.Replace("torch_dtype", "other", StringComparison.Ordinal));
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
         Assert.Equal(ElementType.F32, checkpoint.WeightType);
     }

@@ -45,8 +45,8 @@ public class MetaConfigTests
         }
 
         string message = CheckpointReading.Refusal(folder.Path);
-        Assert.Contains(expected, message, StringComparison.Ordinal);
-        Assert.Contains(folder.Path, message, StringComparison.Ordinal);
+        Assert.Contains(expected, message);
+        Assert.Contains(folder.Path, message);
     }
 
     [Fact]
@@ -85,9 +85,9 @@ public class MetaConfigTests
         Assert.Equal(77, checkpoint.Config.ContextLength);
         Assert.Equal(new RopeScaling(16, 1, 4, 8192), checkpoint.Config.RopeScaling);
         Assert.Empty(checkpoint.Assumptions);
-        Assert.Contains("--context: found 0", CheckpointReading.Refusal(folder.Path, new() { ContextLength = 0 }), StringComparison.Ordinal);
-        Assert.Contains("--rope-factor: found NaN", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = float.NaN }), StringComparison.Ordinal);
+        Assert.Contains("--context: found 0", CheckpointReading.Refusal(folder.Path, new() { ContextLength = 0 }));
+        Assert.Contains("--rope-factor: found NaN", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = float.NaN }));
         File.WriteAllText(folder["params.json"], $"{{{Fields}}}");
-        Assert.Contains("no scaled rotary frequencies", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = 8 }), StringComparison.Ordinal);
+        Assert.Contains("no scaled rotary frequencies", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = 8 }));
     }
 }

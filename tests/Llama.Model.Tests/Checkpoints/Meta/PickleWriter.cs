@@ -42,7 +42,8 @@ internal sealed class PickleWriter
     }
 
     /// <summary>The tensor that a call of <c>_rebuild_tensor_v2</c> makes.</summary>
-    public PickleWriter Tensor(string key, long[] shape, long[] strides, string storage = "FloatStorage", long offset = 0, long? elements = null)
+    public PickleWriter Tensor(
+        string key, long[] shape, long[] strides, string storage = "FloatStorage", long offset = 0, long? elements = null)
     {
         Raw("ctorch._utils\n_rebuild_tensor_v2\n((").Text("storage").Raw($"ctorch\n{storage}\n").Text(key).Text("cpu");
         Number(elements ?? shape.Aggregate(1L, (product, dimension) => product * dimension)).Raw("tQ");
@@ -59,7 +60,10 @@ internal sealed class PickleWriter
 
     /// <summary>Writes a <c>.pth</c> file of a pickle and the entries it refers to.</summary>
     public static void WriteFile(
-        string path, byte[] pickle, IEnumerable<(string Name, byte[] Bytes)> entries, CompressionLevel level = CompressionLevel.NoCompression)
+        string path,
+        byte[] pickle,
+        IEnumerable<(string Name, byte[] Bytes)> entries,
+        CompressionLevel level = CompressionLevel.NoCompression)
     {
         using var archive = new ZipArchive(File.Create(path), ZipArchiveMode.Create);
         foreach ((string name, byte[] bytes) in entries.Prepend(("data.pkl", pickle)))

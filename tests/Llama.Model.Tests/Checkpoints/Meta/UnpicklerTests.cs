@@ -43,7 +43,7 @@ public class UnpicklerTests
         byte[] pickle = [0x80, 2, .. Encoding.Latin1.GetBytes(latin1)];
         string message = Assert.Throws<CheckpointException>(() => Unpickler.Load(pickle, "data.pkl")).Message;
         Assert.StartsWith("data.pkl, byte ", message, StringComparison.Ordinal);
-        Assert.Contains(expected, message, StringComparison.Ordinal);
+        Assert.Contains(expected, message);
     }
 
     [Fact]
@@ -65,7 +65,8 @@ public class UnpicklerTests
     {
         PickleWriter writer = new PickleWriter().Raw("(K").Raw(200).Raw("M").Raw(1, 2).Raw("J").Raw(254, 255, 255, 255).Raw(0x8a, 0);
         writer.Raw(0x8a, 1, 0xff).Raw(0x8a, 5, 0, 0, 0, 0, 1).Number(long.MinValue).Raw(0x88, 0x89).Raw("Nt.");
-        Assert.Equal([200L, 513L, -2L, 0L, -1L, 1L << 32, long.MinValue, true, false, null], (object?[])Unpickler.Load(writer.Bytes, "data.pkl")!);
+        object?[] expected = [200L, 513L, -2L, 0L, -1L, 1L << 32, long.MinValue, true, false, null];
+        Assert.Equal(expected, (object?[])Unpickler.Load(writer.Bytes, "data.pkl")!);
     }
 
     [Fact]
