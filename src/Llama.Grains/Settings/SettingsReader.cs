@@ -85,7 +85,7 @@ public static class SettingsReader
         {
             if (result.MemberNames.Any(faulty.Contains))
                 continue;
-            OptionDefinition? definition = definitions.FirstOrDefault(one => result.MemberNames.Contains(one.Key));
+            OptionDefinition? definition = definitions.FirstOrDefault(one => one.Key == result.MemberNames.FirstOrDefault());
             yield return definition is null
                 ? result.ErrorMessage!
                 : Fault(definition, found.GetValueOrDefault(definition.Key) ?? FoundValue.Default(definition), result.ErrorMessage!);
