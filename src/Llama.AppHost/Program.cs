@@ -1,1 +1,35 @@
-System.Console.WriteLine();
+using System.Runtime.InteropServices;
+using Llama.AppHost;
+using Llama.Grains.Hosting;
+using Llama.Grains.Settings;
+
+SettingsResult<AppHostOptions> settings = SettingsReader.Read<AppHostOptions>(args);
+if (settings.Options is not { } options)
+    return settings.ExitCode;
+
+AppHostConsole console = AppHostConsole.ForThisProcess(options.Verbose);
+var stopping = new CancellationTokenSource();
+ParentWatch.Start(stopping.Cancel);
+using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSignal.SIGHUP, Stop);
+
+try
+{
+    return await new ClusterSupervisor(options, console, TimeProvider.System).RunAsync(stopping.Token);
+}
+catch (FileNotFoundException exception)
+{
+    await Console.Error.WriteLineAsync(exception.Message);
+    return 1;
+}
+
+void Stop(PosixSignalContext signal)
+{
+    // Handled here: the default would end this process before its children.
+    signal.Cancel = true;
+    if (stopping.IsCancellationRequested)
+        return;
+    console.Say("Stopping.");
+    stopping.Cancel();
+}

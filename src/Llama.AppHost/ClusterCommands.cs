@@ -1,0 +1,52 @@
+using System.Globalization;
+
+namespace Llama.AppHost;
+
+/// <summary>The command lines of a cluster's processes.</summary>
+internal static class ClusterCommands
+{
+    /// <summary>The gateway's.</summary>
+    /// <param name="options">What the user wants.</param>
+    /// <param name="port">The port that it listens on.</param>
+    /// <exception cref="FileNotFoundException">The program is not beside this one.</exception>
+    public static ChildCommand Gateway(AppHostOptions options, int port) => ChildCommand.ForProgram("gateway", "Llama.Gateway", Arguments(
+        ("host", "127.0.0.1"),
+        ("port", port),
+        ("model", Path.GetFullPath(options.Model)),
+        ("silos", options.Silos),
+        ("replicas", options.Replicas),
+        ("ranges", options.Ranges),
+        ("kv-memory", options.KvMemory),
+        ("context", options.Context),
+        ("rope-factor", options.RopeFactor),
+        ("chat-template", options.ChatTemplate),
+        ("verbose", options.Verbose)));
+
+    /// <summary>A silo's.</summary>
+    /// <param name="options">What the user wants.</param>
+    /// <param name="port">The gateway's port.</param>
+    /// <param name="number">The silo's number, from 1.</param>
+    /// <exception cref="FileNotFoundException">The program is not beside this one.</exception>
+    public static ChildCommand Silo(AppHostOptions options, int port, int number)
+    {
+        string name = $"silo-{number}";
+        return ChildCommand.ForProgram(name, "Llama.Silo", Arguments(
+            ("name", name),
+            ("gateway", $"http://127.0.0.1:{port}"),
+            ("listen", "127.0.0.1:0"),
+            ("model", Path.GetFullPath(options.Model)),
+            ("threads", ThreadsOfSilo(options)),
+            ("context", options.Context),
+            ("rope-factor", options.RopeFactor),
+            ("verbose", options.Verbose)));
+    }
+
+    /// <summary>Threads that compute in each silo.</summary>
+    public static int ThreadsOfSilo(AppHostOptions options) => options.Threads ?? Math.Max(1, Environment.ProcessorCount / options.Silos);
+
+    /// <summary>Every value is said, even a default: the environment, which the processes share, must not say otherwise.</summary>
+    private static string[] Arguments(params (string Name, object? Value)[] options)
+        => [.. from option in options
+               where option.Value is not null
+               select string.Create(CultureInfo.InvariantCulture, $"--{option.Name}={option.Value}")];
+}

@@ -1,0 +1,57 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Llama.Grains.Settings;
+
+// The rules that System.ComponentModel.DataAnnotations lacks. The message of a rule says what is expected.
+
+/// <summary>The folder must exist.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class ExistingFolderAttribute() : ValidationAttribute("a folder that exists")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null or "" || Directory.Exists((string)value);
+}
+
+/// <summary>The text must be an absolute http or https URL.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class HttpUrlAttribute() : ValidationAttribute("an http or https URL like http://127.0.0.1:8080")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value)
+        => value is null || (Uri.TryCreate((string)value, UriKind.Absolute, out Uri? url)
+            && (url.Scheme == Uri.UriSchemeHttp || url.Scheme == Uri.UriSchemeHttps));
+}
+
+/// <summary>Whether an address has a port.</summary>
+public enum PortRule
+{
+    /// <summary>Only <c>host</c>.</summary>
+    None,
+
+    /// <summary><c>host</c> or <c>host:port</c>.</summary>
+    Optional,
+
+    /// <summary>Only <c>host:port</c>.</summary>
+    Required,
+}
+
+/// <summary>The text must be a host name or IP address, with or without a port; see <see cref="HostPort"/>.</summary>
+/// <param name="port">Whether it has a port.</param>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class HostPortAttribute(PortRule port) : ValidationAttribute(Expected(port))
+{
+    /// <summary>Whether the address has a port.</summary>
+    public PortRule Port => port;
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value)
+        => value is null || (HostPort.TryParse((string)value, out HostPort parsed)
+            && (port == PortRule.Optional || parsed.Port is not null == (port == PortRule.Required)));
+
+    private static string Expected(PortRule port) => port switch
+    {
+        PortRule.None => "a host name or IP address like 127.0.0.1",
+        PortRule.Optional => "host or host:port like node-7:9000",
+        _ => "host:port like 127.0.0.1:9000",
+    };
+}

@@ -1,0 +1,83 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using System.Text.RegularExpressions;
+using Llama.Grains.Settings;
+
+namespace Llama.Silo;
+
+/// <summary>The options of a silo.</summary>
+[Description("A silo: holds a range of a model's layers and computes them for the gateway.")]
+public sealed partial record SiloOptions : IValidatableObject
+{
+    /// <summary>Folder of the checkpoint on this machine.</summary>
+    [Description("Folder of the model's checkpoint on this machine.")]
+    [Required, ExistingFolder]
+    public string Model { get; init; } = "";
+
+    /// <summary>URL of the gateway.</summary>
+    [Description("URL of the gateway to join. It need not run yet.")]
+    [HttpUrl]
+    public string Gateway { get; init; } = "http://127.0.0.1:8080";
+
+    /// <summary>The silo's name; unique in its cluster.</summary>
+    [Description("Name of this silo; unique in its cluster.")]
+    [RegularExpression("[A-Za-z0-9._-]{1,64}", ErrorMessage = "1 to 64 letters, digits, dots, dashes or underscores")]
+    public string Name { get; init; } = DefaultName();
+
+    /// <summary>Where the links to the other stages listen, <c>host:port</c>; port 0 takes any free one.</summary>
+    [Description("Where it listens for the other processes; port 0 takes any free one.")]
+    [HostPort(PortRule.Required)]
+    public string Listen { get; init; } = "127.0.0.1:0";
+
+    /// <summary>Where the others reach it, <c>host</c> or <c>host:port</c>; null for where it listens.</summary>
+    [Description("Where the other processes reach it, if not where it listens.")]
+    [HostPort(PortRule.Optional)]
+    public string? Advertise { get; init; }
+
+    /// <summary>Threads that compute.</summary>
+    [Description("Threads that compute.")]
+    [Range(1, 1024)]
+    public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
+
+    /// <summary>File with the cluster's key, or null.</summary>
+    [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
+    public string? ClusterKeyFile { get; init; }
+
+    /// <summary>Context length in tokens, or null for the checkpoint's own.</summary>
+    [Description("Context length in tokens, if not the checkpoint's own.")]
+    [Range(1, int.MaxValue)]
+    public int? Context { get; init; }
+
+    /// <summary>Factor of Llama 3.1's rotary scaling, or null for the checkpoint's own.</summary>
+    [Description("Factor of Llama 3.1's rotary scaling, if not the checkpoint's own.")]
+    [Range(1.0, 1024.0)]
+    public float? RopeFactor { get; init; }
+
+    /// <summary>Whether to log details.</summary>
+    [Description("Log details.")]
+    public bool Verbose { get; init; }
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (Advertise is null && HostPort.TryParse(Listen, out HostPort listen) && listen.IsEveryInterface)
+        {
+            yield return new ValidationResult(
+                "is every address of this machine; say with --advertise which one the others are to connect to",
+                [nameof(Listen)]);
+        }
+
+        foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Listen, nameof(Listen)))
+            yield return fault;
+    }
+
+    private static string DefaultName()
+    {
+        string process = $"-{Environment.ProcessId}";
+        string machine = OutsideOfName().Replace(Environment.MachineName, "-");
+        return machine[..Math.Min(machine.Length, 64 - process.Length)] + process;
+    }
+
+    [GeneratedRegex("[^A-Za-z0-9._-]")]
+    private static partial Regex OutsideOfName();
+}

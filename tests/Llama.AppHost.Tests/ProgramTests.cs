@@ -1,0 +1,42 @@
+using System.Diagnostics;
+
+namespace Llama.AppHost.Tests;
+
+public sealed class ProgramTests
+{
+    [Fact]
+    public async Task Main_WrongOptions_NamesAllOfThemAndExitsWithTwo()
+    {
+        (int code, string output, string error) = await RunAsync("--model", "no/such/folder", "--silos=65", "--thread", "1");
+
+        Assert.Equal(2, code);
+        Assert.Equal("", output);
+        Assert.Contains("--model: 'no/such/folder' is not allowed; expected a folder that exists (command line)", error);
+        Assert.Contains("--silos: '65' is not allowed; expected an integer from 1 to 64 (command line)", error);
+        Assert.Contains("--thread: is unknown; did you mean --threads? (command line)", error);
+    }
+
+    [Fact]
+    public async Task Main_Help_ListsTheOptionsOfTheReadme()
+    {
+        (int code, string output, _) = await RunAsync("--help");
+
+        Assert.Equal(0, code);
+        foreach (string option in (string[])["--model", "--silos", "--replicas", "--port", "--threads", "--verbose"])
+            Assert.Contains($"  {option} ", output);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "Llama.AppHost.dll");
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        Task<string> error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, output, await error);
+    }
+}

@@ -1,0 +1,48 @@
+using System.ComponentModel.DataAnnotations;
+using Llama.Grains.Settings;
+
+namespace Llama.Gateway.Tests;
+
+public sealed class GatewayOptionsTests
+{
+    [Theory]
+    [InlineData("Host", "127.0.0.1:8080")]
+    [InlineData("Host", "http://gateway")]
+    [InlineData("Ranges", "0-6;6-12")]
+    [InlineData("Ranges", "0-")]
+    public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
+
+    [Theory]
+    [InlineData("Host", "0.0.0.0")]
+    [InlineData("Host", "::1")]
+    [InlineData("Host", "gateway.example.org")]
+    [InlineData("Ranges", "0-6,6-12")]
+    [InlineData("Ranges", "0-12")]
+    public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
+
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(1L << 20, true)]
+    [InlineData(1L << 47, false)]
+    public void KvMemory_Size_IsBounded(long bytes, bool allowed) => Assert.Equal(allowed, IsAllowed("KvMemory", new ByteSize(bytes)));
+
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(60, true)]
+    [InlineData(100_000, false)]
+    public void RecoveryTimeout_Seconds_IsBounded(int seconds, bool allowed)
+        => Assert.Equal(allowed, IsAllowed("RecoveryTimeout", TimeSpan.FromSeconds(seconds)));
+
+    [Fact]
+    public void Validate_ReachableWithoutKey_IsRefused()
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable("LLAMA_CLUSTER_KEY") is not null, "the environment has a cluster key");
+        var open = new GatewayOptions { Host = "0.0.0.0" };
+
+        Assert.Equal(["Host"], Assert.Single(open.Validate(new ValidationContext(open))).MemberNames);
+        Assert.Empty(new GatewayOptions().Validate(new ValidationContext(open)));
+    }
+
+    private static bool IsAllowed(string property, object value)
+        => Validator.TryValidateProperty(value, new ValidationContext(new GatewayOptions()) { MemberName = property }, null);
+}

@@ -1,0 +1,18 @@
+using Llama.Grains.Settings;
+
+namespace Llama.Grains.Tests.Settings;
+
+public sealed class NearestNameTests
+{
+    private static readonly string[] Known = ["--port", "--replicas", "--recovery-timeout"];
+
+    [Theory]
+    [InlineData("--prot", "--port")]
+    [InlineData("--Replica", "--replicas")]
+    [InlineData("--recover-timout", "--recovery-timeout")]
+    [InlineData("--bananas", null)]
+    public void Find_Name_ReturnsASimilarOneOrNull(string name, string? expected) => Assert.Equal(expected, NearestName.Find(name, Known));
+
+    [Fact]
+    public void Find_NothingKnown_ReturnsNull() => Assert.Null(NearestName.Find("--port", []));
+}

@@ -1,0 +1,40 @@
+using Llama.Grains.Settings;
+
+namespace Llama.Grains.Tests.Settings;
+
+public sealed class OptionRulesTests
+{
+    [Theory]
+    [InlineData("http://127.0.0.1:8080", true)]
+    [InlineData("https://gateway.example.org/", true)]
+    [InlineData("ftp://gateway", false)]
+    [InlineData("127.0.0.1:8080", false)]
+    [InlineData("/gateway", false)]
+    public void HttpUrl_Text_MustBeAbsolute(string text, bool expected) => Assert.Equal(expected, new HttpUrlAttribute().IsValid(text));
+
+    [Theory]
+    [InlineData(PortRule.None, true, false)]
+    [InlineData(PortRule.Optional, true, true)]
+    [InlineData(PortRule.Required, false, true)]
+    public void HostPort_Rule_DecidesAboutThePort(PortRule rule, bool without, bool with)
+    {
+        var attribute = new HostPortAttribute(rule);
+
+        Assert.Equal(without, attribute.IsValid("node-7"));
+        Assert.Equal(with, attribute.IsValid("node-7:9000"));
+        Assert.False(attribute.IsValid("no host"));
+        Assert.True(attribute.IsValid(null));
+    }
+
+    [Fact]
+    public void ExistingFolder_Path_MustBeAFolder()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder.Write("file", "");
+        var attribute = new ExistingFolderAttribute();
+
+        Assert.True(attribute.IsValid(folder.Path));
+        Assert.False(attribute.IsValid(file));
+        Assert.False(attribute.IsValid(Path.Combine(folder.Path, "nothing")));
+    }
+}

@@ -1,0 +1,55 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Llama.Silo.Tests;
+
+public sealed class SiloOptionsTests
+{
+    [Fact]
+    public void Name_Default_IsAllowed()
+    {
+        var options = new SiloOptions();
+
+        Assert.EndsWith($"-{Environment.ProcessId}", options.Name, StringComparison.Ordinal);
+        Assert.Matches("^[A-Za-z0-9._-]{1,64}$", options.Name);
+    }
+
+    [Theory]
+    [InlineData("Name", "silo 1")]
+    [InlineData("Gateway", "127.0.0.1:8080")]
+    [InlineData("Listen", "127.0.0.1")]
+    [InlineData("Advertise", "node 7")]
+    public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
+
+    [Theory]
+    [InlineData("Name", "rack-3.silo_1")]
+    [InlineData("Gateway", "https://gateway.example.org")]
+    [InlineData("Listen", "[::1]:9000")]
+    [InlineData("Advertise", "node-7")]
+    [InlineData("Advertise", "node-7:9000")]
+    public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
+
+    [Fact]
+    public void Validate_EveryInterfaceWithoutAdvertise_AsksForIt()
+    {
+        ValidationResult fault = Validate(new SiloOptions { Listen = "0.0.0.0:9000" })[0];
+
+        Assert.Equal(["Listen"], fault.MemberNames);
+        Assert.Contains("--advertise", fault.ErrorMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_ReachableWithoutKey_IsRefused()
+    {
+        Assert.SkipWhen(Environment.GetEnvironmentVariable("LLAMA_CLUSTER_KEY") is not null, "the environment has a cluster key");
+
+        ValidationResult fault = Assert.Single(Validate(new SiloOptions { Listen = "10.0.0.7:9000" }));
+
+        Assert.Contains("cluster key", fault.ErrorMessage, StringComparison.Ordinal);
+        Assert.Empty(Validate(new SiloOptions()));
+    }
+
+    private static bool IsAllowed(string property, string value)
+        => Validator.TryValidateProperty(value, new ValidationContext(new SiloOptions()) { MemberName = property }, null);
+
+    private static List<ValidationResult> Validate(SiloOptions options) => [.. options.Validate(new ValidationContext(options))];
+}
