@@ -1,0 +1,38 @@
+using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Reading;
+
+namespace Llama.Gateway.Api.Chat;
+
+/// <summary><c>POST /v1/chat/completions</c>: answers a conversation.</summary>
+/// <param name="requests">Reads requests.</param>
+/// <param name="messages">Reads conversations.</param>
+/// <param name="planner">Plans choices.</param>
+/// <param name="responder">Answers.</param>
+/// <param name="format">Writes the answers.</param>
+internal sealed class ChatEndpoint(
+    RequestReader requests, ChatMessages messages, GenerationPlanner planner, Responder responder, ChatFormat format)
+{
+    /// <summary>Answers a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        var plan = await requests.ReadAsync(context, Plan, cancellationToken);
+        await responder.RespondAsync(context.Response, plan, format, cancellationToken);
+    }
+
+    private GenerationPlan Plan(JsonFields fields)
+    {
+        var parameters = GenerationParameters.Read(fields) with { LogProbabilities = ReadLogProbabilities(fields) };
+        return planner.Plan([messages.Read(fields)], parameters, defaultMaxTokens: null, isChat: true, "messages");
+    }
+
+    private static int? ReadLogProbabilities(JsonFields fields)
+    {
+        var candidates = (int?)fields.Integer("top_logprobs", 0, GenerationParameters.MaxCandidates);
+        if (fields.Flag("logprobs")) return candidates ?? 0;
+        if (candidates is null or 0) return null;
+        throw ApiException.Invalid("top_logprobs", $"top_logprobs needs logprobs to be true; found {candidates} without it.");
+    }
+}

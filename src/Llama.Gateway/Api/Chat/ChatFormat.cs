@@ -1,0 +1,65 @@
+using System.Text.Json;
+using Llama.Gateway.Api.Generation;
+using Llama.Grains.Gateway;
+
+namespace Llama.Gateway.Api.Chat;
+
+/// <summary>Writes OpenAI's chat completion objects.</summary>
+/// <param name="model">Names tokens.</param>
+internal sealed class ChatFormat(ServedModel model) : IAnswerFormat
+{
+    /// <inheritdoc/>
+    public string IdPrefix => "chatcmpl-";
+
+    /// <inheritdoc/>
+    public string WholeObject => "chat.completion";
+
+    /// <inheritdoc/>
+    public string PartObject => "chat.completion.chunk";
+
+    /// <inheritdoc/>
+    public bool PromptInChoice => false;
+
+    /// <inheritdoc/>
+    public void WriteText(Utf8JsonWriter json, string text, AnswerPart part)
+    {
+        json.WriteStartObject(part == AnswerPart.Whole ? "message" : "delta");
+        if (part != AnswerPart.Later) json.WriteString("role", "assistant");
+        json.WriteString("content", text);
+        if (part == AnswerPart.Whole) json.WriteNull("refusal");
+        json.WriteEndObject();
+    }
+
+    /// <inheritdoc/>
+    public void WriteLogProbabilities(Utf8JsonWriter json, IReadOnlyList<ChoicePiece> pieces)
+    {
+        json.WriteStartArray("content");
+        foreach (var piece in pieces)
+        {
+            json.WriteStartObject();
+            WriteCandidate(json, piece.Token.Drawn);
+            json.WriteStartArray("top_logprobs");
+            foreach (var candidate in piece.Token.Candidates)
+            {
+                json.WriteStartObject();
+                WriteCandidate(json, candidate);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteNull("refusal");
+    }
+
+    private void WriteCandidate(Utf8JsonWriter json, Candidate candidate)
+    {
+        json.WriteString("token", model.TokenName(candidate.Token));
+        json.WriteNumber("logprob", LogProbability.Finite(candidate));
+        json.WriteStartArray("bytes");
+        foreach (var value in model.TokenBytes(candidate.Token)) json.WriteNumberValue(value);
+        json.WriteEndArray();
+    }
+}

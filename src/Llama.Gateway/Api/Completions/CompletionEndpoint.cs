@@ -1,0 +1,35 @@
+using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Reading;
+
+namespace Llama.Gateway.Api.Completions;
+
+/// <summary><c>POST /v1/completions</c>: goes on with a text.</summary>
+/// <param name="requests">Reads requests.</param>
+/// <param name="prompts">Reads prompts.</param>
+/// <param name="planner">Plans choices.</param>
+/// <param name="responder">Answers.</param>
+/// <param name="format">Writes the answers.</param>
+internal sealed class CompletionEndpoint(
+    RequestReader requests, Prompts prompts, GenerationPlanner planner, Responder responder, CompletionFormat format)
+{
+    // OpenAI's default.
+    private const int DefaultMaxTokens = 16;
+
+    /// <summary>Answers a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        var plan = await requests.ReadAsync(context, Plan, cancellationToken);
+        await responder.RespondAsync(context.Response, plan, format, cancellationToken);
+    }
+
+    private GenerationPlan Plan(JsonFields fields)
+    {
+        var parameters = GenerationParameters.Read(fields) with
+        {
+            LogProbabilities = (int?)fields.Integer("logprobs", 0, GenerationParameters.MaxCandidates),
+        };
+        return planner.Plan(prompts.Read(fields), parameters, DefaultMaxTokens, isChat: false, "prompt");
+    }
+}

@@ -1,0 +1,55 @@
+using System.Text.Json;
+using Llama.Gateway.Api.Generation;
+
+namespace Llama.Gateway.Api.Completions;
+
+/// <summary>Writes OpenAI's completion objects.</summary>
+/// <param name="model">Names tokens.</param>
+internal sealed class CompletionFormat(ServedModel model) : IAnswerFormat
+{
+    /// <inheritdoc/>
+    public string IdPrefix => "cmpl-";
+
+    /// <inheritdoc/>
+    public string WholeObject => "text_completion";
+
+    /// <inheritdoc/>
+    public string PartObject => "text_completion";
+
+    /// <inheritdoc/>
+    public bool PromptInChoice => true;
+
+    /// <inheritdoc/>
+    public void WriteText(Utf8JsonWriter json, string text, AnswerPart part) => json.WriteString("text", text);
+
+    /// <inheritdoc/>
+    public void WriteLogProbabilities(Utf8JsonWriter json, IReadOnlyList<ChoicePiece> pieces)
+    {
+        json.WriteStartArray("tokens");
+        foreach (var piece in pieces) json.WriteStringValue(model.TokenName(piece.Token.Drawn.Token));
+        json.WriteEndArray();
+        json.WriteStartArray("token_logprobs");
+        foreach (var piece in pieces) json.WriteNumberValue(LogProbability.Finite(piece.Token.Drawn));
+        json.WriteEndArray();
+        json.WriteStartArray("top_logprobs");
+        foreach (var piece in pieces) WriteCandidates(json, piece);
+        json.WriteEndArray();
+        json.WriteStartArray("text_offset");
+        foreach (var piece in pieces) json.WriteNumberValue(piece.TextOffset);
+        json.WriteEndArray();
+    }
+
+    // An object by token, the drawn one always among them. Tokens of half a character may share a name: the most probable keeps it.
+    private void WriteCandidates(Utf8JsonWriter json, ChoicePiece piece)
+    {
+        var written = new HashSet<string>(StringComparer.Ordinal);
+        json.WriteStartObject();
+        foreach (var candidate in piece.Token.Candidates.Append(piece.Token.Drawn))
+        {
+            var name = model.TokenName(candidate.Token);
+            if (written.Add(name)) json.WriteNumber(name, LogProbability.Finite(candidate));
+        }
+
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,54 @@
+using System.Text.Json;
+using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Reading;
+
+namespace Llama.Gateway.Api.Completions;
+
+/// <summary>Reads the prompts of a completion: a text, a list of token ids, or a list of either.</summary>
+/// <param name="model">The model.</param>
+/// <param name="planner">Knows how long a prompt may be.</param>
+internal sealed class Prompts(ServedModel model, GenerationPlanner planner)
+{
+    private const string Field = "prompt";
+    private const string Expected = "a string, a list of token ids, or a list of strings or of lists of token ids";
+
+    /// <summary>Reads the prompts as token ids. A text gets one begin-of-text; a list of ids is taken as it is.</summary>
+    /// <param name="fields">The request.</param>
+    /// <exception cref="ApiException">There is none, or it is none of the forms.</exception>
+    public IReadOnlyList<IReadOnlyList<int>> Read(JsonFields fields)
+    {
+        var beginOfText = fields.Flag("add_special_tokens", missing: true);
+        if (!fields.TryGet(Field, out var prompt)) throw ApiException.Invalid(Field, $"prompt is missing; expected {Expected}.");
+        if (prompt.ValueKind == JsonValueKind.String) return [ReadText(prompt, Field, beginOfText)];
+        if (prompt.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, prompt, Expected);
+
+        var count = prompt.GetArrayLength();
+        if (count == 0) throw ApiException.Invalid(Field, $"prompt is empty; expected {Expected}.");
+        if (prompt[0].ValueKind == JsonValueKind.Number) return [ReadTokens(prompt, Field)];
+        if (count > GenerationParameters.MaxChoices)
+            throw ApiException.Invalid(Field, $"prompt may have at most {GenerationParameters.MaxChoices} prompts; found {count}.");
+        return [.. prompt.EnumerateArray().Select((element, index) => ReadOne(element, $"{Field}[{index}]", beginOfText))];
+    }
+
+    private IReadOnlyList<int> ReadOne(JsonElement element, string path, bool beginOfText) => element.ValueKind switch
+    {
+        JsonValueKind.String => ReadText(element, path, beginOfText),
+        JsonValueKind.Array => ReadTokens(element, path),
+        _ => throw JsonFields.Wrong(path, element, "a string or a list of token ids", Field),
+    };
+
+    private IReadOnlyList<int> ReadText(JsonElement element, string path, bool beginOfText)
+    {
+        var text = element.GetString()!;
+        if (text.Length == 0) throw ApiException.Invalid(Field, $"{path} is empty; expected some text.");
+        planner.CheckText(text, Field);
+        return model.Encode(text, beginOfText, Field);
+    }
+
+    private int[] ReadTokens(JsonElement element, string path)
+    {
+        var tokens = TokenIds.Read(element, path, Field, model.Config.VocabSize);
+        return tokens.Length > 0 ? tokens : throw ApiException.Invalid(Field, $"{path} is empty; expected at least one token id.");
+    }
+}

@@ -1,0 +1,84 @@
+using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Writing;
+using Llama.Grains.Gateway;
+
+namespace Llama.Gateway.Api.Errors;
+
+/// <summary>Runs an endpoint so that every fault becomes an answer in OpenAI's shape and none ends the process.</summary>
+/// <param name="lifetime">Tells when the gateway stops: then no answer may hold it up.</param>
+/// <param name="logger">Hears of unexpected faults.</param>
+internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogger<ApiGuard> logger)
+{
+    private static readonly TimeSpan ShortWait = TimeSpan.FromSeconds(1);
+
+    /// <summary>The endpoint, guarded. Its token is cancelled when the client goes away or the gateway stops.</summary>
+    /// <param name="endpoint">Answers a request.</param>
+    public RequestDelegate Guard(Func<HttpContext, CancellationToken, Task> endpoint) => context => RunAsync(context, endpoint);
+
+    private async Task RunAsync(HttpContext context, Func<HttpContext, CancellationToken, Task> endpoint)
+    {
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        try
+        {
+            await endpoint(context, ending.Token);
+        }
+        catch (Exception) when (context.RequestAborted.IsCancellationRequested)
+        {
+            // The client went away: nobody is left to tell.
+        }
+        catch (Exception exception)
+        {
+            var error = Translate(exception, context);
+            await TellAsync(context, error);
+        }
+    }
+
+    private static async Task TellAsync(HttpContext context, ApiException error)
+    {
+        if (!context.Response.HasStarted)
+        {
+            await JsonAnswer.WriteErrorAsync(context.Response, error, context.RequestAborted);
+            return;
+        }
+
+        using var events = new ServerSentEvents(context.Response);
+        await events.WriteAsync(error, JsonAnswer.WriteError, context.RequestAborted);
+    }
+
+    private ApiException Translate(Exception exception, HttpContext context)
+    {
+        switch (exception)
+        {
+            case ApiException error:
+                return error;
+            case GenerationException error:
+                return Translate(error);
+            case BadHttpRequestException error:
+                return new ApiException(error.StatusCode, error.StatusCode == StatusCodes.Status413PayloadTooLarge
+                    ? $"The request body is too large: the limit is {RequestBody.LimitOf(context)} bytes."
+                    : "The request is not valid HTTP.");
+            case OperationCanceledException when lifetime.ApplicationStopping.IsCancellationRequested:
+                return new ApiException(
+                    StatusCodes.Status503ServiceUnavailable, "The gateway is stopping.", retryAfter: ShortWait);
+            default:
+                Log.Unexpected(logger, context.Request.Method, context.Request.Path, exception);
+                return new ApiException(
+                    StatusCodes.Status500InternalServerError, "The gateway failed to answer; its log says why.", code: "internal_error");
+        }
+    }
+
+    private static ApiException Translate(GenerationException error) => error.Error switch
+    {
+        GenerationError.Invalid => ApiException.Invalid(param: null, error.Message),
+        GenerationError.Overloaded => new ApiException(
+            StatusCodes.Status429TooManyRequests, error.Message, code: "rate_limit_exceeded", retryAfter: error.RetryAfter ?? ShortWait),
+        _ => new ApiException(
+            StatusCodes.Status503ServiceUnavailable, error.Message, code: "unavailable", retryAfter: error.RetryAfter ?? ShortWait),
+    };
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Error, "{Method} {Path} failed unexpectedly")]
+        public static partial void Unexpected(ILogger logger, string method, string path, Exception exception);
+    }
+}

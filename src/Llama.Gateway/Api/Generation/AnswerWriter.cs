@@ -1,0 +1,125 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Llama.Gateway.Api.Generation;
+
+/// <summary>Writes an answer, whole or in parts: the members that completions and chats have in common.</summary>
+/// <param name="plan">What was asked.</param>
+/// <param name="format">Writes what differs.</param>
+/// <param name="model">The model's name.</param>
+/// <param name="created">When the request came.</param>
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, DateTimeOffset created)
+{
+    private readonly string id = $"{format.IdPrefix}{Guid.NewGuid():N}";
+    private readonly ChoicePiece[] single = new ChoicePiece[1];
+    private int completionTokens;
+
+    /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
+    /// <param name="piece">The piece.</param>
+    public bool IsWorthSending(ChoicePiece piece) =>
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Finish is not null
+        || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
+
+    /// <summary>Counts a token in the usage.</summary>
+    public void Count() => completionTokens++;
+
+    /// <summary>Writes one piece as a part of a stream.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="piece">The piece.</param>
+    public void WritePart(Utf8JsonWriter json, ChoicePiece piece)
+    {
+        var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
+        single[0] = piece;
+        WriteStart(json, format.PartObject);
+        WriteChoice(json, piece.Text, single, part);
+        json.WriteEndArray();
+        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
+        if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes the usage as the last part of a stream, without a choice.</summary>
+    /// <param name="json">Where to.</param>
+    public void WriteUsagePart(Utf8JsonWriter json)
+    {
+        WriteStart(json, format.PartObject);
+        json.WriteEndArray();
+        WriteUsage(json);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes the whole answer.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="choices">Every choice's pieces.</param>
+    public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
+    {
+        WriteStart(json, format.WholeObject);
+        foreach (var pieces in choices)
+        {
+            var text = new StringBuilder();
+            foreach (var piece in pieces) text.Append(piece.Text);
+            WriteChoice(json, text.ToString(), pieces, AnswerPart.Whole);
+        }
+
+        json.WriteEndArray();
+        if (!format.PromptInChoice) WritePrompt(json, choice: 0);
+        WriteUsage(json);
+        json.WriteEndObject();
+    }
+
+    private void WriteStart(Utf8JsonWriter json, string kind)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", id);
+        json.WriteString("object", kind);
+        json.WriteNumber("created", created.ToUnixTimeSeconds());
+        json.WriteString("model", model);
+        json.WriteStartArray("choices");
+    }
+
+    private void WriteChoice(Utf8JsonWriter json, string text, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    {
+        var last = pieces[^1];
+        json.WriteStartObject();
+        json.WriteNumber("index", last.Choice);
+        format.WriteText(json, text, part);
+        if (plan.Parameters.LogProbabilities is null)
+        {
+            json.WriteNull("logprobs");
+        }
+        else
+        {
+            json.WriteStartObject("logprobs");
+            format.WriteLogProbabilities(json, pieces);
+            json.WriteEndObject();
+        }
+
+        json.WriteString("finish_reason", last.Finish);
+        if (plan.WithTokenIds)
+        {
+            json.WriteStartArray("token_ids");
+            foreach (var piece in pieces) json.WriteNumberValue(piece.Token.Drawn.Token);
+            json.WriteEndArray();
+        }
+
+        if (part != AnswerPart.Later && format.PromptInChoice) WritePrompt(json, last.Choice);
+        json.WriteEndObject();
+    }
+
+    private void WritePrompt(Utf8JsonWriter json, int choice)
+    {
+        if (!plan.WithTokenIds) return;
+        json.WriteStartArray("prompt_token_ids");
+        foreach (var token in plan.Choices[choice].Request.PromptTokens) json.WriteNumberValue(token);
+        json.WriteEndArray();
+    }
+
+    private void WriteUsage(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("usage");
+        json.WriteNumber("prompt_tokens", plan.PromptTokens);
+        json.WriteNumber("completion_tokens", completionTokens);
+        json.WriteNumber("total_tokens", plan.PromptTokens + completionTokens);
+        json.WriteEndObject();
+    }
+}

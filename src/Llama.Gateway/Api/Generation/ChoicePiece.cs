@@ -1,0 +1,54 @@
+using Llama.Grains.Gateway;
+using Llama.Model.Tokenization;
+
+namespace Llama.Gateway.Api.Generation;
+
+/// <summary>What one token adds to a choice.</summary>
+/// <param name="Choice">The choice's index.</param>
+/// <param name="Position">The token's number in the choice, from 0.</param>
+/// <param name="Token">The token.</param>
+/// <param name="Text">The text that is certain since this token; may be empty, and may belong to earlier tokens.</param>
+/// <param name="TextOffset">Where the token's own text begins in the choice's text, in Unicode characters.</param>
+/// <param name="Finish">Why the choice is complete, on its last piece: <c>stop</c> or <c>length</c>.</param>
+internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Token, string Text, int TextOffset, string? Finish);
+
+/// <summary>Turns the tokens of one choice into pieces.</summary>
+/// <param name="choice">The choice's index.</param>
+/// <param name="decoder">Turns tokens into text; null for a model without a tokenizer.</param>
+/// <param name="stops">Ends the text.</param>
+/// <param name="stopTokens">End it, too.</param>
+internal sealed class ChoiceText(int choice, StreamingDecoder? decoder, StopMatcher stops, IReadOnlyList<int> stopTokens)
+{
+    private int position;
+    private int offset;
+
+    /// <summary>The piece of the next token. After one with a finish no more follow.</summary>
+    /// <param name="token">The token.</param>
+    public ChoicePiece Append(GeneratedToken token)
+    {
+        var start = offset;
+        var finish = stopTokens.Contains(token.Drawn.Token) ? FinishReason.Stop : token.Finish;
+        var text = stops.Append(Decode(token.Drawn.Token, finish));
+        if (finish is not null) text += stops.Flush();
+        if (stops.Stopped) finish = FinishReason.Stop;
+        return new ChoicePiece(choice, position++, token, text, start, NameOf(finish));
+    }
+
+    private static string? NameOf(FinishReason? finish) => finish switch
+    {
+        FinishReason.Stop => "stop",
+        FinishReason.Length => "length",
+        _ => null,
+    };
+
+    private string Decode(int token, FinishReason? finish)
+    {
+        if (decoder is null) return "";
+
+        // An end token ends the text and is none of it.
+        var text = finish == FinishReason.Stop ? "" : decoder.Append(token);
+        if (finish is not null) text += decoder.Flush();
+        offset += text.Count(character => !char.IsLowSurrogate(character));
+        return text;
+    }
+}

@@ -1,0 +1,108 @@
+using Llama.Gateway.Api.Errors;
+using Llama.Grains.Gateway;
+
+namespace Llama.Gateway.Api.Generation;
+
+/// <summary>Everything that answering one request takes, checked: its choices and how to write them.</summary>
+internal sealed record GenerationPlan
+{
+    /// <summary>The request's parameters.</summary>
+    public required GenerationParameters Parameters { get; init; }
+
+    /// <summary>The choices, in the order of their indices: every prompt's choices after one another.</summary>
+    public required IReadOnlyList<ChoicePlan> Choices { get; init; }
+
+    /// <summary>Tokens of all prompts, each counted once.</summary>
+    public required int PromptTokens { get; init; }
+
+    /// <summary>Whether the answer has token ids: when asked for, and when they are all there is.</summary>
+    public required bool WithTokenIds { get; init; }
+}
+
+/// <summary>One choice.</summary>
+/// <param name="Request">What the gateway grain is asked.</param>
+/// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
+/// <param name="StopTokens">Tokens that end the choice, besides the model's own end tokens.</param>
+internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IReadOnlyList<int> StopTokens);
+
+/// <summary>Plans the choices of a request.</summary>
+/// <param name="model">The model.</param>
+/// <param name="grain">Tells how long a sequence may be.</param>
+/// <param name="random">Draws seeds for requests without one.</param>
+internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, Random random)
+{
+    /// <summary>Longest sequence in tokens; before the first plan of the cluster, what the model was made for.</summary>
+    public int MaxSequenceTokens => grain.Status.MaxSequenceTokens is > 0 and var most ? most : model.Config.ContextLength;
+
+    /// <summary>Plans the choices.</summary>
+    /// <param name="prompts">The prompts as token ids.</param>
+    /// <param name="parameters">The request's parameters.</param>
+    /// <param name="defaultMaxTokens">How many tokens to generate when the request does not say; null for as many as fit.</param>
+    /// <param name="isChat">Whether the answer is a message of its own.</param>
+    /// <param name="param">The request's field that holds the prompts.</param>
+    /// <exception cref="ApiException">A prompt is empty, too long or not of this model, or there are too many.</exception>
+    public GenerationPlan Plan(
+        IReadOnlyList<IReadOnlyList<int>> prompts, GenerationParameters parameters, int? defaultMaxTokens, bool isChat, string param)
+    {
+        if (prompts.Count * parameters.Choices > GenerationParameters.MaxChoices)
+        {
+            throw ApiException.Invalid(
+                param,
+                $"A request may have at most {GenerationParameters.MaxChoices} choices; "
+                + $"found {prompts.Count} prompts with n = {parameters.Choices}.");
+        }
+
+        var stopTokens = isChat && !parameters.IgnoreEnd ? model.ChatStopTokens : [];
+        var choices = new List<ChoicePlan>();
+        foreach (var prompt in prompts)
+        {
+            CheckLength(prompt.Count, parameters.MaxTokens, param);
+            var seed = (ulong)(parameters.Seed ?? random.NextInt64(long.MinValue, long.MaxValue));
+            var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
+            for (var index = 0; index < parameters.Choices; index++)
+            {
+                var request = new GenerationRequest
+                {
+                    PromptTokens = prompt,
+                    MaxTokens = parameters.MaxTokens ?? defaultMaxTokens,
+                    Sampling = parameters.Sampling,
+                    Seed = unchecked(seed + (ulong)index),
+                    IgnoreEndTokens = parameters.IgnoreEnd,
+                    Candidates = parameters.LogProbabilities ?? 0,
+                };
+                choices.Add(new ChoicePlan(request, startsText, stopTokens));
+            }
+        }
+
+        return new GenerationPlan
+        {
+            Parameters = parameters,
+            Choices = choices,
+            PromptTokens = prompts.Sum(prompt => prompt.Count),
+            WithTokenIds = parameters.ReturnTokenIds || !model.HasTokenizer,
+        };
+    }
+
+    /// <summary>Refuses a text that is too long, before time is spent on encoding it.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="param">The request's field that holds it.</param>
+    /// <exception cref="ApiException">It is too long.</exception>
+    public void CheckText(string text, string param)
+    {
+        var fewest = model.FewestTokens(text);
+        if (fewest >= MaxSequenceTokens) throw TooLong($"at least {fewest} tokens in {param}", param);
+    }
+
+    private void CheckLength(int promptTokens, int? maxTokens, string param)
+    {
+        if (promptTokens == 0) throw ApiException.Invalid(param, $"{param} is empty; expected at least one token.");
+        if (promptTokens >= MaxSequenceTokens) throw TooLong($"{promptTokens} tokens in {param}", param);
+        if (promptTokens + (long?)maxTokens > MaxSequenceTokens)
+            throw TooLong($"{promptTokens} tokens in {param} and max_tokens = {maxTokens}", param);
+    }
+
+    private ApiException TooLong(string found, string param) => ApiException.Invalid(
+        param,
+        $"The model's context is {MaxSequenceTokens} tokens, prompt and answer together; found {found}.",
+        "context_length_exceeded");
+}

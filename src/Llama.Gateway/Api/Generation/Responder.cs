@@ -1,0 +1,51 @@
+using Llama.Gateway.Api.Writing;
+
+namespace Llama.Gateway.Api.Generation;
+
+/// <summary>Answers a planned request, whole or as a stream.</summary>
+/// <param name="model">The model.</param>
+/// <param name="runner">Runs the choices.</param>
+/// <param name="time">Stamps the answers.</param>
+internal sealed class Responder(ServedModel model, ChoiceRunner runner, TimeProvider time)
+{
+    /// <summary>Runs the choices and writes them.</summary>
+    /// <param name="response">Where to.</param>
+    /// <param name="plan">The choices.</param>
+    /// <param name="format">How they are written.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
+    {
+        var writer = new AnswerWriter(plan, format, model.Name, time.GetUtcNow());
+        return plan.Parameters.Stream
+            ? StreamAsync(response, plan, writer, cancellationToken)
+            : WriteWholeAsync(response, plan, writer, cancellationToken);
+    }
+
+    private async Task StreamAsync(HttpResponse response, GenerationPlan plan, AnswerWriter writer, CancellationToken cancellationToken)
+    {
+        // The headers go out with the first piece, so a request that is refused before it still gets its status.
+        using var events = ServerSentEvents.Begin(response);
+        await foreach (var piece in runner.RunAsync(plan, cancellationToken))
+        {
+            writer.Count();
+            if (writer.IsWorthSending(piece))
+                await events.WriteAsync((writer, piece), static (json, part) => part.writer.WritePart(json, part.piece), cancellationToken);
+        }
+
+        if (plan.Parameters.IncludeUsage)
+            await events.WriteAsync(writer, static (json, writer) => writer.WriteUsagePart(json), cancellationToken);
+        await events.WriteDoneAsync(cancellationToken);
+    }
+
+    private async Task WriteWholeAsync(HttpResponse response, GenerationPlan plan, AnswerWriter writer, CancellationToken cancellationToken)
+    {
+        var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
+        await foreach (var piece in runner.RunAsync(plan, cancellationToken))
+        {
+            writer.Count();
+            choices[piece.Choice].Add(piece);
+        }
+
+        await JsonAnswer.WriteAsync(response, json => writer.WriteWhole(json, choices), cancellationToken);
+    }
+}

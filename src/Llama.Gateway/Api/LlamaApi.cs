@@ -1,0 +1,96 @@
+using Llama.Gateway.Api.Chat;
+using Llama.Gateway.Api.Cluster;
+using Llama.Gateway.Api.Completions;
+using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Models;
+using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tokenize;
+using Llama.Gateway.Pages;
+using Llama.Grains.Gateway;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Llama.Gateway.Api;
+
+/// <summary>The HTTP front: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page.</summary>
+public static class LlamaApi
+{
+    /// <summary>
+    /// Registers the front. It needs an <see cref="IGatewayGrain"/>, and takes its time and its chance from a <see cref="TimeProvider"/>
+    /// and a <see cref="Random"/> if there are such.
+    /// </summary>
+    /// <param name="services">Where to.</param>
+    /// <param name="model">The model that is served.</param>
+    public static IServiceCollection AddLlamaApi(this IServiceCollection services, ServedModel model)
+    {
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton(Random.Shared);
+        services.AddSingleton(model);
+        services.AddSingleton<ApiGuard>();
+        services.AddSingleton<RequestReader>();
+        services.AddSingleton<GenerationPlanner>();
+        services.AddSingleton<ChoiceRunner>();
+        services.AddSingleton<Responder>();
+        services.AddSingleton<Prompts>();
+        services.AddSingleton<CompletionFormat>();
+        services.AddSingleton<CompletionEndpoint>();
+        services.AddSingleton<ChatMessages>();
+        services.AddSingleton<ChatFormat>();
+        services.AddSingleton<ChatEndpoint>();
+        services.AddSingleton<TokenizeEndpoints>();
+        services.AddSingleton<ModelEndpoints>();
+        services.AddSingleton<ClusterEndpoints>();
+        return services;
+    }
+
+    /// <summary>
+    /// Maps the routes. A known path with another method answers 405, and every path that no other endpoint takes answers 404, both in
+    /// OpenAI's error shape.
+    /// </summary>
+    /// <param name="routes">Where to.</param>
+    public static IEndpointRouteBuilder MapLlamaApi(this IEndpointRouteBuilder routes)
+    {
+        var services = routes.ServiceProvider;
+        var api = new Routes(routes, services.GetRequiredService<ApiGuard>());
+        var models = services.GetRequiredService<ModelEndpoints>();
+        var cluster = services.GetRequiredService<ClusterEndpoints>();
+        var tokenize = services.GetRequiredService<TokenizeEndpoints>();
+        api.Get("/", HomePage.GetAsync);
+        api.Get("/health", cluster.HealthAsync);
+        api.Get("/cluster", cluster.StatusAsync);
+        api.Get("/v1/models", models.ListAsync);
+        api.Get("/v1/models/{**id}", models.GetAsync);
+        api.Post("/v1/completions", services.GetRequiredService<CompletionEndpoint>().HandleAsync);
+        api.Post("/v1/chat/completions", services.GetRequiredService<ChatEndpoint>().HandleAsync);
+        api.Post("/tokenize", tokenize.TokenizeAsync);
+        api.Post("/detokenize", tokenize.DetokenizeAsync);
+        api.NothingElse();
+        return routes;
+    }
+
+    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard)
+    {
+        private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
+        private static readonly string[] Writing = [HttpMethods.Post];
+
+        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, endpoint);
+
+        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, endpoint);
+
+        public void NothingElse() => routes.MapFallback("{**path}", guard.Guard((context, _) => throw new ApiException(
+            StatusCodes.Status404NotFound, $"There is nothing at {context.Request.Method} {context.Request.Path}.", code: "unknown_url")));
+
+        private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint)
+        {
+            routes.MapMethods(pattern, methods, guard.Guard(endpoint));
+            routes.Map(pattern, guard.Guard((context, _) =>
+            {
+                context.Response.Headers.Allow = string.Join(", ", methods);
+                throw new ApiException(
+                    StatusCodes.Status405MethodNotAllowed,
+                    $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
+                    code: "method_not_supported");
+            }));
+        }
+    }
+}

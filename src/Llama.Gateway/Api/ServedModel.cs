@@ -1,0 +1,116 @@
+using System.Text;
+using Llama.Gateway.Api.Errors;
+using Llama.Model;
+using Llama.Model.Chat;
+using Llama.Model.Tokenization;
+
+namespace Llama.Gateway.Api;
+
+/// <summary>The model as clients see it: its name, and its text as token ids and back.</summary>
+public sealed class ServedModel
+{
+    private readonly ITokenizer? tokenizer;
+    private readonly ChatTemplate? template;
+    private readonly int longestToken;
+
+    /// <summary>The model as clients see it.</summary>
+    /// <param name="name">What clients call it.</param>
+    /// <param name="config">Its shape.</param>
+    /// <param name="tokenizer">Its tokenizer, or null for a checkpoint that has none: then token ids are all it serves.</param>
+    /// <param name="template">How it chats, or null when it cannot.</param>
+    /// <param name="created">When it began to be served.</param>
+    public ServedModel(string name, ModelConfig config, ITokenizer? tokenizer, ChatTemplate? template, DateTimeOffset created)
+    {
+        Name = name;
+        Config = config;
+        Created = created;
+        this.tokenizer = tokenizer;
+        this.template = template;
+        for (var id = 0; id < tokenizer?.VocabSize; id++) longestToken = Math.Max(longestToken, tokenizer.TokenBytes(id).Length);
+    }
+
+    /// <summary>What clients call it.</summary>
+    public string Name { get; }
+
+    /// <summary>Its shape.</summary>
+    public ModelConfig Config { get; }
+
+    /// <summary>When it began to be served.</summary>
+    public DateTimeOffset Created { get; }
+
+    /// <summary>Tokens that end an answer in a chat, besides the model's own end tokens.</summary>
+    public IReadOnlyList<int> ChatStopTokens => template?.StopTokens ?? [];
+
+    /// <summary>Whether it can read and write text.</summary>
+    public bool HasTokenizer => tokenizer is not null;
+
+    /// <summary>
+    /// The fewest tokens that a text can have, known without encoding it: a token stands for no more bytes than the longest one.
+    /// </summary>
+    /// <param name="text">The text.</param>
+    public int FewestTokens(string text) => longestToken == 0 ? 0 : Encoding.UTF8.GetByteCount(text) / longestToken;
+
+    /// <summary>The ids of a prompt. Names of special tokens in it are text like any other.</summary>
+    /// <param name="text">The prompt.</param>
+    /// <param name="beginOfText">Whether begin-of-text comes first.</param>
+    /// <param name="param">The request's field that holds the prompt.</param>
+    /// <exception cref="ApiException">The model has no tokenizer.</exception>
+    internal IReadOnlyList<int> Encode(string text, bool beginOfText, string param)
+    {
+        var reader = Tokenizer(param);
+        var tokens = reader.Encode(text);
+        return beginOfText ? [reader.BeginOfText, .. tokens] : tokens;
+    }
+
+    /// <summary>The ids of a conversation that the model is to answer.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
+    internal IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages)
+    {
+        if (tokenizer is null) throw NoTokenizer("messages");
+        if (template is null) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
+        try
+        {
+            return template.Render(messages);
+        }
+        catch (ChatException exception)
+        {
+            throw ApiException.Invalid("messages", exception.Message);
+        }
+    }
+
+    /// <summary>Turns generated tokens into text one by one; null when the model has no tokenizer.</summary>
+    /// <param name="startsText">Whether the first token begins a text.</param>
+    internal StreamingDecoder? NewDecoder(bool startsText) => tokenizer is null ? null : new StreamingDecoder(tokenizer, startsText);
+
+    /// <summary>The text of tokens.</summary>
+    /// <param name="tokens">Their ids.</param>
+    /// <param name="param">The request's field that holds them.</param>
+    /// <exception cref="ApiException">The model has no tokenizer.</exception>
+    internal string Decode(IReadOnlyList<int> tokens, string param)
+    {
+        var decoder = new StreamingDecoder(Tokenizer(param), startsText: true);
+        var text = new StringBuilder();
+        foreach (var token in tokens) text.Append(decoder.Append(token));
+        return text.Append(decoder.Flush()).ToString();
+    }
+
+    /// <summary>The bytes that a token stands for; empty for special tokens and without a tokenizer.</summary>
+    /// <param name="token">Its id.</param>
+    internal ReadOnlySpan<byte> TokenBytes(int token) => tokenizer is null ? [] : tokenizer.TokenBytes(token);
+
+    /// <summary>
+    /// A token as clients see it beside its log-probability: its text (U+FFFD for half a character), or its id where it has none.
+    /// </summary>
+    /// <param name="token">Its id.</param>
+    internal string TokenName(int token)
+    {
+        var bytes = TokenBytes(token);
+        return bytes.IsEmpty ? $"token_id:{token}" : Encoding.UTF8.GetString(bytes);
+    }
+
+    private ITokenizer Tokenizer(string param) => tokenizer ?? throw NoTokenizer(param);
+
+    private ApiException NoTokenizer(string param) => ApiException.Invalid(
+        param, $"The model '{Name}' has no tokenizer: {param} cannot be text; send /v1/completions a prompt of token ids.");
+}

@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Llama.Gateway.Api.Errors;
+
+namespace Llama.Gateway.Api.Writing;
+
+/// <summary>Writes whole answers as JSON.</summary>
+internal static class JsonAnswer
+{
+    /// <summary>Text stays readable UTF-8; only what JSON itself demands is escaped, since no answer is put into HTML unescaped.</summary>
+    public static readonly JsonWriterOptions Options = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>Answers with one JSON value.</summary>
+    /// <param name="response">Where to.</param>
+    /// <param name="write">Writes the value.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public static async Task WriteAsync(HttpResponse response, Action<Utf8JsonWriter> write, CancellationToken cancellationToken)
+    {
+        response.ContentType = "application/json";
+        await using (var json = new Utf8JsonWriter(response.BodyWriter, Options)) write(json);
+        await response.BodyWriter.FlushAsync(cancellationToken);
+    }
+
+    /// <summary>Answers with an error and its status.</summary>
+    /// <param name="response">Where to; nothing was sent yet.</param>
+    /// <param name="error">The error.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public static Task WriteErrorAsync(HttpResponse response, ApiException error, CancellationToken cancellationToken)
+    {
+        response.StatusCode = error.Status;
+        if (error.RetryAfter is { } wait)
+            response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        return WriteAsync(response, json => WriteError(json, error), cancellationToken);
+    }
+
+    /// <summary>Writes OpenAI's error object.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="error">The error.</param>
+    public static void WriteError(Utf8JsonWriter json, ApiException error)
+    {
+        json.WriteStartObject();
+        json.WriteStartObject("error");
+        json.WriteString("message", error.Message);
+        json.WriteString("type", error.Type);
+        json.WriteString("param", error.Param);
+        json.WriteString("code", error.Code);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,266 @@
+using System.Text.Json;
+using Llama.Gateway.Tests.Hosting;
+using Llama.Grains.Gateway;
+
+namespace Llama.Gateway.Tests.Api.Completions;
+
+public sealed class CompletionEndpointTests
+{
+    private const string Path = "/v1/completions";
+
+    [Fact]
+    public async Task Post_Prompt_AnswersWithTextAndUsage()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var answer = await gateway.PostOkAsync(Path, """{"model":"test-model","prompt":"Hi","seed":-1}""");
+        Assert.StartsWith("cmpl-", answer.GetProperty("id").GetString(), StringComparison.Ordinal);
+        Assert.Equal("text_completion", answer.GetProperty("object").GetString());
+        Assert.Equal("test-model", answer.GetProperty("model").GetString());
+        var choice = Assert.Single(answer.GetProperty("choices").EnumerateArray());
+        Assert.Equal("""{"index":0,"text":"Hello.","logprobs":null,"finish_reason":"stop"}""", choice.GetRawText());
+        Assert.Equal("""{"prompt_tokens":3,"completion_tokens":7,"total_tokens":10}""", answer.GetProperty("usage").GetRawText());
+        Assert.Equal([TestTokenizer.Begin, 'H', 'i'], gateway.Grain.Single.PromptTokens);
+        Assert.Equal(ulong.MaxValue, gateway.Grain.Single.Seed);
+        Assert.Equal(16, gateway.Grain.Single.MaxTokens);
+    }
+
+    [Fact]
+    public async Task Post_AllParameters_ReachTheGrain()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.PostOkAsync(
+            Path,
+            """
+            {"prompt":[72,105],"max_tokens":5.0,"temperature":0.5,"top_p":0.25,"top_k":7,"min_p":0.125,"seed":9,"ignore_eos":true,
+             "user":"me","store":false,"logit_bias":{},"echo":false,"presence_penalty":0,"unheard_of":[1]}
+            """);
+        var request = gateway.Grain.Single;
+        Assert.Equal([72, 105], request.PromptTokens);
+        Assert.Equal((5, 9ul, true, 0), (request.MaxTokens!.Value, request.Seed, request.IgnoreEndTokens, request.Candidates));
+        var sampling = request.Sampling;
+        Assert.Equal((0.5f, 7, 0.25f, 0.125f), (sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP));
+    }
+
+    [Fact]
+    public async Task Post_Defaults_AreOpenAIs()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.PostOkAsync(Path, """{"prompt":"Hi","temperature":null,"top_k":-1,"n":null}""");
+        var sampling = gateway.Grain.Single.Sampling;
+        Assert.Equal((1f, 0, 1f, 0f), (sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP));
+    }
+
+    [Fact]
+    public async Task Post_NoSeed_TakesItFromTheInjectedRandom()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.PostOkAsync(Path, """{"prompt":["a","a"],"n":2}""");
+        var random = new Random(7);
+        var first = (ulong)random.NextInt64(long.MinValue, long.MaxValue);
+        var second = (ulong)random.NextInt64(long.MinValue, long.MaxValue);
+        Assert.Equal(
+            new[] { first, first + 1, second, second + 1 }.Order(), gateway.Grain.Requests.Select(request => request.Seed).Order());
+    }
+
+    [Fact]
+    public async Task Post_SeveralPromptsAndChoices_AnswersInOrder()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = request => [request.PromptTokens[^1], '0' + (int)request.Seed, TestTokenizer.End];
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":["a","b"],"n":2,"seed":3}""");
+        Assert.Equal(
+            ["0 a3", "1 a4", "2 b3", "3 b4"],
+            answer.GetProperty("choices").EnumerateArray().Select(choice => $"{choice.GetProperty("index")} {choice.GetProperty("text")}"));
+        Assert.Equal("""{"prompt_tokens":4,"completion_tokens":12,"total_tokens":16}""", answer.GetProperty("usage").GetRawText());
+    }
+
+    [Theory]
+    [InlineData("[[72],[73,74]]", "72|73 74")]
+    [InlineData("[[72]]", "72")]
+    [InlineData("[\"H\"]", "256 72")]
+    [InlineData("\"\\ud800\"", "256 239 191 189")]
+    [InlineData("\"<begin>\"", "256 60 98 101 103 105 110 62")]
+    public async Task Post_PromptForms_BecomeTokens(string prompt, string expected)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.PostOkAsync(Path, $$"""{"prompt":{{prompt}}}""");
+        var prompts = gateway.Grain.Requests.Select(request => string.Join(' ', request.PromptTokens)).Order(StringComparer.Ordinal);
+        Assert.Equal(expected, string.Join('|', prompts));
+    }
+
+    [Fact]
+    public async Task Post_NoSpecialTokens_LeavesBeginOfTextOut()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.PostOkAsync(Path, """{"prompt":"H","add_special_tokens":false}""");
+        Assert.Equal(['H'], gateway.Grain.Single.PromptTokens);
+    }
+
+    [Fact]
+    public async Task Post_MaxTokens_FinishesWithLength()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","max_tokens":2}""");
+        var choice = answer.GetProperty("choices")[0];
+        Assert.Equal(("He", "length"), (choice.GetProperty("text").GetString(), choice.GetProperty("finish_reason").GetString()));
+    }
+
+    [Fact]
+    public async Task Post_TextOfSeveralBytesPerCharacter_IsNeverSplit()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = _ => [.. "é😀"u8.ToArray().Select(value => (int)value), 0xE2, TestTokenizer.End];
+        var parts = await gateway.PostPartsAsync(Path, """{"prompt":"Hi","stream":true}""");
+        Assert.Equal(["", "é", "😀", "\uFFFD"], parts.Select(part => part.GetProperty("choices")[0].GetProperty("text").GetString()));
+    }
+
+    [Fact]
+    public async Task Post_SentencePiecePromptOfBeginOfTextAlone_DropsTheLeadingSpace()
+    {
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer { AddsLeadingSpace = true });
+        gateway.Grain.Script = _ => [' ', 'a', TestTokenizer.End];
+        var start = await gateway.PostOkAsync(Path, """{"prompt":[256]}""");
+        var later = await gateway.PostOkAsync(Path, """{"prompt":"x"}""");
+        Assert.Equal("a", start.GetProperty("choices")[0].GetProperty("text").GetString());
+        Assert.Equal(" a", later.GetProperty("choices")[0].GetProperty("text").GetString());
+    }
+
+    [Fact]
+    public async Task Post_StopStringAcrossTokens_IsCutAndEndsTheGeneration()
+    {
+        var tokenizer = new TestTokenizer("wor", "ld!", " and", " more");
+        await using var gateway = await TestGateway.StartAsync(tokenizer);
+        gateway.Grain.Script = _ => [tokenizer.Word("wor"), tokenizer.Word("ld!"), tokenizer.Word(" and"), tokenizer.Word(" more")];
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","stop":["xyz","rld"],"max_tokens":50,"return_token_ids":true}""");
+        Assert.Equal(
+            """{"index":0,"text":"wo","logprobs":null,"finish_reason":"stop","token_ids":[259,260],"prompt_token_ids":[256,72,105]}""",
+            answer.GetProperty("choices")[0].GetRawText());
+        await gateway.Grain.WaitForEndAsync();
+        Assert.Equal(1, gateway.Grain.Cancelled);
+    }
+
+    [Fact]
+    public async Task PostStream_StopStringAcrossTokens_NeverSendsAPartOfIt()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = _ => "one\n\ntwo"u8.ToArray().Select(value => (int)value);
+        var parts = await gateway.PostPartsAsync(Path, """{"prompt":"Hi","stream":true,"stop":"\n\n"}""");
+        Assert.Equal(["o", "n", "e", ""], parts.Select(part => part.GetProperty("choices")[0].GetProperty("text").GetString()));
+        Assert.Equal("stop", parts[^1].GetProperty("choices")[0].GetProperty("finish_reason").GetString());
+    }
+
+    [Fact]
+    public async Task PostStream_Tokens_ArriveOneByOneWhileTheyAreGenerated()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var gate = new SemaphoreSlim(0);
+        gateway.Grain.BeforeToken = (_, token) => gate.WaitAsync(token);
+        gate.Release();
+        using var response = await gateway.PostAsync(Path, """{"prompt":"Hi","stream":true}""", HttpCompletionOption.ResponseHeadersRead);
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        foreach (var letter in "Hello")
+        {
+            var line = await reader.ReadLineAsync(TestContext.Current.CancellationToken);
+            Assert.Contains($"\"text\":\"{letter}\"", line, StringComparison.Ordinal);
+            Assert.Equal("", await reader.ReadLineAsync(TestContext.Current.CancellationToken));
+            gate.Release();
+        }
+    }
+
+    [Fact]
+    public async Task PostStream_UsageAndTokenIds_AreInTheParts()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = _ => ['a', TestTokenizer.End];
+        var parts = await gateway.PostPartsAsync(
+            Path, """{"prompt":"Hi","stream":true,"stream_options":{"include_usage":true},"return_token_ids":true}""");
+        Assert.Equal(
+            """[{"index":0,"text":"a","logprobs":null,"finish_reason":null,"token_ids":[97],"prompt_token_ids":[256,72,105]}]""",
+            parts[0].GetProperty("choices").GetRawText());
+        Assert.Equal(
+            """[{"index":0,"text":"","logprobs":null,"finish_reason":"stop","token_ids":[257]}]""",
+            parts[1].GetProperty("choices").GetRawText());
+        Assert.Equal(JsonValueKind.Null, parts[1].GetProperty("usage").ValueKind);
+        Assert.Equal("[]", parts[2].GetProperty("choices").GetRawText());
+        Assert.Equal("""{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}""", parts[2].GetProperty("usage").GetRawText());
+        Assert.Equal(3, parts.Count);
+    }
+
+    [Fact]
+    public async Task PostStream_SeveralChoices_EachIsCompleteAndInOrder()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.BeforeToken = async (_, token) => await Task.Delay(1, token);
+        var parts = await gateway.PostPartsAsync(Path, """{"prompt":"Hi","stream":true,"n":16}""");
+        var texts = parts.Select(part => part.GetProperty("choices")[0])
+            .GroupBy(choice => choice.GetProperty("index").GetInt32())
+            .ToDictionary(group => group.Key, group => string.Concat(group.Select(choice => choice.GetProperty("text").GetString())));
+        Assert.Equal(Enumerable.Range(0, 16), texts.Keys.Order());
+        Assert.All(texts.Values, text => Assert.Equal("Hello.", text));
+    }
+
+    [Fact]
+    public async Task Post_LogProbabilities_AreInOpenAIsShape()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = _ => ['a', 0xC3, 0xA9, 'b', TestTokenizer.End];
+        gateway.Grain.Candidates = token => [new Candidate('z', -0.25f), new Candidate(0xC3, float.NegativeInfinity)];
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","logprobs":2}""");
+        Assert.Equal(2, gateway.Grain.Single.Candidates);
+        var found = answer.GetProperty("choices")[0].GetProperty("logprobs");
+        Assert.Equal("""["a","\uFFFD","\uFFFD","b","token_id:257"]""", Escaped(found.GetProperty("tokens")));
+        Assert.Equal("[-0.5,-0.5,-0.5,-0.5,-0.5]", found.GetProperty("token_logprobs").GetRawText());
+        Assert.Equal("""{"z":-0.25,"\uFFFD":-9999,"a":-0.5}""", Escaped(found.GetProperty("top_logprobs")[0]));
+        Assert.Equal("""{"z":-0.25,"\uFFFD":-9999}""", Escaped(found.GetProperty("top_logprobs")[1]));
+        Assert.Equal("[0,1,1,2,3]", found.GetProperty("text_offset").GetRawText());
+    }
+
+    [Fact]
+    public async Task Post_ModelWithoutTokenizer_ServesTokenIdsAlone()
+    {
+        await using var gateway = await TestGateway.StartAsync(tokenizer: null);
+        gateway.Grain.Script = _ => [5, 6, TestTokenizer.End];
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":[1,2]}""");
+        Assert.Equal(
+            """{"index":0,"text":"","logprobs":null,"finish_reason":"stop","token_ids":[5,6,257],"prompt_token_ids":[1,2]}""",
+            answer.GetProperty("choices")[0].GetRawText());
+        (await gateway.PostErrorAsync(Path, """{"prompt":"Hi"}""")).Is(400, "prompt", "has no tokenizer");
+    }
+
+    [Fact]
+    public async Task PostStream_ClientGoesAway_CancelsTheGeneration()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.BeforeToken = (position, token) => position < 2 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token);
+        using (var response = await gateway.PostAsync(Path, """{"prompt":"Hi","stream":true}""", HttpCompletionOption.ResponseHeadersRead))
+            Assert.Equal(200, (int)response.StatusCode);
+        await gateway.Grain.WaitForEndAsync();
+        Assert.Equal(1, gateway.Grain.Cancelled);
+        Assert.Empty(gateway.Logs.Errors);
+    }
+
+    [Fact]
+    public async Task Post_ClientGoesAway_CancelsEveryChoice()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var leaving = new CancellationTokenSource();
+        using var started = new SemaphoreSlim(0);
+        gateway.Grain.BeforeToken = (_, token) =>
+        {
+            started.Release();
+            return Task.Delay(Timeout.Infinite, token);
+        };
+        using var content = new StringContent("""{"prompt":"Hi","n":2}""");
+        var post = gateway.Client.PostAsync(Path, content, leaving.Token);
+        await started.WaitAsync(TestContext.Current.CancellationToken);
+        await started.WaitAsync(TestContext.Current.CancellationToken);
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => post);
+        await gateway.Grain.WaitForEndAsync();
+        await gateway.Grain.WaitForEndAsync();
+        Assert.Equal(2, gateway.Grain.Cancelled);
+        Assert.Empty(gateway.Logs.Errors);
+    }
+
+    private static string Escaped(JsonElement element) => JsonSerializer.Serialize(element);
+}

@@ -1,0 +1,89 @@
+using System.ClientModel;
+using System.Net.ServerSentEvents;
+using System.Text.Json;
+using Llama.Gateway.Tests.Hosting;
+using OpenAI;
+using OpenAI.Chat;
+
+namespace Llama.Gateway.Tests.Api;
+
+/// <summary>The OpenAI .NET package as a client.</summary>
+public sealed class OpenAIClientTests(SharedGateway shared) : IClassFixture<SharedGateway>
+{
+    private readonly OpenAIClient client = new(
+        new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(shared.Gateway.Client.BaseAddress!, "v1") });
+
+    [Fact]
+    public async Task CompleteChat_Messages_GivesTheAnswer()
+    {
+        ChatCompletion answer = await client.GetChatClient("test-model").CompleteChatAsync(
+            [new SystemChatMessage("Be brief."), new UserChatMessage("Hi")],
+            new ChatCompletionOptions
+            {
+                Temperature = 0,
+                MaxOutputTokenCount = 8,
+                IncludeLogProbabilities = true,
+                TopLogProbabilityCount = 0,
+                StopSequences = { "!" },
+            },
+            TestContext.Current.CancellationToken);
+        Assert.Equal("Hello.", answer.Content[0].Text);
+        Assert.Equal(ChatMessageRole.Assistant, answer.Role);
+        Assert.Equal(ChatFinishReason.Stop, answer.FinishReason);
+        Assert.Equal(7, answer.Usage.OutputTokenCount);
+        Assert.Equal(["H", "e", "l", "l", "o", ".", "token_id:257"], answer.ContentTokenLogProbabilities.Select(token => token.Token));
+    }
+
+    [Fact]
+    public async Task CompleteChatStreaming_Messages_GivesTheAnswerInParts()
+    {
+        var updates = new List<StreamingChatCompletionUpdate>();
+        await foreach (var update in client.GetChatClient("test-model").CompleteChatStreamingAsync(
+            [new UserChatMessage("Hi")], new ChatCompletionOptions { MaxOutputTokenCount = 5 }, TestContext.Current.CancellationToken))
+        {
+            updates.Add(update);
+        }
+
+        Assert.Equal(ChatMessageRole.Assistant, updates[0].Role);
+        Assert.Equal(["H", "e", "l", "l", "o"], updates.SelectMany(update => update.ContentUpdate).Select(part => part.Text));
+        Assert.Equal(ChatFinishReason.Length, Assert.Single(updates, update => update.FinishReason is not null).FinishReason);
+        Assert.Equal(5, updates[^1].Usage.OutputTokenCount);
+    }
+
+    [Fact]
+    public async Task CompleteChat_UnknownModel_ThrowsWithTheMessage()
+    {
+        var exception = await Assert.ThrowsAsync<ClientResultException>(() => client.GetChatClient("gpt-4").CompleteChatAsync(
+            [new UserChatMessage("Hi")], cancellationToken: TestContext.Current.CancellationToken));
+        Assert.Equal(404, exception.Status);
+        Assert.Contains("'gpt-4' is not served here", exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task GetModels_List_NamesTheModel()
+    {
+        var models = await client.GetOpenAIModelClient().GetModelsAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("test-model", Assert.Single(models.Value).Id);
+    }
+
+    // The package keeps its client of legacy completions to itself, so these go through its pipeline.
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Completion_Prompt_GivesTheText(bool stream)
+    {
+        using var message = client.Pipeline.CreateMessage();
+        message.Request.Method = "POST";
+        message.Request.Uri = new Uri(shared.Gateway.Client.BaseAddress!, "v1/completions");
+        message.Request.Headers.Set("Content-Type", "application/json");
+        message.Request.Content = BinaryContent.Create(BinaryData.FromObjectAsJson(new { model = "test-model", prompt = "Hi", stream }));
+        message.BufferResponse = !stream;
+        await client.Pipeline.SendAsync(message);
+        Assert.Equal(200, message.Response!.Status);
+        var bodies = stream
+            ? SseParser.Create(message.Response.ContentStream!).Enumerate().Select(item => item.Data).TakeWhile(data => data != "[DONE]")
+            : [message.Response.Content.ToString()];
+        var text = string.Concat(bodies.Select(body => JsonElement.Parse(body).GetProperty("choices")[0].GetProperty("text").GetString()));
+        Assert.Equal("Hello.", text);
+    }
+}

@@ -1,0 +1,90 @@
+using System.Text;
+using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Tests.Hosting;
+
+namespace Llama.Gateway.Tests.Api.Reading;
+
+public sealed class RequestBodyTests(SharedGateway shared) : IClassFixture<SharedGateway>
+{
+    private const string Path = "/v1/completions";
+
+    [Theory]
+    [InlineData("", "The request body is empty; expected a JSON object.")]
+    [InlineData("{\n  \"prompt\": }", "is not JSON, or is nested more than 32 deep: line 2, byte 13.")]
+    [InlineData("{\"prompt\":\"a\"", "is not JSON")]
+    [InlineData("{\"prompt\":\"a\"} x", "is not JSON")]
+    [InlineData("{\"prompt\":\"a\",\"temperature\":NaN}", "is not JSON")]
+    [InlineData("[1]", "The request body must be a JSON object; found a list.")]
+    [InlineData("\"a\"", "The request body must be a JSON object; found the string \"a\".")]
+    [InlineData("null", "The request body must be a JSON object; found null.")]
+    public async Task Post_BadBody_Answers400SayingWhere(string body, string message) =>
+        (await shared.Gateway.PostErrorAsync(Path, body)).Is(400, null, message);
+
+    [Fact]
+    public async Task Post_InvalidUtf8_Answers400NamingTheByte()
+    {
+        using var response = await shared.Gateway.PostAsync(Path, [.. "{\"prompt\":\""u8, 0xC3, (byte)'(', .. "\"}"u8]);
+        (await ApiError.ReadAsync(response)).Is(400, null, "The request body is not UTF-8: byte 12 is 0xc3.");
+    }
+
+    [Fact]
+    public async Task Post_DeeplyNested_Answers400()
+    {
+        var body = "{\"prompt\":" + new string('[', 100_000) + new string(']', 100_000) + "}";
+        (await shared.Gateway.PostErrorAsync(Path, body)).Is(400, null, "nested more than 32 deep");
+    }
+
+    [Fact]
+    public async Task Post_LongWrongValue_IsShownCutBetweenCharacters()
+    {
+        var error = await shared.Gateway.PostErrorAsync(Path, $$"""{"prompt":"a","temperature":"{{new string('é', 1000)}}"}""");
+        error.Is(400, "temperature", $"found the string \"{new string('é', 19)}…");
+    }
+
+    [Fact]
+    public async Task Post_TextWithOtherContentType_IsReadAsJson()
+    {
+        using var content = new StringContent("""{"prompt":"a"}""", Encoding.UTF8, "text/plain");
+        using var response = await shared.Gateway.Client.PostAsync(Path, content, TestContext.Current.CancellationToken);
+        Assert.Equal(200, (int)response.StatusCode);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Post_BodyTooLarge_Answers413(bool chunked)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, Path) { Content = new ByteArrayContent(new byte[6 << 20]) };
+        request.Headers.TransferEncodingChunked = chunked;
+        request.Headers.ExpectContinue = true;
+        using var response = await shared.Gateway.Client.SendAsync(request, TestContext.Current.CancellationToken);
+        (await ApiError.ReadAsync(response)).Is(413, null, $"is too large: the limit is {RequestBody.LimitFor(64)} bytes.");
+    }
+
+    [Fact]
+    public void LimitFor_AnyContext_StaysBetween4And32MiB()
+    {
+        Assert.Equal((4 << 20) + (128 * 512), RequestBody.LimitFor(512));
+        Assert.Equal(32 << 20, RequestBody.LimitFor(int.MaxValue));
+    }
+
+    [Fact]
+    public async Task Post_MutatedRequests_AreAlwaysAnswered()
+    {
+        const string request =
+            """
+            {"model":"test-model","prompt":["a\ud83d\ude00",[1,2]],"stop":["\ud800"],"seed":-5,"temperature":0.5,
+             "stream_options":{"include_usage":true}}
+            """;
+        var random = new Random(11);
+        for (var round = 0; round < 300; round++)
+        {
+            var body = Encoding.UTF8.GetBytes(request);
+            for (var change = 0; change <= random.Next(4); change++) body[random.Next(body.Length)] = (byte)random.Next(256);
+            using var response = await shared.Gateway.PostAsync(random.Next(2) == 0 ? Path : "/tokenize", body);
+            Assert.True((int)response.StatusCode is 200 or 400 or 404, $"{response.StatusCode} for {Encoding.Latin1.GetString(body)}");
+        }
+
+        Assert.Empty(shared.Gateway.Logs.Errors);
+    }
+}

@@ -1,0 +1,90 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using Llama.Grains.Gateway;
+
+namespace Llama.Gateway.Tests.Hosting;
+
+/// <summary>A gateway grain whose tokens a test decides; it keeps the requests and counts how they ended.</summary>
+internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
+{
+    private readonly SemaphoreSlim ended = new(0);
+
+    public ConcurrentQueue<GenerationRequest> Requests { get; } = new();
+
+    /// <summary>The tokens for a request; end tokens have id <see cref="TestTokenizer.End"/>.</summary>
+    public Func<GenerationRequest, IEnumerable<int>> Script { get; set; } = _ => ['H', 'e', 'l', 'l', 'o', '.', TestTokenizer.End];
+
+    /// <summary>Runs before each token.</summary>
+    public Func<int, CancellationToken, Task> BeforeToken { get; set; } = (_, _) => Task.CompletedTask;
+
+    /// <summary>The alternatives that are reported with a token.</summary>
+    public Func<int, IReadOnlyList<Candidate>> Candidates { get; set; } = _ => [];
+
+    public int Cancelled { get; private set; }
+
+    public ClusterStatus Status { get; set; } = new()
+    {
+        Epoch = 1,
+        Model = "test-model",
+        Ready = true,
+        MaxSequenceTokens = 64,
+        Standby = ["silo-3"],
+        Pipelines =
+        [
+            new PipelineStatus
+            {
+                Replica = 0,
+                Running = 0,
+                Waiting = 0,
+                Stages =
+                [
+                    Stage("silo-1", port: 40001, processId: 4711, [0, 4], weightBytes: 1843200),
+                    Stage("silo-2", port: 40002, processId: 4712, [4, 8], weightBytes: 1900544),
+                ],
+            },
+        ],
+    };
+
+    public void Dispose() => ended.Dispose();
+
+    public GenerationRequest Single => Assert.Single(Requests);
+
+    /// <summary>Waits until a generation has ended, whatever way.</summary>
+    public async Task WaitForEndAsync() =>
+        Assert.True(await ended.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken), "The generation did not end.");
+
+    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        Requests.Enqueue(request);
+        try
+        {
+            var position = 0;
+            foreach (var token in Script(request))
+            {
+                await BeforeToken(position, cancellationToken);
+                cancellationToken.ThrowIfCancellationRequested();
+                position++;
+                var isEnd = token == TestTokenizer.End && !request.IgnoreEndTokens;
+                FinishReason? finish = isEnd ? FinishReason.Stop : position == request.MaxTokens ? FinishReason.Length : null;
+                yield return new GeneratedToken(new Candidate(token, -0.5f), Candidates(token), finish);
+                if (finish is not null) yield break;
+            }
+        }
+        finally
+        {
+            if (cancellationToken.IsCancellationRequested) Cancelled++;
+            ended.Release();
+        }
+    }
+
+    private static StageStatus Stage(string silo, int port, int processId, int[] layers, long weightBytes) => new()
+    {
+        Silo = silo,
+        Address = $"127.0.0.1:{port}",
+        ProcessId = processId,
+        Layers = layers,
+        WeightBytes = weightBytes,
+        State = "ready",
+    };
+}

@@ -1,0 +1,130 @@
+using System.Net.Http.Json;
+using System.Text;
+using System.Text.Json;
+using Llama.Gateway.Api;
+using Llama.Grains.Gateway;
+using Llama.Model;
+using Llama.Model.Chat;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Gateway.Tests.Hosting;
+
+/// <summary>The HTTP front on a real socket, before a scripted gateway grain.</summary>
+internal sealed class TestGateway : IAsyncDisposable
+{
+    private readonly WebApplication app;
+
+    private TestGateway(WebApplication app, ScriptedGrain grain, RecordingLogger logs)
+    {
+        this.app = app;
+        Grain = grain;
+        Logs = logs;
+        Client = new HttpClient { BaseAddress = new Uri(app.Urls.First()), Timeout = TimeSpan.FromSeconds(30) };
+    }
+
+    public ScriptedGrain Grain { get; }
+
+    public RecordingLogger Logs { get; }
+
+    public HttpClient Client { get; }
+
+    public static async Task<TestGateway> StartAsync(TestTokenizer? tokenizer, string? template = "plain")
+    {
+        var config = new ModelConfig
+        {
+            Dim = 8,
+            Layers = 8,
+            Heads = 2,
+            KvHeads = 2,
+            HeadDim = 4,
+            HiddenDim = 16,
+            VocabSize = tokenizer?.VocabSize ?? TestTokenizer.FirstWord,
+            ContextLength = 64,
+            NormEps = 1e-5f,
+            RopeTheta = 10000,
+            RotaryLayout = RotaryLayout.Halves,
+            Family = LlamaFamily.Llama2,
+            BeginOfText = TestTokenizer.Begin,
+            EndTokens = [TestTokenizer.End],
+        };
+        var grain = new ScriptedGrain();
+        var logs = new RecordingLogger();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.Logging.ClearProviders().AddProvider(logs);
+        builder.Services.AddSingleton<IGatewayGrain>(grain);
+        builder.Services.AddSingleton(new Random(7));
+        var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
+        var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
+        builder.Services.AddLlamaApi(new ServedModel("test-model", config, tokenizer, chat, created));
+        var app = builder.Build();
+        app.MapLlamaApi();
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return new TestGateway(app, grain, logs);
+    }
+
+    public static Task<TestGateway> StartAsync() => StartAsync(new TestTokenizer());
+
+    public Task StopAsync() => app.StopAsync(TestContext.Current.CancellationToken);
+
+    public Task<HttpResponseMessage> PostAsync(
+        string path, string json, HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead) =>
+        PostAsync(path, Encoding.UTF8.GetBytes(json), completion);
+
+    public async Task<HttpResponseMessage> PostAsync(
+        string path, byte[] body, HttpCompletionOption completion = HttpCompletionOption.ResponseContentRead)
+    {
+        using var content = new ByteArrayContent(body);
+        content.Headers.ContentType = new("application/json");
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
+        return await Client.SendAsync(request, completion, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Posts and expects 200 with JSON.</summary>
+    public async Task<JsonElement> PostOkAsync(string path, string json)
+    {
+        using var response = await PostAsync(path, json);
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Equal("application/json", response.Content.Headers.ContentType?.ToString());
+        return await response.Content.ReadFromJsonAsync<JsonElement>(TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Posts and expects an error in OpenAI's shape.</summary>
+    public async Task<ApiError> PostErrorAsync(string path, string json)
+    {
+        using var response = await PostAsync(path, json);
+        return await ApiError.ReadAsync(response);
+    }
+
+    /// <summary>Posts and expects a stream of events; returns their data, <c>[DONE]</c> included.</summary>
+    public async Task<IReadOnlyList<string>> PostStreamAsync(string path, string json)
+    {
+        using var response = await PostAsync(path, json, HttpCompletionOption.ResponseHeadersRead);
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.ToString());
+        Assert.Equal("no-cache", response.Headers.CacheControl?.ToString());
+        var body = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        Assert.EndsWith("\n\n", body, StringComparison.Ordinal);
+        var events = body[..^2].Split("\n\n");
+        Assert.All(events, data => Assert.StartsWith("data: ", data, StringComparison.Ordinal));
+        return [.. events.Select(data => data["data: ".Length..])];
+    }
+
+    /// <summary>Posts and expects a complete stream; returns its parts without <c>[DONE]</c>.</summary>
+    public async Task<IReadOnlyList<JsonElement>> PostPartsAsync(string path, string json)
+    {
+        var events = await PostStreamAsync(path, json);
+        Assert.Equal("[DONE]", events[^1]);
+        return [.. events.SkipLast(1).Select(data => JsonElement.Parse(data))];
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await app.DisposeAsync();
+        Grain.Dispose();
+    }
+}

@@ -1,0 +1,44 @@
+using System.Text;
+using Llama.Model.Tokenization;
+
+namespace Llama.Gateway.Tests.Hosting;
+
+/// <summary>One token a byte (ids 0 to 255), three special ones, and whole words that only scripts use.</summary>
+internal sealed class TestTokenizer(params string[] words) : ITokenizer
+{
+    public const int Begin = 256;
+    public const int End = 257;
+    public const int Step = 258;
+    public const int FirstWord = 259;
+
+    private readonly byte[][] bytes =
+    [
+        .. Enumerable.Range(0, 256).Select(value => new[] { (byte)value }),
+        [],
+        [],
+        [],
+        .. words.Select(Encoding.UTF8.GetBytes),
+    ];
+
+    public int VocabSize => bytes.Length;
+
+    public int BeginOfText => Begin;
+
+    public bool AddsLeadingSpace { get; init; }
+
+    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) =>
+        [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+
+    public int? FindSpecial(string name) => name switch
+    {
+        "<begin>" => Begin,
+        "<end>" => End,
+        "<step>" => Step,
+        _ => null,
+    };
+
+    public ReadOnlySpan<byte> TokenBytes(int id) => id >= 0 && id < bytes.Length ? bytes[id] : [];
+
+    /// <summary>The id of one of the words.</summary>
+    public int Word(string word) => FirstWord + Array.IndexOf(words, word);
+}
