@@ -48,6 +48,14 @@ public class TokenizerJsonTests
         Assert.Equal([First, First + 2, First + 1], Read(Small()).Encode("ba"));
 
     [Fact]
+    public void Encode_TokenOfSeveralMerges_HasTheRankOfTheFirst()
+    {
+        JsonObject json = SentencePieceJson.Create(["a", "b", "aa", "aaa", "ab"], ["a a", "aa a", "a b", "a aa"]);
+        json["normalizer"]!["normalizers"]!.AsArray().RemoveAt(0);
+        Assert.Equal([First + 3, First + 1], Read(json).Encode("aaab"));
+    }
+
+    [Fact]
     public void Read_AddedToken_IsTakenFromPlainText()
     {
         JsonObject json = Small();
