@@ -9,13 +9,13 @@ namespace Llama.Model.Chat;
 public abstract class ChatTemplate
 {
     /// <summary>The role of instructions that come first.</summary>
-    protected const string System = "system";
+    private protected const string System = "system";
 
     /// <summary>The role of the one who asks.</summary>
-    protected const string User = "user";
+    private protected const string User = "user";
 
     /// <summary>The role of the model.</summary>
-    protected const string Assistant = "assistant";
+    private protected const string Assistant = "assistant";
 
     private protected ChatTemplate(string name, ITokenizer tokenizer)
     {

@@ -46,8 +46,9 @@ internal readonly struct JsonField
         {
             return new JsonField(file, "", JsonDocument.Parse(content, Options).RootElement);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // The latter tells of a member's name with half a surrogate pair.
             throw new CheckpointException($"{file} is not well-formed JSON: {exception.Message}", exception);
         }
     }

@@ -7,7 +7,7 @@ public static class TokenizerLoader
 {
     // Llama 3's files have 2 and 9 to 17 MB. A larger one is no tokenizer, and reading it could take any amount of memory.
     private const int MaxModelBytes = 16 << 20;
-    private const int MaxJsonBytes = 64 << 20;
+    private const int MaxJsonBytes = 32 << 20;
 
     /// <summary>
     /// Reads <c>tokenizer.model</c> (SentencePiece's protobuf or tiktoken's ranks, told apart by content) or else <c>tokenizer.json</c>

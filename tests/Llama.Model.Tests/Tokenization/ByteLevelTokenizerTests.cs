@@ -62,7 +62,7 @@ public class ByteLevelTokenizerTests
     public void Encode_SpecialName_IsTokenOnlyWhenParsed(string name)
     {
         ITokenizer tokenizer = TestTokenizers.Get(name);
-        Assert.Equal([128006, 882, 128007, 271, 13347, 128009], tokenizer.Encode("<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|>", parseSpecial: true));
+        Assert.Equal([128006, 882, 128007, 271, 9906, 128009], tokenizer.Encode("<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|>", true));
         IReadOnlyList<int> plain = tokenizer.Encode("hi<|eot_id|>");
         Assert.All(plain, id => Assert.True(id < 128000));
         Assert.Equal("hi<|eot_id|>", tokenizer.Decode(plain));

@@ -18,7 +18,7 @@ public class RoundTripTests
     private static readonly Arbitrary<string> Texts = Arb.From(Runes.ArrayOf().Select(runes => string.Concat(runes)));
 
     public static TheoryData<string> LosslessTokenizers =>
-        ["llama2/tokenizer.model", "llama2/tokenizer.json", "llama3/tokenizer.model", "llama3/tokenizer.json", "small-tiktoken"];
+        ["llama2/tokenizer.model", "llama2/tokenizer.json", "llama2/converted", "llama3/tokenizer.model", "llama3/tokenizer.json", "small-tiktoken"];
 
     [Theory]
     [MemberData(nameof(LosslessTokenizers))]
@@ -49,12 +49,13 @@ public class RoundTripTests
     }
 
     [Theory]
-    [InlineData("llama2")]
-    [InlineData("llama3")]
-    public void Encode_ModelAndJson_GiveTheSameIds(string name)
+    [InlineData("llama2", "tokenizer.json")]
+    [InlineData("llama2", "converted")]
+    [InlineData("llama3", "tokenizer.json")]
+    public void Encode_ModelAndJson_GiveTheSameIds(string name, string jsonName)
     {
         ITokenizer model = TestTokenizers.Get($"{name}/tokenizer.model");
-        ITokenizer json = TestTokenizers.Get($"{name}/tokenizer.json");
+        ITokenizer json = name == "llama2" ? TestTokenizers.GetLlama2($"{name}/{jsonName}") : TestTokenizers.Get($"{name}/{jsonName}");
         Assert.Equal(model.VocabSize, json.VocabSize);
         for (int id = 0; id < model.VocabSize; id++)
             Assert.Equal(model.TokenBytes(id), json.TokenBytes(id));

@@ -12,6 +12,7 @@ internal static class TestTokenizers
     {
         ["llama2/tokenizer.model"] = new(() => TokenizerLoader.Load(Real("llama2"))!),
         ["llama2/tokenizer.json"] = new(() => LoadJson(Real("llama2"))),
+        ["llama2/converted"] = new(() => TokenizerJson.Read(SentencePieceJson.Convert(Get("llama2/tokenizer.model")), "converted")),
         ["llama3/tokenizer.model"] = new(() => TokenizerLoader.Load(Real("llama3"))!),
         ["llama3/tokenizer.json"] = new(() => LoadJson(Real("llama3"))),
         ["tinystories"] = new(() => TokenizerLoader.Load(TestPaths.TinyStories)!),
@@ -31,6 +32,15 @@ internal static class TestTokenizers
     {
         if (name.Contains('/', StringComparison.Ordinal)) Real(name[..name.IndexOf('/', StringComparison.Ordinal)]);
         return Loaded[name].Value;
+    }
+
+    /// <summary>A tokenizer by name, which must be Llama 2's; skips the test where the file holds another vocabulary.</summary>
+    public static ITokenizer GetLlama2(string name)
+    {
+        ITokenizer tokenizer = Get(name);
+        string token = Encoding.UTF8.GetString(tokenizer.TokenBytes(260));
+        Assert.SkipUnless(token == " t", $"{name} is not Llama 2's vocabulary: its token 260 is '{token}', not ' t'");
+        return tokenizer;
     }
 
     /// <summary>The test vectors of a real vocabulary.</summary>
