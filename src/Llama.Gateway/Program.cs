@@ -1,1 +1,19 @@
-System.Console.WriteLine();
+using Llama.Gateway;
+using Llama.Grains.Settings;
+using Llama.Model.Checkpoints;
+
+SettingsResult<GatewayOptions> settings = SettingsReader.Read<GatewayOptions>(args);
+if (settings.Options is not { } options)
+    return settings.ExitCode;
+
+try
+{
+    await using WebApplication gateway = GatewayHost.Build(options);
+    await gateway.RunAsync();
+    return 0;
+}
+catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException or FormatException or ArgumentException)
+{
+    await Console.Error.WriteLineAsync($"Llama.Gateway cannot start: {e.Message}");
+    return 1;
+}

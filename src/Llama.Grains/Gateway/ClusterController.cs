@@ -1,5 +1,4 @@
 using Llama.Grains.Directory;
-using Llama.Grains.Hosting;
 using Llama.Grains.Placement;
 using Microsoft.Extensions.Logging;
 
@@ -158,7 +157,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
             replica.Scheduler.Attach(pipeline);
             Log.Ready(logger, replica.Number, pipeline.Epoch);
         }
-        catch (Exception e) when (e is IOException or GrainCallException or OperationCanceledException or ObjectDisposedException)
+#pragma warning disable CA1031 // A failure is a value: whatever kept the pipeline from opening is the reason that it is lost.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             pipeline.Fail(e.Message);
         }

@@ -9,7 +9,7 @@ namespace Llama.Grains.Settings;
 public sealed class ExistingFolderAttribute() : ValidationAttribute("a folder that exists")
 {
     /// <inheritdoc/>
-    public override bool IsValid(object? value) => value is null or "" || Directory.Exists((string)value);
+    public override bool IsValid(object? value) => value is null or "" || System.IO.Directory.Exists((string)value);
 }
 
 /// <summary>The text must be an absolute http or https URL.</summary>

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Generation;
-using Llama.Grains.Gateway;
+using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Api.Chat;
 

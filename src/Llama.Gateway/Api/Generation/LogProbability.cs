@@ -1,4 +1,4 @@
-using Llama.Grains.Gateway;
+using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Api.Generation;
 

@@ -1,0 +1,121 @@
+using Llama.Gateway.Api;
+using Llama.Grains.Directory;
+using Llama.Grains.Gateway;
+using Llama.Grains.Hosting;
+using Llama.Grains.Links;
+using Llama.Grains.Placement;
+using Llama.Grains.Settings;
+using Llama.Model.Chat;
+using Llama.Model.Checkpoints;
+using Llama.Model.Tokenization;
+using Llama.Model.Weights;
+
+namespace Llama.Gateway;
+
+/// <summary>Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.</summary>
+internal static partial class GatewayHost
+{
+    private const int MaxConnections = 4096;
+    private const long MaxBodyBytes = 32 << 20;
+    private static readonly TimeSpan ShutdownTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>Builds the process; it serves when run.</summary>
+    /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
+    /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
+    /// <exception cref="FormatException">The layer ranges are none of this model.</exception>
+    /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
+    public static WebApplication Build(GatewayOptions options)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.AddProcessLogging(options.Verbose);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
+        builder.WebHost.UseUrls($"http://{new HostPort(HostPort.Parse(options.Host).Host, options.Port)}");
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = MaxConnections;
+            kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
+            kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
+        });
+
+        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
+        ILogger logger = startLogging.CreateLogger("Llama.Gateway");
+        var overrides = new CheckpointOptions { ContextLength = options.Context, RopeFactor = options.RopeFactor };
+        using Checkpoint checkpoint = Checkpoint.Open(options.Model, overrides);
+        foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
+        var identity = new LinkIdentity
+        {
+            Name = "gateway",
+            Fingerprint = ModelFingerprint.Of(checkpoint.Config),
+            Key = ClusterKey.Load(options.ClusterKeyFile),
+        };
+        string name = options.ModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Model)));
+
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(identity);
+        builder.Services.AddSingleton<IDirectory, EmbeddedDirectory>();
+        builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
+        builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
+            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
+        builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
+        if (options.Silos == 0)
+        {
+            builder.Services.AddSingleton(EmbeddedSilo.Settings(options, overrides, checkpoint, identity));
+            builder.Services.AddHostedService<EmbeddedSilo>();
+        }
+
+        WebApplication application = builder.Build();
+        application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
+        application.MapLlamaApi();
+        ParentWatch.Start(application.Lifetime.StopApplication);
+
+        // The grain starts to plan when it is made, not when the first client comes.
+        application.Services.GetRequiredService<IGatewayGrain>();
+        return application;
+    }
+
+    private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()
+    {
+        ModelName = name,
+        Config = checkpoint.Config,
+        ElementBytes = (int)checkpoint.WeightType.Bytes(1),
+        Identity = identity,
+        Replicas = options.Replicas,
+        ExpectedSilos = Math.Max(1, options.Silos),
+        SiloWait = options.SiloWait,
+        Ranges = options.Ranges is null ? null : LayerRanges.Parse(options.Ranges, checkpoint.Config.Layers),
+        KvMemory = options.KvMemory.Bytes,
+        MaxWaiting = options.MaxWaiting,
+        RecoveryTimeout = options.RecoveryTimeout,
+    };
+
+    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ILogger logger)
+    {
+        ITokenizer? tokenizer = TokenizerLoader.Load(options.Model);
+        ChatTemplate? template = null;
+        if (tokenizer is null)
+        {
+            Log.NoTokenizer(logger, options.Model);
+        }
+        else
+        {
+            template = ChatTemplates.Choose(options.Model, checkpoint.Config.Family, tokenizer, options.ChatTemplate, out string reason);
+            Log.ChatTemplate(logger, reason);
+        }
+
+        return new ServedModel(name, checkpoint.Config, tokenizer, template, TimeProvider.System.GetUtcNow());
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "{Assumption}")]
+        public static partial void Assumed(ILogger logger, string assumption);
+
+        [LoggerMessage(2, LogLevel.Information, "{Reason}")]
+        public static partial void ChatTemplate(ILogger logger, string reason);
+
+        [LoggerMessage(3, LogLevel.Warning, "{Model} has no tokenizer: only prompts of token ids are served")]
+        public static partial void NoTokenizer(ILogger logger, string model);
+    }
+}

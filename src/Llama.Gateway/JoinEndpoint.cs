@@ -1,0 +1,25 @@
+using Llama.Grains.Directory;
+using Llama.Grains.Links;
+using Microsoft.AspNetCore.Http.Features;
+
+namespace Llama.Gateway;
+
+/// <summary>Where silos join: turns an HTTP connection into a link.</summary>
+internal static class JoinEndpoint
+{
+    /// <summary>Serves a silo's membership until it ends; a request that is no upgrade to a link is refused.</summary>
+    public static async Task HandleAsync(HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
+    {
+        IHttpUpgradeFeature? upgrade = context.Features.Get<IHttpUpgradeFeature>();
+        if (upgrade is not { IsUpgradableRequest: true } || context.Request.Headers.Upgrade != GatewayConnection.Protocol)
+        {
+            context.Response.StatusCode = StatusCodes.Status426UpgradeRequired;
+            context.Response.Headers.Upgrade = GatewayConnection.Protocol;
+            return;
+        }
+
+        await using Stream stream = await upgrade.UpgradeAsync();
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        await DirectoryLinks.ServeAsync(stream, self, directory, logging.CreateLogger("Llama.Gateway"), ended.Token);
+    }
+}

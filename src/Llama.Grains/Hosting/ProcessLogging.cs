@@ -1,0 +1,21 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Console;
+
+namespace Llama.Grains.Hosting;
+
+/// <summary>How every process of the cluster logs: one line a message to standard output, its level first.</summary>
+public static class ProcessLogging
+{
+    /// <summary>Sets up logging.</summary>
+    /// <param name="logging">What to set up.</param>
+    /// <param name="verbose">Whether details are logged, too.</param>
+    public static ILoggingBuilder AddProcessLogging(this ILoggingBuilder logging, bool verbose) => logging
+        .ClearProviders()
+        .AddSimpleConsole(options =>
+        {
+            options.SingleLine = true;
+            options.ColorBehavior = LoggerColorBehavior.Disabled;
+        })
+        .SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Information)
+        .AddFilter("Microsoft", verbose ? LogLevel.Information : LogLevel.Warning);
+}

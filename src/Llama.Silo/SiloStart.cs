@@ -1,0 +1,47 @@
+using Llama.Grains.Links;
+using Llama.Grains.Settings;
+using Llama.Grains.Stages;
+using Llama.Model.Checkpoints;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Silo;
+
+/// <summary>From options to what a silo is started with.</summary>
+internal static partial class SiloStart
+{
+    /// <summary>Opens the checkpoint once, for its configuration, and says what the silo is.</summary>
+    /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
+    /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
+    public static SiloSettings Settings(SiloOptions options, ILogger logger)
+    {
+        var overrides = new CheckpointOptions { ContextLength = options.Context, RopeFactor = options.RopeFactor };
+        using Checkpoint checkpoint = Checkpoint.Open(options.Model, overrides);
+        foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
+        HostPort listen = HostPort.Parse(options.Listen);
+        Log.Started(logger, options.Name, options.Threads, options.Model);
+        return new SiloSettings
+        {
+            Identity = new LinkIdentity
+            {
+                Name = options.Name,
+                Fingerprint = ModelFingerprint.Of(checkpoint.Config),
+                Key = ClusterKey.Load(options.ClusterKeyFile),
+            },
+            OpenCheckpoint = () => Checkpoint.Open(options.Model, overrides),
+            Profile = NumericProfile.Of(checkpoint),
+            ListenHost = listen.Host,
+            ListenPort = listen.Port ?? 0,
+            Advertise = options.Advertise,
+            Threads = options.Threads,
+        };
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "{Assumption}")]
+        public static partial void Assumed(ILogger logger, string assumption);
+
+        [LoggerMessage(2, LogLevel.Information, "{Silo} computes with {Threads} threads from {Model}")]
+        public static partial void Started(ILogger logger, string silo, int threads, string model);
+    }
+}
