@@ -1,6 +1,6 @@
 namespace Llama.Model.Chat;
 
-/// <summary>A conversation does not fit its template. The message names the message by its index, the role found and the roles allowed.</summary>
+/// <summary>A conversation does not fit its template. The text names the message by its index, the role found and those allowed.</summary>
 public sealed class ChatException : Exception
 {
     /// <summary>A conversation does not fit its template.</summary>

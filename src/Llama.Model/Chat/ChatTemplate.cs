@@ -59,8 +59,9 @@ public abstract class ChatTemplate
     private protected void CheckRole(IReadOnlyList<ChatMessage> messages, int index, params ReadOnlySpan<string> allowed)
     {
         string role = messages[index].Role;
-        if (!allowed.Contains(role))
-            throw new ChatException($"Message {index} has the role '{role}'; the chat template {Name} allows {string.Join(" or ", allowed!)} there.");
+        if (allowed.Contains(role)) return;
+        throw new ChatException(
+            $"Message {index} has the role '{role}'; the chat template {Name} allows {string.Join(" or ", allowed!)} there.");
     }
 
     /// <summary>Checks that user and assistant take turns after an optional system message, and that the user speaks last.</summary>
@@ -73,8 +74,8 @@ public abstract class ChatTemplate
             CheckRole(messages, i, (i - first) % 2 == 0 ? User : Assistant);
         if ((messages.Count - first) % 2 == 0)
         {
-            throw new ChatException(
-                $"The last message, {messages.Count - 1}, has the role '{messages[^1].Role}'; the chat template {Name} needs one of {User} last.");
+            throw new ChatException($"The last message, {messages.Count - 1}, has the role '{messages[^1].Role}'; "
+                + $"the chat template {Name} needs one of {User} last.");
         }
         return first;
     }

@@ -22,7 +22,7 @@ public static class ChatTemplates
     /// <summary>The template of a name.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="tokenizer">The tokenizer it writes with.</param>
-    /// <exception cref="ArgumentException">There is no template of that name, or the tokenizer lacks a special token that it needs.</exception>
+    /// <exception cref="ArgumentException">No template has that name, or the tokenizer lacks a special token that it needs.</exception>
     public static ChatTemplate Create(string name, ITokenizer tokenizer) => name switch
     {
         Llama2 or CodeLlama => new Llama2Template(name, tokenizer),
@@ -33,8 +33,8 @@ public static class ChatTemplates
     };
 
     /// <summary>
-    /// Chooses the template of a checkpoint: what the option says, else what <c>chat_template.jinja</c> or <c>tokenizer_config.json</c> has,
-    /// else the family's if the folder's name says that the model is an instruct model, else the plain one.
+    /// Chooses the template of a checkpoint: what the option says, else what <c>chat_template.jinja</c> or
+    /// <c>tokenizer_config.json</c> has, else the family's if the folder's name calls the model instruct or chat, else the plain one.
     /// </summary>
     /// <param name="folder">The checkpoint's folder.</param>
     /// <param name="family">The member of the family.</param>

@@ -3,7 +3,7 @@ using System.Text;
 namespace Llama.Model.Tokenization;
 
 /// <summary>
-/// Byte-level byte-pair encoding with Llama 3's pattern, as tiktoken does it: the text is cut by the pattern, and in each piece bytes merge.
+/// Byte-level byte-pair encoding with Llama 3's pattern, as tiktoken does it: the pattern cuts the text, and in each piece bytes merge.
 /// Tokens are kept as strings in which a character below U+0100 stands for a byte.
 /// </summary>
 internal sealed class ByteLevelTokenizer : BytePairTokenizer
@@ -16,7 +16,7 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
     /// <param name="vocabulary">The tokens.</param>
     /// <param name="pieces">The ordinary tokens, by their bytes as characters; all 256 single bytes are among them.</param>
     /// <param name="merges">How they merge.</param>
-    /// <param name="wholePiecesFirst">Whether a piece of text that is a token is taken as it is, even where merges would not lead to it.</param>
+    /// <param name="wholePiecesFirst">Whether a piece that is a token is taken as it is, even where merges would not lead to it.</param>
     public ByteLevelTokenizer(Vocabulary vocabulary, Dictionary<string, int> pieces, MergeTable merges, bool wholePiecesFirst)
         : base(vocabulary)
     {

@@ -1,6 +1,6 @@
 namespace Llama.Model.Tokenization;
 
-/// <summary>What SentencePiece's and tiktoken's byte-pair tokenizers have in common: the vocabulary and the names of tokens in a text.</summary>
+/// <summary>What SentencePiece's and tiktoken's byte-pair tokenizers share: the vocabulary and the names of tokens in a text.</summary>
 internal abstract class BytePairTokenizer : ITokenizer
 {
     private readonly Vocabulary vocabulary;

@@ -12,8 +12,8 @@ internal sealed class ByteTokens(string file)
     /// <summary>The byte that a name stands for, or null when it is none of theirs.</summary>
     public static byte? Parse(string name)
     {
-        bool parsed = byte.TryParse(name.AsSpan(Math.Min(3, name.Length)).TrimEnd('>'), NumberStyles.AllowHexSpecifier, null, out byte value);
-        return parsed && name == Name(value) ? value : null;
+        ReadOnlySpan<char> digits = name.AsSpan(Math.Min(3, name.Length)).TrimEnd('>');
+        return byte.TryParse(digits, NumberStyles.AllowHexSpecifier, null, out byte value) && name == Name(value) ? value : null;
     }
 
     /// <summary>Notes a token.</summary>

@@ -32,7 +32,8 @@ internal readonly struct JsonField
         get
         {
             if (value.ValueKind != JsonValueKind.Object) throw Wrong("an object");
-            return new JsonField(file, path.Length == 0 ? name : $"{path}.{name}", value.TryGetProperty(name, out JsonElement member) ? member : default);
+            value.TryGetProperty(name, out JsonElement member);
+            return new JsonField(file, path.Length == 0 ? name : $"{path}.{name}", member);
         }
     }
 

@@ -29,10 +29,6 @@ internal sealed class MergeTable(Dictionary<(int Left, int Right), int> results,
         return new MergeTable(results, ranks);
     }
 
-    /// <summary>The symbol that one character starts as.</summary>
-    public static int SymbolOf(Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces, ReadOnlySpan<char> character, Rune rune) =>
-        pieces.TryGetValue(character, out int id) ? id : ~rune.Value;
-
     /// <summary>What two neighbouring symbols become.</summary>
     /// <param name="left">The left symbol.</param>
     /// <param name="right">The right symbol.</param>

@@ -99,7 +99,8 @@ internal sealed class SentencePieceModel
         if (!special.TryGetValue(beginOfTextPiece, out int beginOfText))
             throw new CheckpointException($"{file} has no control piece '{beginOfTextPiece}', its begin-of-text token.");
         var vocabulary = new Vocabulary { TokenBytes = tokenBytes, Special = special, BeginOfText = beginOfText };
-        var spaces = new SpaceRules(addDummyPrefix ? SpacePrefix.Always : SpacePrefix.Never, PrefixBeforeSpace: true, removeExtraWhitespaces);
+        SpacePrefix prefix = addDummyPrefix ? SpacePrefix.Always : SpacePrefix.Never;
+        var spaces = new SpaceRules(prefix, PrefixBeforeSpace: true, removeExtraWhitespaces);
         MergeTable merges = MergeTable.FromPieces(normal, RanksByScore());
         return new SentencePieceTokenizer(vocabulary, normal, merges, byteTokens.All(), spaces, userDefined);
     }

@@ -70,7 +70,7 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
             // A lone surrogate decodes as U+FFFD, which must not be looked up by the surrogate itself.
             Rune.DecodeFromUtf16(text, out Rune rune, out int length);
             ReadOnlySpan<char> character = rune == Rune.ReplacementChar ? "\uFFFD" : text[..length];
-            symbols[count++] = MergeTable.SymbolOf(pieces, character, rune);
+            symbols[count++] = pieces.TryGetValue(character, out int id) ? id : ~rune.Value;
             text = text[length..];
         }
     }

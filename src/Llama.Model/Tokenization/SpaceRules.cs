@@ -17,8 +17,8 @@ internal enum SpacePrefix
 
 /// <summary>How SentencePiece turns the spaces of a text into U+2581, which is what its pieces contain.</summary>
 /// <param name="Prefix">Where a space is added.</param>
-/// <param name="PrefixBeforeSpace">Whether one is added where the text begins with a space, too: SentencePiece does, Metaspace does not.</param>
-/// <param name="Collapse">SentencePiece's <c>remove_extra_whitespaces</c>: runs of spaces become one, and those at both ends vanish.</param>
+/// <param name="PrefixBeforeSpace">Whether one is added even before a space: SentencePiece does, Metaspace does not.</param>
+/// <param name="Collapse">SentencePiece's <c>remove_extra_whitespaces</c>: runs of spaces become one, those at both ends none.</param>
 internal readonly record struct SpaceRules(SpacePrefix Prefix, bool PrefixBeforeSpace, bool Collapse)
 {
     /// <summary>U+2581, which stands for a space.</summary>

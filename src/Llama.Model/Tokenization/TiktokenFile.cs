@@ -12,7 +12,8 @@ namespace Llama.Model.Tokenization;
 internal static class TiktokenFile
 {
     /// <summary>Whether a file's content can be this format: it begins with a base64 digit, as a SentencePiece model cannot.</summary>
-    public static bool Recognises(ReadOnlySpan<byte> content) => char.IsAsciiLetterOrDigit((char)content[0]) || content[0] is (byte)'+' or (byte)'/';
+    public static bool Recognises(ReadOnlySpan<byte> content) =>
+        char.IsAsciiLetterOrDigit((char)content[0]) || content[0] is (byte)'+' or (byte)'/';
 
     /// <summary>Reads a tokenizer.</summary>
     /// <param name="content">The file's content.</param>
@@ -40,6 +41,8 @@ internal static class TiktokenFile
         var tokens = new List<byte[]>();
         pieces = [];
         int lineNumber = 0;
+        string Where() => $"{file}, line {lineNumber}";
+
         foreach (Range range in content.Split((byte)'\n'))
         {
             lineNumber++;
@@ -48,16 +51,16 @@ internal static class TiktokenFile
 
             int space = line.IndexOf((byte)' ');
             if (space < 1 || !Utf8Parser.TryParse(line[(space + 1)..], out int rank, out int used) || space + 1 + used != line.Length)
-                throw new CheckpointException($"{file}, line {lineNumber} is {Quote(line)}; expected a token in base64, a space and its rank.");
+                throw new CheckpointException($"{Where()} is {Quote(line)}; expected a token in base64, a space and its rank.");
             if (rank != tokens.Count)
-                throw new CheckpointException($"{file}, line {lineNumber} has rank {rank}; expected {tokens.Count}, as ranks count up from 0.");
+                throw new CheckpointException($"{Where()} has rank {rank}; expected {tokens.Count}, as ranks count up from 0.");
             if (rank == Vocabulary.MaxSize - Llama3SpecialTokens.Count)
                 throw new CheckpointException($"{file} has more than {rank} tokens, more than is supported.");
 
             byte[] token = Decode(line[..space]) ?? throw new CheckpointException(
-                $"{file}, line {lineNumber}: {Quote(line[..space])} is not base64 of 1 to {Vocabulary.MaxTokenLength} bytes.");
+                $"{Where()}: {Quote(line[..space])} is not base64 of 1 to {Vocabulary.MaxTokenLength} bytes.");
             if (!pieces.TryAdd(Encoding.Latin1.GetString(token), rank))
-                throw new CheckpointException($"{file}, line {lineNumber} has the token {Quote(line[..space])} again; expected each once.");
+                throw new CheckpointException($"{Where()} has the token {Quote(line[..space])} again; expected each once.");
             tokens.Add(token);
         }
         return tokens;

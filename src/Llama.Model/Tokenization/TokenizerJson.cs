@@ -45,13 +45,15 @@ internal sealed class TokenizerJson
     public static ITokenizer Read(byte[] content, string file)
     {
         var json = new TokenizerJson(JsonField.Parse(content, file), file);
-        return json.preTokenizers.Any(component => component["type"].Text() == "ByteLevel") ? json.CreateByteLevel() : json.CreateSentencePiece();
+        bool byteLevel = json.preTokenizers.Any(component => component["type"].Text() == "ByteLevel");
+        return byteLevel ? json.CreateByteLevel() : json.CreateSentencePiece();
     }
 
     private static List<JsonField> Components(JsonField component, string list)
     {
         if (component.IsMissing) return [];
-        return component["type"].Text() == "Sequence" ? [.. component[list].Items().SelectMany(item => Components(item, list))] : [component];
+        if (component["type"].Text() != "Sequence") return [component];
+        return [.. component[list].Items().SelectMany(item => Components(item, list))];
     }
 
     private static bool IsEmptyText(JsonField field) => field.IsMissing || field.Text().Length == 0;
@@ -126,7 +128,7 @@ internal sealed class TokenizerJson
     private Vocabulary CreateVocabulary(byte[][] tokenBytes)
     {
         if (!special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int beginOfText) && !special.TryGetValue("<s>", out beginOfText))
-            throw new CheckpointException($"{file}: added_tokens has no special {Llama3SpecialTokens.BeginOfText} or <s>, the begin-of-text token.");
+            throw new CheckpointException($"{file}: added_tokens has no special {Llama3SpecialTokens.BeginOfText} or <s>.");
         return new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = added, BeginOfText = beginOfText };
     }
 
@@ -144,7 +146,8 @@ internal sealed class TokenizerJson
     private bool IsAdded(string name) => added.ContainsKey(name) || addedNormalized.ContainsKey(name);
 
     private Dictionary<string, int> OrdinaryPieces(Func<string, string> textOf) =>
-        vocab.Where(token => !special.ContainsKey(token.Key) && !IsAdded(token.Key)).ToDictionary(token => textOf(token.Key), token => token.Value);
+        vocab.Where(token => !special.ContainsKey(token.Key) && !IsAdded(token.Key))
+            .ToDictionary(token => textOf(token.Key), token => token.Value);
 
     // A merge has the rank of the first one that gives the same token. Files made from a tokenizer.model list every way to split a token,
     // and there the token alone decides.
@@ -181,8 +184,8 @@ internal sealed class TokenizerJson
             case "| Metaspace" when preTokenizers[0]["replacement"].Text() == "\u2581":
                 return new SpaceRules(ReadMetaspacePrefix(preTokenizers[0]), PrefixBeforeSpace: false, Collapse: false);
             default:
-                throw new CheckpointException($"{file}: normalizer | pre_tokenizer are {found}; supported are 'Prepend, Replace |' and 'Replace |' "
-                    + "of spaces by U+2581, '| Metaspace' with U+2581, and '| Split, ByteLevel' with Llama 3's pattern.");
+                throw new CheckpointException($"{file}: normalizer | pre_tokenizer are {found}; supported are "
+                    + "'Prepend, Replace |' and 'Replace |' of spaces by U+2581, '| Metaspace' with U+2581, and '| Split, ByteLevel'.");
         }
     }
 
@@ -208,7 +211,10 @@ internal sealed class TokenizerJson
     {
         string found = Describe();
         if (found != "| Split, ByteLevel")
-            throw new CheckpointException($"{file}: normalizer | pre_tokenizer are {found}; supported with ByteLevel is '| Split, ByteLevel'.");
+        {
+            throw new CheckpointException(
+                $"{file}: normalizer | pre_tokenizer are {found}; supported with ByteLevel is '| Split, ByteLevel'.");
+        }
         (JsonField split, JsonField byteLevel) = (preTokenizers[0], preTokenizers[1]);
         if (split["pattern"]["Regex"].Text() != Llama3Splitter.Pattern)
             throw split["pattern"]["Regex"].Wrong($"Llama 3's pattern {Llama3Splitter.Pattern}");

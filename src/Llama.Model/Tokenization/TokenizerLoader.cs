@@ -15,14 +15,16 @@ public static class TokenizerLoader
     /// </summary>
     /// <param name="folder">The checkpoint's folder.</param>
     /// <returns>The tokenizer, or null when the folder has neither file.</returns>
-    /// <exception cref="CheckpointException">The file cannot be read, is malformed, or asks for something that is not supported.</exception>
+    /// <exception cref="CheckpointException">The file cannot be read, is malformed, or asks for what is not supported.</exception>
     public static ITokenizer? Load(string folder)
     {
         string model = Path.Combine(folder, "tokenizer.model");
         if (File.Exists(model))
         {
             byte[] content = SmallFile.Read(model, MaxModelBytes);
-            return TiktokenFile.Recognises(content) ? TiktokenFile.Read(content, model) : SentencePieceModel.Read(content, model).CreateTokenizer();
+            return TiktokenFile.Recognises(content)
+                ? TiktokenFile.Read(content, model)
+                : SentencePieceModel.Read(content, model).CreateTokenizer();
         }
 
         string json = Path.Combine(folder, "tokenizer.json");

@@ -24,7 +24,8 @@ public class ChatTemplatesTests
     [Fact]
     public void Choose_UnknownOption_ListsAllowedOnes()
     {
-        var exception = Assert.Throws<ArgumentException>(() => ChatTemplates.Choose(".", LlamaFamily.Llama2, SentencePiece, "chatml", out _));
+        var exception = Assert.Throws<ArgumentException>(
+            () => ChatTemplates.Choose(".", LlamaFamily.Llama2, SentencePiece, "chatml", out _));
         Assert.Equal("'chatml' is no chat template; allowed are llama2, codellama, codellama-70b, llama3, plain.", exception.Message);
     }
 
@@ -46,14 +47,18 @@ public class ChatTemplatesTests
         using var folder = new TemporaryFolder();
         ITokenizer tokenizer = family == LlamaFamily.Llama3 ? Tiktoken : SentencePiece;
         File.WriteAllText(folder["tokenizer_config.json"], $$"""{ "chat_template": "{{text}}" }""");
-        AssertChosen(folder.Path, family, tokenizer, expected, $"The chat template is {expected}, recognised in {folder["tokenizer_config.json"]}.");
+        string reason = $"The chat template is {expected}, recognised in {folder["tokenizer_config.json"]}.";
+        AssertChosen(folder.Path, family, tokenizer, expected, reason);
 
-        File.WriteAllText(folder["tokenizer_config.json"], $$"""{ "chat_template": [{ "name": "tools", "template": "x" }, { "name": "default", "template": "{{text}}" }] }""");
-        Assert.Equal(expected, ChatTemplates.Choose(folder.Path, family, tokenizer, null, out _).Name);
+        File.WriteAllText(folder["tokenizer_config.json"], $$"""
+            { "chat_template": [{ "name": "tools", "template": "x" }, { "name": "default", "template": "{{text}}" }] }
+            """);
+        AssertChosen(folder.Path, family, tokenizer, expected, reason);
 
         File.WriteAllText(folder["tokenizer_config.json"], "{}");
         File.WriteAllText(folder["chat_template.jinja"], text);
-        AssertChosen(folder.Path, family, tokenizer, expected, $"The chat template is {expected}, recognised in {folder["chat_template.jinja"]}.");
+        reason = $"The chat template is {expected}, recognised in {folder["chat_template.jinja"]}.";
+        AssertChosen(folder.Path, family, tokenizer, expected, reason);
     }
 
     [Fact]
@@ -93,8 +98,11 @@ public class ChatTemplatesTests
         Assert.Equal("plain", ChatTemplates.Choose(TestPaths.TinyStories, LlamaFamily.Llama2, SentencePiece, null, out _).Name);
 
     [Fact]
-    public void Choose_RealConfigurationOfLlama3_IsRecognised() => Assert.Equal(
-        "llama3", ChatTemplates.Choose(TestTokenizers.Real("llama3"), LlamaFamily.Llama3, TestTokenizers.Get("llama3/tokenizer.model"), null, out _).Name);
+    public void Choose_RealConfigurationOfLlama3_IsRecognised()
+    {
+        ITokenizer tokenizer = TestTokenizers.Get("llama3/tokenizer.model");
+        Assert.Equal("llama3", ChatTemplates.Choose(TestTokenizers.Real("llama3"), LlamaFamily.Llama3, tokenizer, null, out _).Name);
+    }
 
     [Theory]
     [InlineData("{", "is not well-formed JSON")]
@@ -103,7 +111,8 @@ public class ChatTemplatesTests
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["tokenizer_config.json"], json);
-        var exception = Assert.Throws<CheckpointException>(() => ChatTemplates.Choose(folder.Path, LlamaFamily.Llama2, SentencePiece, null, out _));
+        var exception = Assert.Throws<CheckpointException>(
+            () => ChatTemplates.Choose(folder.Path, LlamaFamily.Llama2, SentencePiece, null, out _));
         Assert.StartsWith(folder["tokenizer_config.json"], exception.Message, StringComparison.Ordinal);
         Assert.Contains(message, exception.Message, StringComparison.Ordinal);
     }

@@ -62,7 +62,8 @@ public class ByteLevelTokenizerTests
     public void Encode_SpecialName_IsTokenOnlyWhenParsed(string name)
     {
         ITokenizer tokenizer = TestTokenizers.Get(name);
-        Assert.Equal([128006, 882, 128007, 271, 9906, 128009], tokenizer.Encode("<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|>", true));
+        const string Text = "<|start_header_id|>user<|end_header_id|>\n\nHello<|eot_id|>";
+        Assert.Equal([128006, 882, 128007, 271, 9906, 128009], tokenizer.Encode(Text, parseSpecial: true));
         IReadOnlyList<int> plain = tokenizer.Encode("hi<|eot_id|>");
         Assert.All(plain, id => Assert.True(id < 128000));
         Assert.Equal("hi<|eot_id|>", tokenizer.Decode(plain));

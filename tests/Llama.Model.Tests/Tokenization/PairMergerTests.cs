@@ -27,7 +27,8 @@ public class PairMergerTests
         List<string> parts = [.. text.Select(c => c.ToString())];
         while (true)
         {
-            int[] candidates = [.. Enumerable.Range(0, Math.Max(0, parts.Count - 1)).Where(i => pieces.ContainsKey(parts[i] + parts[i + 1]))];
+            IEnumerable<int> places = Enumerable.Range(0, Math.Max(0, parts.Count - 1));
+            int[] candidates = [.. places.Where(i => pieces.ContainsKey(parts[i] + parts[i + 1]))];
             if (candidates.Length == 0) return [.. parts.Select(part => pieces.TryGetValue(part, out int id) ? id : ~part[0])];
             int best = candidates.MinBy(i => ranks[pieces[parts[i] + parts[i + 1]]]);
             parts[best] += parts[best + 1];
@@ -43,5 +44,6 @@ public class PairMergerTests
         return pieces;
     }
 
-    private static string RandomText(Random random, int length) => string.Concat(Enumerable.Range(0, length).Select(_ => "abc"[random.Next(3)]));
+    private static string RandomText(Random random, int length) =>
+        string.Concat(Enumerable.Range(0, length).Select(_ => "abc"[random.Next(3)]));
 }

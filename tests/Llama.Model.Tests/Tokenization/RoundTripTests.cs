@@ -18,7 +18,10 @@ public class RoundTripTests
     private static readonly Arbitrary<string> Texts = Arb.From(Runes.ArrayOf().Select(runes => string.Concat(runes)));
 
     public static TheoryData<string> LosslessTokenizers =>
-        ["llama2/tokenizer.model", "llama2/tokenizer.json", "llama2/converted", "llama3/tokenizer.model", "llama3/tokenizer.json", "small-tiktoken"];
+    [
+        "llama2/tokenizer.model", "llama2/tokenizer.json", "llama2/converted",
+        "llama3/tokenizer.model", "llama3/tokenizer.json", "small-tiktoken",
+    ];
 
     [Theory]
     [MemberData(nameof(LosslessTokenizers))]
@@ -81,5 +84,6 @@ public class RoundTripTests
     private static void Check(Func<string, bool> property) =>
         Prop.ForAll(Texts, property).Check(Config.QuickThrowOnFailure.WithMaxTest(500).WithEndSize(200).WithReplay(19991231, 7));
 
-    private static bool HasWholeCharacters(string part) => part.Length == 0 || !(char.IsLowSurrogate(part[0]) || char.IsHighSurrogate(part[^1]));
+    private static bool HasWholeCharacters(string part) =>
+        part.Length == 0 || !(char.IsLowSurrogate(part[0]) || char.IsHighSurrogate(part[^1]));
 }

@@ -32,7 +32,8 @@ public class SentencePieceModelTests
         AssertRefused(new SentencePieceBytes().Piece("<0xaa>", 0, SentencePieceBytes.Byte).Trainer(), "byte token 259 is '<0xaa>'");
 
     [Fact]
-    public void Read_PieceTwice_NamesPiece() => AssertRefused(new SentencePieceBytes().Pieces("a", "b", "a").Trainer(), "piece 261 is 'a' again");
+    public void Read_PieceTwice_NamesPiece() =>
+        AssertRefused(new SentencePieceBytes().Pieces("a", "b", "a").Trainer(), "piece 261 is 'a' again");
 
     [Fact]
     public void Read_EmptyPiece_NamesPiece() => AssertRefused(new SentencePieceBytes().Pieces("").Trainer(), "piece 259 has 0 characters");
@@ -47,7 +48,7 @@ public class SentencePieceModelTests
 
     [Fact]
     public void Read_OtherBeginOfText_NamesPiece() => AssertRefused(
-        new SentencePieceBytes().Message(2, [.. SentencePieceBytes.Varint(3, 2), .. SentencePieceBytes.Varint(35, 1), .. SentencePieceBytes.Text(46, "[B]")]),
+        new SentencePieceBytes().Trainer().Message(2, SentencePieceBytes.Text(46, "[B]")),
         "no control piece '[B]'");
 
     [Theory]
@@ -58,9 +59,12 @@ public class SentencePieceModelTests
     [InlineData(new byte[] { 0x08, 0x01 }, "field 1 has wire type 0, expected 2")]
     [InlineData(new byte[] { 0x23, 0x24 }, "field 4 has wire type 3")]
     [InlineData(new byte[] { 0x02, 0x00 }, "field number 0")]
-    [InlineData(new byte[] { 0x0A, 0x04, 0x0A, 0x02, 0xC3, 0x28 }, "piece 0 is not a well-formed SentencePiece model: field 1 is not valid UTF-8")]
-    public void Read_MalformedProtobuf_SaysWhat(byte[] content, string message) =>
-        Assert.Contains(message, Assert.Throws<CheckpointException>(() => SentencePieceModel.Read(content, "x.model")).Message, StringComparison.Ordinal);
+    [InlineData(new byte[] { 0x0A, 0x04, 0x0A, 0x02, 0xC3, 0x28 }, "piece 0 is not a well-formed SentencePiece model: field 1")]
+    public void Read_MalformedProtobuf_SaysWhat(byte[] content, string message)
+    {
+        var exception = Assert.Throws<CheckpointException>(() => SentencePieceModel.Read(content, "x.model"));
+        Assert.Contains(message, exception.Message, StringComparison.Ordinal);
+    }
 
     private static void AssertRefused(SentencePieceBytes model, string message)
     {

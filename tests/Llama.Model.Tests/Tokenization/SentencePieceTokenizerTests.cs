@@ -81,15 +81,16 @@ public class SentencePieceTokenizerTests
     [Fact]
     public void Encode_UserDefinedPiece_IsTakenBeforeMerges()
     {
-        SentencePieceBytes model = new SentencePieceBytes().Pieces("ab", "a", "b", "c", "bca").Piece("bc", 0, SentencePieceBytes.UserDefined);
-        ITokenizer tokenizer = Tokenizer(model);
+        SentencePieceBytes model = new SentencePieceBytes().Pieces("ab", "a", "b", "c", "bca");
+        ITokenizer tokenizer = Tokenizer(model.Piece("bc", 0, SentencePieceBytes.UserDefined));
         Assert.Equal([First + 1, First + 5, First + 1], tokenizer.Encode("abca"));
         Assert.Equal("abca", tokenizer.Decode(tokenizer.Encode("abca")));
         Assert.Equal(First + 5, tokenizer.FindSpecial("bc"));
     }
 
     [Fact]
-    public void Encode_ByteName_IsPlainText() => Assert.Equal("<0x41>".Select(c => 3 + c), Tokenizer(new SentencePieceBytes()).Encode("<0x41>"));
+    public void Encode_ByteName_IsPlainText() =>
+        Assert.Equal("<0x41>".Select(c => 3 + c), Tokenizer(new SentencePieceBytes()).Encode("<0x41>"));
 
     [Fact]
     public void Encode_SpecialName_IsTokenOnlyWhenParsed()

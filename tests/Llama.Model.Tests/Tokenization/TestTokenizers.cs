@@ -56,7 +56,8 @@ internal static class TestTokenizers
     /// <summary>A tiktoken file of the 256 bytes and some longer tokens, from id 256 on.</summary>
     public static string SmallTiktoken(params string[] tokens)
     {
-        IEnumerable<byte[]> all = Enumerable.Range(0, 256).Select(value => new[] { (byte)value }).Concat(tokens.Select(Encoding.UTF8.GetBytes));
+        IEnumerable<byte[]> bytes = Enumerable.Range(0, 256).Select(value => new[] { (byte)value });
+        IEnumerable<byte[]> all = bytes.Concat(tokens.Select(Encoding.UTF8.GetBytes));
         return string.Concat(all.Select((token, rank) => $"{Convert.ToBase64String(token)} {rank}\n"));
     }
 

@@ -111,7 +111,7 @@ public class TokenizerJsonTests
         string[] path = field.Split('.');
         JsonObject parent = path.Length == 2 ? json[path[0]]!.AsObject() : json;
         parent[path[^1]] = "PLACEHOLDER";
-        AssertRefused(Encoding.UTF8.GetString(SentencePieceJson.Write(json)).Replace("\"PLACEHOLDER\"", value, StringComparison.Ordinal), message);
+        AssertRefused(json.ToJsonString().Replace("\"PLACEHOLDER\"", value, StringComparison.Ordinal), message);
     }
 
     [Fact]
@@ -131,7 +131,8 @@ public class TokenizerJsonTests
     }
 
     [Fact]
-    public void Read_CharacterThatIsNoByte_NamesToken() => AssertRefused(ByteLevel(["日"], []).ToJsonString(), "has '日', in which a character stands for no byte");
+    public void Read_CharacterThatIsNoByte_NamesToken() =>
+        AssertRefused(ByteLevel(["日"], []).ToJsonString(), "has '日', in which a character stands for no byte");
 
     [Theory]
     [InlineData("[]", "the file's content is []; expected an object")]
@@ -151,7 +152,13 @@ public class TokenizerJsonTests
     {
         JsonObject json = Small();
         json["normalizer"] = null;
-        json["pre_tokenizer"] = new JsonObject { ["type"] = "Metaspace", ["replacement"] = "\u2581", ["prepend_scheme"] = scheme, ["split"] = false };
+        json["pre_tokenizer"] = new JsonObject
+        {
+            ["type"] = "Metaspace",
+            ["replacement"] = "\u2581",
+            ["prepend_scheme"] = scheme,
+            ["split"] = false,
+        };
         return json;
     }
 

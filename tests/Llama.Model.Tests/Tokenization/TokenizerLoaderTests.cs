@@ -56,8 +56,8 @@ public class TokenizerLoaderTests
         using var folder = new TemporaryFolder();
         using (FileStream stream = File.Create(folder[name]))
             stream.SetLength(length);
-        Assert.StartsWith(
-            $"{folder[name]} has {length} bytes", Assert.Throws<CheckpointException>(() => TokenizerLoader.Load(folder.Path)).Message, StringComparison.Ordinal);
+        var exception = Assert.Throws<CheckpointException>(() => TokenizerLoader.Load(folder.Path));
+        Assert.StartsWith($"{folder[name]} has {length} bytes", exception.Message, StringComparison.Ordinal);
     }
 
     [Theory]
