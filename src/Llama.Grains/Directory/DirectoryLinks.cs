@@ -28,7 +28,7 @@ public static partial class DirectoryLinks
                 deadline.CancelAfter(Handshake.Deadline);
                 await Handshake.AnswerAsync(stream, self, deadline.Token).ConfigureAwait(false);
                 await Handshake.AcceptAsync(stream, deadline.Token).ConfigureAwait(false);
-                member = await Frames.ReadAsync<Member>(stream, FrameKind.Join, deadline.Token).ConfigureAwait(false);
+                member = await Frames.ReadJsonAsync<Member>(stream, FrameKind.Join, deadline.Token).ConfigureAwait(false);
                 try
                 {
                     lease = directory.Join(member);
@@ -70,7 +70,7 @@ public static partial class DirectoryLinks
         {
             deadline.CancelAfter(Handshake.Deadline);
             await Handshake.DialAsync(stream, self, new LinkTarget(LinkPurpose.Join), deadline.Token).ConfigureAwait(false);
-            await Frames.SendAsync(stream, FrameKind.Join, member, deadline.Token).ConfigureAwait(false);
+            await Frames.SendJsonAsync(stream, FrameKind.Join, member, deadline.Token).ConfigureAwait(false);
             (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, Frames.MaxControlBytes, deadline.Token).ConfigureAwait(false);
             Frames.Expect(kind, FrameKind.Accepted, payload);
         }

@@ -45,7 +45,7 @@ public sealed class GrainLink : IAsyncDisposable
         {
             while (true)
             {
-                GrainCall call = await Frames.ReadAsync<GrainCall>(stream, FrameKind.Call, cancellationToken).ConfigureAwait(false);
+                GrainCall call = await Frames.ReadJsonAsync<GrainCall>(stream, FrameKind.Call, cancellationToken).ConfigureAwait(false);
                 await places.WaitAsync(cancellationToken).ConfigureAwait(false);
                 calls[call.Id] = AnswerAsync(call);
             }
@@ -77,7 +77,7 @@ public sealed class GrainLink : IAsyncDisposable
                 await sending.WaitAsync(ended.Token).ConfigureAwait(false);
                 try
                 {
-                    await Frames.SendAsync(stream, FrameKind.Reply, reply, ended.Token).ConfigureAwait(false);
+                    await Frames.SendJsonAsync(stream, FrameKind.Reply, reply, ended.Token).ConfigureAwait(false);
                 }
                 finally
                 {
@@ -129,7 +129,7 @@ public sealed class GrainLink : IAsyncDisposable
             await sending.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                await Frames.SendAsync(stream, FrameKind.Call, call, cancellationToken).ConfigureAwait(false);
+                await Frames.SendJsonAsync(stream, FrameKind.Call, call, cancellationToken).ConfigureAwait(false);
             }
             finally
             {
@@ -157,7 +157,7 @@ public sealed class GrainLink : IAsyncDisposable
         {
             while (true)
             {
-                GrainReply reply = await Frames.ReadAsync<GrainReply>(stream, FrameKind.Reply, closing.Token).ConfigureAwait(false);
+                GrainReply reply = await Frames.ReadJsonAsync<GrainReply>(stream, FrameKind.Reply, closing.Token).ConfigureAwait(false);
                 if (!waiting.TryGetValue(reply.Id, out TaskCompletionSource<JsonElement?>? call)) continue;
                 if (reply.Error is null) call.TrySetResult(reply.Result);
                 else call.TrySetException(new GrainCallException(reply.Error));

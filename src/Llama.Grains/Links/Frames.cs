@@ -85,7 +85,7 @@ public static class Frames
     }
 
     /// <summary>Sends a message as JSON.</summary>
-    public static ValueTask SendAsync<T>(Stream stream, FrameKind kind, T message, CancellationToken cancellationToken) =>
+    public static ValueTask SendJsonAsync<T>(Stream stream, FrameKind kind, T message, CancellationToken cancellationToken) =>
         SendAsync(stream, kind, JsonSerializer.SerializeToUtf8Bytes(message, JsonSerializerOptions.Web), cancellationToken);
 
     /// <summary>Reads what comes before a payload.</summary>
@@ -120,7 +120,7 @@ public static class Frames
     /// <summary>Reads a JSON message of one kind.</summary>
     /// <exception cref="LinkException">Another kind came, a refusal with its reason, or JSON that is no such message.</exception>
     /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
-    public static async ValueTask<T> ReadAsync<T>(Stream stream, FrameKind expected, CancellationToken cancellationToken)
+    public static async ValueTask<T> ReadJsonAsync<T>(Stream stream, FrameKind expected, CancellationToken cancellationToken)
     {
         (FrameKind kind, byte[] payload) = await ReadAsync(stream, MaxControlBytes, cancellationToken).ConfigureAwait(false);
         Expect(kind, expected, payload);

@@ -22,12 +22,12 @@ public static class Handshake
     {
         ArgumentNullException.ThrowIfNull(self);
         var hello = new Hello(LinkIdentity.ProtocolVersion, self.Name, self.Fingerprint, Nonce(), target);
-        await Frames.SendAsync(stream, FrameKind.Hello, hello, cancellationToken).ConfigureAwait(false);
-        Welcome welcome = await Frames.ReadAsync<Welcome>(stream, FrameKind.Welcome, cancellationToken).ConfigureAwait(false);
+        await Frames.SendJsonAsync(stream, FrameKind.Hello, hello, cancellationToken).ConfigureAwait(false);
+        Welcome welcome = await Frames.ReadJsonAsync<Welcome>(stream, FrameKind.Welcome, cancellationToken).ConfigureAwait(false);
         if (!Proves(welcome.Proof, self.Key, "listener", hello, welcome.Name, welcome.Nonce))
             throw new LinkException($"'{welcome.Name}' did not prove that it has this cluster's key.");
         var proof = new DiallerProof(Prove(self.Key, "dialler", hello, welcome.Name, welcome.Nonce));
-        await Frames.SendAsync(stream, FrameKind.Proof, proof, cancellationToken).ConfigureAwait(false);
+        await Frames.SendJsonAsync(stream, FrameKind.Proof, proof, cancellationToken).ConfigureAwait(false);
         (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, Frames.MaxControlBytes, cancellationToken).ConfigureAwait(false);
         Frames.Expect(kind, FrameKind.Accepted, payload);
         return welcome.Name;
@@ -42,14 +42,14 @@ public static class Handshake
         Stream stream, LinkIdentity self, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(self);
-        Hello hello = await Frames.ReadAsync<Hello>(stream, FrameKind.Hello, cancellationToken).ConfigureAwait(false);
+        Hello hello = await Frames.ReadJsonAsync<Hello>(stream, FrameKind.Hello, cancellationToken).ConfigureAwait(false);
         string? fault = Fault(hello, self);
         if (fault is null)
         {
             string nonce = Nonce();
             string proof = Prove(self.Key, "listener", hello, self.Name, nonce);
-            await Frames.SendAsync(stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
-            DiallerProof answer = await Frames.ReadAsync<DiallerProof>(stream, FrameKind.Proof, cancellationToken).ConfigureAwait(false);
+            await Frames.SendJsonAsync(stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
+            DiallerProof answer = await Frames.ReadJsonAsync<DiallerProof>(stream, FrameKind.Proof, cancellationToken).ConfigureAwait(false);
             if (Proves(answer.Proof, self.Key, "dialler", hello, self.Name, nonce)) return (hello.Name, hello.Target);
             fault = $"'{hello.Name}' did not prove that it has the key of this cluster.";
         }
