@@ -66,14 +66,10 @@ internal static partial class GatewayHost
         }
 
         WebApplication application = builder.Build();
+        if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
         application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
         ParentWatch.Start(application.Lifetime.StopApplication);
-
-        if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
-
-        // The grain starts to plan when it is made, not when the first client comes.
-        application.Services.GetRequiredService<IGatewayGrain>();
         return application;
     }
 
