@@ -4,10 +4,14 @@ namespace Llama.Model.Sampling;
 
 /// <summary>
 /// Draws one token from a vocabulary of logits. Everything is computed in one fixed order from the logits and the given number, so the
-/// same logits always draw the same token. Not thread-safe: it keeps its buffers.
+/// same logits always draw the same token. A model whose numbers have overflowed must not take others' sequences down with its own: a
+/// logit that is not a number counts as the least there is, and all are kept within ±1e30, so that no sum or difference is infinite.
+/// Not thread-safe: it keeps its buffers.
 /// </summary>
 internal sealed unsafe class Sampler : IDisposable
 {
+    private const float Bound = 1e30f;
+
     private readonly int vocabSize;
     private readonly NativeBuffer weights;
     private readonly RankedTokens ranked;
@@ -21,32 +25,34 @@ internal sealed unsafe class Sampler : IDisposable
     }
 
     /// <summary>Draws a token.</summary>
-    /// <param name="logits"><c>[vocabSize]</c>.</param>
+    /// <param name="logits"><c>[vocabSize]</c>; brought within bounds in place.</param>
     /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution in the order k, p, min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="candidates">Filled with the most probable tokens, best first.</param>
     /// <returns>The token and its log-probability at temperature 1.</returns>
     public Candidate Draw(float* logits, SamplingParameters parameters, double number, Span<Candidate> candidates)
     {
-        int best = Best(logits);
+        int best = BoundAndFindBest(logits);
         float max = logits[best];
-        float logSumExp = max + (float)Elementary.Log(Weigh(logits, max, 1));
+        float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
         if (candidates.Length > 0)
         {
             ReadOnlySpan<int> top = ranked.Top(logits, candidates.Length);
-            for (int i = 0; i < top.Length; i++) candidates[i] = new Candidate(top[i], logits[top[i]] - logSumExp);
+            for (int i = 0; i < top.Length; i++) candidates[i] = new Candidate(top[i], logits[top[i]] - max - logSum);
         }
 
-        int token = parameters.Temperature == 0 ? best : Draw(logits, max, parameters, number);
-        return new Candidate(token, logits[token] - logSumExp);
+        // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
+        float scale = 1 / parameters.Temperature;
+        int token = float.IsInfinity(scale) ? best : Draw(logits, max, scale, parameters, number);
+        return new Candidate(token, logits[token] - max - logSum);
     }
 
     /// <inheritdoc/>
     public void Dispose() => weights.Dispose();
 
-    private int Draw(float* logits, float max, SamplingParameters parameters, double number)
+    private int Draw(float* logits, float max, float scale, SamplingParameters parameters, double number)
     {
-        Weigh(logits, max, 1 / parameters.Temperature);
+        Weigh(logits, max, scale);
         bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
         return all ? DrawFromAll(number) : DrawFromTop(logits, parameters, number);
     }
@@ -127,11 +133,13 @@ internal sealed unsafe class Sampler : IDisposable
         return kept;
     }
 
-    private int Best(float* logits)
+    /// <summary>Brings the logits within bounds and returns the first of the greatest.</summary>
+    private int BoundAndFindBest(float* logits)
     {
         int best = 0;
-        for (int i = 1; i < vocabSize; i++)
+        for (int i = 0; i < vocabSize; i++)
         {
+            logits[i] = logits[i] >= -Bound ? MathF.Min(logits[i], Bound) : -Bound;
             if (logits[i] > logits[best]) best = i;
         }
 

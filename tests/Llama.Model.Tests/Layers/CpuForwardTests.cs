@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Tests;
@@ -16,7 +15,7 @@ public sealed class CpuForwardTests
     {
         string folder = GoldenResults.Folder(name);
         GoldenResults golden = GoldenResults.Read(Path.Combine(folder, "..", "golden.json"));
-        using var runner = new ForwardRunner(folder, [0, Layers(folder)]);
+        using var runner = new ForwardRunner(folder, [0, ForwardRunner.LayersOf(folder)]);
 
         float[][] logits = runner.Logits(golden.Tokens, golden.Tokens.Length);
 
@@ -35,7 +34,7 @@ public sealed class CpuForwardTests
     {
         string folder = GoldenResults.Folder(name);
         GoldenResults golden = GoldenResults.Read(Path.Combine(folder, "..", "golden.json"));
-        int layers = Layers(folder);
+        int layers = ForwardRunner.LayersOf(folder);
         float[][]? expected = null;
         foreach (int[] cut in ForwardRunner.Cuts(layers, 4))
         {
@@ -58,7 +57,7 @@ public sealed class CpuForwardTests
         (int[] prompt, int[] expected) = name.StartsWith("stories260K", StringComparison.Ordinal)
             ? ReadGreedy(Path.Combine(folder, "..", "greedy.json"))
             : (GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy);
-        foreach (int[] cut in ForwardRunner.Cuts(Layers(folder), 4))
+        foreach (int[] cut in ForwardRunner.Cuts(ForwardRunner.LayersOf(folder), 4))
         {
             using var runner = new ForwardRunner(folder, cut);
             Assert.Equal(expected, runner.Greedy(prompt, expected.Length));
@@ -91,7 +90,7 @@ public sealed class CpuForwardTests
     {
         string folder = GoldenResults.Folder(name);
         int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
-        int layers = Layers(folder);
+        int layers = ForwardRunner.LayersOf(folder);
         using var single = new ForwardRunner(folder, [0, layers]);
         float[][] expected = single.Logits(tokens, tokens.Length);
         foreach (int threads in (int[])[2, 3, 5])
@@ -163,12 +162,6 @@ public sealed class CpuForwardTests
 
         int[] expected = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy;
         Assert.Equal(expected, runner.Greedy(GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, expected.Length));
-    }
-
-    private static int Layers(string folder)
-    {
-        using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
-        return checkpoint.Config.Layers;
     }
 
     private static bool SameBits(float[] a, float[] b) =>
