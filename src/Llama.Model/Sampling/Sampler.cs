@@ -5,13 +5,11 @@ namespace Llama.Model.Sampling;
 /// <summary>
 /// Draws one token from a vocabulary of logits. Everything is computed in one fixed order from the logits and the given number, so the
 /// same logits always draw the same token. A model whose numbers have overflowed must not take others' sequences down with its own: a
-/// logit that is not a number counts as the least there is, and all are kept within ±1e30, so that no sum or difference is infinite.
+/// logit that is not a number counts as impossible, and where nothing is possible, all tokens are alike.
 /// Not thread-safe: it keeps its buffers.
 /// </summary>
 internal sealed unsafe class Sampler : IDisposable
 {
-    private const float Bound = 1e30f;
-
     private readonly int vocabSize;
     private readonly NativeBuffer weights;
     private readonly RankedTokens ranked;
@@ -25,14 +23,14 @@ internal sealed unsafe class Sampler : IDisposable
     }
 
     /// <summary>Draws a token.</summary>
-    /// <param name="logits"><c>[vocabSize]</c>; brought within bounds in place.</param>
+    /// <param name="logits"><c>[vocabSize]</c>; those that are not finite are replaced in place.</param>
     /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution in the order k, p, min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="candidates">Filled with the most probable tokens, best first.</param>
-    /// <returns>The token and its log-probability at temperature 1.</returns>
+    /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
     public Candidate Draw(float* logits, SamplingParameters parameters, double number, Span<Candidate> candidates)
     {
-        int best = BoundAndFindBest(logits);
+        int best = ReplaceAndFindBest(logits);
         float max = logits[best];
         float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
         if (candidates.Length > 0)
@@ -133,16 +131,17 @@ internal sealed unsafe class Sampler : IDisposable
         return kept;
     }
 
-    /// <summary>Brings the logits within bounds and returns the first of the greatest.</summary>
-    private int BoundAndFindBest(float* logits)
+    /// <summary>Leaves finite logits and negative infinity, the impossible; returns the first of the greatest.</summary>
+    private int ReplaceAndFindBest(float* logits)
     {
         int best = 0;
         for (int i = 0; i < vocabSize; i++)
         {
-            logits[i] = logits[i] >= -Bound ? MathF.Min(logits[i], Bound) : -Bound;
+            logits[i] = float.IsNaN(logits[i]) ? float.NegativeInfinity : MathF.Min(logits[i], float.MaxValue);
             if (logits[i] > logits[best]) best = i;
         }
 
+        if (float.IsNegativeInfinity(logits[best])) new Span<float>(logits, vocabSize).Clear();
         return best;
     }
 
