@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Tests;
@@ -146,6 +147,7 @@ public sealed class CpuForwardTests
             ("KV block 32", step => step.AddSequence(0, [1], [32])),
             ("positions -1", step => step.AddSequence(-1, [1], [0])),
             ("positions 8191 to 8192", step => step.AddSequence(8191, [1, 2], new int[513])),
+            ("513 positions in one sequence; the pool has 32", step => step.AddSequence(512, [1], new int[33])),
             ("1 blocks of 16 for 17", step => step.AddSequence(16, [1], [0])),
             ("has 0 tokens", _ => { }),
             ("21 candidates", step => step.AddDrawingSequence(0, [1], [0], greedy, 0, 21)),
@@ -162,6 +164,37 @@ public sealed class CpuForwardTests
 
         int[] expected = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy;
         Assert.Equal(expected, runner.Greedy(GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, expected.Length));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Run_DecodeStepsAfterTheFirst_AllocateTheirResultsAlone(int threads)
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
+        using var forward = new CpuForward(checkpoint, 0, 4, 4, threads);
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
+        var step = new Step();
+        long Allocated(int position)
+        {
+            step.Clear();
+            step.AddDrawingSequence(position, [position], [2, 0], new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.4, 0);
+            step.AddDrawingSequence(position, [position], [1, 3], new SamplingParameters { Temperature = 0 }, 0.4, 0);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            DrawnToken[] drawn = forward.Run(step, hidden)!;
+            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.Equal(2, drawn.Length);
+            return allocated;
+        }
+
+        Allocated(0);
+        Allocated(1);
+        long[] allocated = [.. Enumerable.Range(2, 20).Select(Allocated)];
+
+        // An array of two references and two drawn tokens.
+        int expected = 2 * IntPtr.Size + 3 * IntPtr.Size + (2 * 4 * IntPtr.Size);
+        Assert.All(allocated, bytes => Assert.InRange(bytes, 0, expected));
     }
 
     private static bool SameBits(float[] a, float[] b) =>

@@ -58,7 +58,7 @@ internal sealed unsafe class ForwardRunner : IDisposable
     /// <summary>Runs a step through all ranges.</summary>
     public DrawnToken[] Run(Step step)
     {
-        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, step.Tokens.Length, Config.Dim);
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, Math.Max(1, step.Tokens.Length), Config.Dim);
         DrawnToken[]? drawn = null;
         foreach (CpuForward range in ranges) drawn = range.Run(step, hidden);
         return drawn!;
