@@ -18,7 +18,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
     /// <summary>Stays a member until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = Handshake.Deadline, UseProxy = false });
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Handshake.Deadline };
         TimeSpan pause = TimeSpan.Zero;
         string lastReason = string.Empty;
         while (!cancellationToken.IsCancellationRequested)
@@ -27,15 +27,16 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             {
                 await JoinOnceAsync(http, () => (pause, lastReason) = (TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is HttpRequestException or IOException)
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
             {
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
-                if (e.Message != lastReason) Log.NotJoined(logger, gateway, e.Message);
-                lastReason = e.Message;
-            }
-            catch (OperationCanceledException)
-            {
-                if (cancellationToken.IsCancellationRequested) return;
+                string reason = e is OperationCanceledException ? $"No answer within {Handshake.Deadline.TotalSeconds:0} s." : e.Message;
+                if (reason != lastReason) Log.NotJoined(logger, gateway, reason);
+                lastReason = reason;
             }
 
             pause = pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
