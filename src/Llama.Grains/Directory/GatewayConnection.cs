@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net.Http.Headers;
 using Llama.Grains.Links;
 using Microsoft.Extensions.Logging;
@@ -15,17 +16,22 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
+    /// <summary>Processes of a cluster start together: that the gateway does not listen yet is worth a word only after this time.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
+
     /// <summary>Stays a member until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Handshake.Deadline };
         TimeSpan pause = TimeSpan.Zero;
         string lastReason = string.Empty;
+        bool joined = false;
+        long alone = Stopwatch.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
-                await JoinOnceAsync(http, () => (pause, lastReason) = (TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
+                await JoinOnceAsync(http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -33,10 +39,16 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             }
             catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
             {
+                if (joined) (joined, alone) = (false, Stopwatch.GetTimestamp());
+
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
-                string reason = e is OperationCanceledException ? $"No answer within {Handshake.Deadline.TotalSeconds:0} s." : e.Message;
-                if (reason != lastReason) Log.NotJoined(logger, gateway, reason);
-                lastReason = reason;
+                string reason = e is OperationCanceledException ? $"no answer within {Handshake.Deadline.TotalSeconds:0} s" : e.Message;
+                bool expected = e is HttpRequestException && Stopwatch.GetElapsedTime(alone) < Patience;
+                if (!expected && reason != lastReason)
+                {
+                    Log.NotJoined(logger, gateway, reason);
+                    lastReason = reason;
+                }
             }
 
             pause = pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
