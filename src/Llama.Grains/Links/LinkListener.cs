@@ -17,6 +17,7 @@ public sealed partial class LinkListener : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim places = new(MaxLinks);
     private readonly Task accepting;
+    private int disposed;
 
     private LinkListener(Socket socket, LinkIdentity self, Func<Stream, LinkTarget, CancellationToken, Task> serve, ILogger logger)
     {
@@ -24,11 +25,12 @@ public sealed partial class LinkListener : IAsyncDisposable
         this.self = self;
         this.serve = serve;
         this.logger = logger;
+        EndPoint = (IPEndPoint)socket.LocalEndPoint!;
         accepting = AcceptAsync();
     }
 
     /// <summary>Where it listens.</summary>
-    public IPEndPoint EndPoint => (IPEndPoint)socket.LocalEndPoint!;
+    public IPEndPoint EndPoint { get; }
 
     /// <summary>Starts listening.</summary>
     /// <param name="host">Address or name to bind to.</param>
@@ -62,6 +64,7 @@ public sealed partial class LinkListener : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
         await stopping.CancelAsync().ConfigureAwait(false);
         socket.Dispose();
         await accepting.ConfigureAwait(false);
