@@ -38,15 +38,15 @@ public sealed class DirectoryLinksTests : IDisposable
     public async Task JoinAsync_HeartbeatsGoOn_KeepTheLease()
     {
         using LinkPair link = await LinkPair.OpenAsync();
-        Task serving = ServeAsync(link);
+        var heard = new HeartbeatCounter(directory);
+        Task serving = DirectoryLinks.ServeAsync(link.Listener, LinkPair.Identity("gateway"), heard, logger, Patience.Token);
         await GreetAsync(link, Members.Make("silo-1"));
-        for (int second = 0; second < 10; second++)
+        for (int second = 1; second <= 10; second++)
         {
             time.Advance(TimeSpan.FromSeconds(1));
             await Frames.SendAsync(link.Dialler, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
-
-            // The heartbeat has been heard when the lease lasts beyond what it lasted before.
-            await Task.Delay(20, Patience.Token);
+            int expected = second;
+            await Patience.UntilAsync(() => heard.Count == expected, () => $"{heard.Count} heartbeats");
         }
 
         Assert.Single(directory.View.Members);
@@ -163,5 +163,36 @@ public sealed class DirectoryLinksTests : IDisposable
         await serving.Soon();
         Assert.Contains(logger.Messages, message => message.Contains(fault.Message, StringComparison.Ordinal));
         return fault.Message;
+    }
+
+    /// <summary>Counts the renewals of one lease.</summary>
+    private sealed class HeartbeatCounter(IDirectory directory) : IDirectory, ILease
+    {
+        private ILease? lease;
+        private int count;
+
+        public int Count => Volatile.Read(ref count);
+
+        public DirectoryView View => directory.View;
+
+        public bool Ended => lease!.Ended;
+
+        public Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
+            directory.WaitForChangeAsync(version, cancellationToken);
+
+        public ILease Join(Member member)
+        {
+            lease = directory.Join(member);
+            return this;
+        }
+
+        public bool Renew()
+        {
+            bool renewed = lease!.Renew();
+            Interlocked.Increment(ref count);
+            return renewed;
+        }
+
+        public void Dispose() => lease!.Dispose();
     }
 }

@@ -13,7 +13,8 @@ public sealed class NaturalOrderTests
     [InlineData("", "a")]
     [InlineData("1", "a")]
     [InlineData("silo-99999999999999999999", "silo-100000000000000000000")]
-    [InlineData("silo-2", "silo-02")]
+    [InlineData("silo-02", "silo-2")]
+    [InlineData("silo-02", "silo-10")]
     public void Compare_NumbersInNames_CountByTheirValue(string lower, string higher)
     {
         Assert.True(NaturalOrder.Instance.Compare(lower, higher) < 0);
