@@ -35,6 +35,7 @@ internal sealed class Scheduler : IAsyncDisposable
     private BlockPool blocks = new(0);
     private ulong lastStep;
     private long lastArrival;
+    private int requests;
 
     /// <summary>Starts with no pipeline.</summary>
     public Scheduler(ModelConfig config, SchedulerLimits limits, TimeProvider time)
@@ -45,6 +46,9 @@ internal sealed class Scheduler : IAsyncDisposable
         loop = Task.Run(RunAsync);
         ticker = time.CreateTimer(_ => mailbox.Writer.TryWrite(ExpireWaiting), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
+
+    /// <summary>Requests that have come and have not ended, counted at once: what to compare when a request may go to several.</summary>
+    public int Requests => Volatile.Read(ref requests);
 
     /// <summary>Sequences that hold blocks.</summary>
     public int RunningCount { get; private set; }
@@ -63,15 +67,17 @@ internal sealed class Scheduler : IAsyncDisposable
         GenerationRequest request, int maxTokens, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens);
-        if (!Post(() => Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
+        Interlocked.Increment(ref requests);
         try
         {
+            if (!Post(() => Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
             await foreach (GeneratedToken token in sequence.Output.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
         {
             Post(() => End(sequence, null));
+            Interlocked.Decrement(ref requests);
         }
     }
 
