@@ -22,7 +22,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
     /// <summary>Stays a member until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = Handshake.Deadline, UseProxy = false });
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Handshake.Deadline };
         TimeSpan pause = TimeSpan.Zero;
         string lastReason = string.Empty;
         bool joined = false;
@@ -33,21 +33,22 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             {
                 await JoinOnceAsync(http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is HttpRequestException or IOException)
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
             {
                 if (joined) (joined, alone) = (false, Stopwatch.GetTimestamp());
 
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
+                string reason = e is OperationCanceledException ? $"no answer within {Handshake.Deadline.TotalSeconds:0} s" : e.Message;
                 bool expected = e is HttpRequestException && Stopwatch.GetElapsedTime(alone) < Patience;
-                if (!expected && e.Message != lastReason)
+                if (!expected && reason != lastReason)
                 {
-                    Log.NotJoined(logger, gateway, e.Message);
-                    lastReason = e.Message;
+                    Log.NotJoined(logger, gateway, reason);
+                    lastReason = reason;
                 }
-            }
-            catch (OperationCanceledException)
-            {
-                if (cancellationToken.IsCancellationRequested) return;
             }
 
             pause = pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));

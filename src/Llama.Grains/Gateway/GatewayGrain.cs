@@ -55,7 +55,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         int limit = MaxSequenceTokens;
         Check(request, limit);
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
-        Replica replica = replicas.MinBy(r => (IsReady(r) ? 0 : 1, r.Scheduler.RunningCount + r.Scheduler.WaitingCount))!;
+        Replica replica = replicas.MinBy(r => (IsReady(r) ? 0 : 1, r.Scheduler.Requests))!;
         if (replica.Pipeline is null && controller.Epoch == 0)
             throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
         await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))

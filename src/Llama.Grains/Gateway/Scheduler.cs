@@ -15,6 +15,9 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 internal sealed class Scheduler : IAsyncDisposable
 {
+    /// <summary>A request that breaks every pipeline must not keep it from the others for ever.</summary>
+    private const int MostLossesInARow = 4;
+
     private readonly ModelConfig config;
     private readonly SchedulerLimits limits;
     private readonly TimeProvider time;
@@ -32,6 +35,7 @@ internal sealed class Scheduler : IAsyncDisposable
     private BlockPool blocks = new(0);
     private ulong lastStep;
     private long lastArrival;
+    private int requests;
 
     /// <summary>Starts with no pipeline.</summary>
     public Scheduler(ModelConfig config, SchedulerLimits limits, TimeProvider time)
@@ -42,6 +46,9 @@ internal sealed class Scheduler : IAsyncDisposable
         loop = Task.Run(RunAsync);
         ticker = time.CreateTimer(_ => mailbox.Writer.TryWrite(ExpireWaiting), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
+
+    /// <summary>Requests that have come and have not ended, counted at once: what to compare when a request may go to several.</summary>
+    public int Requests => Volatile.Read(ref requests);
 
     /// <summary>Sequences that hold blocks.</summary>
     public int RunningCount { get; private set; }
@@ -60,15 +67,17 @@ internal sealed class Scheduler : IAsyncDisposable
         GenerationRequest request, int maxTokens, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens);
-        if (!Post(() => Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
+        Interlocked.Increment(ref requests);
         try
         {
+            if (!Post(() => Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
             await foreach (GeneratedToken token in sequence.Output.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
         {
             Post(() => End(sequence, null));
+            Interlocked.Decrement(ref requests);
         }
     }
 
@@ -84,16 +93,11 @@ internal sealed class Scheduler : IAsyncDisposable
             _ => Post(() => Detach(next)));
     });
 
-    /// <inheritdoc/>
+    /// <summary>Ends every sequence.</summary>
     public async ValueTask DisposeAsync()
     {
         await ticker.DisposeAsync().ConfigureAwait(false);
-        Post(() =>
-        {
-            foreach (Sequence sequence in running.Concat(waiting.Values).ToList())
-                End(sequence, new GenerationException(GenerationError.Unavailable, "The gateway stops."));
-        });
-        mailbox.Writer.Complete();
+        mailbox.Writer.TryComplete();
         await loop.ConfigureAwait(false);
     }
 
@@ -103,11 +107,34 @@ internal sealed class Scheduler : IAsyncDisposable
     {
         while (await mailbox.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            while (mailbox.Reader.TryRead(out Action? message)) message();
-            Admit();
-            SendSteps();
+            try
+            {
+                while (mailbox.Reader.TryRead(out Action? message)) message();
+                Admit();
+                SendSteps();
+            }
+#pragma warning disable CA1031 // A failure is a value: the sequences get it, and the loop serves the next ones.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                EndAll($"The scheduler failed: {e.Message}");
+                if (pipeline is { } broken)
+                {
+                    Detach(broken);
+                    broken.Fail($"The scheduler failed: {e.Message}");
+                }
+            }
+
             (RunningCount, WaitingCount, FreeBlocks) = (running.Count, waiting.Count, blocks.Free);
         }
+
+        EndAll("The gateway stops.");
+    }
+
+    private void EndAll(string reason)
+    {
+        foreach (Sequence sequence in running.Concat(waiting.Values).ToList())
+            End(sequence, new GenerationException(GenerationError.Unavailable, reason));
     }
 
     private void Submit(Sequence sequence)
@@ -120,6 +147,7 @@ internal sealed class Scheduler : IAsyncDisposable
         }
 
         Wait(sequence);
+        Admit();
     }
 
     private void Wait(Sequence sequence)
@@ -241,14 +269,17 @@ internal sealed class Scheduler : IAsyncDisposable
         int draws = 0;
         foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
         return result.Number == step.Number && result.Drawn.Length == draws
-            && result.Drawn.All(drawn => (uint)drawn.Drawn.Token < (uint)config.VocabSize);
+            && result.Drawn.All(drawn => IsToken(drawn.Drawn) && drawn.Candidates.All(IsToken));
     }
+
+    private bool IsToken(Candidate candidate) => (uint)candidate.Token < (uint)config.VocabSize;
 
     private void Append(Sequence sequence, DrawnToken drawn)
     {
         if (sequence.Ended) return;
         int token = drawn.Drawn.Token;
         sequence.Tokens.Add(token);
+        sequence.LossesInARow = 0;
         FinishReason? finish =
             !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
@@ -280,15 +311,26 @@ internal sealed class Scheduler : IAsyncDisposable
         pipeline = null;
         underWay.Clear();
         blocks = new BlockPool(0);
-        foreach (Sequence sequence in running)
+
+        // They wait for a pipeline from now on; what they waited for until now was blocks.
+        foreach (Sequence sequence in waiting.Values) sequence.WaitingSince = time.GetTimestamp();
+        List<Sequence> interrupted = [.. running];
+        running.Clear();
+        foreach (Sequence sequence in interrupted)
         {
             sequence.Blocks.Clear();
             sequence.Scheduled = 0;
             sequence.StepsUnderWay = 0;
-            if (!sequence.Ended) Wait(sequence);
-        }
+            if (sequence.Ended) continue;
+            if (++sequence.LossesInARow < MostLossesInARow)
+            {
+                Wait(sequence);
+                continue;
+            }
 
-        running.Clear();
+            End(sequence, new GenerationException(
+                GenerationError.Unavailable, $"The pipeline was lost {sequence.LossesInARow} times before the request's next token."));
+        }
     }
 
     private void ExpireWaiting()

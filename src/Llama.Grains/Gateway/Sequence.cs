@@ -41,6 +41,9 @@ internal sealed class Sequence
     /// <summary>It has ended, for whatever reason; nothing of it is sent any more.</summary>
     public bool Ended { get; set; }
 
+    /// <summary>Pipelines that were lost under it since its last token.</summary>
+    public int LossesInARow { get; set; }
+
     /// <summary>When it began to wait for a pipeline (the scheduler's clock).</summary>
     public long WaitingSince { get; set; }
 

@@ -18,9 +18,10 @@ public static class Dialler
             throw new IOException($"'{address}' is no address to dial; expected host:port.");
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(Handshake.Deadline);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
+            LinkSocket.Configure(socket);
             await socket.ConnectAsync(endPoint.Host, port, deadline.Token).ConfigureAwait(false);
             var stream = new NetworkStream(socket, ownsSocket: true);
             await Handshake.DialAsync(stream, self, target, deadline.Token).ConfigureAwait(false);
