@@ -44,10 +44,10 @@ public sealed class ClusterProgressTests : IAsyncDisposable
             [
                 "silo-1 (process 11) loads layers 0-4",
                 "silo-2 (process 12) loads layers 4-8",
-                "silo-3 stands by",
-                "waiting: the silos load",
+                "the silos load",
                 "silo-1 (process 11) holds layers 0-4, 1.8 MiB",
                 "silo-2 (process 12) holds layers 4-8, 1.8 MiB",
+                "silo-3 stands by",
                 "",
             ],
             lines[..7]);
