@@ -12,8 +12,8 @@ internal sealed class GatewayClient : IDisposable
 {
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
 
-    /// <summary>A client of the gateway on a port of this machine.</summary>
-    public GatewayClient(int port) => Http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+    /// <summary>A client of the gateway on a port of this machine; it closes the connection of an answer that it does not read to the end.</summary>
+    public GatewayClient(int port) => Http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
     {
         BaseAddress = new Uri($"http://127.0.0.1:{port}"),
         Timeout = TimeSpan.FromSeconds(60),

@@ -29,7 +29,7 @@ internal static class ProcessTable
     /// <summary>Sends a signal, named without SIG, to a process, or for a negative id to the process group of that number.</summary>
     public static void Signal(int id, string signal)
     {
-        using Process kill = Process.Start("/bin/sh", ["-c", $"kill -{signal} -- {id}"]);
+        using Process kill = Process.Start("/bin/sh", ["-c", $"kill -{signal} {id}"]);
         kill.WaitForExit();
         Assert.Equal(0, kill.ExitCode);
     }
