@@ -97,7 +97,8 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
     private static string Describe(StageStatus stage)
     {
         string silo = $"{stage.Silo} (process {stage.ProcessId})";
-        string layers = $"layers {string.Join('-', stage.Layers)}";
+        (int first, int last) = (stage.Layers[0], stage.Layers[1] - 1);
+        string layers = first == last ? $"layer {first}" : $"layers {first} to {last}";
         return stage.State switch
         {
             "ready" => string.Create(CultureInfo.InvariantCulture, $"{silo} holds {layers}, {stage.WeightBytes / 1048576.0:0.0} MiB"),
