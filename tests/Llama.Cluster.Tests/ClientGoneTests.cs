@@ -25,7 +25,7 @@ public sealed class ClientGoneTests(SharedAppHost shared) : IDisposable
 
         await foreach (IReadOnlyList<int> tokens in Stream(request))
         {
-            Assert.Equal(Choices, await RunningAsync());
+            Assert.InRange(await RunningAsync(), 1, Choices);
             break;
         }
 
