@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Llama.Grains.Settings;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Links;
@@ -39,11 +38,11 @@ public sealed partial class LinkListener : IAsyncDisposable
     /// The link closes when the task ends.
     /// </param>
     /// <param name="logger">Told of links that misbehave.</param>
-    /// <exception cref="IOException">The host has no address, or the address cannot be bound.</exception>
+    /// <exception cref="IOException">The address cannot be bound.</exception>
     public static LinkListener Start(
         string host, int port, LinkIdentity self, Func<Stream, LinkTarget, CancellationToken, Task> serve, ILogger logger)
     {
-        IPAddress address = new HostPort(host, port).FindAddress();
+        IPAddress address = IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : Dns.GetHostAddresses(host)[0];
         var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
