@@ -63,17 +63,15 @@ internal static partial class GatewayHost
         if (options.Silos == 0)
         {
             builder.Services.AddSingleton(EmbeddedSilo.Settings(options, overrides, checkpoint, identity));
-            builder.Services.AddHostedService<EmbeddedSilo>();
+            builder.Services.AddSingleton<EmbeddedSilo>();
         }
 
         WebApplication application = builder.Build();
+        if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
         application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
         ParentWatch.Start(application.Lifetime.StopApplication);
         application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
-
-        // The grain starts to plan when it is made, not when the first client comes.
-        application.Services.GetRequiredService<IGatewayGrain>();
         return application;
     }
 
