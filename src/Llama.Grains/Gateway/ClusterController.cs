@@ -101,7 +101,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
             replica.FailedPlans++;
             double pause = Math.Min(0.1 * Math.Pow(2, replica.FailedPlans), LongestPause.TotalSeconds);
             replica.NotBefore = time.GetTimestamp() + (long)(pause * time.TimestampFrequency);
-            if (reason != replica.Reason) Log.NotOpened(logger, replica.Number, pipeline.Epoch, reason);
+            Log.NotOpened(logger, replica.Number, pipeline.Epoch, reason);
         }
 
         replica.Reason = reason;
@@ -134,8 +134,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
             (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan(chosen);
             epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
             replica.Pipeline = Pipeline.Create(replica.Number, epoch, stages, kvBlocks, time);
-            // A retry keeps the reason of the failure that it repeats.
-            if (replica.FailedPlans == 0) replica.Reason = "The silos are loading their layers.";
+            replica.Reason = "The silos are loading their layers.";
             replica.Opening = OpenAsync(replica, replica.Pipeline);
         }
         catch (PlacementException e)
