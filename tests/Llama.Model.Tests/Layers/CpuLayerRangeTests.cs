@@ -62,16 +62,19 @@ public sealed class CpuLayerRangeTests
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
         StepOutput before = await RunAsync(range, Decode(0));
+        var buffers = new HashSet<byte[]>();
         for (int i = 0; i < 10; i++)
         {
             var wrong = new Step { Epoch = 2, Number = 7 };
             wrong.AddSequence(0, [-1], [0]);
-            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, wrong));
+            HiddenStates hidden = RentAndRemember(range, buffers);
+            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(() => range.RunAsync(wrong, hidden, Cancellation));
             Assert.Contains("Step 2.7", fault.Message, StringComparison.Ordinal);
-            Assert.Equal(before.Drawn![0].Candidates, (await RunAsync(range, Decode(0))).Drawn![0].Candidates);
+            StepOutput after = await range.RunAsync(Decode(0), RentAndRemember(range, buffers), Cancellation);
+            Assert.Equal(before.Drawn![0].Candidates, after.Drawn![0].Candidates);
         }
 
-        Assert.Single(await BuffersAsync(range));
+        Assert.Single(buffers);
     }
 
     [Fact]
@@ -89,7 +92,9 @@ public sealed class CpuLayerRangeTests
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
-        Assert.Single(await BuffersAsync(range));
+        var buffers = new HashSet<byte[]>();
+        for (int i = 0; i < 50; i++) await range.RunAsync(Decode(i % 16), RentAndRemember(range, buffers), Cancellation);
+        Assert.Single(buffers);
     }
 
     [Fact]
@@ -149,20 +154,13 @@ public sealed class CpuLayerRangeTests
         Assert.Equal(3 * 2 * 16 * checkpoint.Config.KvDim * 4, CpuLayerRange.KvBlockBytes(checkpoint.Config, 3));
     }
 
-    /// <summary>The arrays that the range hands out over many steps.</summary>
-    private static async Task<HashSet<byte[]>> BuffersAsync(CpuLayerRange range)
+    /// <summary>Room for one token, the array behind it noted.</summary>
+    private static HiddenStates RentAndRemember(CpuLayerRange range, HashSet<byte[]> buffers)
     {
-        var buffers = new HashSet<byte[]>();
-        for (int i = 0; i < 50; i++)
-        {
-            Step step = Decode(i % 16);
-            HiddenStates hidden = range.RentHiddenStates(1);
-            Assert.True(MemoryMarshal.TryGetArray(hidden.Bytes, out ArraySegment<byte> segment));
-            buffers.Add(segment.Array!);
-            await range.RunAsync(step, hidden, Cancellation);
-        }
-
-        return buffers;
+        HiddenStates hidden = range.RentHiddenStates(1);
+        Assert.True(MemoryMarshal.TryGetArray(hidden.Bytes, out ArraySegment<byte> segment));
+        buffers.Add(segment.Array!);
+        return hidden;
     }
 
     private static Task<StepOutput> RunAsync(CpuLayerRange range, Step step) =>
