@@ -45,7 +45,11 @@ public sealed class GatewayGrainTests
         [
             Good with { MaxTokens = int.MaxValue, IgnoreEndTokens = true },
             Good with { PromptTokens = [.. Enumerable.Repeat(1, 255)], IgnoreEndTokens = true },
-            Good with { Sampling = new SamplingParameters { Temperature = 999, TopP = float.Epsilon, MinP = 1, TopK = int.MaxValue }, Seed = ulong.MaxValue },
+            Good with
+            {
+                Sampling = new SamplingParameters { Temperature = 999, TopP = float.Epsilon, MinP = 1, TopK = int.MaxValue },
+                Seed = ulong.MaxValue,
+            },
             Good with { Sampling = new SamplingParameters { Temperature = float.Epsilon, TopP = 2 }, Candidates = 20 },
         ];
         List<int>[] generated = await Task.WhenAll(requests.Select(request => cluster.GenerateAsync(request))).Soon();
@@ -58,7 +62,9 @@ public sealed class GatewayGrainTests
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
         ClusterStatus status = cluster.Status;
-        Assert.Equal(("test", true, (string?)null, 1ul, 256), (status.Model, status.Ready, status.Reason, status.Epoch, status.MaxSequenceTokens));
+        Assert.Equal(
+            ("test", true, (string?)null, 1ul, 256),
+            (status.Model, status.Ready, status.Reason, status.Epoch, status.MaxSequenceTokens));
         PipelineStatus pipeline = Assert.Single(status.Pipelines);
         Assert.Equal(0, pipeline.Replica);
         Assert.Equal([0, 3, 6], (int[])[.. pipeline.Stages[0].Layers, pipeline.Stages[1].Layers[1]]);

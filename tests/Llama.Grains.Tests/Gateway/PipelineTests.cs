@@ -54,7 +54,8 @@ public sealed class PipelineTests : IAsyncDisposable
     public async Task OpenAsync_FirstStageFailsAtTheProbe_FailsWithItsReasonThoughTheLastIsSilent()
     {
         ScriptedSilo first = Silo("silo-1", steps: (stream, cancellationToken) =>
-            Frames.SendAsync(stream, FrameKind.Failure, "Layers 0 to 0 on silo-1: No Steps link to silo-2"u8.ToArray(), cancellationToken).AsTask());
+            Frames.SendAsync(
+                stream, FrameKind.Failure, "Layers 0 to 0 on silo-1: No Steps link to silo-2"u8.ToArray(), cancellationToken).AsTask());
         ScriptedSilo last = Silo("silo-2", results: (_, cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken));
         await using Pipeline pipeline = Create(first, last);
         await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon());
@@ -168,7 +169,9 @@ public sealed class PipelineTests : IAsyncDisposable
         return pipeline;
     }
 
-    /// <summary>A silo that follows a script: by default every step is answered with an empty result, whatever the stages between.</summary>
+    /// <summary>
+    /// A silo that follows a script: by default every step is answered with an empty result, whatever the stages between.
+    /// </summary>
     private sealed class ScriptedSilo : ILayerRangeGrain, IAsyncDisposable
     {
         private readonly GrainHost host = new();

@@ -32,7 +32,8 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task GenerateAsync_EndToken_IsTheLastTokenUnlessIgnored()
     {
         scheduler.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
-        GenerationRequest request = Enumerable.Range(0, 10_000).Select(seed => ToyModel.Request(seed, 3, 200) with { IgnoreEndTokens = false })
+        GenerationRequest request = Enumerable.Range(0, 10_000)
+            .Select(seed => ToyModel.Request(seed, 3, 200) with { IgnoreEndTokens = false })
             .First(r => ToyModel.Alone(r).Count is > 5 and < 100);
         List<GeneratedToken> generated = await CollectAsync(request);
         Assert.Equal(ToyModel.Alone(request), Ids(generated));
@@ -327,7 +328,10 @@ public sealed class SchedulerTests : IAsyncDisposable
         { "two tokens", result => result with { Drawn = [.. result.Drawn, .. result.Drawn] } },
         { "a token outside the vocabulary", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(300, 0) }] } },
         { "a negative token", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(-1, 0) }] } },
-        { "a candidate outside the vocabulary", result => result with { Drawn = [result.Drawn[0] with { Candidates = [new Candidate(300, 0)] }] } },
+        {
+            "a candidate outside the vocabulary",
+            result => result with { Drawn = [result.Drawn[0] with { Candidates = [new Candidate(300, 0)] }] }
+        },
     };
 
     [Theory]
@@ -367,7 +371,8 @@ public sealed class SchedulerTests : IAsyncDisposable
         Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 60));
         Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 100, generate: 60));
         await Patience.UntilAsync(() => pipeline.UnderWay == 1 && scheduler.WaitingCount == 1, () => "one runs, one waits");
-        Task<Task<List<GeneratedToken>>[]> late = Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
+        Task<Task<List<GeneratedToken>>[]> late =
+            Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
         await scheduler.DisposeAsync().Soon();
         foreach (Task<List<GeneratedToken>> request in (Task<List<GeneratedToken>>[])[running, waiting, .. await late.Soon()])
         {
@@ -397,7 +402,8 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         var got = new List<int>();
         if (count == 0) return got;
-        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, request.PromptTokens.Count + request.MaxTokens!.Value, Patience.Token))
+        int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
+        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, maxTokens, Patience.Token))
         {
             got.Add(token.Drawn.Token);
             if (got.Count == count) break;

@@ -75,7 +75,8 @@ public sealed class LayerRangeGrainTests : IAsyncDisposable
     {
         await grain.LoadAsync(Assignment(1, 0, 2), Patience.Token);
         fault = new CheckpointException("/models/x: there is no such folder");
-        CheckpointException thrown = await Assert.ThrowsAsync<CheckpointException>(() => grain.LoadAsync(Assignment(2, 2, 4), Patience.Token));
+        CheckpointException thrown =
+            await Assert.ThrowsAsync<CheckpointException>(() => grain.LoadAsync(Assignment(2, 2, 4), Patience.Token));
         Assert.Equal(fault.Message, thrown.Message);
         Assert.Null(grain.Conveyor(1));
         Assert.Null(grain.Conveyor(2));

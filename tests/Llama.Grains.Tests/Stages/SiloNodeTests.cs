@@ -18,7 +18,9 @@ public sealed class SiloNodeTests
     {
         await using SiloNode silo = Start();
         Assert.Equal("silo-1", silo.Member.Name);
-        Assert.Equal((2, Environment.ProcessId, "cpu", 0ul), (silo.Member.Threads, silo.Member.ProcessId, silo.Member.Profile, silo.Member.LastEpoch));
+        Assert.Equal(
+            (2, Environment.ProcessId, "cpu", 0ul),
+            (silo.Member.Threads, silo.Member.ProcessId, silo.Member.Profile, silo.Member.LastEpoch));
         Assert.Matches(@"^127\.0\.0\.1:\d+$", silo.Member.Address);
         Assert.True(silo.Member.MemoryBytes > 0);
     }
@@ -89,8 +91,10 @@ public sealed class SiloNodeTests
         SiloNode silo = Start();
         await using GrainLink link = await GrainLink.OpenAsync(silo.Member.Address, Gateway, Patience.Token).Soon();
         await link.Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(Assignment, Patience.Token).Soon();
-        await using Stream steps = await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Steps, 7), Patience.Token).Soon();
-        await using Stream results = await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon();
+        await using Stream steps =
+            await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Steps, 7), Patience.Token).Soon();
+        await using Stream results =
+            await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon();
         await silo.DisposeAsync().Soon();
         await link.Ended.Soon();
     }
