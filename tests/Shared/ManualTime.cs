@@ -7,6 +7,15 @@ internal sealed class ManualTime : TimeProvider
     private readonly List<ManualTimer> timers = [];
     private TimeSpan now = TimeSpan.FromHours(1);
 
+    /// <summary>Timers that somebody waits for.</summary>
+    public int Timers
+    {
+        get
+        {
+            lock (gate) return timers.Count;
+        }
+    }
+
     public override long TimestampFrequency => TimeSpan.TicksPerSecond;
 
     public override long GetTimestamp()

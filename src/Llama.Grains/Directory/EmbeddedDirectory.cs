@@ -96,7 +96,8 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
 
     private void Publish()
     {
-        view = new DirectoryView(view.Version + 1, [.. leases.Values.Select(lease => lease.Member).OrderBy(m => m.Name, NaturalOrder.Instance)]);
+        view = new DirectoryView(
+            view.Version + 1, [.. leases.Values.Select(lease => lease.Member).OrderBy(m => m.Name, NaturalOrder.Instance)]);
         changed.SetResult();
         changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
     }

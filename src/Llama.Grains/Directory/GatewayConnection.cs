@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Directory;
 
-/// <summary>A silo's membership in a gateway's directory, over the gateway's HTTP port: joins, and joins again whenever the link ends.</summary>
+/// <summary>
+/// A silo's membership in a gateway's directory, over the gateway's HTTP port: joins, and joins again whenever the link ends.
+/// </summary>
 public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Func<Member> member, ILogger logger)
 {
     /// <summary>Path of the gateway that turns an HTTP connection into a link.</summary>
@@ -35,7 +37,8 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             TimeSpan longest = LongestPause;
             try
             {
-                await JoinOnceAsync(http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
+                await JoinOnceAsync(
+                    http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -56,7 +59,9 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
                 }
             }
 
-            pause = pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, longest.Ticks));
+            pause = pause == TimeSpan.Zero
+                ? TimeSpan.FromMilliseconds(100)
+                : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, longest.Ticks));
             await Task.Delay(pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

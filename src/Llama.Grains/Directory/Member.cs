@@ -31,7 +31,8 @@ public sealed record Member
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Fault() =>
         Name is not { Length: > 0 and <= MaxNameLength } ? $"A silo's name has {Name.Length} characters; expected 1 to {MaxNameLength}."
-        : !HostPort.TryParse(Address, out HostPort address) || address.Port is null ? $"Silo '{Name}' is at '{Address}'; expected host:port."
+        : !HostPort.TryParse(Address, out HostPort address) || address.Port is null
+            ? $"Silo '{Name}' is at '{Address}'; expected host:port."
         : Threads < 1 ? $"Silo '{Name}' has {Threads} threads; expected at least 1."
         : MemoryBytes < 1 ? $"Silo '{Name}' has {MemoryBytes} bytes of memory; expected at least 1."
         : null;

@@ -180,7 +180,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
-        Log.Opening(logger, replica.Number, pipeline.Epoch, string.Join(", ", pipeline.Plan.Select(s => $"{s.Member.Name} {s.Span.First}-{s.Span.End}")));
+        string stages = string.Join(", ", pipeline.Plan.Select(stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"));
+        Log.Opening(logger, replica.Number, pipeline.Epoch, stages);
         try
         {
             await Task.Run(() => pipeline.OpenAsync(settings.Identity, stopping.Token)).ConfigureAwait(false);

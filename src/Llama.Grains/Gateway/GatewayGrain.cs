@@ -95,7 +95,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(request);
         if (request.PromptTokens.Count == 0) throw Invalid("The prompt is empty; expected at least one token.");
         if (request.PromptTokens.Count >= limit)
-            throw Invalid($"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
+            throw Invalid(
+                $"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
         foreach (int token in request.PromptTokens)
         {
             if ((uint)token >= (uint)settings.Config.VocabSize)

@@ -136,7 +136,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    /// <summary>Keeps a loop, so that <see cref="DisposeAsync"/> waits for it; a scheduler may start a pipeline that is being disposed of.</summary>
+    /// <summary>
+    /// Keeps a loop, so that <see cref="DisposeAsync"/> waits for it; a scheduler may start a pipeline that is being disposed of.
+    /// </summary>
     private void Own(Task task)
     {
         lock (loops) loops.Add(task);
@@ -155,7 +157,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         };
         try
         {
-            StageReport report = await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
+            StageReport report =
+                await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
         }
         catch (GrainCallException e)
@@ -176,7 +179,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         await WriteAsync(probe, cancellationToken).ConfigureAwait(false);
         try
         {
-            (FrameKind kind, byte[] payload) = await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
+            (FrameKind kind, byte[] payload) =
+                await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
             if (kind == FrameKind.Failure) throw new LinkException(Encoding.UTF8.GetString(payload));
             Frames.Expect(kind, FrameKind.Result, payload);
         }
@@ -218,7 +222,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         {
             while (true)
             {
-                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
+                (FrameKind kind, byte[] payload) =
+                    await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
                     Fail(Encoding.UTF8.GetString(payload));

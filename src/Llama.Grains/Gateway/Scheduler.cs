@@ -22,7 +22,9 @@ internal sealed class Scheduler : IAsyncDisposable
     private readonly SchedulerLimits limits;
     private readonly TimeProvider time;
 
-    /// <summary>Holds a few messages for each live sequence, of which <see cref="SchedulerLimits.MaxWaiting"/> and the blocks bound the number.</summary>
+    /// <summary>
+    /// Holds a few messages for each live sequence, of which <see cref="SchedulerLimits.MaxWaiting"/> and the blocks bound the number.
+    /// </summary>
     private readonly Channel<Action> mailbox = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
 
     private readonly SortedList<long, Sequence> waiting = [];
@@ -156,7 +158,9 @@ internal sealed class Scheduler : IAsyncDisposable
         waiting.Add(sequence.Arrival, sequence);
     }
 
-    /// <summary>First come, first served: each takes the blocks that its longest possible length needs, so nobody runs out in the middle.</summary>
+    /// <summary>
+    /// First come, first served: each takes the blocks that its longest possible length needs, so nobody runs out in the middle.
+    /// </summary>
     private void Admit()
     {
         while (pipeline is not null && waiting.Count > 0)
@@ -167,7 +171,8 @@ internal sealed class Scheduler : IAsyncDisposable
             {
                 End(sequence, new GenerationException(
                     GenerationError.Unavailable,
-                    $"The cluster has room for {blocks.Count * BlockPool.BlockTokens} tokens now; the request may need {sequence.MaxTokens}."));
+                    $"The cluster has room for {blocks.Count * BlockPool.BlockTokens} tokens now;"
+                    + $" the request may need {sequence.MaxTokens}."));
                 continue;
             }
 
@@ -231,7 +236,8 @@ internal sealed class Scheduler : IAsyncDisposable
         {
             double number = UniformNumber.At(sequence.Request.Seed, end);
             step.AddDrawingSequence(
-                sequence.Scheduled, tokens[sequence.Scheduled..end], blockTable, sequence.Request.Sampling, number, sequence.Request.Candidates);
+                sequence.Scheduled, tokens[sequence.Scheduled..end], blockTable,
+                sequence.Request.Sampling, number, sequence.Request.Candidates);
         }
         else
         {
@@ -247,7 +253,8 @@ internal sealed class Scheduler : IAsyncDisposable
         if (source != pipeline) return;
         if (!underWay.TryDequeue(out StepUnderWay? step) || !Answers(result, step.Step))
         {
-            source.Fail($"Step {step?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.");
+            source.Fail(
+                $"Step {step?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.");
             return;
         }
 
@@ -340,7 +347,9 @@ internal sealed class Scheduler : IAsyncDisposable
         {
             if (time.GetElapsedTime(sequence.WaitingSince) < limits.RecoveryTimeout) continue;
             End(sequence, new GenerationException(
-                GenerationError.Unavailable, $"No pipeline was ready within {limits.RecoveryTimeout.TotalSeconds:0} s.", TimeSpan.FromSeconds(5)));
+                GenerationError.Unavailable,
+                $"No pipeline was ready within {limits.RecoveryTimeout.TotalSeconds:0} s.",
+                TimeSpan.FromSeconds(5)));
         }
     }
 

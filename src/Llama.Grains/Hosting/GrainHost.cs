@@ -69,7 +69,7 @@ public sealed class GrainHost : IAsyncDisposable
     public TGrain? Find<TGrain>(string key)
         where TGrain : class
     {
-        lock (gate) return activations.TryGetValue((typeof(TGrain).Name, key), out Activation? activation) ? (TGrain)activation.Grain : null;
+        lock (gate) return (TGrain?)activations.GetValueOrDefault((typeof(TGrain).Name, key))?.Grain;
     }
 
     private static GrainCallException Stopping() => new("This process stops.");

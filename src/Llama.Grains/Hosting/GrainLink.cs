@@ -20,6 +20,7 @@ public sealed class GrainLink : IAsyncDisposable
     private readonly Task receiving;
     private long lastId;
     private volatile string? closed;
+    private int disposed;
 
     private GrainLink(Stream stream)
     {
@@ -110,6 +111,7 @@ public sealed class GrainLink : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
         await closing.CancelAsync().ConfigureAwait(false);
         await stream.DisposeAsync().ConfigureAwait(false);
         await receiving.ConfigureAwait(false);

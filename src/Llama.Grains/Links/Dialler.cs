@@ -11,7 +11,9 @@ public static class Dialler
     /// <param name="self">This process.</param>
     /// <param name="target">What the link is for.</param>
     /// <param name="cancellationToken">Ends the attempt, which has a deadline of its own.</param>
-    /// <exception cref="IOException">It is no address, nobody answers there, or the other side refuses; the message names the address.</exception>
+    /// <exception cref="IOException">
+    /// It is no address, nobody answers there, or the other side refuses; the message names the address.
+    /// </exception>
     public static async Task<Stream> DialAsync(string address, LinkIdentity self, LinkTarget target, CancellationToken cancellationToken)
     {
         if (!HostPort.TryParse(address, out HostPort endPoint) || endPoint.Port is not { } port)

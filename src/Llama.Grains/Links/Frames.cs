@@ -82,7 +82,8 @@ public static class Frames
     }
 
     /// <summary>Sends one frame.</summary>
-    public static async ValueTask SendAsync(Stream stream, FrameKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    public static async ValueTask SendAsync(
+        Stream stream, FrameKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(stream);
         byte[] frame = new byte[HeaderBytes + payload.Length];
@@ -116,7 +117,8 @@ public static class Frames
     /// <summary>Reads one frame as a whole.</summary>
     /// <exception cref="LinkException">It is longer than allowed.</exception>
     /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
-    public static async ValueTask<(FrameKind Kind, byte[] Payload)> ReadAsync(Stream stream, int maxBytes, CancellationToken cancellationToken)
+    public static async ValueTask<(FrameKind Kind, byte[] Payload)> ReadAsync(
+        Stream stream, int maxBytes, CancellationToken cancellationToken)
     {
         byte[] header = new byte[HeaderBytes];
         (FrameKind kind, int bytes) = await ReadHeaderAsync(stream, header, maxBytes, cancellationToken).ConfigureAwait(false);

@@ -51,7 +51,8 @@ public static class Handshake
         {
             string nonce = Nonce();
             string proof = Prove(self.Key, "listener", hello, self.Name, nonce);
-            await Frames.SendJsonAsync(stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
+            await Frames.SendJsonAsync(
+                stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
             DiallerProof answer =
                 await Frames.ReadJsonAsync<DiallerProof>(stream, FrameKind.Proof, MaxBytes, cancellationToken).ConfigureAwait(false);
             if (Proves(answer.Proof, self.Key, "dialler", hello, self.Name, nonce)) return (hello.Name, hello.Target);

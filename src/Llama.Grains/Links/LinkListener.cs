@@ -97,7 +97,8 @@ public sealed partial class LinkListener : IAsyncDisposable
                 places.Release();
 
                 // Out of sockets, perhaps: that lasts, and is no reason to spin.
-                if (e is SocketException) await Task.Delay(PauseAfterFault, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (e is SocketException)
+                    await Task.Delay(PauseAfterFault, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }

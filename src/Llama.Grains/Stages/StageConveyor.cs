@@ -22,7 +22,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource<Stream> resultLink = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Channel<(Step Step, byte[] Encoded, Task<StepOutput> Output)> computing =
-        Channel.CreateBounded<(Step, byte[], Task<StepOutput>)>(new BoundedChannelOptions(StepsUnderWay) { SingleReader = true, SingleWriter = true });
+        Channel.CreateBounded<(Step, byte[], Task<StepOutput>)>(
+            new BoundedChannelOptions(StepsUnderWay) { SingleReader = true, SingleWriter = true });
 
     private readonly Lock gate = new();
     private readonly Task sending;
@@ -51,7 +52,9 @@ public sealed class StageConveyor : IAsyncDisposable
     /// <summary>
     /// Takes steps from the stage before, or the gateway, until the link or the epoch ends. If the stage fails, the other side is told why.
     /// </summary>
-    /// <exception cref="LinkException">The stage has had a link that brings steps already, this one breaks the protocol, or the stage failed.</exception>
+    /// <exception cref="LinkException">
+    /// The stage has had a link that brings steps already, this one breaks the protocol, or the stage failed.
+    /// </exception>
     /// <exception cref="IOException">The other side closed the link.</exception>
     public async Task ReceiveAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -76,7 +79,9 @@ public sealed class StageConveyor : IAsyncDisposable
         if (failure is not null) throw new LinkException(failure);
     }
 
-    /// <summary>Sends results into a link that the gateway opened, until the link or the epoch ends. Only the last stage has results.</summary>
+    /// <summary>
+    /// Sends results into a link that the gateway opened, until the link or the epoch ends. Only the last stage has results.
+    /// </summary>
     /// <exception cref="LinkException">The stage is not the last, or has such a link already.</exception>
     public async Task ReturnResultsAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -121,7 +126,8 @@ public sealed class StageConveyor : IAsyncDisposable
             byte[] scratch = new byte[Frames.HeaderBytes + StepCodec.HeaderBytes];
             while (true)
             {
-                (FrameKind kind, int bytes) = await Frames.ReadHeaderAsync(stream, scratch, int.MaxValue, ended.Token).ConfigureAwait(false);
+                (FrameKind kind, int bytes) =
+                    await Frames.ReadHeaderAsync(stream, scratch, int.MaxValue, ended.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
                     byte[] reason = new byte[Math.Min(bytes, Frames.MaxControlBytes)];
@@ -158,7 +164,8 @@ public sealed class StageConveyor : IAsyncDisposable
         {
             int hiddenBytes = assignment.FirstLayer == 0 ? 0 : hidden.Bytes.Length;
             if (frameBytes != stepBytes + hiddenBytes)
-                throw new LinkException($"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
+                throw new LinkException(
+                    $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
             encoded = new byte[stepBytes];
             header.CopyTo(encoded);
             await stream.ReadExactlyAsync(encoded.AsMemory(StepCodec.HeaderBytes), cancellationToken).ConfigureAwait(false);
@@ -184,8 +191,10 @@ public sealed class StageConveyor : IAsyncDisposable
         string? reason = null;
         try
         {
-            await foreach ((Step step, byte[] encoded, Task<StepOutput> pending) in computing.Reader.ReadAllAsync(ending.Token).ConfigureAwait(false))
+            while (true)
             {
+                (Step step, byte[] encoded, Task<StepOutput> pending) =
+                    await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
                 StepOutput output = await pending.ConfigureAwait(false);
                 try
                 {

@@ -33,7 +33,8 @@ public sealed class GatewayConnectionTests : IDisposable
         for (ulong round = 1; round <= 3; round++)
         {
             using var closing = new CancellationTokenSource();
-            Task serving = ServeOnceAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: llama-link\r\n\r\n", closing.Token);
+            Task serving =
+                ServeOnceAsync("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: llama-link\r\n\r\n", closing.Token);
             await directory.WaitForChangeAsync(((long)round * 2) - 2, Patience.Token).Soon();
             Assert.Equal(round, Assert.Single(directory.View.Members).LastEpoch);
             await closing.CancelAsync();

@@ -26,7 +26,8 @@ public sealed class NaturalOrderTests
     public void Compare_AnyNames_IsATotalOrder()
     {
         var random = new Random(2);
-        string[] names = [.. Enumerable.Range(0, 60).Select(_ => new string([.. Enumerable.Range(0, random.Next(5)).Select(_ => "019ab-"[random.Next(6)])])).Distinct()];
+        string[] names =
+            [.. Enumerable.Range(0, 60).Select(_ => new string(random.GetItems<char>("019ab-", random.Next(5)))).Distinct()];
         foreach (string a in names)
         {
             foreach (string b in names)
@@ -36,7 +37,8 @@ public sealed class NaturalOrderTests
                 Assert.Equal(a == b, order == 0);
                 foreach (string c in names)
                 {
-                    if (order < 0 && NaturalOrder.Instance.Compare(b, c) < 0) Assert.True(NaturalOrder.Instance.Compare(a, c) < 0, $"{a} {b} {c}");
+                    if (order < 0 && NaturalOrder.Instance.Compare(b, c) < 0)
+                        Assert.True(NaturalOrder.Instance.Compare(a, c) < 0, $"{a} {b} {c}");
                 }
             }
         }

@@ -54,7 +54,8 @@ public sealed class ClusterControllerTests
     [Fact]
     public async Task Status_GivenRanges_AreUsedAsTheyAre()
     {
-        await using var cluster = new TestCluster(TestModel.Llama3, silos: 2, waitSeconds: 0, ranges: [new LayerSpan(0, 1), new LayerSpan(1, 4)]);
+        await using var cluster =
+            new TestCluster(TestModel.Llama3, silos: 2, waitSeconds: 0, ranges: [new LayerSpan(0, 1), new LayerSpan(1, 4)]);
         cluster.AddSilo("silo-1");
         await cluster.ReasonAsync("Waiting for silos: 1 of 2 are there.");
         cluster.AddSilo("silo-2");

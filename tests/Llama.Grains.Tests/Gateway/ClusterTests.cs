@@ -49,7 +49,8 @@ public sealed class ClusterTests
         var sampling = new SamplingParameters { Temperature = 1.2f, TopP = 0.95f };
         List<GenerationRequest> requests =
         [
-            .. Enumerable.Range(0, 6).Select(i => TestModel.TinyStories.Request(0) with { Sampling = sampling, Seed = (ulong)i, Candidates = i }),
+            .. Enumerable.Range(0, 6).Select(
+                i => TestModel.TinyStories.Request(0) with { Sampling = sampling, Seed = (ulong)i, Candidates = i }),
         ];
         List<List<int>> alone = [];
         await using (TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 1))
@@ -66,7 +67,8 @@ public sealed class ClusterTests
     public async Task GenerateAsync_Candidates_AreTheMostProbableAndIncludeTheGreedyToken()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2);
-        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(cluster.Model.Request(0) with { Candidates = 4 }, Patience.Token))
+        GenerationRequest request = cluster.Model.Request(0) with { Candidates = 4 };
+        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token))
         {
             Assert.Equal(4, token.Candidates.Count);
             Assert.Equal(token.Drawn, token.Candidates[0]);
@@ -78,7 +80,8 @@ public sealed class ClusterTests
     public async Task GenerateAsync_ClientGoesAway_TheSequenceEnds()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
-        await foreach (GeneratedToken _ in cluster.Grain.GenerateAsync(cluster.Model.Request(0) with { MaxTokens = null }, Patience.Token)) break;
+        GenerationRequest request = cluster.Model.Request(0) with { MaxTokens = null };
+        await foreach (GeneratedToken _ in cluster.Grain.GenerateAsync(request, Patience.Token)) break;
         await Patience.UntilAsync(() => cluster.Status.Pipelines[0].Running == 0, () => "it still runs");
         await cluster.AssertGoldenAsync();
     }
@@ -185,7 +188,8 @@ public sealed class ClusterTests
         Assert.Equal(["silo-1", "silo-2"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
         Assert.Equal(["silo-3", "silo-4"], cluster.Status.Pipelines[1].Stages.Select(stage => stage.Silo));
         var ran = new HashSet<int>();
-        List<int>[] generated = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => cluster.GenerateAsync(cluster.Model.Request(i % 2), _ =>
+        List<int>[] generated =
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(i => cluster.GenerateAsync(cluster.Model.Request(i % 2), _ =>
         {
             lock (ran) ran.UnionWith(cluster.Status.Pipelines.Where(pipeline => pipeline.Running > 0).Select(pipeline => pipeline.Replica));
             return Task.CompletedTask;

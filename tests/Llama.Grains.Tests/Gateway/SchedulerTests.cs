@@ -32,7 +32,8 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task GenerateAsync_EndToken_IsTheLastTokenUnlessIgnored()
     {
         scheduler.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
-        GenerationRequest request = Enumerable.Range(0, 10_000).Select(seed => ToyModel.Request(seed, 3, 200) with { IgnoreEndTokens = false })
+        GenerationRequest request = Enumerable.Range(0, 10_000)
+            .Select(seed => ToyModel.Request(seed, 3, 200) with { IgnoreEndTokens = false })
             .First(r => ToyModel.Alone(r).Count is > 5 and < 100);
         List<GeneratedToken> generated = await CollectAsync(request);
         Assert.Equal(ToyModel.Alone(request), Ids(generated));
@@ -64,7 +65,8 @@ public sealed class SchedulerTests : IAsyncDisposable
         // The second chunk is on its way before the first has come back.
         await Patience.UntilAsync(() => pipeline.UnderWay == 2, () => $"{pipeline.UnderWay} steps");
         Assert.Equal([(256, 1), (256, 1)], pipeline.Sent);
-        await DriveAsync(pipeline, generating);
+        pipeline.CompleteFromNowOn();
+        await generating.Soon();
         Assert.Equal(ToyModel.Alone(request), Ids(await generating));
         Assert.Equal([(256, 1), (256, 1), (256, 1), (232, 1), (1, 1), (1, 1)], pipeline.Sent);
     }
@@ -85,7 +87,8 @@ public sealed class SchedulerTests : IAsyncDisposable
 
         // With work for all of them, every stage has a step.
         await Patience.UntilAsync(() => pipeline.UnderWay == Math.Min(stages, sequences), () => $"{pipeline.UnderWay} steps");
-        await DriveAsync(pipeline, generating);
+        pipeline.CompleteFromNowOn();
+        await generating.Soon();
         Assert.All(pipeline.Sent, step => Assert.InRange(step.Sequences, 1, share));
         for (int i = 0; i < sequences; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids((await generating)[i]));
     }
@@ -123,7 +126,8 @@ public sealed class SchedulerTests : IAsyncDisposable
         Task<List<GeneratedToken>> waiting = CollectAsync(next);
         await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the next one waits");
         Assert.Equal((0, 1), (scheduler.FreeBlocks, scheduler.RunningCount));
-        await DriveAsync(pipeline, waiting);
+        pipeline.CompleteFromNowOn();
+        await waiting.Soon();
         Assert.Equal(ToyModel.Alone(next), Ids(await waiting));
         await AllFreeAsync(10);
     }
@@ -145,26 +149,21 @@ public sealed class SchedulerTests : IAsyncDisposable
         // Two fit at a time.
         var pipeline = new ToyPipeline(1, 8);
         scheduler.Attach(pipeline);
-        var finished = new List<int>();
-        var tasks = new List<Task>();
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 30, generate: 30 + (i % 3)))];
+        var tasks = new List<Task<List<GeneratedToken>>>();
         for (int i = 0; i < 6; i++)
         {
-            tasks.Add(RunAsync(i));
+            tasks.Add(CollectAsync(requests[i]));
             int arrived = i + 1;
             await Patience.UntilAsync(() => scheduler.RunningCount + scheduler.WaitingCount == arrived, () => "it has arrived");
         }
 
         Assert.Equal((2, 4, 0), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
-        await DriveAsync(pipeline, Task.WhenAll(tasks));
-        Assert.Equal(Enumerable.Range(0, 6), finished);
+        pipeline.CompleteFromNowOn();
+        await Task.WhenAll(tasks).Soon();
+        for (int i = 0; i < 6; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(await tasks[i]));
+        Assert.Equal(requests.Select(request => request.PromptTokens[0]), pipeline.Begun);
         await AllFreeAsync(8);
-
-        async Task RunAsync(int i)
-        {
-            GenerationRequest request = ToyModel.Request(i, prompt: 30, generate: 30 + i);
-            Assert.Equal(ToyModel.Alone(request), Ids(await CollectAsync(request)));
-            lock (finished) finished.Add(i);
-        }
     }
 
     [Fact]
@@ -329,7 +328,10 @@ public sealed class SchedulerTests : IAsyncDisposable
         { "two tokens", result => result with { Drawn = [.. result.Drawn, .. result.Drawn] } },
         { "a token outside the vocabulary", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(300, 0) }] } },
         { "a negative token", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(-1, 0) }] } },
-        { "a candidate outside the vocabulary", result => result with { Drawn = [result.Drawn[0] with { Candidates = [new Candidate(300, 0)] }] } },
+        {
+            "a candidate outside the vocabulary",
+            result => result with { Drawn = [result.Drawn[0] with { Candidates = [new Candidate(300, 0)] }] }
+        },
     };
 
     [Theory]
@@ -369,7 +371,8 @@ public sealed class SchedulerTests : IAsyncDisposable
         Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 60));
         Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 100, generate: 60));
         await Patience.UntilAsync(() => pipeline.UnderWay == 1 && scheduler.WaitingCount == 1, () => "one runs, one waits");
-        Task<Task<List<GeneratedToken>>[]> late = Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
+        Task<Task<List<GeneratedToken>>[]> late =
+            Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
         await scheduler.DisposeAsync().Soon();
         foreach (Task<List<GeneratedToken>> request in (Task<List<GeneratedToken>>[])[running, waiting, .. await late.Soon()])
         {
@@ -399,7 +402,8 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         var got = new List<int>();
         if (count == 0) return got;
-        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, request.PromptTokens.Count + request.MaxTokens!.Value, Patience.Token))
+        int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
+        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, maxTokens, Patience.Token))
         {
             got.Add(token.Drawn.Token);
             if (got.Count == count) break;
@@ -418,19 +422,6 @@ public sealed class SchedulerTests : IAsyncDisposable
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
         await Patience.UntilAsync(() => scheduler.WaitingCount == before, () => "it left");
-    }
-
-    private static async Task DriveAsync(ToyPipeline pipeline, Task until)
-    {
-        await Patience.UntilAsync(() =>
-        {
-            for (int i = 0; i < 1000 && pipeline.Complete(); i++)
-            {
-            }
-
-            return until.IsCompleted;
-        }, () => "all are done");
-        await until;
     }
 
     private Task AllFreeAsync(int blocks) => Patience.UntilAsync(

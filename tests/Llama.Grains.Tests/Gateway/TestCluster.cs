@@ -17,7 +17,8 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly ClusterSettings settings;
 
     public TestCluster(
-        TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60, IReadOnlyList<LayerSpan>? ranges = null, double recoverySeconds = 60)
+        TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
+        IReadOnlyList<LayerSpan>? ranges = null, double recoverySeconds = 60)
     {
         Model = model;
         settings = new ClusterSettings
@@ -55,7 +56,8 @@ internal sealed class TestCluster : IAsyncDisposable
         return cluster;
     }
 
-    public SiloNode AddSilo(string name, string? folder = null, string? fingerprint = null, string? advertise = null, string? profile = null)
+    public SiloNode AddSilo(
+        string name, string? folder = null, string? fingerprint = null, string? advertise = null, string? profile = null)
     {
         var node = new SiloNode(
             new SiloSettings

@@ -43,7 +43,8 @@ internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int
     private static TestModel Read(string folder, string golden)
     {
         using JsonDocument json = JsonDocument.Parse(File.ReadAllBytes(golden));
-        IEnumerable<JsonElement> results = json.RootElement.ValueKind == JsonValueKind.Array ? json.RootElement.EnumerateArray() : [json.RootElement];
+        IEnumerable<JsonElement> results =
+            json.RootElement.ValueKind == JsonValueKind.Array ? json.RootElement.EnumerateArray() : [json.RootElement];
         return new TestModel(
             folder,
             [.. results.Select(r => (r.GetProperty("tokens").Deserialize<int[]>()!, r.GetProperty("greedy").Deserialize<int[]>()!))]);

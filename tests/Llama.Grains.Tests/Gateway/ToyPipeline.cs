@@ -39,13 +39,16 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
     }
 
     /// <summary>Every step is computed as soon as it is sent.</summary>
-    public bool AtOnce { get; init; }
+    public bool AtOnce { get; set; }
 
     /// <summary>Thrown at the next step that is sent.</summary>
     public Exception? SendFault { get; init; }
 
     /// <summary>Tokens and sequences of every step, in order.</summary>
     public ConcurrentQueue<(int Tokens, int Sequences)> Sent { get; } = new();
+
+    /// <summary>First token of every sequence that began, in order.</summary>
+    public ConcurrentQueue<int> Begun { get; } = new();
 
     /// <summary>Steps that were sent and have not been computed.</summary>
     public int UnderWay
@@ -75,11 +78,15 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
             Sent.Enqueue((step.Tokens.Length, step.Sequences.Length));
             Assert.Equal((Epoch, ++lastNumber), (step.Epoch, step.Number));
             Assert.InRange(step.Tokens.Length, 1, Step.MaxTokens);
+            foreach (StepSequence sequence in step.Sequences)
+            {
+                if (sequence.FirstPosition == 0) Begun.Enqueue(step.Tokens[sequence.TokenOffset]);
+            }
+
             underWay.Enqueue(step);
             Assert.InRange(underWay.Count, 1, Stages);
+            if (AtOnce) Complete();
         }
-
-        if (AtOnce) Complete();
     }
 
     public void Fail(string reason)
@@ -89,6 +96,18 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
             if (lost is not null) return;
             lost = reason;
             onLost?.Invoke(reason);
+        }
+    }
+
+    /// <summary>Computes what is under way, and from now on every step as soon as it is sent.</summary>
+    public void CompleteFromNowOn()
+    {
+        lock (gate)
+        {
+            AtOnce = true;
+            while (Complete())
+            {
+            }
         }
     }
 

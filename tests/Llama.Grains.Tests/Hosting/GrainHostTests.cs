@@ -36,7 +36,8 @@ public sealed class GrainHostTests : IAsyncDisposable
             Interlocked.Increment(ref activations);
             return counter;
         });
-        await Task.WhenAll(Enumerable.Range(0, 200).Select(_ => Task.Run(() => own.CallAsync(Call("a", "AddAsync", 1), Patience.Token)))).Soon();
+        await Task.WhenAll(
+            Enumerable.Range(0, 200).Select(_ => Task.Run(() => own.CallAsync(Call("a", "AddAsync", 1), Patience.Token)))).Soon();
         Assert.Equal(201, (await own.CallAsync(Call("a", "AddAsync", 1), Patience.Token))!.Value.GetInt32());
         Assert.Equal(1, counter.MostInside);
         Assert.Equal(1, activations);
@@ -87,9 +88,11 @@ public sealed class GrainHostTests : IAsyncDisposable
     [Fact]
     public async Task CallAsync_ArgumentsThatDoNotFit_NamesThem()
     {
-        GrainCallException missing = await Assert.ThrowsAsync<GrainCallException>(() => host.CallAsync(Call("a", "AddAsync"), Patience.Token));
+        GrainCallException missing =
+            await Assert.ThrowsAsync<GrainCallException>(() => host.CallAsync(Call("a", "AddAsync"), Patience.Token));
         Assert.Contains("ICounter.AddAsync was called with 0 arguments", missing.Message, StringComparison.Ordinal);
-        GrainCallException wrong = await Assert.ThrowsAsync<GrainCallException>(() => host.CallAsync(Call("a", "AddAsync", "x"), Patience.Token));
+        GrainCallException wrong =
+            await Assert.ThrowsAsync<GrainCallException>(() => host.CallAsync(Call("a", "AddAsync", "x"), Patience.Token));
         Assert.Contains("argument 'number'", wrong.Message, StringComparison.Ordinal);
         Assert.Equal(1, await AddAsync("a", 1));
     }

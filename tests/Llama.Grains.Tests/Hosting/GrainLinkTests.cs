@@ -95,7 +95,8 @@ public sealed class GrainLinkTests : IAsyncDisposable
     public async Task Get_MoreCallsThanMayBeUnderWay_AllAnswer()
     {
         await using GrainLink link = await OpenAsync();
-        int[] results = await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => link.Get<ICounter>("a").AddAsync(1, Patience.Token))).Soon();
+        int[] results =
+            await Task.WhenAll(Enumerable.Range(0, 500).Select(_ => link.Get<ICounter>("a").AddAsync(1, Patience.Token))).Soon();
         Assert.Equal(500, results.Max());
     }
 
@@ -159,7 +160,8 @@ public sealed class GrainLinkTests : IAsyncDisposable
     {
         await using Stream broken = await Dialler.DialAsync(
             listener.EndPoint.ToString(), LinkPair.Identity("gateway"), new LinkTarget(LinkPurpose.Calls), Patience.Token).Soon();
-        await Frames.SendAsync(broken, FrameKind.Call, "{\"id\":1,\"grain\":null,\"key\":\"a\",\"method\":\"m\",\"arguments\":[]}"u8.ToArray(), Patience.Token);
+        byte[] call = "{\"id\":1,\"grain\":null,\"key\":\"a\",\"method\":\"m\",\"arguments\":[]}"u8.ToArray();
+        await Frames.SendAsync(broken, FrameKind.Call, call, Patience.Token);
         Assert.Equal(0, await broken.ReadAsync(new byte[1], Patience.Token).Soon());
         await using GrainLink link = await OpenAsync();
         Assert.Equal(1, await link.Get<ICounter>("a").AddAsync(1, Patience.Token).Soon());
@@ -179,5 +181,6 @@ public sealed class GrainLinkTests : IAsyncDisposable
         }
     }
 
-    private Task<GrainLink> OpenAsync() => GrainLink.OpenAsync(listener.EndPoint.ToString(), LinkPair.Identity("gateway"), Patience.Token).Soon();
+    private Task<GrainLink> OpenAsync() =>
+        GrainLink.OpenAsync(listener.EndPoint.ToString(), LinkPair.Identity("gateway"), Patience.Token).Soon();
 }

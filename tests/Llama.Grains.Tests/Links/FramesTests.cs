@@ -101,8 +101,10 @@ public sealed class FramesTests
     [InlineData("{}")]
     [InlineData("{\"name\":null,\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
     [InlineData("{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\"}")]
-    [InlineData("{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1e99,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
-    [InlineData("{\"name\":\"\\ud800\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData(
+        "{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1e99,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData(
+        "{\"name\":\"\\ud800\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
     [InlineData("{\"name\":{\"name\":[[[[\"a\"")]
     public void Parse_NoMember_ThrowsLinkException(string json)
     {

@@ -14,7 +14,8 @@ public sealed class HandshakeTests
     {
         using LinkPair link = await LinkPair.OpenAsync();
         Task<string> dialling = Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", key), Target, Patience.Token);
-        (string name, LinkTarget target) = await Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2", key), Patience.Token).Soon();
+        (string name, LinkTarget target) =
+            await Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2", key), Patience.Token).Soon();
         await Handshake.AcceptAsync(link.Listener, Patience.Token);
         Assert.Equal("silo-1", name);
         Assert.Equal(Target, target);
@@ -39,7 +40,8 @@ public sealed class HandshakeTests
     public async Task DialAsync_ListenerWithAnotherKey_IsNotTrustedAndGetsNoProof(string diallerKey, string listenerKey)
     {
         using LinkPair link = await LinkPair.OpenAsync();
-        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2", listenerKey), Patience.Token);
+        Task<(string, LinkTarget)> answering =
+            Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2", listenerKey), Patience.Token);
         LinkException fault = await Assert.ThrowsAsync<LinkException>(
             () => Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", diallerKey), Target, Patience.Token).Soon());
         Assert.Contains("'silo-2' did not prove", fault.Message, StringComparison.Ordinal);
@@ -171,10 +173,12 @@ public sealed class HandshakeTests
     }
 
     private static Task SendHelloAsync(
-        Stream link, int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d", int nonceLength = 64, int purpose = 2) =>
+        Stream link, int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
+        int nonceLength = 64, int purpose = 2) =>
         Frames.SendJsonAsync(link, FrameKind.Hello, MakeHello(version, name, fingerprint, nonceLength, purpose), Patience.Token).AsTask();
 
     private static object MakeHello(
-        int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d", int nonceLength = 64, int purpose = 2) =>
+        int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
+        int nonceLength = 64, int purpose = 2) =>
         new { version, name, fingerprint, nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
 }

@@ -127,11 +127,13 @@ public sealed class LinkListenerTests
     {
         await Handshake.AcceptAsync(stream, cancellationToken);
         byte[] buffer = new byte[1];
-        while (await stream.ReadAsync(buffer, cancellationToken) > 0) await stream.WriteAsync(BitConverter.GetBytes(target.Epoch), cancellationToken);
+        while (await stream.ReadAsync(buffer, cancellationToken) > 0)
+            await stream.WriteAsync(BitConverter.GetBytes(target.Epoch), cancellationToken);
     }, NullLogger.Instance);
 
     private static Task<Stream> DialAsync(LinkListener listener, ulong epoch) =>
-        Dialler.DialAsync(listener.EndPoint.ToString(), LinkPair.Identity("silo-2"), new LinkTarget(LinkPurpose.Steps, epoch), Patience.Token).Soon();
+        Dialler.DialAsync(
+            listener.EndPoint.ToString(), LinkPair.Identity("silo-2"), new LinkTarget(LinkPurpose.Steps, epoch), Patience.Token).Soon();
 
     private static async Task<ulong> EchoAsync(Stream link)
     {

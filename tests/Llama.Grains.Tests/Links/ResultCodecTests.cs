@@ -65,7 +65,8 @@ public sealed class ResultCodecTests
         (ulong)random.NextInt64(), (ulong)random.NextInt64(),
         [
             .. Enumerable.Range(0, random.Next(1, 6)).Select(_ => new DrawnToken(
-                RandomCandidate(random), [.. Enumerable.Range(0, random.Next(Step.MaxCandidates + 1)).Select(_ => RandomCandidate(random))])),
+                RandomCandidate(random),
+                [.. Enumerable.Range(0, random.Next(Step.MaxCandidates + 1)).Select(_ => RandomCandidate(random))])),
         ]);
 
     private static Candidate RandomCandidate(Random random) => new(random.Next(), -random.NextSingle());

@@ -31,8 +31,9 @@ public sealed class StepCodecTests
     public void Read_LargestStep_IsTheSame()
     {
         var step = new Step { Epoch = ulong.MaxValue, Number = ulong.MaxValue };
+        var sampling = new SamplingParameters { Temperature = float.Epsilon };
         for (int i = 0; i < Step.MaxTokens; i++)
-            step.AddDrawingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], new SamplingParameters { Temperature = float.Epsilon }, 0.5, 20);
+            step.AddDrawingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], sampling, 0.5, 20);
         var read = new Step();
         StepCodec.Read(Encode(step), read);
         Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());

@@ -55,8 +55,12 @@ public sealed class LayerPlannerTests
                 KvBytesPerLayer = random.Next(30),
             };
             SiloCapacity[] silos =
-                [.. Enumerable.Range(0, random.Next(1, layers + 1)).Select(_ => Silo(random.Next(1, 5), random.Next(2) == 0 ? 1 << 20 : random.Next(50, 600)))];
-            List<LayerSpan[]> cuts = [.. Cuts(layers, silos.Length).Where(cut => cut.Zip(silos).All(p => costs.Bytes(p.First) <= p.Second.MemoryBytes))];
+            [
+                .. Enumerable.Range(0, random.Next(1, layers + 1))
+                    .Select(_ => Silo(random.Next(1, 5), random.Next(2) == 0 ? 1 << 20 : random.Next(50, 600))),
+            ];
+            List<LayerSpan[]> cuts =
+                [.. Cuts(layers, silos.Length).Where(cut => cut.Zip(silos).All(p => costs.Bytes(p.First) <= p.Second.MemoryBytes))];
             if (cuts.Count == 0)
             {
                 Assert.Throws<PlacementException>(() => LayerPlanner.Plan(costs, silos));
@@ -81,7 +85,8 @@ public sealed class LayerPlannerTests
     [InlineData(13)]
     public void Plan_NoSilosOrMoreThanLayers_ThrowsWithBothNumbers(int silos)
     {
-        PlacementException fault = Assert.Throws<PlacementException>(() => LayerPlanner.Plan(Costs, [.. Enumerable.Repeat(Silo(1), silos)]));
+        PlacementException fault =
+            Assert.Throws<PlacementException>(() => LayerPlanner.Plan(Costs, [.. Enumerable.Repeat(Silo(1), silos)]));
         Assert.Equal($"12 layers cannot be cut into {silos} ranges.", fault.Message);
     }
 
@@ -89,7 +94,8 @@ public sealed class LayerPlannerTests
     public void Plan_TooLittleMemoryInAll_SaysWhatIsNeededAndWhatIsThere()
     {
         ModelCosts large = Costs with { LayerBytes = 400L << 20, HeadBytes = 100L << 20, EmbeddingBytes = 100L << 20, KvBytesPerLayer = 0 };
-        PlacementException fault = Assert.Throws<PlacementException>(() => LayerPlanner.Plan(large, [Silo(1, 2000L << 20), Silo(1, 1000L << 20)]));
+        PlacementException fault =
+            Assert.Throws<PlacementException>(() => LayerPlanner.Plan(large, [Silo(1, 2000L << 20), Silo(1, 1000L << 20)]));
         Assert.Equal(
             "The model needs 5,000 MiB with its KV cache; 2 silos offer 3,000 MiB: 2,000 MiB more are needed.", fault.Message);
     }
@@ -97,7 +103,8 @@ public sealed class LayerPlannerTests
     [Fact]
     public void Plan_EnoughMemoryInAllButNotWhereItIsNeeded_SaysSo()
     {
-        PlacementException fault = Assert.Throws<PlacementException>(() => LayerPlanner.Plan(Costs, [Silo(1, long.MaxValue), Silo(1, 300)]));
+        PlacementException fault =
+            Assert.Throws<PlacementException>(() => LayerPlanner.Plan(Costs, [Silo(1, long.MaxValue), Silo(1, 300)]));
         Assert.Contains("no cut of the layers fits each of them", fault.Message, StringComparison.Ordinal);
     }
 

@@ -5,8 +5,8 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Tests.Stages;
 
 /// <summary>
-/// Layers that add one to a number for each token; the first fills the numbers in from the tokens, the last draws the sum of its sequence's.
-/// It counts the hidden states that somebody has, and runs steps when the test says so.
+/// Layers that add one to a number for each token; the first fills the numbers in from the tokens, the last draws the sum of its
+/// sequence's. It counts the hidden states that somebody has, and runs steps when the test says so.
 /// </summary>
 internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayerRange
 {
