@@ -21,7 +21,6 @@ public sealed class StoriesTests
     [InlineData("hf", 1)]
     [InlineData("hf", 2)]
     [InlineData("hf", 3)]
-    [InlineData("hf", 5)]
     public async Task Completion_LayersOverSilos_GivesTheGreedyTokens(string layout, int silos)
     {
         using TestCluster cluster = await TestCluster.StartAsync(Model(layout), silos);
