@@ -67,6 +67,14 @@ public sealed partial record SiloOptions : IValidatableObject
                 [nameof(Listen)]);
         }
 
+        if (Advertise is null && HostPort.TryParse(Listen, out HostPort own) && own.IsLoopback
+            && Uri.TryCreate(Gateway, UriKind.Absolute, out Uri? gateway) && !gateway.IsLoopback)
+        {
+            yield return new ValidationResult(
+                $"is reached from this machine only, and the gateway {Gateway} is on another one; name an address of this machine",
+                [nameof(Listen)]);
+        }
+
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Listen, nameof(Listen)))
             yield return fault;
     }

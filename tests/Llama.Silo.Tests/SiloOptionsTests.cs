@@ -48,6 +48,16 @@ public sealed class SiloOptionsTests
         Assert.Empty(Validate(new SiloOptions()));
     }
 
+    [Fact]
+    public void Validate_RemoteGatewayAndLoopbackListen_IsRefused()
+    {
+        ValidationResult fault = Assert.Single(Validate(new SiloOptions { Gateway = "http://node-1:8080" }));
+
+        Assert.Equal(["Listen"], fault.MemberNames);
+        Assert.Contains("http://node-1:8080", fault.ErrorMessage, StringComparison.Ordinal);
+        Assert.Empty(Validate(new SiloOptions { Gateway = "http://node-1:8080", Advertise = "node-2:9000" }));
+    }
+
     private static bool IsAllowed(string property, string value)
         => Validator.TryValidateProperty(value, new ValidationContext(new SiloOptions()) { MemberName = property }, null);
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Gateway;
+using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Hosting;
 

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Tests.Hosting;
-using Llama.Grains.Gateway;
+using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Api.Completions;
 
