@@ -26,7 +26,7 @@ internal static unsafe class Lanes
         return two.GetElement(0) + two.GetElement(1);
     }
 
-    /// <summary>Elements <c>[0, count)</c> at <paramref name="source"/>, the other lanes zero; <paramref name="count"/> is below 8.</summary>
+    /// <summary>Elements <c>[0, count)</c> at <paramref name="source"/>, other lanes zero; <paramref name="count"/> is below 8.</summary>
     public static Vector256<float> LoadPartial(float* source, int count)
     {
         float* padded = stackalloc float[Count];

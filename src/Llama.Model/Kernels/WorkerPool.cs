@@ -51,7 +51,9 @@ internal sealed class WorkerPool : IDisposable
         return (Math.Min(first, count), Math.Min(end, count));
     }
 
-    /// <summary>Calls <c>region(part, parts)</c> for every part at once. An exception of any part is thrown here. One caller at a time.</summary>
+    /// <summary>
+    /// Calls <c>region(part, parts)</c> for every part at once. An exception of any part is thrown here. One caller at a time.
+    /// </summary>
     public void Run(Action<int, int> region)
     {
         if (threads.Length == 0)

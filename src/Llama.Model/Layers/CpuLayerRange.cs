@@ -72,7 +72,7 @@ public sealed class CpuLayerRange : ILayerRange
         return await queued.Completion.Task.ConfigureAwait(false);
     }
 
-    /// <inheritdoc/>
+    /// <summary>Runs what is queued, refuses what comes later with <see cref="ChannelClosedException"/>, and frees the memory.</summary>
     public async ValueTask DisposeAsync()
     {
         queue.Writer.TryComplete();

@@ -58,7 +58,10 @@ internal static class StepValidation
         if (!(sequence.Sampling.Temperature >= 0 && float.IsFinite(sequence.Sampling.Temperature)))
             throw Fault(step, $"has temperature {sequence.Sampling.Temperature}; expected 0 or more");
         if (!(sequence.Sampling.TopP > 0) || float.IsNaN(sequence.Sampling.MinP))
-            throw Fault(step, $"has top-p {sequence.Sampling.TopP} and min-p {sequence.Sampling.MinP}; expected numbers above 0 and from 0");
+        {
+            throw Fault(
+                step, $"has top-p {sequence.Sampling.TopP} and min-p {sequence.Sampling.MinP}; expected numbers above 0 and from 0");
+        }
     }
 
     private static ArgumentException Fault(Step step, string what) => new($"Step {step.Epoch}.{step.Number} {what}.");

@@ -1,6 +1,8 @@
 namespace Llama.Model.Sampling;
 
-/// <summary>Finds the tokens with the largest logits. Equal logits rank by id, smaller first, so the order is total. Keeps its buffers.</summary>
+/// <summary>
+/// Finds the tokens with the largest logits. Equal logits rank by id, smaller first, so the order is total. Keeps its buffers.
+/// </summary>
 internal sealed unsafe class RankedTokens
 {
     private readonly int vocabSize;

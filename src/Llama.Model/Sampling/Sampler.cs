@@ -24,7 +24,7 @@ internal sealed unsafe class Sampler : IDisposable
 
     /// <summary>Draws a token.</summary>
     /// <param name="logits"><c>[vocabSize]</c>; those that are not finite are replaced in place.</param>
-    /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution in the order k, p, min-p.</param>
+    /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution: k, then p, then min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="candidates">Filled with the most probable tokens, best first.</param>
     /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>

@@ -5,7 +5,7 @@ namespace Llama.Model.Tests.Kernels;
 
 public sealed unsafe class ExponentialTests
 {
-    // Bits of the floats from 1e-9, below which e^x rounds to 1, to the ends of the range; the stride is odd, so mantissas vary in all bits.
+    // Bits of the floats from 1e-9, below which e^x rounds to 1, to the ends of the range. The stride is odd: mantissas vary in all bits.
     private const int Smallest = 0x3089705f;
     private const int Stride = 1021;
 
@@ -20,8 +20,10 @@ public sealed unsafe class ExponentialTests
     public void Exp_RisingNumbers_NeverFalls()
     {
         float previous = 0;
-        for (int bits = BitConverter.SingleToInt32Bits(87.3f); bits >= Smallest; bits -= Stride) previous = Rise(previous, -BitConverter.Int32BitsToSingle(bits));
-        for (int bits = Smallest; bits <= BitConverter.SingleToInt32Bits(88.7f); bits += Stride) previous = Rise(previous, BitConverter.Int32BitsToSingle(bits));
+        for (int bits = BitConverter.SingleToInt32Bits(87.3f); bits >= Smallest; bits -= Stride)
+            previous = Rise(previous, -BitConverter.Int32BitsToSingle(bits));
+        for (int bits = Smallest; bits <= BitConverter.SingleToInt32Bits(88.7f); bits += Stride)
+            previous = Rise(previous, BitConverter.Int32BitsToSingle(bits));
     }
 
     [Fact]
@@ -86,7 +88,7 @@ public sealed unsafe class ExponentialTests
         Assert.Equal(expected, sum, expected * 1e-6);
     }
 
-    /// <summary>The greatest distance from the true value, in units of the last place, over floats from near 0 to an end of the range.</summary>
+    /// <summary>The greatest distance from the true value, in units of the last place, from near 0 to an end of the range.</summary>
     private static double WorstError(float end)
     {
         double worst = 0;

@@ -31,13 +31,25 @@ public sealed unsafe class MatrixProductTests
                         for (int r = 0; r < MaxRows; r++)
                         {
                             float expected = r >= MaxRows - rows ? alone[(t * MaxRows) + r] : TestProduct.Untouched;
-                            Assert.True(BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(result[(t * MaxRows) + r]),
-                                $"{rows} × {columns}, {tokens} tokens: row {r} of token {t} is {result[(t * MaxRows) + r]:R}, not {expected:R}");
+                            float found = result[(t * MaxRows) + r];
+                            Assert.True(
+                                BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(found),
+                                $"{rows} × {columns}, {tokens} tokens: row {r} of token {t} is {found:R}, not {expected:R}");
                         }
                     }
                 }
             }
         }
+    }
+
+    [Theory]
+    [InlineData(ElementType.F32, 4)]
+    [InlineData(ElementType.F16, 4)]
+    [InlineData(ElementType.BF16, 5)]
+    public void Multiply_InputsTooWideForTheCache_HaveTheBitsOfEveryElementAlone(ElementType type, int tokens)
+    {
+        using var product = new TestProduct(type, 5, 45_003, tokens, runs: 1);
+        Assert.Equal(product.ElementByElement(), product.Multiply(0, 5, 0, tokens));
     }
 
     [Theory]

@@ -43,7 +43,7 @@ public sealed unsafe class StoredElementsTests
     public void Convert_AnyCountAtAnOddAddress_WritesThatManyAndNothingElse(int count)
     {
         byte[] bytes = new byte[1 + (count * 2)];
-        for (int i = 0; i < count; i++) BitConverter.TryWriteBytes(bytes.AsSpan(1 + (i * 2)), BitConverter.HalfToUInt16Bits((Half)(i + 0.5f)));
+        for (int i = 0; i < count; i++) BitConverter.TryWriteBytes(bytes.AsSpan(1 + (i * 2)), (Half)(i + 0.5f));
         float[] target = [.. Enumerable.Repeat(-1f, count + 8)];
         fixed (byte* source = bytes)
         fixed (float* pointer = target) StoredElements.Convert<F16Elements>(source + 1, pointer, count);

@@ -14,7 +14,7 @@ internal static unsafe class ComputedBits
     // Weights in F16, BF16 and F32.
     private static readonly string[] Fixtures = ["llama-1", "llama-2-gqa", "llama-3.1-short"];
 
-    /// <summary>Logits at every position of a prompt, in one piece and in chunks, drawn tokens, and the kernels where these do not lead.</summary>
+    /// <summary>Logits at every position of a prompt, in one piece and in chunks, drawn tokens, and what these kernels do not meet.</summary>
     public static string Digest()
     {
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);

@@ -16,7 +16,7 @@ internal sealed record GoldenResults(int[] Tokens, float[][] Logits, int[] Greed
             root.TryGetProperty("greedy", out JsonElement greedy) ? greedy.Deserialize<int[]>()! : []);
     }
 
-    /// <summary>Folders of checkpoints that have golden results, both formats, as test data: name and whether it lies beside the repository.</summary>
+    /// <summary>Checkpoints that have golden results, in both formats; the last of them may lie beside the repository.</summary>
     public static TheoryData<string> Checkpoints()
     {
         var data = new TheoryData<string>();

@@ -36,9 +36,10 @@ public sealed class SamplerTests
     public void Draw_LogitsThatAreNoNumbers_AreNeverDrawnBesideOthers(float temperature, int topK, float topP, float minP)
     {
         var parameters = new SamplingParameters { Temperature = temperature, TopK = topK, TopP = topP, MinP = minP };
+        float[] logits = [float.NaN, 1, float.NaN, 1.5f, float.NegativeInfinity, -1];
         for (double number = 0; number < 1; number += 0.09)
         {
-            (Candidate drawn, Candidate[] candidates) = Draw([float.NaN, 1, float.NaN, 1.5f, float.NegativeInfinity, -1], parameters, number, 6);
+            (Candidate drawn, Candidate[] candidates) = Draw(logits, parameters, number, 6);
             Assert.Contains(drawn.Token, (int[])[1, 3, 5]);
             Assert.True(drawn.LogProbability is > -4 and <= 0);
             Assert.Equal([3, 1, 5, 0, 2, 4], candidates.Select(c => c.Token));
@@ -120,7 +121,8 @@ public sealed class SamplerTests
     {
         foreach (float temperature in (float[])[0, 1])
         {
-            (Candidate drawn, Candidate[] candidates) = Draw([-7], new SamplingParameters { Temperature = temperature, TopP = 0.5f }, 0.99, 1);
+            var parameters = new SamplingParameters { Temperature = temperature, TopP = 0.5f };
+            (Candidate drawn, Candidate[] candidates) = Draw([-7], parameters, 0.99, 1);
             Assert.Equal(new Candidate(0, 0), drawn);
             Assert.Equal([drawn], candidates);
         }
