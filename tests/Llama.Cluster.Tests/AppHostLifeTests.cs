@@ -56,7 +56,8 @@ public sealed class AppHostLifeTests
         int victim = (await client.StagesAsync())[1].ProcessId;
 
         var streams = new Streams(client, requests);
-        await Wait.UntilAsync("every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count > 4), () => appHost.Output);
+        await Wait.UntilAsync(
+            "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count > 4), () => appHost.Output);
         ProcessTable.Signal(victim, "KILL");
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();
@@ -100,7 +101,8 @@ public sealed class AppHostLifeTests
 
     private static async Task AssertAllEndAsync(RunningAppHost appHost, IReadOnlyList<int> processes, TimeSpan deadline)
     {
-        TimeSpan took = await Wait.UntilAsync("no process is left", deadline, () => !processes.Any(ProcessTable.IsAlive), () => appHost.Output);
+        TimeSpan took = await Wait.UntilAsync(
+            "no process is left", deadline, () => !processes.Any(ProcessTable.IsAlive), () => appHost.Output);
         TestContext.Current.TestOutputHelper?.WriteLine($"All processes ended within {took.TotalSeconds:0.00} s");
     }
 

@@ -54,7 +54,8 @@ public sealed class BrokenCheckpointTests
         RunningProgram gateway = cluster.StartGateway();
 
         Assert.Equal(1, await gateway.ExitsAsync(Deadline));
-        Assert.Contains($"gateway | Llama.Gateway cannot start: {model["consolidated.00.pth"]}: tensor tok_embeddings.weight: found", cluster.Output);
+        Assert.Contains(
+            $"gateway | Llama.Gateway cannot start: {model["consolidated.00.pth"]}: tensor tok_embeddings.weight: found", cluster.Output);
         Assert.DoesNotContain("   at ", cluster.Output);
     }
 

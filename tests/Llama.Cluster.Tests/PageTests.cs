@@ -28,7 +28,8 @@ public sealed class PageTests(SharedAppHost shared) : IDisposable
 
         await UntilAsync(page, "document.querySelectorAll('.stage.ready').length === 2");
         Assert.Equal("tinystories", await page.EvaluateAsync("document.getElementById('model').textContent"));
-        Assert.Equal("layers 0–2,layers 3–5", await page.EvaluateAsync("[...document.querySelectorAll('.stage .layers')].map(e => e.textContent)"));
+        Assert.Equal(
+            "layers 0–2,layers 3–5", await page.EvaluateAsync("[...document.querySelectorAll('.stage .layers')].map(e => e.textContent)"));
 
         // Each look at the text while it grows is kept, so that streaming is seen without a race.
         await page.EvaluateAsync("""

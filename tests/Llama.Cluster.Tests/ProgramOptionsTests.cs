@@ -15,20 +15,34 @@ public sealed class ProgramOptionsTests
     [Theory]
     [InlineData("Llama.AppHost", "--port=99999", "--port: '99999' is not allowed; expected an integer from 0 to 65535 (command line)")]
     [InlineData("Llama.AppHost", "--silos=none", "--silos: 'none' is not allowed; expected an integer from 1 to 64 (command line)")]
-    [InlineData("Llama.AppHost", "--replicas=3", "--replicas: '3' is more than there are silos; expected at most 2, or more --silos (command line)")]
-    [InlineData("Llama.AppHost", "--ranges=0-1,1-2,2-6", "--ranges: '0-1,1-2,2-6' are more ranges than there are silos; expected at most 2")]
+    [InlineData(
+        "Llama.AppHost", "--replicas=3",
+        "--replicas: '3' is more than there are silos; expected at most 2, or more --silos (command line)")]
+    [InlineData(
+        "Llama.AppHost", "--ranges=0-1,1-2,2-6",
+        "--ranges: '0-1,1-2,2-6' are more ranges than there are silos; expected at most 2")]
     [InlineData("Llama.AppHost", "--model=no/such/folder", "--model: 'no/such/folder' is not allowed; expected a folder that exists")]
     [InlineData("Llama.AppHost", "--thread=1", "--thread: is unknown; did you mean --threads?")]
     [InlineData("Llama.Gateway", "--verbose", "--model: is missing; expected a folder that exists")]
-    [InlineData("Llama.Gateway", "--host=127.0.0.1:80", "--host: '127.0.0.1:80' is not allowed; expected a host name or IP address like 127.0.0.1")]
+    [InlineData(
+        "Llama.Gateway", "--host=127.0.0.1:80",
+        "--host: '127.0.0.1:80' is not allowed; expected a host name or IP address like 127.0.0.1")]
     [InlineData("Llama.Gateway", "--host=0.0.0.0", "--host: '0.0.0.0' can be reached from other machines, which needs a cluster key")]
-    [InlineData("Llama.Gateway", "--host=example.org", "--host: 'example.org' can be reached from other machines, which needs a cluster key")]
+    [InlineData(
+        "Llama.Gateway", "--host=example.org",
+        "--host: 'example.org' can be reached from other machines, which needs a cluster key")]
     [InlineData("Llama.Gateway", "--cluster-key-file=no/such/file", "--cluster-key-file: 'no/such/file' cannot be read")]
-    [InlineData("Llama.Gateway", "--kv-memory=1KiB", "--kv-memory: '1KiB' is not allowed; expected a size in bytes or like 512MiB from 64KiB to 64TiB")]
+    [InlineData(
+        "Llama.Gateway", "--kv-memory=1KiB",
+        "--kv-memory: '1KiB' is not allowed; expected a size in bytes or like 512MiB from 64KiB to 64TiB")]
     [InlineData("Llama.Silo", "--gateway=somewhere", "--gateway: 'somewhere' is not allowed; expected an http or https URL")]
-    [InlineData("Llama.Silo", "--listen=192.0.2.1:0", "--listen: '192.0.2.1:0' can be reached from other machines, which needs a cluster key")]
+    [InlineData(
+        "Llama.Silo", "--listen=192.0.2.1:0",
+        "--listen: '192.0.2.1:0' can be reached from other machines, which needs a cluster key")]
     [InlineData("Llama.Silo", "--listen=[::]:0", "--listen: '[::]:0' is every address of this machine; say with --advertise which one")]
-    [InlineData("Llama.Silo", "--name=a silo", "--name: 'a silo' is not allowed; expected 1 to 64 letters, digits, dots, dashes or underscores")]
+    [InlineData(
+        "Llama.Silo", "--name=a silo",
+        "--name: 'a silo' is not allowed; expected 1 to 64 letters, digits, dots, dashes or underscores")]
     public async Task Start_WrongOption_IsNamedWithItsValueAndWhatIsAllowed(string program, string argument, string message)
     {
         using var process = new RunningProgram(ChildCommand.ForProgram("program", program, [argument]));

@@ -100,9 +100,11 @@ public sealed class ShippedModelTests(SharedAppHost shared) : IDisposable
 
         Assert.Equal(200, message.Response!.Status);
         var text = new StringBuilder();
-        await foreach (SseItem<string> item in SseParser.Create(message.Response.ContentStream!).EnumerateAsync(TestContext.Current.CancellationToken))
+        SseParser<string> events = SseParser.Create(message.Response.ContentStream!);
+        await foreach (SseItem<string> item in events.EnumerateAsync(TestContext.Current.CancellationToken))
         {
-            if (item.Data != "[DONE]") text.Append(JsonElement.Parse(item.Data).GetProperty("choices")[0].GetProperty("text").GetString());
+            if (item.Data == "[DONE]") break;
+            text.Append(JsonElement.Parse(item.Data).GetProperty("choices")[0].GetProperty("text").GetString());
         }
 
         Assert.Equal(golden.GetProperty("text").GetString(), text.ToString());

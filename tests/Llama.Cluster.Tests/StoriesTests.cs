@@ -51,7 +51,10 @@ public sealed class StoriesTests
     {
         using TestCluster cluster = await TestCluster.StartAsync(Model("hf"), Layers + 1);
         await Wait.UntilAsync(
-            "a silo stands by", TimeSpan.FromSeconds(30), async () => (await cluster.Client.StatusAsync()).Standby.Count > 0, () => cluster.Output);
+            "a silo stands by",
+            TimeSpan.FromSeconds(30),
+            async () => (await cluster.Client.StatusAsync()).Standby.Count > 0,
+            () => cluster.Output);
 
         await AssertGreedyAsync(cluster);
         ClusterStatus status = await cluster.Client.StatusAsync();

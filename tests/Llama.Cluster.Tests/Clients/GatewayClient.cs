@@ -12,12 +12,14 @@ internal sealed class GatewayClient : IDisposable
 {
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
 
-    /// <summary>A client of the gateway on a port of this machine; it closes the connection of an answer that it does not read to the end.</summary>
-    public GatewayClient(int port) => Http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
+    /// <summary>
+    /// A client of the gateway on a port of this machine. It closes the connection of an answer that it does not read to the end.
+    /// </summary>
+    public GatewayClient(int port)
     {
-        BaseAddress = new Uri($"http://127.0.0.1:{port}"),
-        Timeout = TimeSpan.FromSeconds(60),
-    };
+        var handler = new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero };
+        Http = new HttpClient(handler) { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(60) };
+    }
 
     /// <summary>For what has no method here.</summary>
     public HttpClient Http { get; }

@@ -20,5 +20,6 @@ internal sealed record GoldenTokens(IReadOnlyList<int> Prompt, IReadOnlyList<int
         return [.. results.Select(result => new GoldenTokens(Ids(result, "tokens"), Ids(result, greedyField)))];
     }
 
-    private static List<int> Ids(JsonElement result, string field) => [.. result.GetProperty(field).EnumerateArray().Select(id => id.GetInt32())];
+    private static List<int> Ids(JsonElement result, string field) =>
+        [.. result.GetProperty(field).EnumerateArray().Select(id => id.GetInt32())];
 }

@@ -22,7 +22,8 @@ internal static class ProcessTable
                select (entry.Value.Id, entry.Value.Parent),
         ];
         var found = new List<int> { id };
-        for (int i = 0; i < found.Count; i++) found.AddRange(all.Where(process => process.Parent == found[i]).Select(process => process.Id));
+        for (int i = 0; i < found.Count; i++)
+            found.AddRange(all.Where(process => process.Parent == found[i]).Select(process => process.Id));
         return found[1..];
     }
 
