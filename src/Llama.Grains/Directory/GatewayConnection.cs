@@ -18,6 +18,9 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
+    /// <summary>After a refusal, which the gateway logs each time: somebody has to put the key or the model right first.</summary>
+    private static readonly TimeSpan LongestPauseOfRefused = TimeSpan.FromSeconds(30);
+
     /// <summary>Processes of a cluster start together: that the gateway does not listen yet is worth a word only after this time.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -31,6 +34,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
         long alone = Stopwatch.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
         {
+            TimeSpan longest = LongestPause;
             try
             {
                 await JoinOnceAsync(
@@ -42,6 +46,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             }
             catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
             {
+                if (e is LinkException) longest = LongestPauseOfRefused;
                 if (joined) (joined, alone) = (false, Stopwatch.GetTimestamp());
 
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
@@ -54,8 +59,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
                 }
             }
 
-            pause =
-                pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+            pause = pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, longest.Ticks));
             await Task.Delay(pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

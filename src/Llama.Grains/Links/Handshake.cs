@@ -79,7 +79,8 @@ public static class Handshake
             return "The greeting lacks a name, a random number or a purpose.";
         return hello.Fingerprint == self.Fingerprint
             ? null
-            : $"'{hello.Name}' has a model with fingerprint {hello.Fingerprint}; expected {self.Fingerprint}.";
+            : $"'{hello.Name}' has another model, or other settings of it (--context, --rope-factor): fingerprint {hello.Fingerprint}; "
+                + $"expected {self.Fingerprint}.";
     }
 
     private static string Nonce() => Convert.ToHexString(RandomNumberGenerator.GetBytes(NonceBytes));

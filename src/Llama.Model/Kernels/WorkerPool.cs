@@ -75,6 +75,7 @@ internal sealed class WorkerPool : IDisposable
     /// <summary>Ends the threads.</summary>
     public void Dispose()
     {
+        if (stopping) return;
         Volatile.Write(ref stopping, true);
         Interlocked.Increment(ref generation);
         for (int i = 0; i < threads.Length; i++)
