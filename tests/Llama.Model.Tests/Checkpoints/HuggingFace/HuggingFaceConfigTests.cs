@@ -1,4 +1,5 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Model.Tests.Checkpoints.HuggingFace;
@@ -61,6 +62,6 @@ public class HuggingFaceConfigTests
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
         Assert.Equal((500_000.0, 99), (checkpoint.Config.RopeTheta, checkpoint.Config.ContextLength));
         Assert.Equal(new RopeScaling(32, 1, 4, 8192), checkpoint.Config.RopeScaling);
-        Assert.Equal(Weights.ElementType.F16, checkpoint.WeightType);
+        Assert.Equal(ElementType.F16, checkpoint.WeightType);
     }
 }
