@@ -3,7 +3,9 @@ namespace Llama.Model.Tokenization;
 /// <summary>The metadata of a GGUF file that describe a tokenizer; <see cref="GgufTokenizer"/> reads them back.</summary>
 internal static class GgufTokenizerWriter
 {
-    private static readonly string[] EndTokenNames = ["eos", "eot", "eom"];
+    // In the order of Llama 3's ids: end of text, of a message that awaits a tool, of a turn.
+    private static readonly string[] EndTokenNames = ["eos", "eom", "eot"];
+    private static readonly string[] TwoEndTokenNames = ["eos", "eot"];
 
     /// <summary>Describes a tokenizer.</summary>
     /// <param name="tokenizer">The tokenizer, or null for none.</param>
@@ -17,7 +19,7 @@ internal static class GgufTokenizerWriter
             _ => [new(GgufTokenizer.Model, GgufTokenizer.None)],
         };
         metadata.Add(new(GgufTokenizer.BeginOfText, config.BeginOfText));
-        foreach ((string name, int token) in EndTokenNames.Zip(config.EndTokens))
+        foreach ((string name, int token) in (config.EndTokens.Count == 2 ? TwoEndTokenNames : EndTokenNames).Zip(config.EndTokens))
             metadata.Add(new($"tokenizer.ggml.{name}_token_id", token));
         if (tokenizer is not null) metadata.Add(new("tokenizer.ggml.add_bos_token", true));
         return metadata;
