@@ -73,6 +73,13 @@ public sealed record AppHostOptions : IValidatableObject
                 [nameof(Replicas), nameof(Silos)]);
         }
 
+        if (Ranges?.Split(',').Length is { } ranges && ranges > Silos)
+        {
+            yield return new ValidationResult(
+                $"are more ranges than there are silos; expected at most {Silos}, or more --silos",
+                [nameof(Ranges), nameof(Silos)]);
+        }
+
         if (!IsFree(Port))
             yield return new ValidationResult("is in use by another program; choose another port, or 0 for any free one", [nameof(Port)]);
     }

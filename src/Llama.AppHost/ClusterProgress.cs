@@ -11,13 +11,17 @@ namespace Llama.AppHost;
 /// <param name="time">Measures the start and waits between looks.</param>
 internal sealed class ClusterProgress(HttpClient client, AppHostConsole console, TimeProvider time)
 {
-    private static readonly TimeSpan LookWhileLoading = TimeSpan.FromSeconds(0.2);
+    private static readonly TimeSpan LookWhileLoading = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan LookWhenReady = TimeSpan.FromSeconds(1);
 
     private readonly Dictionary<string, string> _said = [];
+    private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly long _started = time.GetTimestamp();
     private bool _ready;
     private volatile bool _wasReady;
+
+    /// <summary>Completes when the gateway answers for the first time.</summary>
+    public Task Listening => _listening.Task;
 
     /// <summary>Whether the cluster has ever been ready.</summary>
     public bool WasReady => _wasReady;
@@ -45,6 +49,7 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
         {
             ClusterStatus? status = await client.GetFromJsonAsync<ClusterStatus>("/cluster", stopping).ConfigureAwait(false);
             using HttpResponseMessage health = await client.GetAsync(new Uri("/health", UriKind.Relative), stopping).ConfigureAwait(false);
+            _listening.TrySetResult();
             if (status is not null)
                 Show(status, health.IsSuccessStatusCode);
         }
@@ -72,7 +77,8 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
                 SayOnce(stage.Silo, Describe(stage), stage.State == "lost" ? Tone.Warning : Tone.Plain);
         }
 
-        foreach (string silo in status.Standby)
+        // Before, none has been given layers yet.
+        foreach (string silo in ready ? status.Standby : [])
             SayOnce(silo, $"{silo} stands by");
 
         if (ready && !_wasReady)
@@ -80,7 +86,7 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
         else if (ready && !_ready)
             console.Say("ready again", Tone.Strong);
         else if (!ready && status.Reason is { } reason)
-            SayOnce("gateway", _wasReady ? $"not ready: {reason}" : $"waiting: {reason}", _wasReady ? Tone.Warning : Tone.Plain);
+            SayOnce("gateway", _wasReady ? $"not ready: {reason}" : reason, _wasReady ? Tone.Warning : Tone.Plain);
 
         if (ready)
             _said.Remove("gateway");
@@ -91,7 +97,8 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
     private static string Describe(StageStatus stage)
     {
         string silo = $"{stage.Silo} (process {stage.ProcessId})";
-        string layers = $"layers {string.Join('-', stage.Layers)}";
+        (int first, int last) = (stage.Layers[0], stage.Layers[1] - 1);
+        string layers = first == last ? $"layer {first}" : $"layers {first} to {last}";
         return stage.State switch
         {
             "ready" => string.Create(CultureInfo.InvariantCulture, $"{silo} holds {layers}, {stage.WeightBytes / 1048576.0:0.0} MiB"),

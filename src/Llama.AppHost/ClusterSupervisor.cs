@@ -7,8 +7,8 @@ namespace Llama.AppHost;
 internal sealed class ClusterSupervisor(AppHostOptions options, AppHostConsole console, TimeProvider time)
 {
     /// <summary>
-    /// Starts the gateway and the silos and keeps them running. A gateway that dies before the cluster was ever ready has been told
-    /// something that it cannot do; that ends the cluster.
+    /// Starts the gateway and, once it listens, the silos, and keeps them running. A gateway that dies before the cluster was ever ready
+    /// has been told something that it cannot do; that ends the cluster, and without silos, which would only say the same.
     /// </summary>
     /// <param name="stopping">Cancelled to stop; all processes have ended when the task completes.</param>
     /// <returns>The exit code: 0 after a stop, the gateway's if it could not start.</returns>
@@ -30,7 +30,8 @@ internal sealed class ClusterSupervisor(AppHostOptions options, AppHostConsole c
         var progress = new ClusterProgress(client, console, time);
         Task watching = progress.WatchAsync(ending.Token);
         Task<ChildExit?> serving = Supervise(gateway).RunAsync(() => progress.WasReady, ending.Token);
-        Task[] computing = [.. silos.Select(silo => Supervise(silo).RunAsync(() => true, ending.Token))];
+        await Task.WhenAny(serving, progress.Listening).ConfigureAwait(false);
+        Task[] computing = serving.IsCompleted ? [] : [.. silos.Select(silo => Supervise(silo).RunAsync(() => true, ending.Token))];
 
         ChildExit? failure = await serving.ConfigureAwait(false);
         await ending.CancelAsync().ConfigureAwait(false);

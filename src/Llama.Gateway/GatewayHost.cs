@@ -21,6 +21,7 @@ internal static partial class GatewayHost
 
     /// <summary>Builds the process; it serves when run.</summary>
     /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
+    /// <exception cref="IOException">The host to listen on has no address.</exception>
     /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
     /// <exception cref="FormatException">The layer ranges are none of this model.</exception>
     /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
@@ -29,9 +30,9 @@ internal static partial class GatewayHost
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
-        builder.WebHost.UseUrls($"http://{new HostPort(HostPort.Parse(options.Host).Host, options.Port)}");
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
+            kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), options.Port);
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
@@ -70,6 +71,7 @@ internal static partial class GatewayHost
         application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
         ParentWatch.Start(application.Lifetime.StopApplication);
+        application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
         return application;
     }
 
@@ -115,5 +117,8 @@ internal static partial class GatewayHost
 
         [LoggerMessage(3, LogLevel.Warning, "{Model} has no tokenizer: only prompts of token ids are served")]
         public static partial void NoTokenizer(ILogger logger, string model);
+
+        [LoggerMessage(4, LogLevel.Information, "{Model} is served at {Url}: web page {Url}/, OpenAI base URL {Url}/v1")]
+        public static partial void Listening(ILogger logger, string model, string url);
     }
 }

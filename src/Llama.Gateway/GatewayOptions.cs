@@ -92,5 +92,15 @@ public sealed record GatewayOptions : IValidatableObject
 
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
-        => ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host));
+    {
+        if (Replicas > Math.Max(1, Silos))
+        {
+            yield return new ValidationResult(
+                $"are more copies than there are silos to hold them; expected at most {Math.Max(1, Silos)}, or more --silos",
+                [nameof(Replicas), nameof(Silos)]);
+        }
+
+        foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
+            yield return fault;
+    }
 }

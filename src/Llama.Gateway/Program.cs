@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Llama.Gateway;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
@@ -11,6 +12,11 @@ try
     await using WebApplication gateway = GatewayHost.Build(options);
     await gateway.RunAsync();
     return 0;
+}
+catch (SocketException e)
+{
+    await Console.Error.WriteLineAsync($"Llama.Gateway cannot start: Cannot listen on {options.Host}, port {options.Port}: {e.Message}");
+    return 1;
 }
 catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException or FormatException or ArgumentException)
 {

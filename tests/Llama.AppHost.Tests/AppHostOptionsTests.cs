@@ -28,6 +28,15 @@ public sealed class AppHostOptionsTests
     }
 
     [Fact]
+    public void Validate_MoreRangesThanSilos_NamesThem()
+    {
+        Assert.Empty(Validate(new AppHostOptions { Port = 0, Silos = 2, Ranges = "0-1,1-6" }));
+        ValidationResult fault = Assert.Single(Validate(new AppHostOptions { Port = 0, Silos = 2, Ranges = "0-1,1-2,2-6" }));
+
+        Assert.Equal(["Ranges", "Silos"], fault.MemberNames);
+    }
+
+    [Fact]
     public void ChoosePort_Zero_ReturnsAFreeOne()
     {
         int port = new AppHostOptions { Port = 0 }.ChoosePort();

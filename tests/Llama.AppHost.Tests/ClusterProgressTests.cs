@@ -32,7 +32,7 @@ public sealed class ClusterProgressTests : IAsyncDisposable
     {
         ClusterProgress progress = await WatchAsync();
         _status = Status("loading", "the silos load", ready: false);
-        await _output.WaitForAsync("loads layers 4-8");
+        await _output.WaitForAsync("loads layers 4 to 7");
         Assert.False(progress.WasReady);
         _status = Status("ready", null, ready: true);
         await _output.WaitForAsync("Ctrl-C");
@@ -42,12 +42,12 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         string[] lines = [.. _output.All];
         Assert.Equal(
             [
-                "silo-1 (process 11) loads layers 0-4",
-                "silo-2 (process 12) loads layers 4-8",
+                "silo-1 (process 11) loads layers 0 to 3",
+                "silo-2 (process 12) loads layers 4 to 7",
+                "the silos load",
+                "silo-1 (process 11) holds layers 0 to 3, 1.8 MiB",
+                "silo-2 (process 12) holds layers 4 to 7, 1.8 MiB",
                 "silo-3 stands by",
-                "waiting: the silos load",
-                "silo-1 (process 11) holds layers 0-4, 1.8 MiB",
-                "silo-2 (process 12) holds layers 4-8, 1.8 MiB",
                 "",
             ],
             lines[..7]);
@@ -81,7 +81,7 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         _status = Status("ready", null, ready: true);
         await _output.WaitForAsync("ready again");
 
-        Assert.Contains("silo-2 (process 12) with layers 4-8 is lost", _output.All);
+        Assert.Contains("silo-2 (process 12) with layers 4 to 7 is lost", _output.All);
     }
 
     [Fact]

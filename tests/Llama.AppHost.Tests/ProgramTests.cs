@@ -7,12 +7,13 @@ public sealed class ProgramTests
     [Fact]
     public async Task Main_WrongOptions_NamesAllOfThemAndExitsWithTwo()
     {
-        (int code, string output, string error) = await RunAsync("--model", "no/such/folder", "--silos=65", "--thread", "1");
+        (int code, string output, string error) = await RunAsync("--model", "no/such/folder", "--silos=65", "--port=99999", "--thread", "1");
 
         Assert.Equal(2, code);
         Assert.Equal("", output);
         Assert.Contains("--model: 'no/such/folder' is not allowed; expected a folder or a .gguf file that exists (command line)", error);
         Assert.Contains("--silos: '65' is not allowed; expected an integer from 1 to 64 (command line)", error);
+        Assert.Contains("--port: '99999' is not allowed; expected an integer from 0 to 65535 (command line)", error);
         Assert.Contains("--thread: is unknown; did you mean --threads? (command line)", error);
     }
 

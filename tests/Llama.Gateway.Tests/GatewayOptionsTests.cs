@@ -43,6 +43,15 @@ public sealed class GatewayOptionsTests
         Assert.Empty(new GatewayOptions().Validate(new ValidationContext(open)));
     }
 
+    [Fact]
+    public void Validate_MoreReplicasThanSilos_IsRefused()
+    {
+        var options = new GatewayOptions { Replicas = 2 };
+
+        Assert.Equal(["Replicas", "Silos"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
+        Assert.Empty((options with { Silos = 2 }).Validate(new ValidationContext(options)));
+    }
+
     private static bool IsAllowed(string property, object value)
         => Validator.TryValidateProperty(value, new ValidationContext(new GatewayOptions()) { MemberName = property }, null);
 }

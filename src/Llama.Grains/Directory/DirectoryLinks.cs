@@ -78,13 +78,22 @@ public static partial class DirectoryLinks
         joined();
 
         // The directory never speaks again; a read that ends means that it is gone.
-        Task<int> gone = stream.ReadAsync(new byte[1], cancellationToken).AsTask();
-        while (true)
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<int> gone = stream.ReadAsync(new byte[1], ended.Token).AsTask();
+        try
         {
-            await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
-            Task first = await Task.WhenAny(gone, Task.Delay(HeartbeatInterval, cancellationToken)).ConfigureAwait(false);
-            await first.ConfigureAwait(false);
-            if (first == gone) throw new IOException("The gateway closed the link.");
+            while (true)
+            {
+                await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
+                Task first = await Task.WhenAny(gone, Task.Delay(HeartbeatInterval, cancellationToken)).ConfigureAwait(false);
+                await first.ConfigureAwait(false);
+                if (first == gone) throw new IOException("The gateway closed the link.");
+            }
+        }
+        finally
+        {
+            await ended.CancelAsync().ConfigureAwait(false);
+            await ((Task)gone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -10,6 +10,7 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
     private readonly TimeProvider time;
     private readonly Dictionary<string, Lease> leases = new(StringComparer.Ordinal);
     private readonly ITimer expiry;
+    private long lastExpiry;
     private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private DirectoryView view = new(0, []);
 
@@ -19,6 +20,7 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
     {
         ArgumentNullException.ThrowIfNull(time);
         this.time = time;
+        lastExpiry = time.GetTimestamp();
         expiry = time.CreateTimer(_ => Expire(), null, LeaseTime / 4, LeaseTime / 4);
     }
 
@@ -51,6 +53,7 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
     public ILease Join(Member member)
     {
         ArgumentNullException.ThrowIfNull(member);
+        if (member.Fault() is { } fault) throw new DirectoryException(fault);
         lock (gate)
         {
             if (leases.TryGetValue(member.Name, out Lease? other))
@@ -70,6 +73,14 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
     {
         lock (gate)
         {
+            // A directory that has stood still has heard nobody: that says something of itself, and nothing of the members.
+            bool late = time.GetElapsedTime(lastExpiry) > LeaseTime / 2;
+            lastExpiry = time.GetTimestamp();
+            if (late)
+            {
+                foreach (Lease lease in leases.Values) lease.LastSeen = lastExpiry;
+            }
+
             List<Lease> expired = [.. leases.Values.Where(lease => time.GetElapsedTime(lease.LastSeen) > LeaseTime)];
             foreach (Lease lease in expired) End(lease);
         }
@@ -85,7 +96,8 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
 
     private void Publish()
     {
-        view = new DirectoryView(view.Version + 1, [.. leases.Values.Select(lease => lease.Member).OrderBy(m => m.Name, NaturalOrder.Instance)]);
+        view = new DirectoryView(
+            view.Version + 1, [.. leases.Values.Select(lease => lease.Member).OrderBy(m => m.Name, NaturalOrder.Instance)]);
         changed.SetResult();
         changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
     }

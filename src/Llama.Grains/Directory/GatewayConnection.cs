@@ -5,7 +5,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Directory;
 
-/// <summary>A silo's membership in a gateway's directory, over the gateway's HTTP port: joins, and joins again whenever the link ends.</summary>
+/// <summary>
+/// A silo's membership in a gateway's directory, over the gateway's HTTP port: joins, and joins again whenever the link ends.
+/// </summary>
 public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Func<Member> member, ILogger logger)
 {
     /// <summary>Path of the gateway that turns an HTTP connection into a link.</summary>
@@ -16,41 +18,50 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
 
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(2);
 
+    /// <summary>After a refusal, which the gateway logs each time: somebody has to put the key or the model right first.</summary>
+    private static readonly TimeSpan LongestPauseOfRefused = TimeSpan.FromSeconds(30);
+
     /// <summary>Processes of a cluster start together: that the gateway does not listen yet is worth a word only after this time.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Stays a member until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { ConnectTimeout = Handshake.Deadline, UseProxy = false });
+        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Handshake.Deadline };
         TimeSpan pause = TimeSpan.Zero;
         string lastReason = string.Empty;
         bool joined = false;
         long alone = Stopwatch.GetTimestamp();
         while (!cancellationToken.IsCancellationRequested)
         {
+            TimeSpan longest = LongestPause;
             try
             {
-                await JoinOnceAsync(http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
+                await JoinOnceAsync(
+                    http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception e) when (e is HttpRequestException or IOException)
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
+                return;
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+            {
+                if (e is LinkException) longest = LongestPauseOfRefused;
                 if (joined) (joined, alone) = (false, Stopwatch.GetTimestamp());
 
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
+                string reason = e is OperationCanceledException ? $"no answer within {Handshake.Deadline.TotalSeconds:0} s" : e.Message;
                 bool expected = e is HttpRequestException && Stopwatch.GetElapsedTime(alone) < Patience;
-                if (!expected && e.Message != lastReason)
+                if (!expected && reason != lastReason)
                 {
-                    Log.NotJoined(logger, gateway, e.Message);
-                    lastReason = e.Message;
+                    Log.NotJoined(logger, gateway, reason);
+                    lastReason = reason;
                 }
             }
-            catch (OperationCanceledException)
-            {
-                if (cancellationToken.IsCancellationRequested) return;
-            }
 
-            pause = pause == TimeSpan.Zero ? TimeSpan.FromMilliseconds(100) : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+            pause = pause == TimeSpan.Zero
+                ? TimeSpan.FromMilliseconds(100)
+                : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, longest.Ticks));
             await Task.Delay(pause, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }

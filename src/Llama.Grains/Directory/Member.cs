@@ -1,8 +1,12 @@
+using Llama.Grains.Settings;
+
 namespace Llama.Grains.Directory;
 
 /// <summary>A silo, as the others know it.</summary>
 public sealed record Member
 {
+    private const int MaxNameLength = 256;
+
     /// <summary>Unique name in the cluster.</summary>
     public required string Name { get; init; }
 
@@ -23,6 +27,15 @@ public sealed record Member
 
     /// <summary>The newest plan that it has had a place in; later plans have higher epochs, also those of a restarted gateway.</summary>
     public required ulong LastEpoch { get; init; }
+
+    /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
+    internal string? Fault() =>
+        Name is not { Length: > 0 and <= MaxNameLength } ? $"A silo's name has {Name.Length} characters; expected 1 to {MaxNameLength}."
+        : !HostPort.TryParse(Address, out HostPort address) || address.Port is null
+            ? $"Silo '{Name}' is at '{Address}'; expected host:port."
+        : Threads < 1 ? $"Silo '{Name}' has {Threads} threads; expected at least 1."
+        : MemoryBytes < 1 ? $"Silo '{Name}' has {MemoryBytes} bytes of memory; expected at least 1."
+        : null;
 }
 
 /// <summary>The members at one moment.</summary>
@@ -42,7 +55,7 @@ public interface IDirectory
     Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken);
 
     /// <summary>Adds a member until its lease ends.</summary>
-    /// <exception cref="DirectoryException">A member of this name is alive.</exception>
+    /// <exception cref="DirectoryException">A member of this name is alive, or what the member says of itself cannot be.</exception>
     ILease Join(Member member);
 }
 

@@ -19,7 +19,10 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
-    private readonly SemaphoreSlim wake = new(0);
+
+    /// <summary>Silos (name and process) that could not load their layers: the last to be chosen, while they live.</summary>
+    private readonly HashSet<(string Name, int ProcessId)> unfit = [];
+
     private readonly Task loop;
     private ulong epoch;
 
@@ -46,7 +49,6 @@ internal sealed partial class ClusterController : IAsyncDisposable
         await stopping.CancelAsync().ConfigureAwait(false);
         await loop.ConfigureAwait(false);
         foreach (Replica replica in replicas) await CloseAsync(replica).ConfigureAwait(false);
-        wake.Dispose();
         stopping.Dispose();
     }
 
@@ -55,25 +57,44 @@ internal sealed partial class ClusterController : IAsyncDisposable
         while (!stopping.IsCancellationRequested)
         {
             DirectoryView view = directory.View;
-            foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
-            foreach (Replica replica in replicas)
+            try
             {
-                if (replica.Pipeline is null && time.GetTimestamp() >= replica.NotBefore) TryPlan(replica, view);
+                await PlanAsync(view).ConfigureAwait(false);
+            }
+#pragma warning disable CA1031 // Without this loop there would never be a pipeline again: whatever went wrong, it goes on.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                Log.Failed(logger, e);
             }
 
             await WaitAsync(view.Version).ConfigureAwait(false);
         }
     }
 
-    /// <summary>Until a member comes or goes, a pipeline opens or is lost, or a waiting time may have passed.</summary>
+    private async Task PlanAsync(DirectoryView view)
+    {
+        unfit.IntersectWith(view.Members.Select(Identity));
+        foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
+        foreach (Replica replica in replicas)
+        {
+            bool due = time.GetTimestamp() >= replica.NotBefore || view.Version != replica.FailedVersion;
+            if (replica.Pipeline is null && due) TryPlan(replica, view);
+        }
+    }
+
+    private static (string Name, int ProcessId) Identity(Member silo) => (silo.Name, silo.ProcessId);
+
+    /// <summary>Until a member comes or goes, a pipeline is lost, or a waiting time may have passed.</summary>
     private async Task WaitAsync(long version)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
         Task changed = directory.WaitForChangeAsync(version, waiting.Token);
-        Task woken = wake.WaitAsync(waiting.Token);
-        await Task.WhenAny(changed, woken, Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token)).ConfigureAwait(false);
+        Task paused = Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token);
+        IEnumerable<Task> lost = replicas.Select(replica => replica.Pipeline).OfType<Pipeline>().Select(pipeline => pipeline.Lost);
+        await Task.WhenAny([changed, paused, .. lost]).ConfigureAwait(false);
         await waiting.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(changed, woken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private async Task RemoveLostAsync(Replica replica, DirectoryView view)
@@ -94,11 +115,15 @@ internal sealed partial class ClusterController : IAsyncDisposable
         {
             replica.WithoutPipelineSince = time.GetTimestamp();
             replica.FailedPlans = 0;
+            replica.LastFailure = null;
             Log.Lost(logger, replica.Number, pipeline.Epoch, reason);
         }
         else
         {
+            if (pipeline.Unfit is { } silo) unfit.Add(Identity(silo));
             replica.FailedPlans++;
+            replica.LastFailure = reason;
+            replica.FailedVersion = view.Version;
             double pause = Math.Min(0.1 * Math.Pow(2, replica.FailedPlans), LongestPause.TotalSeconds);
             replica.NotBefore = time.GetTimestamp() + (long)(pause * time.TimestampFrequency);
             Log.NotOpened(logger, replica.Number, pipeline.Epoch, reason);
@@ -118,8 +143,11 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private void TryPlan(Replica replica, DirectoryView view)
     {
-        List<Member> free = [.. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)))];
-        if (free.Count > 0) free = [.. free.Where(silo => silo.Profile == free[0].Profile)];
+        List<Member> free =
+        [
+            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)))
+                .GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>(),
+        ];
         int target = Math.Min(Share(replica.Number), planner.MostStages);
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
         if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
@@ -130,11 +158,13 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         try
         {
-            List<Member> chosen = [.. free.Take(target)];
-            (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan(chosen);
+            HashSet<Member> chosen = [.. free.OrderBy(silo => unfit.Contains(Identity(silo))).Take(target)];
+            (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan([.. free.Where(chosen.Contains)]);
             epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
             replica.Pipeline = Pipeline.Create(replica.Number, epoch, stages, kvBlocks, time);
-            replica.Reason = "The silos are loading their layers.";
+            replica.Reason = replica.LastFailure is { } failure
+                ? $"The silos are loading their layers again, after this: {failure}"
+                : "The silos are loading their layers.";
             replica.Opening = OpenAsync(replica, replica.Pipeline);
         }
         catch (PlacementException e)
@@ -150,7 +180,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
-        Log.Opening(logger, replica.Number, pipeline.Epoch, string.Join(", ", pipeline.Plan.Select(s => $"{s.Member.Name} {s.Span.First}-{s.Span.End}")));
+        string stages = string.Join(", ", pipeline.Plan.Select(stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"));
+        Log.Opening(logger, replica.Number, pipeline.Epoch, stages);
         try
         {
             await Task.Run(() => pipeline.OpenAsync(settings.Identity, stopping.Token)).ConfigureAwait(false);
@@ -163,13 +194,6 @@ internal sealed partial class ClusterController : IAsyncDisposable
         {
             pipeline.Fail(e.Message);
         }
-
-        _ = pipeline.Lost.ContinueWith(
-            _ =>
-            {
-                if (!stopping.IsCancellationRequested) wake.Release();
-            },
-            CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
     }
 
     private static partial class Log
@@ -188,5 +212,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         [LoggerMessage(5, LogLevel.Warning, "Replica {Replica}: {Reason}")]
         public static partial void DoesNotFit(ILogger logger, int replica, string reason);
+
+        [LoggerMessage(6, LogLevel.Error, "Planning failed; it goes on with the next change")]
+        public static partial void Failed(ILogger logger, Exception exception);
     }
 }

@@ -55,7 +55,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         int limit = MaxSequenceTokens;
         Check(request, limit);
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
-        Replica replica = replicas.MinBy(r => (IsReady(r) ? 0 : 1, r.Scheduler.RunningCount + r.Scheduler.WaitingCount))!;
+        Replica replica = replicas.MinBy(r => (IsReady(r) ? 0 : 1, r.Scheduler.Requests))!;
         if (replica.Pipeline is null && controller.Epoch == 0)
             throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
         await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
@@ -95,7 +95,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(request);
         if (request.PromptTokens.Count == 0) throw Invalid("The prompt is empty; expected at least one token.");
         if (request.PromptTokens.Count >= limit)
-            throw Invalid($"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
+            throw Invalid(
+                $"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
         foreach (int token in request.PromptTokens)
         {
             if ((uint)token >= (uint)settings.Config.VocabSize)

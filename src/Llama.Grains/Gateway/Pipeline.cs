@@ -21,14 +21,16 @@ internal sealed record PlannedStage(Member Member, LayerSpan Span);
 /// </summary>
 internal sealed class Pipeline : IPipeline, IAsyncDisposable
 {
-    private const int StepsUnderWay = 64;
     private static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan StepDeadline = TimeSpan.FromMinutes(1);
+
+    /// <summary>A link that closes without a word is often not the cause: within this time another may tell a better reason.</summary>
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
     private readonly TimeProvider time;
     private readonly CancellationTokenSource ending = new();
     private readonly List<GrainLink> calls = [];
-    private readonly Channel<Step> outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsUnderWay) { SingleReader = true });
+    private readonly Channel<Step> outgoing;
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
     private Stream? steps;
@@ -43,6 +45,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Plan = plan;
         KvBlocks = kvBlocks;
         this.time = time;
+        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(plan.Count) { SingleReader = true });
         WeightBytes = new long[plan.Count];
     }
 
@@ -57,6 +60,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }
+
+    /// <summary>The silo that could not load its layers, if that is why the pipeline did not open.</summary>
+    public Member? Unfit { get; private set; }
 
     /// <summary>Whether every stage has loaded and a first step has come through.</summary>
     public bool Ready { get; private set; }
@@ -83,13 +89,14 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         deadline.CancelAfter(LoadDeadline);
         foreach (PlannedStage stage in Plan)
             calls.Add(await GrainLink.OpenAsync(stage.Member.Address, self, deadline.Token).ConfigureAwait(false));
-        foreach (GrainLink link in calls) loops.Add(WatchAsync(link));
+        foreach (GrainLink link in calls) Own(WatchAsync(link));
         await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
 
         results = await Dialler.DialAsync(
             Plan[^1].Member.Address, self, new LinkTarget(LinkPurpose.Results, Epoch), deadline.Token).ConfigureAwait(false);
         steps = await Dialler.DialAsync(
             Plan[0].Member.Address, self, new LinkTarget(LinkPurpose.Steps, Epoch), deadline.Token).ConfigureAwait(false);
+        Own(WatchFirstStageAsync());
         await ProbeAsync(deadline.Token).ConfigureAwait(false);
         Ready = true;
     }
@@ -97,17 +104,17 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <inheritdoc/>
     public void Start(Action<StepResult> onResult, Action<string> onLost)
     {
-        loops.Add(Task.Run(SendAsync));
-        loops.Add(Task.Run(() => ReceiveAsync(onResult)));
-        loops.Add(Task.Run(WatchDeadlineAsync));
-        loops.Add(TellLostAsync(onLost));
+        Own(Task.Run(SendAsync));
+        Own(Task.Run(() => ReceiveAsync(onResult)));
+        Own(Task.Run(WatchDeadlineAsync));
+        Own(TellLostAsync(onLost));
     }
 
     /// <inheritdoc/>
     public void Send(Step step)
     {
         if (Interlocked.Increment(ref underWay) == 1) Volatile.Write(ref oldestSent, time.GetTimestamp());
-        if (!outgoing.Writer.TryWrite(step)) Fail($"More than {StepsUnderWay} steps are under way.");
+        if (!outgoing.Writer.TryWrite(step)) Fail($"More than {Stages} steps are under way.");
     }
 
     /// <inheritdoc/>
@@ -124,7 +131,17 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
         if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
         foreach (GrainLink link in calls) await link.DisposeAsync().ConfigureAwait(false);
-        await Task.WhenAll(loops).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task all;
+        lock (loops) all = Task.WhenAll(loops);
+        await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
+    /// <summary>
+    /// Keeps a loop, so that <see cref="DisposeAsync"/> waits for it; a scheduler may start a pipeline that is being disposed of.
+    /// </summary>
+    private void Own(Task task)
+    {
+        lock (loops) loops.Add(task);
     }
 
     private async Task LoadAsync(int stage, CancellationToken cancellationToken)
@@ -140,12 +157,17 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         };
         try
         {
-            StageReport report = await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
+            StageReport report =
+                await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
         }
         catch (GrainCallException e)
         {
-            throw new GrainCallException($"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+            Unfit = Plan[stage].Member;
+
+            // At once, not when the other stages have loaded, which may take minutes.
+            Fail($"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+            throw;
         }
     }
 
@@ -155,9 +177,18 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         var probe = new Step { Epoch = Epoch };
         probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
         await WriteAsync(probe, cancellationToken).ConfigureAwait(false);
-        (FrameKind kind, byte[] payload) = await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
-        if (kind == FrameKind.Failure) throw new IOException(Encoding.UTF8.GetString(payload));
-        Frames.Expect(kind, FrameKind.Result, payload);
+        try
+        {
+            (FrameKind kind, byte[] payload) =
+                await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
+            if (kind == FrameKind.Failure) throw new LinkException(Encoding.UTF8.GetString(payload));
+            Frames.Expect(kind, FrameKind.Result, payload);
+        }
+        catch (EndOfStreamException)
+        {
+            await Task.Delay(Grace, cancellationToken).ConfigureAwait(false);
+            throw new IOException($"{Plan[^1].Member.Name} closed the link that brings results.");
+        }
     }
 
     private async Task SendAsync()
@@ -167,10 +198,11 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             await foreach (Step step in outgoing.Reader.ReadAllAsync(ending.Token).ConfigureAwait(false))
                 await WriteAsync(step, ending.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+#pragma warning disable CA1031 // A failure is a value: whatever ends this loop ends the pipeline.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
-            // The last stage, or else the next one, usually has a better reason to tell within this time.
-            await Task.Delay(TimeSpan.FromMilliseconds(100), ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Fail($"{Plan[0].Member.Name} takes no more steps: {e.Message}");
         }
     }
@@ -190,7 +222,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         {
             while (true)
             {
-                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
+                (FrameKind kind, byte[] payload) =
+                    await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
                     Fail(Encoding.UTF8.GetString(payload));
@@ -205,9 +238,28 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
                 onResult(result);
             }
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+#pragma warning disable CA1031 // A failure is a value: whatever ends this loop ends the pipeline.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
+            if (e is IOException and not LinkException)
+                await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Fail($"{Plan[^1].Member.Name} sends no more results: {e.Message}");
+        }
+    }
+
+    /// <summary>The first stage speaks only to say that it, or one after it, failed.</summary>
+    private async Task WatchFirstStageAsync()
+    {
+        try
+        {
+            string? reason = await Frames.ReadFailureAsync(steps!, ending.Token).ConfigureAwait(false);
+            if (reason is null) await Task.Delay(Grace, ending.Token).ConfigureAwait(false);
+            Fail(reason ?? $"{Plan[0].Member.Name} closed the link that takes steps.");
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            // The pipeline has ended.
         }
     }
 

@@ -35,11 +35,12 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             if (blocks < 1)
             {
                 throw new PlacementException(
-                    $"{silos[i].Name} has no room for KV: layers {spans[i].First} to {spans[i].End - 1} take {weights} of {silos[i].MemoryBytes} bytes"
-                    + $" and at most {settings.KvMemory} may be KV.");
+                    $"{silos[i].Name} has no room for KV: layers {spans[i].First} to {spans[i].End - 1} take {weights} of"
+                    + $" {silos[i].MemoryBytes} bytes and at most {settings.KvMemory} may be KV.");
             }
         }
 
-        return ([.. spans.Select((span, i) => new PlannedStage(silos[i], span))], (int)Math.Min(blocks, int.MaxValue / BlockPool.BlockTokens));
+        int kvBlocks = (int)Math.Min(blocks, int.MaxValue / BlockPool.BlockTokens);
+        return ([.. spans.Select((span, i) => new PlannedStage(silos[i], span))], kvBlocks);
     }
 }

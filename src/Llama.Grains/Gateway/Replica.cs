@@ -23,6 +23,12 @@ internal sealed class Replica(int number, Scheduler scheduler)
     /// <summary>Plans that failed since the last pipeline that worked; each makes the next attempt wait longer.</summary>
     public int FailedPlans { get; set; }
 
+    /// <summary>Why the last plan failed; null after one that worked.</summary>
+    public string? LastFailure { get; set; }
+
+    /// <summary>The directory's version when the last plan failed: with other members, the next may be tried at once.</summary>
+    public long FailedVersion { get; set; }
+
     /// <summary>When the next plan may be tried (the controller's clock).</summary>
     public long NotBefore { get; set; }
 

@@ -15,11 +15,16 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 internal sealed class Scheduler : IAsyncDisposable
 {
+    /// <summary>A request that breaks every pipeline must not keep it from the others for ever.</summary>
+    private const int MostLossesInARow = 4;
+
     private readonly ModelConfig config;
     private readonly SchedulerLimits limits;
     private readonly TimeProvider time;
 
-    /// <summary>Holds a few messages for each live sequence, of which <see cref="SchedulerLimits.MaxWaiting"/> and the blocks bound the number.</summary>
+    /// <summary>
+    /// Holds a few messages for each live sequence, of which <see cref="SchedulerLimits.MaxWaiting"/> and the blocks bound the number.
+    /// </summary>
     private readonly Channel<Action> mailbox = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
 
     private readonly SortedList<long, Sequence> waiting = [];
@@ -32,6 +37,7 @@ internal sealed class Scheduler : IAsyncDisposable
     private BlockPool blocks = new(0);
     private ulong lastStep;
     private long lastArrival;
+    private int requests;
 
     /// <summary>Starts with no pipeline.</summary>
     public Scheduler(ModelConfig config, SchedulerLimits limits, TimeProvider time)
@@ -42,6 +48,9 @@ internal sealed class Scheduler : IAsyncDisposable
         loop = Task.Run(RunAsync);
         ticker = time.CreateTimer(_ => mailbox.Writer.TryWrite(ExpireWaiting), null, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(1));
     }
+
+    /// <summary>Requests that have come and have not ended, counted at once: what to compare when a request may go to several.</summary>
+    public int Requests => Volatile.Read(ref requests);
 
     /// <summary>Sequences that hold blocks.</summary>
     public int RunningCount { get; private set; }
@@ -60,15 +69,17 @@ internal sealed class Scheduler : IAsyncDisposable
         GenerationRequest request, int maxTokens, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens);
-        if (!Post(() => Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
+        Interlocked.Increment(ref requests);
         try
         {
+            if (!Post(() => Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
             await foreach (GeneratedToken token in sequence.Output.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
         {
             Post(() => End(sequence, null));
+            Interlocked.Decrement(ref requests);
         }
     }
 
@@ -84,16 +95,11 @@ internal sealed class Scheduler : IAsyncDisposable
             _ => Post(() => Detach(next)));
     });
 
-    /// <inheritdoc/>
+    /// <summary>Ends every sequence.</summary>
     public async ValueTask DisposeAsync()
     {
         await ticker.DisposeAsync().ConfigureAwait(false);
-        Post(() =>
-        {
-            foreach (Sequence sequence in running.Concat(waiting.Values).ToList())
-                End(sequence, new GenerationException(GenerationError.Unavailable, "The gateway stops."));
-        });
-        mailbox.Writer.Complete();
+        mailbox.Writer.TryComplete();
         await loop.ConfigureAwait(false);
     }
 
@@ -103,11 +109,34 @@ internal sealed class Scheduler : IAsyncDisposable
     {
         while (await mailbox.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
-            while (mailbox.Reader.TryRead(out Action? message)) message();
-            Admit();
-            SendSteps();
+            try
+            {
+                while (mailbox.Reader.TryRead(out Action? message)) message();
+                Admit();
+                SendSteps();
+            }
+#pragma warning disable CA1031 // A failure is a value: the sequences get it, and the loop serves the next ones.
+            catch (Exception e)
+#pragma warning restore CA1031
+            {
+                EndAll($"The scheduler failed: {e.Message}");
+                if (pipeline is { } broken)
+                {
+                    Detach(broken);
+                    broken.Fail($"The scheduler failed: {e.Message}");
+                }
+            }
+
             (RunningCount, WaitingCount, FreeBlocks) = (running.Count, waiting.Count, blocks.Free);
         }
+
+        EndAll("The gateway stops.");
+    }
+
+    private void EndAll(string reason)
+    {
+        foreach (Sequence sequence in running.Concat(waiting.Values).ToList())
+            End(sequence, new GenerationException(GenerationError.Unavailable, reason));
     }
 
     private void Submit(Sequence sequence)
@@ -120,6 +149,7 @@ internal sealed class Scheduler : IAsyncDisposable
         }
 
         Wait(sequence);
+        Admit();
     }
 
     private void Wait(Sequence sequence)
@@ -128,7 +158,9 @@ internal sealed class Scheduler : IAsyncDisposable
         waiting.Add(sequence.Arrival, sequence);
     }
 
-    /// <summary>First come, first served: each takes the blocks that its longest possible length needs, so nobody runs out in the middle.</summary>
+    /// <summary>
+    /// First come, first served: each takes the blocks that its longest possible length needs, so nobody runs out in the middle.
+    /// </summary>
     private void Admit()
     {
         while (pipeline is not null && waiting.Count > 0)
@@ -139,7 +171,8 @@ internal sealed class Scheduler : IAsyncDisposable
             {
                 End(sequence, new GenerationException(
                     GenerationError.Unavailable,
-                    $"The cluster has room for {blocks.Count * BlockPool.BlockTokens} tokens now; the request may need {sequence.MaxTokens}."));
+                    $"The cluster has room for {blocks.Count * BlockPool.BlockTokens} tokens now;"
+                    + $" the request may need {sequence.MaxTokens}."));
                 continue;
             }
 
@@ -203,7 +236,8 @@ internal sealed class Scheduler : IAsyncDisposable
         {
             double number = UniformNumber.At(sequence.Request.Seed, end);
             step.AddDrawingSequence(
-                sequence.Scheduled, tokens[sequence.Scheduled..end], blockTable, sequence.Request.Sampling, number, sequence.Request.Candidates);
+                sequence.Scheduled, tokens[sequence.Scheduled..end], blockTable,
+                sequence.Request.Sampling, number, sequence.Request.Candidates);
         }
         else
         {
@@ -219,7 +253,8 @@ internal sealed class Scheduler : IAsyncDisposable
         if (source != pipeline) return;
         if (!underWay.TryDequeue(out StepUnderWay? step) || !Answers(result, step.Step))
         {
-            source.Fail($"Step {step?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.");
+            source.Fail(
+                $"Step {step?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.");
             return;
         }
 
@@ -241,14 +276,17 @@ internal sealed class Scheduler : IAsyncDisposable
         int draws = 0;
         foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
         return result.Number == step.Number && result.Drawn.Length == draws
-            && result.Drawn.All(drawn => (uint)drawn.Drawn.Token < (uint)config.VocabSize);
+            && result.Drawn.All(drawn => IsToken(drawn.Drawn) && drawn.Candidates.All(IsToken));
     }
+
+    private bool IsToken(Candidate candidate) => (uint)candidate.Token < (uint)config.VocabSize;
 
     private void Append(Sequence sequence, DrawnToken drawn)
     {
         if (sequence.Ended) return;
         int token = drawn.Drawn.Token;
         sequence.Tokens.Add(token);
+        sequence.LossesInARow = 0;
         FinishReason? finish =
             !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
@@ -280,15 +318,26 @@ internal sealed class Scheduler : IAsyncDisposable
         pipeline = null;
         underWay.Clear();
         blocks = new BlockPool(0);
-        foreach (Sequence sequence in running)
+
+        // They wait for a pipeline from now on; what they waited for until now was blocks.
+        foreach (Sequence sequence in waiting.Values) sequence.WaitingSince = time.GetTimestamp();
+        List<Sequence> interrupted = [.. running];
+        running.Clear();
+        foreach (Sequence sequence in interrupted)
         {
             sequence.Blocks.Clear();
             sequence.Scheduled = 0;
             sequence.StepsUnderWay = 0;
-            if (!sequence.Ended) Wait(sequence);
-        }
+            if (sequence.Ended) continue;
+            if (++sequence.LossesInARow < MostLossesInARow)
+            {
+                Wait(sequence);
+                continue;
+            }
 
-        running.Clear();
+            End(sequence, new GenerationException(
+                GenerationError.Unavailable, $"The pipeline was lost {sequence.LossesInARow} times before the request's next token."));
+        }
     }
 
     private void ExpireWaiting()
@@ -298,7 +347,9 @@ internal sealed class Scheduler : IAsyncDisposable
         {
             if (time.GetElapsedTime(sequence.WaitingSince) < limits.RecoveryTimeout) continue;
             End(sequence, new GenerationException(
-                GenerationError.Unavailable, $"No pipeline was ready within {limits.RecoveryTimeout.TotalSeconds:0} s.", TimeSpan.FromSeconds(5)));
+                GenerationError.Unavailable,
+                $"No pipeline was ready within {limits.RecoveryTimeout.TotalSeconds:0} s.",
+                TimeSpan.FromSeconds(5)));
         }
     }
 

@@ -41,10 +41,15 @@ internal sealed class Sequence
     /// <summary>It has ended, for whatever reason; nothing of it is sent any more.</summary>
     public bool Ended { get; set; }
 
+    /// <summary>Pipelines that were lost under it since its last token.</summary>
+    public int LossesInARow { get; set; }
+
     /// <summary>When it began to wait for a pipeline (the scheduler's clock).</summary>
     public long WaitingSince { get; set; }
 
-    /// <summary>Whether a step could carry something of it: tokens that have not been sent. The last token is drawn from, then awaited.</summary>
+    /// <summary>
+    /// Whether a step could carry something of it: tokens that have not been sent. The last token is drawn from, then awaited.
+    /// </summary>
     public bool HasWork => !Ended && Scheduled < Tokens.Count;
 
     /// <summary>Whether all tokens but the newest have been sent: the next step draws a token.</summary>

@@ -12,7 +12,9 @@ namespace Llama.Grains.Hosting;
 public sealed class GrainHost : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<string, Func<string, object>> factories = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<(string Type, string Key), Activation> activations = new();
+    private readonly Dictionary<(string Type, string Key), Activation> activations = [];
+    private readonly Lock gate = new();
+    private bool stopping;
 
     /// <summary>Says how grains of one interface are made.</summary>
     /// <typeparam name="TGrain">The grain's interface; its methods return tasks.</typeparam>
@@ -22,17 +24,20 @@ public sealed class GrainHost : IAsyncDisposable
 
     /// <summary>Runs a call that came over a link.</summary>
     /// <returns>The result as JSON, null for a method without one.</returns>
-    /// <exception cref="GrainCallException">There is no such grain or method, or the arguments do not fit it.</exception>
+    /// <exception cref="GrainCallException">
+    /// There is no such grain or method, the arguments do not fit it, or the host has been disposed of.
+    /// </exception>
     public async Task<JsonElement?> CallAsync(GrainCall call, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(call);
-        if (!factories.TryGetValue(call.Grain, out Func<string, object>? factory))
-            throw new GrainCallException($"This process hosts no grains of type '{call.Grain}'.");
-        Activation activation = activations.GetOrAdd((call.Grain, call.Key), id => new Activation(factory(id.Key)));
+        Activation activation = Activate(call);
         await activation.Mailbox.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            return await InvokeAsync(activation.Grain, call, cancellationToken).ConfigureAwait(false);
+            if (activation.Ended) throw Stopping();
+
+            // Whoever brought the call brings others: it need not wait for what the grain does before it first awaits.
+            return await Task.Run(() => InvokeAsync(activation.Grain, call, cancellationToken), cancellationToken).ConfigureAwait(false);
         }
         finally
         {
@@ -40,23 +45,47 @@ public sealed class GrainHost : IAsyncDisposable
         }
     }
 
-    /// <summary>Disposes of the grains that ask for it.</summary>
+    /// <summary>Disposes of the grains that ask for it, each when its present call is done; later calls fail.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (Activation activation in activations.Values)
+        List<Activation> ending;
+        lock (gate)
         {
-            await activation.Mailbox.WaitAsync().ConfigureAwait(false);
-            if (activation.Grain is IAsyncDisposable disposable) await disposable.DisposeAsync().ConfigureAwait(false);
-            activation.Mailbox.Dispose();
+            stopping = true;
+            ending = [.. activations.Values];
+            activations.Clear();
         }
 
-        activations.Clear();
+        foreach (Activation activation in ending)
+        {
+            await activation.Mailbox.WaitAsync().ConfigureAwait(false);
+            activation.Ended = true;
+            if (activation.Grain is IAsyncDisposable disposable) await disposable.DisposeAsync().ConfigureAwait(false);
+            activation.Mailbox.Release();
+        }
     }
 
     /// <summary>The grain of a key, if it was activated: for links that feed it without a call.</summary>
     public TGrain? Find<TGrain>(string key)
-        where TGrain : class =>
-        activations.TryGetValue((typeof(TGrain).Name, key), out Activation? activation) ? (TGrain)activation.Grain : null;
+        where TGrain : class
+    {
+        lock (gate) return (TGrain?)activations.GetValueOrDefault((typeof(TGrain).Name, key))?.Grain;
+    }
+
+    private static GrainCallException Stopping() => new("This process stops.");
+
+    private Activation Activate(GrainCall call)
+    {
+        if (!factories.TryGetValue(call.Grain, out Func<string, object>? factory))
+            throw new GrainCallException($"This process hosts no grains of type '{call.Grain}'.");
+        lock (gate)
+        {
+            if (stopping) throw Stopping();
+            if (!activations.TryGetValue((call.Grain, call.Key), out Activation? activation))
+                activations.Add((call.Grain, call.Key), activation = new Activation(factory(call.Key)));
+            return activation;
+        }
+    }
 
     private static async Task<JsonElement?> InvokeAsync(object grain, GrainCall call, CancellationToken cancellationToken)
     {
@@ -112,6 +141,10 @@ public sealed class GrainHost : IAsyncDisposable
 
     private sealed record Activation(object Grain)
     {
+        /// <summary>Lets one call in at a time, those that wait in their order.</summary>
         public SemaphoreSlim Mailbox { get; } = new(1);
+
+        /// <summary>Set by whoever is in the mailbox.</summary>
+        public bool Ended { get; set; }
     }
 }

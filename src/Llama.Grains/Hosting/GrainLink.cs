@@ -11,13 +11,16 @@ namespace Llama.Grains.Hosting;
 /// </summary>
 public sealed class GrainLink : IAsyncDisposable
 {
+    private const int MaxCallsUnderWay = 64;
+
     private readonly Stream stream;
     private readonly SemaphoreSlim sending = new(1);
-    private readonly ConcurrentDictionary<long, TaskCompletionSource<JsonElement?>> waiting = new();
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<GrainReply>> waiting = new();
     private readonly CancellationTokenSource closing = new();
     private readonly Task receiving;
     private long lastId;
-    private volatile bool closed;
+    private volatile string? closed;
+    private int disposed;
 
     private GrainLink(Stream stream)
     {
@@ -40,26 +43,25 @@ public sealed class GrainLink : IAsyncDisposable
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using var sending = new SemaphoreSlim(1);
         using var places = new SemaphoreSlim(MaxCallsUnderWay);
-        var calls = new ConcurrentDictionary<long, Task>();
         try
         {
             while (true)
             {
                 GrainCall call = await Frames.ReadJsonAsync<GrainCall>(stream, FrameKind.Call, cancellationToken).ConfigureAwait(false);
                 await places.WaitAsync(cancellationToken).ConfigureAwait(false);
-                calls[call.Id] = AnswerAsync(call);
+                _ = AnswerAsync(call);
             }
         }
         finally
         {
-            // Who called is gone: nobody waits for the answers.
+            // Who called is gone: nobody waits for the answers. Every call holds a place until it has ended.
             await ended.CancelAsync().ConfigureAwait(false);
-            await Task.WhenAll(calls.Values).ConfigureAwait(false);
+            for (int i = 0; i < MaxCallsUnderWay; i++) await places.WaitAsync(CancellationToken.None).ConfigureAwait(false);
         }
 
         async Task AnswerAsync(GrainCall call)
         {
-            await Task.Yield();
+            // Up to the grain's mailbox this runs before the next call is read, so calls get there in the order in which they came.
             GrainReply reply;
             try
             {
@@ -90,7 +92,6 @@ public sealed class GrainLink : IAsyncDisposable
             }
             finally
             {
-                calls.TryRemove(call.Id, out _);
                 places.Release();
             }
         }
@@ -110,6 +111,7 @@ public sealed class GrainLink : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
         await closing.CancelAsync().ConfigureAwait(false);
         await stream.DisposeAsync().ConfigureAwait(false);
         await receiving.ConfigureAwait(false);
@@ -121,26 +123,15 @@ public sealed class GrainLink : IAsyncDisposable
     internal async Task<JsonElement?> CallAsync(GrainCall call, CancellationToken cancellationToken)
     {
         call = call with { Id = Interlocked.Increment(ref lastId) };
-        var answer = new TaskCompletionSource<JsonElement?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var answer = new TaskCompletionSource<GrainReply>(TaskCreationOptions.RunContinuationsAsynchronously);
         waiting[call.Id] = answer;
         try
         {
-            if (closed) throw new GrainCallException("The link is closed.");
+            if (closed is { } reason) throw new GrainCallException(reason);
             await sending.WaitAsync(cancellationToken).ConfigureAwait(false);
-            try
-            {
-                await Frames.SendJsonAsync(stream, FrameKind.Call, call, cancellationToken).ConfigureAwait(false);
-            }
-            finally
-            {
-                sending.Release();
-            }
-
-            return await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
-        {
-            throw new GrainCallException($"The link broke: {e.Message}");
+            await SendAsync(call).WaitAsync(cancellationToken).ConfigureAwait(false);
+            GrainReply reply = await answer.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+            return reply.Error is null ? reply.Result : throw new GrainCallException(reply.Error);
         }
         finally
         {
@@ -148,27 +139,43 @@ public sealed class GrainLink : IAsyncDisposable
         }
     }
 
-    private const int MaxCallsUnderWay = 64;
+    /// <summary>A frame that has begun goes out whole, whether or not its caller still waits: half of one would spoil the link.</summary>
+    private async Task SendAsync(GrainCall call)
+    {
+        try
+        {
+            await Frames.SendJsonAsync(stream, FrameKind.Call, call, closing.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            End(e.Message);
+        }
+        finally
+        {
+            sending.Release();
+        }
+    }
 
     private async Task ReceiveAsync()
     {
-        string reason = "The link was closed.";
         try
         {
             while (true)
             {
                 GrainReply reply = await Frames.ReadJsonAsync<GrainReply>(stream, FrameKind.Reply, closing.Token).ConfigureAwait(false);
-                if (!waiting.TryGetValue(reply.Id, out TaskCompletionSource<JsonElement?>? call)) continue;
-                if (reply.Error is null) call.TrySetResult(reply.Result);
-                else call.TrySetException(new GrainCallException(reply.Error));
+                if (waiting.TryGetValue(reply.Id, out TaskCompletionSource<GrainReply>? call)) call.TrySetResult(reply);
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {
-            reason = e.Message;
+            End(e.Message);
         }
+    }
 
-        closed = true;
-        foreach (TaskCompletionSource<JsonElement?> call in waiting.Values) call.TrySetException(new GrainCallException(reason));
+    /// <summary>Nothing comes back any more: every call under way fails, and so does every later one.</summary>
+    private void End(string reason)
+    {
+        closed = $"The link is closed: {reason}";
+        foreach ((long id, TaskCompletionSource<GrainReply> call) in waiting) call.TrySetResult(new GrainReply(id, null, closed));
     }
 }

@@ -11,16 +11,19 @@ public static class Dialler
     /// <param name="self">This process.</param>
     /// <param name="target">What the link is for.</param>
     /// <param name="cancellationToken">Ends the attempt, which has a deadline of its own.</param>
-    /// <exception cref="IOException">It is no address, nobody answers there, or the other side refuses; the message names the address.</exception>
+    /// <exception cref="IOException">
+    /// It is no address, nobody answers there, or the other side refuses; the message names the address.
+    /// </exception>
     public static async Task<Stream> DialAsync(string address, LinkIdentity self, LinkTarget target, CancellationToken cancellationToken)
     {
         if (!HostPort.TryParse(address, out HostPort endPoint) || endPoint.Port is not { } port)
             throw new IOException($"'{address}' is no address to dial; expected host:port.");
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(Handshake.Deadline);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         try
         {
+            LinkSocket.Configure(socket);
             await socket.ConnectAsync(endPoint.Host, port, deadline.Token).ConfigureAwait(false);
             var stream = new NetworkStream(socket, ownsSocket: true);
             await Handshake.DialAsync(stream, self, target, deadline.Token).ConfigureAwait(false);

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Text;
 using System.Text.Json;
 
 namespace Llama.Grains.Links;
@@ -66,6 +67,13 @@ public static class Frames
     /// <summary>Longest payload of a frame that is read as a whole.</summary>
     public const int MaxControlBytes = 1 << 20;
 
+    /// <summary>A message without one of its fields, or with null for one that cannot be, is no such message.</summary>
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
+    {
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
+
     /// <summary>Writes the bytes before a payload.</summary>
     public static void WriteHeader(Span<byte> target, FrameKind kind, int payloadBytes)
     {
@@ -74,7 +82,8 @@ public static class Frames
     }
 
     /// <summary>Sends one frame.</summary>
-    public static async ValueTask SendAsync(Stream stream, FrameKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    public static async ValueTask SendAsync(
+        Stream stream, FrameKind kind, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(stream);
         byte[] frame = new byte[HeaderBytes + payload.Length];
@@ -86,7 +95,7 @@ public static class Frames
 
     /// <summary>Sends a message as JSON.</summary>
     public static ValueTask SendJsonAsync<T>(Stream stream, FrameKind kind, T message, CancellationToken cancellationToken) =>
-        SendAsync(stream, kind, JsonSerializer.SerializeToUtf8Bytes(message, JsonSerializerOptions.Web), cancellationToken);
+        SendAsync(stream, kind, JsonSerializer.SerializeToUtf8Bytes(message, Json), cancellationToken);
 
     /// <summary>Reads what comes before a payload.</summary>
     /// <param name="stream">The link.</param>
@@ -108,7 +117,8 @@ public static class Frames
     /// <summary>Reads one frame as a whole.</summary>
     /// <exception cref="LinkException">It is longer than allowed.</exception>
     /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
-    public static async ValueTask<(FrameKind Kind, byte[] Payload)> ReadAsync(Stream stream, int maxBytes, CancellationToken cancellationToken)
+    public static async ValueTask<(FrameKind Kind, byte[] Payload)> ReadAsync(
+        Stream stream, int maxBytes, CancellationToken cancellationToken)
     {
         byte[] header = new byte[HeaderBytes];
         (FrameKind kind, int bytes) = await ReadHeaderAsync(stream, header, maxBytes, cancellationToken).ConfigureAwait(false);
@@ -118,20 +128,45 @@ public static class Frames
     }
 
     /// <summary>Reads a JSON message of one kind.</summary>
+    /// <param name="stream">The link.</param>
+    /// <param name="expected">The kind.</param>
+    /// <param name="maxBytes">Longest payload allowed.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="LinkException">Another kind came, a refusal with its reason, or JSON that is no such message.</exception>
     /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
-    public static async ValueTask<T> ReadJsonAsync<T>(Stream stream, FrameKind expected, CancellationToken cancellationToken)
+    public static async ValueTask<T> ReadJsonAsync<T>(
+        Stream stream, FrameKind expected, int maxBytes, CancellationToken cancellationToken)
     {
-        (FrameKind kind, byte[] payload) = await ReadAsync(stream, MaxControlBytes, cancellationToken).ConfigureAwait(false);
+        (FrameKind kind, byte[] payload) = await ReadAsync(stream, maxBytes, cancellationToken).ConfigureAwait(false);
         Expect(kind, expected, payload);
         return Parse<T>(expected, payload);
+    }
+
+    /// <summary>Reads a JSON message of one kind, of at most <see cref="MaxControlBytes"/>.</summary>
+    /// <inheritdoc cref="ReadJsonAsync{T}(Stream, FrameKind, int, CancellationToken)"/>
+    public static ValueTask<T> ReadJsonAsync<T>(Stream stream, FrameKind expected, CancellationToken cancellationToken) =>
+        ReadJsonAsync<T>(stream, expected, MaxControlBytes, cancellationToken);
+
+    /// <summary>Waits on a link whose other side speaks only to say that it failed.</summary>
+    /// <returns>What it said; null when the link closed without a word.</returns>
+    public static async Task<string?> ReadFailureAsync(Stream stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            (FrameKind kind, byte[] payload) = await ReadAsync(stream, MaxControlBytes, cancellationToken).ConfigureAwait(false);
+            return kind == FrameKind.Failure ? Encoding.UTF8.GetString(payload) : $"A frame of kind {kind} came; expected none.";
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Throws unless a frame is of the expected kind; a refusal's reason becomes the message.</summary>
     /// <exception cref="LinkException">It is of another kind.</exception>
     public static void Expect(FrameKind found, FrameKind expected, ReadOnlySpan<byte> payload)
     {
-        if (found == FrameKind.Refused) throw new LinkException(System.Text.Encoding.UTF8.GetString(payload));
+        if (found == FrameKind.Refused) throw new LinkException(Encoding.UTF8.GetString(payload));
         if (found != expected) throw new LinkException($"A frame of kind {found} came; expected {expected}.");
     }
 
@@ -141,7 +176,7 @@ public static class Frames
     {
         try
         {
-            return JsonSerializer.Deserialize<T>(payload, JsonSerializerOptions.Web)
+            return JsonSerializer.Deserialize<T>(payload, Json)
                 ?? throw new LinkException($"A {kind} frame is null; expected {typeof(T).Name}.");
         }
         catch (JsonException e)

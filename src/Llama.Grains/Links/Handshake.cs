@@ -12,6 +12,9 @@ public static class Handshake
 {
     private const int NonceBytes = 32;
 
+    /// <summary>Longest greeting: whoever sends it has proved nothing yet.</summary>
+    private const int MaxBytes = 4096;
+
     /// <summary>Time that a handshake may take as a whole.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
 
@@ -42,14 +45,16 @@ public static class Handshake
         Stream stream, LinkIdentity self, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(self);
-        Hello hello = await Frames.ReadJsonAsync<Hello>(stream, FrameKind.Hello, cancellationToken).ConfigureAwait(false);
+        Hello hello = await Frames.ReadJsonAsync<Hello>(stream, FrameKind.Hello, MaxBytes, cancellationToken).ConfigureAwait(false);
         string? fault = Fault(hello, self);
         if (fault is null)
         {
             string nonce = Nonce();
             string proof = Prove(self.Key, "listener", hello, self.Name, nonce);
-            await Frames.SendJsonAsync(stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
-            DiallerProof answer = await Frames.ReadJsonAsync<DiallerProof>(stream, FrameKind.Proof, cancellationToken).ConfigureAwait(false);
+            await Frames.SendJsonAsync(
+                stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
+            DiallerProof answer =
+                await Frames.ReadJsonAsync<DiallerProof>(stream, FrameKind.Proof, MaxBytes, cancellationToken).ConfigureAwait(false);
             if (Proves(answer.Proof, self.Key, "dialler", hello, self.Name, nonce)) return (hello.Name, hello.Target);
             fault = $"'{hello.Name}' did not prove that it has the key of this cluster.";
         }
@@ -70,11 +75,12 @@ public static class Handshake
     {
         if (hello.Version != LinkIdentity.ProtocolVersion)
             return $"'{hello.Name}' speaks version {hello.Version} of the protocol; expected {LinkIdentity.ProtocolVersion}.";
-        if (hello.Target is null || string.IsNullOrEmpty(hello.Name) || hello.Nonce is not { Length: NonceBytes * 2 })
-            return "The greeting lacks a name, a purpose or a random number.";
+        if (hello.Name.Length == 0 || hello.Nonce.Length != NonceBytes * 2 || !Enum.IsDefined(hello.Target.Purpose))
+            return "The greeting lacks a name, a random number or a purpose.";
         return hello.Fingerprint == self.Fingerprint
             ? null
-            : $"'{hello.Name}' has a model with fingerprint {hello.Fingerprint}; expected {self.Fingerprint}.";
+            : $"'{hello.Name}' has another model, or other settings of it (--context, --rope-factor): fingerprint {hello.Fingerprint}; "
+                + $"expected {self.Fingerprint}.";
     }
 
     private static string Nonce() => Convert.ToHexString(RandomNumberGenerator.GetBytes(NonceBytes));
@@ -87,9 +93,9 @@ public static class Handshake
         return Convert.ToHexString(HMACSHA256.HashData(key.Span, Encoding.UTF8.GetBytes(text)));
     }
 
-    private static bool Proves(string? proof, ReadOnlyMemory<byte> key, string side, Hello hello, string listener, string nonce) =>
+    private static bool Proves(string proof, ReadOnlyMemory<byte> key, string side, Hello hello, string listener, string nonce) =>
         CryptographicOperations.FixedTimeEquals(
-            Encoding.UTF8.GetBytes(proof ?? string.Empty), Encoding.UTF8.GetBytes(Prove(key, side, hello, listener, nonce)));
+            Encoding.UTF8.GetBytes(proof), Encoding.UTF8.GetBytes(Prove(key, side, hello, listener, nonce)));
 
     private sealed record Hello(int Version, string Name, string Fingerprint, string Nonce, LinkTarget Target);
 

@@ -8,6 +8,7 @@ namespace Llama.Grains.Links;
 public sealed partial class LinkListener : IAsyncDisposable
 {
     private const int MaxLinks = 256;
+    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(100);
 
     private readonly Socket socket;
     private readonly LinkIdentity self;
@@ -16,6 +17,7 @@ public sealed partial class LinkListener : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim places = new(MaxLinks);
     private readonly Task accepting;
+    private int disposed;
 
     private LinkListener(Socket socket, LinkIdentity self, Func<Stream, LinkTarget, CancellationToken, Task> serve, ILogger logger)
     {
@@ -23,11 +25,12 @@ public sealed partial class LinkListener : IAsyncDisposable
         this.self = self;
         this.serve = serve;
         this.logger = logger;
+        EndPoint = (IPEndPoint)socket.LocalEndPoint!;
         accepting = AcceptAsync();
     }
 
     /// <summary>Where it listens.</summary>
-    public IPEndPoint EndPoint => (IPEndPoint)socket.LocalEndPoint!;
+    public IPEndPoint EndPoint { get; }
 
     /// <summary>Starts listening.</summary>
     /// <param name="host">Address or name to bind to.</param>
@@ -42,25 +45,26 @@ public sealed partial class LinkListener : IAsyncDisposable
     public static LinkListener Start(
         string host, int port, LinkIdentity self, Func<Stream, LinkTarget, CancellationToken, Task> serve, ILogger logger)
     {
-        IPAddress address = IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : Dns.GetHostAddresses(host)[0];
-        var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        Socket? socket = null;
         try
         {
+            IPAddress address = IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : Dns.GetHostAddresses(host)[0];
+            socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             socket.Bind(new IPEndPoint(address, port));
             socket.Listen(MaxLinks);
+            return new LinkListener(socket, self, serve, logger);
         }
         catch (SocketException e)
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw new IOException($"Cannot listen on {host}:{port}: {e.Message}", e);
         }
-
-        return new LinkListener(socket, self, serve, logger);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
         await stopping.CancelAsync().ConfigureAwait(false);
         socket.Dispose();
         await accepting.ConfigureAwait(false);
@@ -86,13 +90,15 @@ public sealed partial class LinkListener : IAsyncDisposable
 
             try
             {
-                Socket link = await socket.AcceptAsync(stopping.Token).ConfigureAwait(false);
-                link.NoDelay = true;
-                _ = ServeAsync(link);
+                _ = ServeAsync(await socket.AcceptAsync(stopping.Token).ConfigureAwait(false));
             }
             catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
             {
                 places.Release();
+
+                // Out of sockets, perhaps: that lasts, and is no reason to spin.
+                if (e is SocketException)
+                    await Task.Delay(PauseAfterFault, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
@@ -101,6 +107,7 @@ public sealed partial class LinkListener : IAsyncDisposable
     {
         try
         {
+            LinkSocket.Configure(link);
             var stream = new NetworkStream(link, ownsSocket: true);
             await using (stream.ConfigureAwait(false))
             {
@@ -122,7 +129,7 @@ public sealed partial class LinkListener : IAsyncDisposable
         {
             Log.LinkClosed(logger, e.Message);
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or SocketException)
         {
             // The other side went away.
         }

@@ -7,8 +7,9 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Links;
 
 /// <summary>
-/// A step as bytes, all numbers little-endian (as every machine is that .NET runs a silo on): epoch and number (8 bytes each), counts of sequences, tokens and blocks (4 each), the
-/// sequences (48 each), the tokens and the blocks (4 each). The hidden states, where there are any, follow it in the frame.
+/// A step as bytes, all numbers little-endian (as every machine is that .NET runs a silo on): epoch and number (8 bytes each), counts of
+/// sequences, tokens and blocks (4 each), the sequences (48 each), the tokens and the blocks (4 each). The hidden states, where there
+/// are any, follow it in the frame.
 /// </summary>
 public static class StepCodec
 {

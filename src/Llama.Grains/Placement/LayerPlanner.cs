@@ -76,13 +76,13 @@ public static class LayerPlanner
     private static PlacementException DoesNotFit(ModelCosts costs, IReadOnlyList<SiloCapacity> silos)
     {
         long needed = costs.Bytes(new LayerSpan(0, costs.Layers));
-        long offered = silos.Sum(s => s.MemoryBytes);
+        double offered = silos.Sum(s => (double)s.MemoryBytes);
         return new PlacementException(
             $"The model needs {Mebibytes(needed)} with its KV cache; {silos.Count} silos offer {Mebibytes(offered)}"
             + (offered >= needed ? ", but no cut of the layers fits each of them." : $": {Mebibytes(needed - offered)} more are needed."));
     }
 
-    private static string Mebibytes(long bytes) =>
+    private static string Mebibytes(double bytes) =>
         string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{bytes / 1048576.0:N0} MiB");
 
     private readonly record struct Cut(double Value, int First);

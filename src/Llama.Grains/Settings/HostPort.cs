@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 
 namespace Llama.Grains.Settings;
 
@@ -52,6 +53,23 @@ public readonly record struct HostPort(string Host, int? Port)
 
         result = new(host, port);
         return true;
+    }
+
+    /// <summary>The address that the host stands for on this machine, to listen on; of several, one that IPv4 reaches.</summary>
+    /// <exception cref="IOException">The name has no address.</exception>
+    public IPAddress FindAddress()
+    {
+        if (IPAddress.TryParse(Host, out IPAddress? address))
+            return address;
+        try
+        {
+            IPAddress[] addresses = Dns.GetHostAddresses(Host);
+            return addresses.FirstOrDefault(one => one.AddressFamily == AddressFamily.InterNetwork) ?? addresses[0];
+        }
+        catch (SocketException e)
+        {
+            throw new IOException($"Cannot find an address of '{Host}': {e.Message}", e);
+        }
     }
 
     /// <summary>The text that <see cref="Parse"/> reads back.</summary>

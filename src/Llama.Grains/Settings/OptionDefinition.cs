@@ -19,7 +19,8 @@ internal sealed class OptionDefinition
         Description = property.GetCustomAttribute<DescriptionAttribute>()?.Description
             ?? throw new NotSupportedException($"{property.DeclaringType}.{property.Name} has no description.");
         _rules = [.. property.GetCustomAttributes<ValidationAttribute>()];
-        DefaultText = property.GetValue(defaults) is { } value and not "" ? Type.Format(value) : null;
+        Default = property.GetValue(defaults);
+        DefaultText = Default is { } value and not "" ? Type.Format(value) : null;
     }
 
     /// <summary>The property.</summary>
@@ -42,6 +43,9 @@ internal sealed class OptionDefinition
 
     /// <summary>Whether a bare name on the command line means true.</summary>
     public bool IsSwitch => Property.PropertyType == typeof(bool);
+
+    /// <summary>The value that the option has when nothing sets it.</summary>
+    public object? Default { get; }
 
     /// <summary>The default, as it would be written; null where there is none.</summary>
     public string? DefaultText { get; }

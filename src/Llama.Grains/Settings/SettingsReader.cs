@@ -66,6 +66,8 @@ public static class SettingsReader
             {
                 faulty.Add(definition.Key);
                 faults.Add(Fault(definition, found.GetValueOrDefault(definition.Key), $"is not allowed; expected {definition.Expected}"));
+                // The rules between options may rely on the rules of each.
+                definition.Property.SetValue(options, definition.Default);
             }
         }
 

@@ -10,10 +10,6 @@ public interface ILayerRangeGrain
     /// <param name="assignment">The place.</param>
     /// <param name="cancellationToken">Gives up.</param>
     Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken);
-
-    /// <summary>Ends the stage and frees its weights and KV.</summary>
-    /// <param name="cancellationToken">Gives up.</param>
-    Task UnloadAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>A stage's place in a plan.</summary>

@@ -35,9 +35,6 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         return new StageReport(range!.WeightBytes);
     }
 
-    /// <inheritdoc/>
-    public async Task UnloadAsync(CancellationToken cancellationToken) => await DisposeAsync().ConfigureAwait(false);
-
     /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
     public StageConveyor? Conveyor(ulong epoch) => conveyor is { } present && present.Epoch == epoch ? present : null;
 
@@ -50,8 +47,18 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
 
     private void Load(StageAssignment assignment)
     {
-        checkpoint = open();
-        range = CpuLayerRange.Load(checkpoint, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads);
+        Checkpoint opened = open();
+        try
+        {
+            range = CpuLayerRange.Load(opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads);
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+
+        checkpoint = opened;
         kvBlocks = assignment.KvBlocks;
     }
 

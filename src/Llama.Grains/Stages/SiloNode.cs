@@ -41,6 +41,7 @@ public sealed class SiloNode : IAsyncDisposable
     private readonly GrainHost grains = new();
     private readonly LinkListener listener;
     private readonly Member member;
+    private readonly string name;
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="IOException">The address cannot be bound.</exception>
@@ -48,7 +49,10 @@ public sealed class SiloNode : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(settings);
         LinkIdentity self = settings.Identity;
-        grains.Register<ILayerRangeGrain>(_ => new LayerRangeGrain(settings.OpenCheckpoint, settings.Threads, self));
+        name = self.Name;
+        grains.Register<ILayerRangeGrain>(device => device == StageKey
+            ? new LayerRangeGrain(settings.OpenCheckpoint, settings.Threads, self)
+            : throw new GrainCallException($"{name} has no device '{device}'; expected '{StageKey}'."));
         listener = LinkListener.Start(settings.ListenHost, settings.ListenPort, self, ServeAsync, logger);
         member = new Member
         {
@@ -91,7 +95,7 @@ public sealed class SiloNode : IAsyncDisposable
 
         if (target.Purpose == LinkPurpose.Join || Stage?.Conveyor(target.Epoch) is not { } conveyor)
         {
-            string reason = $"{member.Name} has no stage of epoch {target.Epoch}.";
+            string reason = $"{name} has no stage of epoch {target.Epoch}.";
             await Handshake.RefuseAsync(stream, reason, cancellationToken).ConfigureAwait(false);
             return;
         }

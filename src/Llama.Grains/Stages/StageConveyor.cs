@@ -8,11 +8,13 @@ namespace Llama.Grains.Stages;
 /// <summary>
 /// Moves the steps of one epoch through one stage: a link brings them in, the range computes them in order, a link takes the hidden
 /// states to the next stage or the results to the gateway. Receiving, computing and sending overlap. Whatever fails ends the
-/// conveyor: its links close, which the neighbours see at once, and a sentence why goes down to the gateway.
+/// conveyor: a sentence why goes to both neighbours, and so from stage to stage to both ends of the pipeline, and its links close.
 /// </summary>
 public sealed class StageConveyor : IAsyncDisposable
 {
     private const int StepsUnderWay = 64;
+    private static readonly TimeSpan TellDeadline = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
     private readonly ILayerRange range;
     private readonly StageAssignment assignment;
@@ -20,11 +22,14 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource<Stream> resultLink = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Channel<(Step Step, byte[] Encoded, Task<StepOutput> Output)> computing =
-        Channel.CreateBounded<(Step, byte[], Task<StepOutput>)>(new BoundedChannelOptions(StepsUnderWay) { SingleReader = true, SingleWriter = true });
+        Channel.CreateBounded<(Step, byte[], Task<StepOutput>)>(
+            new BoundedChannelOptions(StepsUnderWay) { SingleReader = true, SingleWriter = true });
 
+    private readonly Lock gate = new();
     private readonly Task sending;
     private Task receiving = Task.CompletedTask;
-    private int hasSource;
+    private bool hasSource;
+    private string? failure;
 
     /// <summary>Starts a conveyor; links are brought to it by <see cref="ReceiveAsync"/> and <see cref="ReturnResultsAsync"/>.</summary>
     /// <param name="range">The loaded range.</param>
@@ -44,15 +49,39 @@ public sealed class StageConveyor : IAsyncDisposable
 
     private bool IsLast => assignment.NextAddress is null;
 
-    /// <summary>Takes steps from the stage before, or the gateway, until the link or the epoch ends. One such link at a time.</summary>
-    /// <exception cref="LinkException">The stage has a link that brings steps already, or this one breaks the protocol.</exception>
-    public Task ReceiveAsync(Stream stream, CancellationToken cancellationToken)
+    /// <summary>
+    /// Takes steps from the stage before, or the gateway, until the link or the epoch ends. If the stage fails, the other side is told why.
+    /// </summary>
+    /// <exception cref="LinkException">
+    /// The stage has had a link that brings steps already, this one breaks the protocol, or the stage failed.
+    /// </exception>
+    /// <exception cref="IOException">The other side closed the link.</exception>
+    public async Task ReceiveAsync(Stream stream, CancellationToken cancellationToken)
     {
-        if (Interlocked.Exchange(ref hasSource, 1) == 1) throw new LinkException("The stage is fed by another link already.");
-        return receiving = ReceiveStepsAsync(stream, cancellationToken);
+        Task steps;
+        lock (gate)
+        {
+            if (hasSource) throw new LinkException("The stage takes no steps from this link: it has had another, or its epoch is over.");
+            hasSource = true;
+            steps = receiving = Task.Run(() => ReceiveStepsAsync(stream, cancellationToken), CancellationToken.None);
+        }
+
+        try
+        {
+            await steps.ConfigureAwait(false);
+        }
+        finally
+        {
+            await sending.ConfigureAwait(false);
+            await TellAsync(stream).ConfigureAwait(false);
+        }
+
+        if (failure is not null) throw new LinkException(failure);
     }
 
-    /// <summary>Sends results into a link that the gateway opened, until the link or the epoch ends. Only the last stage has results.</summary>
+    /// <summary>
+    /// Sends results into a link that the gateway opened, until the link or the epoch ends. Only the last stage has results.
+    /// </summary>
     /// <exception cref="LinkException">The stage is not the last, or has such a link already.</exception>
     public async Task ReturnResultsAsync(Stream stream, CancellationToken cancellationToken)
     {
@@ -64,15 +93,24 @@ public sealed class StageConveyor : IAsyncDisposable
         await Task.WhenAny(gone, sending).ConfigureAwait(false);
         await ending.CancelAsync().ConfigureAwait(false);
         await ((Task)gone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+
+        // What is being sent into the link ends before the link does.
+        await sending.ConfigureAwait(false);
     }
 
     /// <summary>Ends the epoch: returns when no step of it runs any more.</summary>
     public async ValueTask DisposeAsync()
     {
         await ending.CancelAsync().ConfigureAwait(false);
-        await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        computing.Writer.TryComplete();
-        await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        Task steps;
+        lock (gate)
+        {
+            hasSource = true;
+            steps = receiving;
+        }
+
+        await steps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await sending.ConfigureAwait(false);
         while (computing.Reader.TryRead(out (Step Step, byte[] Encoded, Task<StepOutput> Output) step))
         {
             await ((Task)step.Output).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -88,22 +126,28 @@ public sealed class StageConveyor : IAsyncDisposable
             byte[] scratch = new byte[Frames.HeaderBytes + StepCodec.HeaderBytes];
             while (true)
             {
-                (FrameKind kind, int bytes) = await Frames.ReadHeaderAsync(stream, scratch, int.MaxValue, ended.Token).ConfigureAwait(false);
+                (FrameKind kind, int bytes) =
+                    await Frames.ReadHeaderAsync(stream, scratch, int.MaxValue, ended.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
                     byte[] reason = new byte[Math.Min(bytes, Frames.MaxControlBytes)];
                     await stream.ReadExactlyAsync(reason, ended.Token).ConfigureAwait(false);
-                    throw new StageException(Encoding.UTF8.GetString(reason));
+                    await EndAsync(Encoding.UTF8.GetString(reason)).ConfigureAwait(false);
+                    return;
                 }
 
                 Frames.Expect(kind, FrameKind.Step, []);
                 await ReadStepAsync(stream, bytes, scratch, ended.Token).ConfigureAwait(false);
             }
         }
+        catch (OperationCanceledException) when (ended.IsCancellationRequested)
+        {
+            await EndAsync(null).ConfigureAwait(false);
+        }
         catch (Exception e)
         {
-            // The reason goes to whoever waits downstream; without its source the stage has nothing more to do.
-            computing.Writer.TryComplete(e);
+            // That the other side went away is no fault of this stage, and the gateway knows it from its own links.
+            await EndAsync(e is IOException and not LinkException ? null : Fault(e.Message)).ConfigureAwait(false);
             throw;
         }
     }
@@ -113,20 +157,22 @@ public sealed class StageConveyor : IAsyncDisposable
         Memory<byte> header = scratch.AsMemory(0, StepCodec.HeaderBytes);
         await stream.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
         int stepBytes = StepCodec.ReadLength(header.Span, out int tokens);
-        byte[] encoded = new byte[stepBytes];
-        header.CopyTo(encoded);
-        await stream.ReadExactlyAsync(encoded.AsMemory(StepCodec.HeaderBytes), cancellationToken).ConfigureAwait(false);
         var step = new Step();
-        StepCodec.Read(encoded, step);
-        if (step.Epoch != Epoch) throw new LinkException($"A step of epoch {step.Epoch} came; expected epoch {Epoch}.");
-
         HiddenStates hidden = range.RentHiddenStates(tokens);
+        byte[] encoded;
         try
         {
             int hiddenBytes = assignment.FirstLayer == 0 ? 0 : hidden.Bytes.Length;
             if (frameBytes != stepBytes + hiddenBytes)
-                throw new LinkException($"A step of {tokens} tokens has {frameBytes - stepBytes} bytes of hidden states; expected {hiddenBytes}.");
+                throw new LinkException(
+                    $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
+            encoded = new byte[stepBytes];
+            header.CopyTo(encoded);
+            await stream.ReadExactlyAsync(encoded.AsMemory(StepCodec.HeaderBytes), cancellationToken).ConfigureAwait(false);
+            StepCodec.Read(encoded, step);
+            if (step.Epoch != Epoch) throw new LinkException($"A step of epoch {step.Epoch} came; expected epoch {Epoch}.");
             await stream.ReadExactlyAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
+            await computing.Writer.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
         {
@@ -134,22 +180,30 @@ public sealed class StageConveyor : IAsyncDisposable
             throw;
         }
 
-        Task<StepOutput> output = range.RunAsync(step, hidden, ending.Token);
-        await computing.Writer.WriteAsync((step, encoded, output), cancellationToken).ConfigureAwait(false);
+        // There is room, and nobody else writes: from here on the output has an owner.
+        computing.Writer.TryWrite((step, encoded, range.RunAsync(step, hidden, ending.Token)));
     }
 
     private async Task SendAsync()
     {
         Stream? stream = null;
-        string? failure = null;
+        Task watching = Task.CompletedTask;
+        string? reason = null;
         try
         {
-            await foreach ((Step step, byte[] encoded, Task<StepOutput> pending) in computing.Reader.ReadAllAsync(ending.Token).ConfigureAwait(false))
+            while (true)
             {
+                (Step step, byte[] encoded, Task<StepOutput> pending) =
+                    await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
                 StepOutput output = await pending.ConfigureAwait(false);
                 try
                 {
-                    stream ??= await OpenAsync().ConfigureAwait(false);
+                    if (stream is null)
+                    {
+                        stream = await OpenAsync().ConfigureAwait(false);
+                        if (!IsLast) watching = WatchAsync(stream);
+                    }
+
                     await ForwardAsync(stream, step, encoded, output).ConfigureAwait(false);
                 }
                 finally
@@ -160,17 +214,19 @@ public sealed class StageConveyor : IAsyncDisposable
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
         {
-            // The epoch is over.
+            // The epoch is over, or somebody else failed.
         }
-#pragma warning disable CA1031 // A failure is a value: it is told downstream.
+#pragma warning disable CA1031 // A failure is a value: the neighbours are told.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            failure = e is StageException ? e.Message : $"Layers {assignment.FirstLayer} to {assignment.EndLayer - 1} on {self.Name}: {e.Message}";
+            reason = Fault(e.Message);
         }
 
-        if (failure is not null) await TellAsync(stream, failure).ConfigureAwait(false);
-        await ending.CancelAsync().ConfigureAwait(false);
+        await EndAsync(reason).ConfigureAwait(false);
+        if (IsLast && resultLink.Task.IsCompletedSuccessfully) stream = await resultLink.Task.ConfigureAwait(false);
+        if (stream is not null) await TellAsync(stream).ConfigureAwait(false);
+        await watching.ConfigureAwait(false);
         if (!IsLast && stream is not null) await stream.DisposeAsync().ConfigureAwait(false);
     }
 
@@ -178,6 +234,23 @@ public sealed class StageConveyor : IAsyncDisposable
         ? resultLink.Task.WaitAsync(Handshake.Deadline, ending.Token)
         : Dialler.DialAsync(
             assignment.NextAddress!, self, new LinkTarget(LinkPurpose.Steps, assignment.Epoch), ending.Token);
+
+    /// <summary>The next stage speaks only to say that it failed.</summary>
+    private async Task WatchAsync(Stream next)
+    {
+        try
+        {
+            string? reason = await Frames.ReadFailureAsync(next, ending.Token).ConfigureAwait(false);
+
+            // Both ends of a pipeline that is closed see it within this time, and there is nothing to tell.
+            if (reason is null) await Task.Delay(Grace, ending.Token).ConfigureAwait(false);
+            await EndAsync(reason ?? Fault($"the next stage, at {assignment.NextAddress}, closed its link")).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // The epoch is over, or this stage failed first.
+        }
+    }
 
     private async Task ForwardAsync(Stream stream, Step step, byte[] encoded, StepOutput output)
     {
@@ -196,29 +269,27 @@ public sealed class StageConveyor : IAsyncDisposable
         await stream.WriteAsync(hidden, ending.Token).ConfigureAwait(false);
     }
 
-    private async Task TellAsync(Stream? stream, string failure)
+    /// <summary>Ends receiving, computing and sending; the first reason is the one that counts.</summary>
+    private async Task EndAsync(string? reason)
     {
+        if (reason is not null) Interlocked.CompareExchange(ref failure, reason, null);
+        await ending.CancelAsync().ConfigureAwait(false);
+    }
+
+    private string Fault(string what) => $"Layers {assignment.FirstLayer} to {assignment.EndLayer - 1} on {self.Name}: {what}";
+
+    /// <summary>Tells a neighbour why the stage failed, if it did.</summary>
+    private async Task TellAsync(Stream stream)
+    {
+        if (failure is not { } reason) return;
         try
         {
-            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(ending.Token);
-            deadline.CancelAfter(Handshake.Deadline);
-            stream ??= await OpenAsync().WaitAsync(deadline.Token).ConfigureAwait(false);
-            await Frames.SendAsync(stream, FrameKind.Failure, Encoding.UTF8.GetBytes(failure), deadline.Token).ConfigureAwait(false);
+            using var deadline = new CancellationTokenSource(TellDeadline);
+            await Frames.SendAsync(stream, FrameKind.Failure, Encoding.UTF8.GetBytes(reason), deadline.Token).ConfigureAwait(false);
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or TimeoutException)
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
         {
             // Nobody left to tell; the closed links tell enough.
         }
-    }
-}
-
-/// <summary>A stage before this one failed; the message is its own.</summary>
-public sealed class StageException : Exception
-{
-    /// <summary>A stage failed.</summary>
-    /// <param name="message">What it said.</param>
-    public StageException(string message)
-        : base(message)
-    {
     }
 }

@@ -1,8 +1,8 @@
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Logarithm, exponential, sine and cosine in double precision, from additions, multiplications and divisions alone, so that
-/// tables made with them (rotary frequencies and angles) have the same bits on every platform. Errors are a few units of 1e-16.
+/// Logarithm, exponential, sine and cosine in double precision, from operations that IEEE 754 rounds exactly, so that tables made
+/// with them (rotary frequencies and angles) have the same bits on every platform. Errors are a few units of 1e-16.
 /// </summary>
 internal static class Elementary
 {
@@ -39,14 +39,15 @@ internal static class Elementary
     }
 
     /// <summary>
-    /// Sine and cosine. The angle is reduced by multiples of π/2 held in three parts, good to |x| below 2^30, far beyond any position.
+    /// Sine and cosine. The angle is reduced by multiples of π/2 held in three parts; the products are fused, because those of a large
+    /// multiple are no doubles. Good to |x| below 2^30, far beyond any position.
     /// </summary>
     public static (double Sin, double Cos) SinCos(double x)
     {
         double n = Math.Round(x * 0.636619772367581343076);
-        double r = x - (n * 1.57079632673412561417);
-        r -= n * 6.07710050630396597660e-11;
-        r -= n * 2.02226624879595063154e-21;
+        double r = Math.FusedMultiplyAdd(-n, 1.57079632673412561417, x);
+        r = Math.FusedMultiplyAdd(-n, 6.07710050630396597660e-11, r);
+        r = Math.FusedMultiplyAdd(-n, 2.02226624879595063154e-21, r);
         double square = r * r;
         double sin = 1;
         for (int k = 20; k >= 2; k -= 2) sin = 1 - (sin * square / (k * (k + 1)));

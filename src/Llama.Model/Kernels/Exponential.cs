@@ -7,7 +7,7 @@ namespace Llama.Model.Kernels;
 internal static unsafe class Exponential
 {
     /// <summary>
-    /// e^x, within 2 units in the last place; 0 below -87.3 (no subnormal results), clamped to e^88.7 above. Cody and Waite's
+    /// e^x, within 1 unit in the last place; 0 below -87.3 (no subnormal results), that of 88.7 above, NaN for NaN. Cody and Waite's
     /// reduction x = n·ln 2 + r with |r| ≤ ln 2 / 2 ("Software Manual for the Elementary Functions", 1980), then the Taylor
     /// polynomial of degree 7 by Horner's rule.
     /// </summary>

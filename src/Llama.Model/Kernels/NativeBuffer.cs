@@ -2,16 +2,20 @@ using System.Runtime.InteropServices;
 
 namespace Llama.Model.Kernels;
 
-/// <summary>Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory.</summary>
+/// <summary>
+/// Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory. Whoever keeps the pointer
+/// keeps the buffer. The finalizer frees what a constructor that failed left behind.
+/// </summary>
 internal sealed unsafe class NativeBuffer : IDisposable
 {
     private void* memory;
 
     /// <summary>Allocates the buffer.</summary>
-    /// <param name="length">Floats.</param>
+    /// <param name="length">Floats, at least 1.</param>
     /// <exception cref="OutOfMemoryException">The system refuses.</exception>
     public NativeBuffer(long length)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 1);
         Length = length;
         nuint bytes = (nuint)(length * sizeof(float));
 
@@ -21,13 +25,8 @@ internal sealed unsafe class NativeBuffer : IDisposable
         GC.AddMemoryPressure((long)bytes);
     }
 
-    /// <summary>A copy of <paramref name="values"/>.</summary>
-    public static NativeBuffer CopyOf(ReadOnlySpan<float> values)
-    {
-        var buffer = new NativeBuffer(values.Length);
-        values.CopyTo(new Span<float>(buffer.Pointer, values.Length));
-        return buffer;
-    }
+    /// <summary>Frees the memory.</summary>
+    ~NativeBuffer() => Free();
 
     /// <summary>First float.</summary>
     public float* Pointer { get; private set; }
@@ -37,6 +36,12 @@ internal sealed unsafe class NativeBuffer : IDisposable
 
     /// <inheritdoc/>
     public void Dispose()
+    {
+        Free();
+        GC.SuppressFinalize(this);
+    }
+
+    private void Free()
     {
         if (memory is null) return;
         NativeMemory.Free(memory);

@@ -8,6 +8,9 @@ internal sealed class WorkerPool : IDisposable
 {
     private const int SpinsBeforeParking = 2000;
 
+    // Where there are fewer processors than threads that want one, the part that all wait for may need this one.
+    private const int SpinsBeforeYielding = 32;
+
     private readonly Thread[] threads;
     private readonly SemaphoreSlim[] wake;
     private readonly int[] parked;
@@ -75,6 +78,7 @@ internal sealed class WorkerPool : IDisposable
     /// <summary>Ends the threads.</summary>
     public void Dispose()
     {
+        if (stopping) return;
         Volatile.Write(ref stopping, true);
         Interlocked.Increment(ref generation);
         for (int i = 0; i < threads.Length; i++)
@@ -111,6 +115,7 @@ internal sealed class WorkerPool : IDisposable
             {
                 if (Volatile.Read(ref generation) != seen) return;
                 Thread.SpinWait(8);
+                if (spins % SpinsBeforeYielding == SpinsBeforeYielding - 1) Thread.Yield();
             }
 
             Interlocked.Exchange(ref parked[worker], 1);

@@ -20,7 +20,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
     {
         pairs = config.HeadDim / 2;
         tileLength = MatrixProduct.ScratchLength(Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim));
-        scoresLength = Lanes.Pad(Math.Min(config.ContextLength, kvBlocks * KvCache.BlockTokens));
+        scoresLength = Lanes.Pad((int)Math.Min(config.ContextLength, (long)kvBlocks * KvCache.BlockTokens));
         Normed = Tokens(config.Dim);
         Queries = Tokens(config.QueryDim);
         Keys = Tokens(config.KvDim);

@@ -50,10 +50,19 @@ internal sealed unsafe class CpuForward : IDisposable
         if (firstLayer == 0) embeddings = checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, config.VocabSize, config.Dim);
         layers = [.. Enumerable.Range(firstLayer, endLayer - firstLayer).Select(index => new LayerWeights(checkpoint, index))];
         pool = new WorkerPool(threads, $"layers {firstLayer}-{endLayer} worker");
-        if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
-        cache = new KvCache(config, layers.Length, kvBlocks);
-        rotary = new RotaryEmbedding(config);
-        buffers = new CpuBuffers(config, threads, kvBlocks);
+        try
+        {
+            if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
+            cache = new KvCache(config, layers.Length, kvBlocks);
+            rotary = new RotaryEmbedding(config);
+            buffers = new CpuBuffers(config, threads, kvBlocks);
+        }
+        catch
+        {
+            // Nobody else could end the threads; memory has finalizers.
+            pool.Dispose();
+            throw;
+        }
 
         embed = Embed;
         attentionNorm = AttentionNorm;
@@ -109,7 +118,6 @@ internal sealed unsafe class CpuForward : IDisposable
     public void Dispose()
     {
         pool.Dispose();
-        foreach (LayerWeights weights in layers) weights.Dispose();
         head?.Dispose();
         cache.Dispose();
         buffers.Dispose();
@@ -149,13 +157,16 @@ internal sealed unsafe class CpuForward : IDisposable
 
     private void FfnNorm(int part, int parts) => Norm(layers[layer].FfnNorm, part, parts);
 
-    private void Norm(NativeBuffer weights, int part, int parts)
+    private void Norm(float[] norm, int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
-        for (int t = first; t < end; t++)
+        fixed (float* weights = norm)
         {
-            long offset = (long)t * config.Dim;
-            Elementwise.RmsNorm(hidden + offset, weights.Pointer, config.NormEps, buffers.Normed + offset, config.Dim);
+            for (int t = first; t < end; t++)
+            {
+                long offset = (long)t * config.Dim;
+                Elementwise.RmsNorm(hidden + offset, weights, config.NormEps, buffers.Normed + offset, config.Dim);
+            }
         }
     }
 

@@ -97,23 +97,20 @@ public sealed class CpuLayerRange : ILayerRange
 
     private void Run(QueuedStep queued)
     {
-        bool keep = false;
+        // The buffer is back in the pool before the caller hears that the step is done.
         try
         {
             queued.CancellationToken.ThrowIfCancellationRequested();
             DrawnToken[]? drawn = forward.Run(queued.Step, queued.HiddenStates);
-            keep = drawn is null;
-            queued.Completion.SetResult(new StepOutput(keep ? queued.HiddenStates : null, drawn));
+            if (drawn is not null) queued.HiddenStates.Dispose();
+            queued.Completion.SetResult(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
         }
 #pragma warning disable CA1031 // A failure is a value: whatever a step throws belongs to the caller of RunAsync.
         catch (Exception e)
 #pragma warning restore CA1031
         {
+            queued.HiddenStates.Dispose();
             queued.Completion.SetException(e);
-        }
-        finally
-        {
-            if (!keep) queued.HiddenStates.Dispose();
         }
     }
 

@@ -49,6 +49,7 @@ internal sealed unsafe class PinnedHiddenStates : HiddenStates
     /// <summary>Takes one from the pool, or makes one.</summary>
     public static PinnedHiddenStates Rent(ConcurrentBag<PinnedHiddenStates> pool, int tokens, int dim)
     {
+        ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, Step.MaxTokens);
         if (!pool.TryTake(out PinnedHiddenStates? states)) states = new PinnedHiddenStates(pool, dim);
         states.length = tokens * states.tokenBytes;
@@ -58,8 +59,6 @@ internal sealed unsafe class PinnedHiddenStates : HiddenStates
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (length == 0) return;
-        length = 0;
-        pool.Add(this);
+        if (Interlocked.Exchange(ref length, 0) > 0) pool.Add(this);
     }
 }

@@ -16,7 +16,7 @@ public interface ILayerRange : IAsyncDisposable
     long WeightBytes { get; }
 
     /// <summary>A buffer for the hidden states of a step, contents undefined.</summary>
-    /// <param name="tokens">Up to <see cref="Step.MaxTokens"/>.</param>
+    /// <param name="tokens">1 to <see cref="Step.MaxTokens"/>.</param>
     HiddenStates RentHiddenStates(int tokens);
 
     /// <summary>

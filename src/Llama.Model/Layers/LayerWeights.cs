@@ -1,19 +1,18 @@
 using Llama.Model.Checkpoints;
-using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
 
 /// <summary>The weights of one layer, mapped from its checkpoint.</summary>
-internal sealed class LayerWeights : IDisposable
+internal sealed class LayerWeights
 {
     /// <summary>Opens a layer's tensors.</summary>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
     public LayerWeights(Checkpoint checkpoint, int layer)
     {
         ModelConfig config = checkpoint.Config;
-        AttentionNorm = NativeBuffer.CopyOf(checkpoint.ReadVector(TensorNames.AttentionNorm(layer), config.Dim));
-        FfnNorm = NativeBuffer.CopyOf(checkpoint.ReadVector(TensorNames.FfnNorm(layer), config.Dim));
+        AttentionNorm = checkpoint.ReadVector(TensorNames.AttentionNorm(layer), config.Dim);
+        FfnNorm = checkpoint.ReadVector(TensorNames.FfnNorm(layer), config.Dim);
         Wq = checkpoint.OpenMatrix(TensorNames.Wq(layer), config.QueryDim, config.Dim);
         Wk = checkpoint.OpenMatrix(TensorNames.Wk(layer), config.KvDim, config.Dim);
         Wv = checkpoint.OpenMatrix(TensorNames.Wv(layer), config.KvDim, config.Dim);
@@ -24,10 +23,10 @@ internal sealed class LayerWeights : IDisposable
     }
 
     /// <summary>RMSNorm before attention, <c>[dim]</c>.</summary>
-    public NativeBuffer AttentionNorm { get; }
+    public float[] AttentionNorm { get; }
 
     /// <summary>RMSNorm before the feed-forward layer, <c>[dim]</c>.</summary>
-    public NativeBuffer FfnNorm { get; }
+    public float[] FfnNorm { get; }
 
     /// <summary>Queries.</summary>
     public WeightMatrix Wq { get; }
@@ -54,11 +53,4 @@ internal sealed class LayerWeights : IDisposable
     public long Bytes =>
         Wq.Bytes + Wk.Bytes + Wv.Bytes + Wo.Bytes + W1.Bytes + W2.Bytes + W3.Bytes
         + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        AttentionNorm.Dispose();
-        FfnNorm.Dispose();
-    }
 }

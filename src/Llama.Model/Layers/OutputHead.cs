@@ -10,7 +10,7 @@ internal sealed unsafe class OutputHead : IDisposable
 {
     private readonly ModelConfig config;
     private readonly WorkerPool pool;
-    private readonly NativeBuffer norm;
+    private readonly float[] norm;
     private readonly WeightMatrix output;
     private readonly NativeBuffer normed;
     private readonly NativeBuffer tiles;
@@ -25,7 +25,7 @@ internal sealed unsafe class OutputHead : IDisposable
     {
         config = checkpoint.Config;
         this.pool = pool;
-        norm = NativeBuffer.CopyOf(checkpoint.ReadVector(TensorNames.Norm, config.Dim));
+        norm = checkpoint.ReadVector(TensorNames.Norm, config.Dim);
         output = checkpoint.OpenMatrix(TensorNames.Output, config.VocabSize, config.Dim);
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
         tiles = new NativeBuffer((long)pool.ThreadCount * MatrixProduct.ScratchLength(config.Dim));
@@ -76,24 +76,27 @@ internal sealed unsafe class OutputHead : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        norm.Dispose();
         normed.Dispose();
         tiles.Dispose();
         logits.Dispose();
         sampler.Dispose();
     }
 
-    private void Normalize(float* hidden, int token, int row) =>
-        Elementwise.RmsNorm(
-            hidden + ((long)token * config.Dim), norm.Pointer, config.NormEps, normed.Pointer + ((long)row * config.Dim), config.Dim);
+    private void Normalize(float* hidden, int token, int row)
+    {
+        float* target = normed.Pointer + ((long)row * config.Dim);
+        fixed (float* weights = norm) Elementwise.RmsNorm(hidden + ((long)token * config.Dim), weights, config.NormEps, target, config.Dim);
+    }
 
     private void ComputeLogits(int count)
     {
         if (count == 0) return;
         if (logits.Length < (long)count * config.VocabSize)
         {
+            // In this order: a refused allocation must leave the buffer that there is.
+            var larger = new NativeBuffer((long)count * config.VocabSize);
             logits.Dispose();
-            logits = new NativeBuffer((long)count * config.VocabSize);
+            logits = larger;
         }
 
         rows = count;

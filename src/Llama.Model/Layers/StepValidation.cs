@@ -32,17 +32,19 @@ internal static class StepValidation
             if ((uint)block >= (uint)kvBlocks) throw Fault(step, $"names KV block {block}; the pool has {kvBlocks}");
         }
 
-        foreach (StepSequence sequence in step.Sequences) Check(step, sequence, config);
+        foreach (StepSequence sequence in step.Sequences) Check(step, sequence, config, kvBlocks);
         int covered = 0;
         foreach (StepSequence sequence in step.Sequences) covered += sequence.TokenCount;
         if (covered != tokens) throw Fault(step, $"has {tokens} tokens, its sequences {covered}");
     }
 
-    private static void Check(Step step, StepSequence sequence, ModelConfig config)
+    private static void Check(Step step, StepSequence sequence, ModelConfig config, int kvBlocks)
     {
         long end = (long)sequence.FirstPosition + sequence.TokenCount;
         if (sequence.FirstPosition < 0 || sequence.TokenCount < 1 || end > config.ContextLength)
             throw Fault(step, $"has positions {sequence.FirstPosition} to {end - 1}; the context has {config.ContextLength}");
+        if (end > (long)kvBlocks * KvCache.BlockTokens)
+            throw Fault(step, $"has {end} positions in one sequence; the pool has {kvBlocks} blocks of {KvCache.BlockTokens}");
         if ((long)sequence.BlockCount * KvCache.BlockTokens < end)
             throw Fault(step, $"has {sequence.BlockCount} blocks of {KvCache.BlockTokens} for {end} positions");
         if (sequence.BlockOffset < 0 || sequence.BlockCount < 0 || sequence.BlockOffset > step.Blocks.Length - sequence.BlockCount)

@@ -4,7 +4,9 @@ namespace Llama.Model.Sampling;
 
 /// <summary>
 /// Draws one token from a vocabulary of logits. Everything is computed in one fixed order from the logits and the given number, so the
-/// same logits always draw the same token. Not thread-safe: it keeps its buffers.
+/// same logits always draw the same token. A model whose numbers have overflowed must not take others' sequences down with its own: a
+/// logit that is not a number counts as impossible, and where nothing is possible, all tokens are alike.
+/// Not thread-safe: it keeps its buffers.
 /// </summary>
 internal sealed unsafe class Sampler : IDisposable
 {
@@ -21,32 +23,34 @@ internal sealed unsafe class Sampler : IDisposable
     }
 
     /// <summary>Draws a token.</summary>
-    /// <param name="logits"><c>[vocabSize]</c>.</param>
+    /// <param name="logits"><c>[vocabSize]</c>; those that are not finite are replaced in place.</param>
     /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution in the order k, p, min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="candidates">Filled with the most probable tokens, best first.</param>
-    /// <returns>The token and its log-probability at temperature 1.</returns>
+    /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
     public Candidate Draw(float* logits, SamplingParameters parameters, double number, Span<Candidate> candidates)
     {
-        int best = Best(logits);
+        int best = ReplaceAndFindBest(logits);
         float max = logits[best];
-        float logSumExp = max + (float)Elementary.Log(Weigh(logits, max, 1));
+        float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
         if (candidates.Length > 0)
         {
             ReadOnlySpan<int> top = ranked.Top(logits, candidates.Length);
-            for (int i = 0; i < top.Length; i++) candidates[i] = new Candidate(top[i], logits[top[i]] - logSumExp);
+            for (int i = 0; i < top.Length; i++) candidates[i] = new Candidate(top[i], logits[top[i]] - max - logSum);
         }
 
-        int token = parameters.Temperature == 0 ? best : Draw(logits, max, parameters, number);
-        return new Candidate(token, logits[token] - logSumExp);
+        // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
+        float scale = 1 / parameters.Temperature;
+        int token = float.IsInfinity(scale) ? best : Draw(logits, max, scale, parameters, number);
+        return new Candidate(token, logits[token] - max - logSum);
     }
 
     /// <inheritdoc/>
     public void Dispose() => weights.Dispose();
 
-    private int Draw(float* logits, float max, SamplingParameters parameters, double number)
+    private int Draw(float* logits, float max, float scale, SamplingParameters parameters, double number)
     {
-        Weigh(logits, max, 1 / parameters.Temperature);
+        Weigh(logits, max, scale);
         bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
         return all ? DrawFromAll(number) : DrawFromTop(logits, parameters, number);
     }
@@ -127,14 +131,17 @@ internal sealed unsafe class Sampler : IDisposable
         return kept;
     }
 
-    private int Best(float* logits)
+    /// <summary>Leaves finite logits and negative infinity, the impossible; returns the first of the greatest.</summary>
+    private int ReplaceAndFindBest(float* logits)
     {
         int best = 0;
-        for (int i = 1; i < vocabSize; i++)
+        for (int i = 0; i < vocabSize; i++)
         {
+            logits[i] = float.IsNaN(logits[i]) ? float.NegativeInfinity : MathF.Min(logits[i], float.MaxValue);
             if (logits[i] > logits[best]) best = i;
         }
 
+        if (float.IsNegativeInfinity(logits[best])) new Span<float>(logits, vocabSize).Clear();
         return best;
     }
 

@@ -52,4 +52,18 @@ public sealed class HostPortTests
     [InlineData("node-7", false)]
     public void IsEveryInterface_Address_TellsWhetherNobodyCanConnectToIt(string text, bool expected)
         => Assert.Equal(expected, HostPort.Parse(text).IsEveryInterface);
+
+    [Theory]
+    [InlineData("127.5.6.7:1", "127.5.6.7")]
+    [InlineData("[::1]", "::1")]
+    [InlineData("localhost", "127.0.0.1")]
+    public void FindAddress_Host_GivesItsAddress(string text, string expected)
+        => Assert.Equal(expected, HostPort.Parse(text).FindAddress().ToString());
+
+    [Fact]
+    public void FindAddress_UnknownName_ThrowsWithTheName()
+    {
+        var exception = Assert.Throws<IOException>(() => HostPort.Parse("no-such-host.invalid").FindAddress());
+        Assert.StartsWith("Cannot find an address of 'no-such-host.invalid': ", exception.Message, StringComparison.Ordinal);
+    }
 }

@@ -3,7 +3,7 @@ namespace Llama.Grains.Tests.Settings;
 /// <summary>An empty folder that is deleted with all that was written into it.</summary>
 internal sealed class TemporaryFolder : IDisposable
 {
-    public string Path { get; } = Directory.CreateTempSubdirectory("llama-tests-").FullName;
+    public string Path { get; } = System.IO.Directory.CreateTempSubdirectory("llama-tests-").FullName;
 
     public string Write(string name, string content)
     {
@@ -12,5 +12,5 @@ internal sealed class TemporaryFolder : IDisposable
         return file;
     }
 
-    public void Dispose() => Directory.Delete(Path, recursive: true);
+    public void Dispose() => System.IO.Directory.Delete(Path, recursive: true);
 }

@@ -38,6 +38,15 @@ public sealed class WorkerPoolTests
         Assert.Equal(3, done);
     }
 
+    [Fact]
+    public void Dispose_Twice_EndsTheThreadsOnce()
+    {
+        var pool = new WorkerPool(3, "test");
+        pool.Run((_, _) => { });
+        pool.Dispose();
+        pool.Dispose();
+    }
+
     [Theory]
     [InlineData(10, 3, 4)]
     [InlineData(64, 5, 4)]

@@ -16,7 +16,7 @@ public sealed class CpuForwardTests
     {
         string folder = GoldenResults.Folder(name);
         GoldenResults golden = GoldenResults.Read(Path.Combine(folder, "..", "golden.json"));
-        using var runner = new ForwardRunner(folder, [0, Layers(folder)]);
+        using var runner = new ForwardRunner(folder, [0, ForwardRunner.LayersOf(folder)]);
 
         float[][] logits = runner.Logits(golden.Tokens, golden.Tokens.Length);
 
@@ -35,7 +35,7 @@ public sealed class CpuForwardTests
     {
         string folder = GoldenResults.Folder(name);
         GoldenResults golden = GoldenResults.Read(Path.Combine(folder, "..", "golden.json"));
-        int layers = Layers(folder);
+        int layers = ForwardRunner.LayersOf(folder);
         float[][]? expected = null;
         foreach (int[] cut in ForwardRunner.Cuts(layers, 4))
         {
@@ -58,7 +58,7 @@ public sealed class CpuForwardTests
         (int[] prompt, int[] expected) = name.StartsWith("stories260K", StringComparison.Ordinal)
             ? ReadGreedy(Path.Combine(folder, "..", "greedy.json"))
             : (GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy);
-        foreach (int[] cut in ForwardRunner.Cuts(Layers(folder), 4))
+        foreach (int[] cut in ForwardRunner.Cuts(ForwardRunner.LayersOf(folder), 4))
         {
             using var runner = new ForwardRunner(folder, cut);
             Assert.Equal(expected, runner.Greedy(prompt, expected.Length));
@@ -91,7 +91,7 @@ public sealed class CpuForwardTests
     {
         string folder = GoldenResults.Folder(name);
         int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
-        int layers = Layers(folder);
+        int layers = ForwardRunner.LayersOf(folder);
         using var single = new ForwardRunner(folder, [0, layers]);
         float[][] expected = single.Logits(tokens, tokens.Length);
         foreach (int threads in (int[])[2, 3, 5])
@@ -147,6 +147,7 @@ public sealed class CpuForwardTests
             ("KV block 32", step => step.AddSequence(0, [1], [32])),
             ("positions -1", step => step.AddSequence(-1, [1], [0])),
             ("positions 8191 to 8192", step => step.AddSequence(8191, [1, 2], new int[513])),
+            ("513 positions in one sequence; the pool has 32", step => step.AddSequence(512, [1], new int[33])),
             ("1 blocks of 16 for 17", step => step.AddSequence(16, [1], [0])),
             ("has 0 tokens", _ => { }),
             ("21 candidates", step => step.AddDrawingSequence(0, [1], [0], greedy, 0, 21)),
@@ -165,10 +166,35 @@ public sealed class CpuForwardTests
         Assert.Equal(expected, runner.Greedy(GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, expected.Length));
     }
 
-    private static int Layers(string folder)
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Run_DecodeStepsAfterTheFirst_AllocateTheirResultsAlone(int threads)
     {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
         using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
-        return checkpoint.Config.Layers;
+        using var forward = new CpuForward(checkpoint, 0, 4, 4, threads);
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
+        var step = new Step();
+        long Allocated(int position)
+        {
+            step.Clear();
+            step.AddDrawingSequence(position, [position], [2, 0], new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.4, 0);
+            step.AddDrawingSequence(position, [position], [1, 3], new SamplingParameters { Temperature = 0 }, 0.4, 0);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            DrawnToken[] drawn = forward.Run(step, hidden)!;
+            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.Equal(2, drawn.Length);
+            return allocated;
+        }
+
+        Allocated(0);
+        Allocated(1);
+        long[] allocated = [.. Enumerable.Range(2, 20).Select(Allocated)];
+
+        // An array of two references and two drawn tokens.
+        int expected = 2 * IntPtr.Size + 3 * IntPtr.Size + (2 * 4 * IntPtr.Size);
+        Assert.All(allocated, bytes => Assert.InRange(bytes, 0, expected));
     }
 
     private static bool SameBits(float[] a, float[] b) =>

@@ -25,6 +25,13 @@ internal sealed unsafe class ForwardRunner : IDisposable
     /// <summary>The blocks of the sequence; not in order, as a pool would hand them out.</summary>
     public int[] BlockTable { get; } = [.. Enumerable.Range(0, KvBlocks).Select(i => (i * 7 % KvBlocks))];
 
+    /// <summary>How many layers a checkpoint has.</summary>
+    public static int LayersOf(string folder)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
+        return checkpoint.Config.Layers;
+    }
+
     /// <summary>Every way to cut the layers into one to <paramref name="most"/> ranges, as lists of boundaries.</summary>
     public static IEnumerable<int[]> Cuts(int layers, int most) =>
         Enumerable.Range(0, 1 << (layers - 1))
@@ -51,7 +58,7 @@ internal sealed unsafe class ForwardRunner : IDisposable
     /// <summary>Runs a step through all ranges.</summary>
     public DrawnToken[] Run(Step step)
     {
-        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, step.Tokens.Length, Config.Dim);
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, Math.Max(1, step.Tokens.Length), Config.Dim);
         DrawnToken[]? drawn = null;
         foreach (CpuForward range in ranges) drawn = range.Run(step, hidden);
         return drawn!;

@@ -1,0 +1,147 @@
+using System.Diagnostics;
+using Llama.Cluster.Tests.Clients;
+using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Gateway;
+using Llama.Tests;
+
+namespace Llama.Cluster.Tests;
+
+/// <summary>How AppHost and its processes end, and what it does about one that dies.</summary>
+public sealed class AppHostLifeTests
+{
+    private static readonly TimeSpan RestartDeadline = TimeSpan.FromSeconds(60);
+
+    public AppHostLifeTests() => Assert.SkipUnless(ProcessTable.IsThere, "needs signals and /proc");
+
+    /// <summary>A terminal sends its Ctrl-C to the whole group of processes, a service manager its signal to AppHost alone.</summary>
+    [Theory]
+    [InlineData("INT", true)]
+    [InlineData("TERM", false)]
+    public async Task Signal_AskedToStop_EverythingEndsWithinTwoSeconds(string signal, bool wholeGroup)
+    {
+        using RunningAppHost appHost = await RunningAppHost.StartAsync();
+        IReadOnlyList<int> processes = await ProcessesAsync(appHost);
+
+        ProcessTable.Signal(wholeGroup ? -appHost.Id : appHost.Id, signal);
+        await AssertAllEndAsync(appHost, processes, TimeSpan.FromSeconds(2));
+
+        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(1)));
+        Assert.EndsWith("apphost | Stopping.\n", appHost.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Kill_AppHostItself_ItsProcessesEndToo()
+    {
+        using RunningAppHost appHost = await RunningAppHost.StartAsync();
+        IReadOnlyList<int> processes = await ProcessesAsync(appHost);
+
+        ProcessTable.Signal(appHost.Id, "KILL");
+        await AssertAllEndAsync(appHost, processes, TimeSpan.FromSeconds(3));
+    }
+
+    [Fact]
+    public async Task Kill_SiloInTheMiddleOfStreams_TheyGoOnWithTheSameTokens()
+    {
+        using RunningAppHost appHost = await RunningAppHost.StartAsync();
+        GatewayClient client = appHost.Client;
+        TokenRequest[] requests =
+        [
+            .. from golden in GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))
+               from seed in Enumerable.Range(0, 4)
+               select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 240, Temperature = seed == 0 ? 0 : 1, Seed = seed },
+        ];
+        var undisturbed = new Streams(client, requests);
+        await undisturbed.EndedAsync();
+        ulong epoch = (await client.StatusAsync()).Epoch;
+        int victim = (await client.StagesAsync())[1].ProcessId;
+
+        var streams = new Streams(client, requests);
+        await Wait.UntilAsync("every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count > 4), () => appHost.Output);
+        ProcessTable.Signal(victim, "KILL");
+        Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
+        await streams.EndedAsync();
+
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        await appHost.SaysAsync("ready again", RestartDeadline);
+        IReadOnlyList<StageStatus> stages = await client.StagesAsync();
+        Assert.True((await client.StatusAsync()).Epoch > epoch);
+        Assert.Equal(["silo-1", "silo-2"], stages.Select(stage => stage.Silo));
+        Assert.NotEqual(victim, stages[1].ProcessId);
+        Assert.True(ProcessTable.IsAlive(stages[1].ProcessId));
+        Assert.Matches(@"silo-2 died after \d+\.\d s: exit code 137 \(SIGKILL\)\. Its last lines:\n", appHost.Output);
+        Assert.Contains("silo-2 starts again in 1 s.", appHost.Output);
+        TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.0} s");
+    }
+
+    [Fact]
+    public async Task Kill_Gateway_ItComesBackAndTheSilosJoinIt()
+    {
+        using RunningAppHost appHost = await RunningAppHost.StartAsync();
+        IReadOnlyList<int> silos = [.. (await appHost.Client.StagesAsync()).Select(stage => stage.ProcessId)];
+        int gateway = Assert.Single(ProcessTable.DescendantsOf(appHost.Id).Except(silos));
+
+        ProcessTable.Signal(gateway, "KILL");
+        await appHost.SaysAsync("ready again", RestartDeadline);
+
+        Assert.Contains("exit code 137 (SIGKILL)", appHost.Output);
+        Assert.Equal(silos, (await appHost.Client.StagesAsync()).Select(stage => stage.ProcessId));
+        GoldenTokens golden = GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))[0];
+        Assert.Equal(golden.Greedy, await appHost.Client.CompleteAsync(golden.Request));
+    }
+
+    /// <summary>The ids of AppHost, its gateway and its two silos.</summary>
+    private static async Task<IReadOnlyList<int>> ProcessesAsync(RunningAppHost appHost)
+    {
+        IReadOnlyList<int> children = ProcessTable.DescendantsOf(appHost.Id);
+        Assert.Equal(3, children.Count);
+        Assert.All(await appHost.Client.StagesAsync(), stage => Assert.Contains(stage.ProcessId, children));
+        return [appHost.Id, .. children];
+    }
+
+    private static async Task AssertAllEndAsync(RunningAppHost appHost, IReadOnlyList<int> processes, TimeSpan deadline)
+    {
+        TimeSpan took = await Wait.UntilAsync("no process is left", deadline, () => !processes.Any(ProcessTable.IsAlive), () => appHost.Output);
+        TestContext.Current.TestOutputHelper?.WriteLine($"All processes ended within {took.TotalSeconds:0.00} s");
+    }
+
+    /// <summary>Several streams at once, with the tokens that have come so far.</summary>
+    private sealed class Streams
+    {
+        private readonly List<int>[] tokens;
+        private readonly Task[] reading;
+        private long lastToken;
+        private long longestSilence;
+
+        public Streams(GatewayClient client, TokenRequest[] requests)
+        {
+            tokens = [.. requests.Select(_ => new List<int>())];
+            reading = [.. requests.Select((request, i) => ReadAsync(client, request, tokens[i]))];
+        }
+
+        public IReadOnlyList<int>[] Tokens
+        {
+            get
+            {
+                lock (tokens) return [.. tokens.Select(stream => stream.ToArray())];
+            }
+        }
+
+        public TimeSpan LongestSilence => TimeSpan.FromTicks(longestSilence);
+
+        public Task EndedAsync() => Task.WhenAll(reading);
+
+        private async Task ReadAsync(GatewayClient client, TokenRequest request, List<int> stream)
+        {
+            await foreach (IReadOnlyList<int> part in client.StreamAsync(request, TestContext.Current.CancellationToken))
+            {
+                lock (tokens)
+                {
+                    stream.AddRange(part);
+                    long now = Stopwatch.GetTimestamp();
+                    if (lastToken > 0) longestSilence = Math.Max(longestSilence, Stopwatch.GetElapsedTime(lastToken, now).Ticks);
+                    lastToken = now;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+using System.Text.Json.Serialization;
+
+namespace Llama.Cluster.Tests.Clients;
+
+/// <summary>A completion of token ids with token ids, end tokens ignored: a checkpoint needs no tokenizer for it.</summary>
+internal sealed record TokenRequest
+{
+    [JsonPropertyName("prompt")]
+    public required IReadOnlyList<int> Prompt { get; init; }
+
+    [JsonPropertyName("max_tokens")]
+    public required int MaxTokens { get; init; }
+
+    [JsonPropertyName("temperature")]
+    public float Temperature { get; init; }
+
+    [JsonPropertyName("seed")]
+    public long Seed { get; init; }
+
+    [JsonPropertyName("n")]
+    public int Choices { get; init; } = 1;
+
+    [JsonPropertyName("stream")]
+    public bool Stream { get; init; }
+
+    [JsonPropertyName("ignore_eos")]
+    public bool IgnoreEnd { get; } = true;
+
+    [JsonPropertyName("return_token_ids")]
+    public bool ReturnTokenIds { get; } = true;
+}

@@ -1,0 +1,73 @@
+using Llama.AppHost;
+using Llama.Cluster.Tests.Clients;
+
+namespace Llama.Cluster.Tests.Processes;
+
+/// <summary>A gateway and silos with the command lines that AppHost gives them, in whatever order a test starts them.</summary>
+/// <param name="model">Folder of the checkpoint.</param>
+/// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
+internal sealed class TestCluster(string model, int silos) : IDisposable
+{
+    private readonly AppHostOptions options = new() { Model = model, Silos = Math.Max(1, silos), Threads = 1, Port = FreePort.Choose() };
+    private readonly List<RunningProgram> programs = [];
+    private GatewayClient? client;
+
+    /// <summary>A client of the gateway.</summary>
+    public GatewayClient Client => client ??= new GatewayClient(options.Port);
+
+    /// <summary>What the processes have said so far.</summary>
+    public string Output => string.Concat(programs.Select(program => program.Output));
+
+    /// <summary>Starts a gateway and silos, and waits until the model answers.</summary>
+    public static async Task<TestCluster> StartAsync(string model, int silos)
+    {
+        var cluster = new TestCluster(model, silos);
+        cluster.StartGateway();
+        for (int number = 1; number <= silos; number++) cluster.StartSilo(number);
+        try
+        {
+            await cluster.ReadyAsync();
+            return cluster;
+        }
+        catch
+        {
+            cluster.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Starts the gateway.</summary>
+    /// <param name="more">Further arguments.</param>
+    public RunningProgram StartGateway(params string[] more) =>
+        Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
+
+    /// <summary>Starts a silo.</summary>
+    /// <param name="number">Its number, from 1.</param>
+    /// <param name="more">Further arguments.</param>
+    public RunningProgram StartSilo(int number, params string[] more) => Start(ClusterCommands.Silo(options, options.Port, number), more);
+
+    /// <summary>Starts a silo that has another model.</summary>
+    /// <param name="number">Its number, from 1.</param>
+    /// <param name="otherModel">The folder of its checkpoint.</param>
+    /// <param name="more">Further arguments.</param>
+    public RunningProgram StartStrangerSilo(int number, string otherModel, params string[] more) =>
+        Start(ClusterCommands.Silo(options with { Model = otherModel }, options.Port, number), more);
+
+    /// <summary>Waits until the model answers.</summary>
+    public Task<TimeSpan> ReadyAsync() => Client.ReadyAsync(() => Output);
+
+    /// <summary>Kills all processes. What they have said becomes part of the test's output, which is shown when it failed.</summary>
+    public void Dispose()
+    {
+        foreach (RunningProgram program in programs) program.Dispose();
+        client?.Dispose();
+        TestContext.Current.TestOutputHelper?.WriteLine(Output);
+    }
+
+    private RunningProgram Start(ChildCommand command, string[] more)
+    {
+        var program = new RunningProgram(command with { Arguments = [.. command.Arguments, .. more] });
+        programs.Add(program);
+        return program;
+    }
+}

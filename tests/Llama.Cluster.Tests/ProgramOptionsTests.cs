@@ -1,0 +1,81 @@
+using System.Net;
+using System.Net.Sockets;
+using Llama.AppHost;
+using Llama.Cluster.Tests.Processes;
+using Llama.Tests;
+
+namespace Llama.Cluster.Tests;
+
+/// <summary>Options that a program cannot use: it says which, what it found and what is allowed, and does not start.</summary>
+public sealed class ProgramOptionsTests
+{
+    private const int WrongOptions = 2;
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
+
+    [Theory]
+    [InlineData("Llama.AppHost", "--port=99999", "--port: '99999' is not allowed; expected an integer from 0 to 65535 (command line)")]
+    [InlineData("Llama.AppHost", "--silos=none", "--silos: 'none' is not allowed; expected an integer from 1 to 64 (command line)")]
+    [InlineData("Llama.AppHost", "--replicas=3", "--replicas: '3' is more than there are silos; expected at most 2, or more --silos (command line)")]
+    [InlineData("Llama.AppHost", "--ranges=0-1,1-2,2-6", "--ranges: '0-1,1-2,2-6' are more ranges than there are silos; expected at most 2")]
+    [InlineData("Llama.AppHost", "--model=no/such/folder", "--model: 'no/such/folder' is not allowed; expected a folder that exists")]
+    [InlineData("Llama.AppHost", "--thread=1", "--thread: is unknown; did you mean --threads?")]
+    [InlineData("Llama.Gateway", "--verbose", "--model: is missing; expected a folder that exists")]
+    [InlineData("Llama.Gateway", "--host=127.0.0.1:80", "--host: '127.0.0.1:80' is not allowed; expected a host name or IP address like 127.0.0.1")]
+    [InlineData("Llama.Gateway", "--host=0.0.0.0", "--host: '0.0.0.0' can be reached from other machines, which needs a cluster key")]
+    [InlineData("Llama.Gateway", "--host=example.org", "--host: 'example.org' can be reached from other machines, which needs a cluster key")]
+    [InlineData("Llama.Gateway", "--cluster-key-file=no/such/file", "--cluster-key-file: 'no/such/file' cannot be read")]
+    [InlineData("Llama.Gateway", "--kv-memory=1KiB", "--kv-memory: '1KiB' is not allowed; expected a size in bytes or like 512MiB from 64KiB to 64TiB")]
+    [InlineData("Llama.Silo", "--gateway=somewhere", "--gateway: 'somewhere' is not allowed; expected an http or https URL")]
+    [InlineData("Llama.Silo", "--listen=192.0.2.1:0", "--listen: '192.0.2.1:0' can be reached from other machines, which needs a cluster key")]
+    [InlineData("Llama.Silo", "--listen=[::]:0", "--listen: '[::]:0' is every address of this machine; say with --advertise which one")]
+    [InlineData("Llama.Silo", "--name=a silo", "--name: 'a silo' is not allowed; expected 1 to 64 letters, digits, dots, dashes or underscores")]
+    public async Task Start_WrongOption_IsNamedWithItsValueAndWhatIsAllowed(string program, string argument, string message)
+    {
+        using var process = new RunningProgram(ChildCommand.ForProgram("program", program, [argument]));
+
+        Assert.Equal(WrongOptions, await process.ExitsAsync(Deadline));
+        Assert.StartsWith($"program | {program} cannot start:\n", process.Output, StringComparison.Ordinal);
+        Assert.Contains($"program |   {message}", process.Output);
+        Assert.DoesNotContain("   at ", process.Output);
+    }
+
+    [Theory]
+    [InlineData("--port={0}", "Failed to bind to address http://127.0.0.1:{0}: address already in use.")]
+    [InlineData("--ranges=0-2,2-7", "--ranges: '0-2,2-7' ends at layer 7; the model has 6.")]
+    [InlineData("--chat-template=mine", "'mine' is no chat template; allowed are llama2, ")]
+    public async Task Start_GatewayCannotDoIt_SaysWhyInOneLine(string argument, string message)
+    {
+        using var other = new TcpListener(IPAddress.Loopback, 0);
+        other.Start();
+        string port = $"{((IPEndPoint)other.LocalEndpoint).Port}";
+
+        using var gateway = new RunningProgram(ChildCommand.ForProgram(
+            "gateway", "Llama.Gateway", [$"--model={TestPaths.TinyStories}", argument.Replace("{0}", port, StringComparison.Ordinal)]));
+
+        Assert.Equal(1, await gateway.ExitsAsync(Deadline));
+        Assert.Contains($"gateway | Llama.Gateway cannot start: {message.Replace("{0}", port, StringComparison.Ordinal)}", gateway.Output);
+        Assert.DoesNotContain("   at ", gateway.Output);
+    }
+
+    [Fact]
+    public async Task Start_GatewayAlone_SaysWhereItServes()
+    {
+        using var gateway = new RunningProgram(
+            ChildCommand.ForProgram("gateway", "Llama.Gateway", [$"--model={TestPaths.TinyStories}", "--host=localhost", "--port=0"]));
+
+        await gateway.SaysAsync("tinystories is served at http://127.0.0.1:", Deadline);
+    }
+
+    [Fact]
+    public async Task Start_GatewayOfAppHostCannotStart_EverythingEndsWithItsMessage()
+    {
+        using var empty = new TemporaryFolder();
+        using var appHost = new RunningProgram(
+            ChildCommand.ForProgram("apphost", "Llama.AppHost", [$"--model={empty.Path}", $"--port={FreePort.Choose()}"]));
+
+        Assert.Equal(1, await appHost.ExitsAsync(Deadline));
+        Assert.Contains($"gateway | Llama.Gateway cannot start: {empty.Path}: found no checkpoint", appHost.Output);
+        Assert.DoesNotContain("silo-1", appHost.Output);
+        Assert.EndsWith("The gateway could not start; everything is stopped.\n", appHost.Output, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,206 @@
+using Llama.Grains.Gateway;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Tests.Gateway;
+
+/// <summary>The engine as a whole, in one process: real models, real links.</summary>
+public sealed class ClusterTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task GenerateAsync_ShippedModelOnSilos_EqualsTheGoldenResults(int silos)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, silos);
+        Assert.Equal(silos, cluster.Status.Pipelines[0].Stages.Count);
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Theory]
+    [InlineData("code-llama/meta", 3)]
+    [InlineData("llama-1/hf", 2)]
+    [InlineData("llama-2-gqa/meta", 4)]
+    [InlineData("llama-3/meta", 2)]
+    [InlineData("llama-3.1/hf", 3)]
+    [InlineData("llama-3.2-tied/hf", 3)]
+    public async Task GenerateAsync_FamilyOnSilos_EqualsTheGoldenResults(string fixture, int silos)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Fixture(fixture), silos);
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task GenerateAsync_ManyAtOnce_EachGetsItsGoldenTokens(int silos)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, silos);
+        List<int>[] generated = await Task.WhenAll(
+            Enumerable.Range(0, 12).Select(i => cluster.GenerateAsync(cluster.Model.Request(i % cluster.Model.Golden.Count)))).Soon();
+        for (int i = 0; i < generated.Length; i++) Assert.Equal(cluster.Model.Golden[i % cluster.Model.Golden.Count].Greedy, generated[i]);
+        await Patience.UntilAsync(
+            () => cluster.Status.Pipelines[0] is { Running: 0, Waiting: 0 }, () => $"{cluster.Status.Pipelines[0].Running} still run");
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SampledWithASeed_IsTheSameOnAnyNumberOfSilosAndInAnyCompany()
+    {
+        var sampling = new SamplingParameters { Temperature = 1.2f, TopP = 0.95f };
+        List<GenerationRequest> requests =
+        [
+            .. Enumerable.Range(0, 6).Select(
+                i => TestModel.TinyStories.Request(0) with { Sampling = sampling, Seed = (ulong)i, Candidates = i }),
+        ];
+        List<List<int>> alone = [];
+        await using (TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 1))
+        {
+            foreach (GenerationRequest request in requests) alone.Add(await cluster.GenerateAsync(request).Soon());
+        }
+
+        await using (TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3))
+            Assert.Equal(alone, await Task.WhenAll(requests.Select(request => cluster.GenerateAsync(request))).Soon());
+        Assert.Equal(6, alone.Select(tokens => string.Join(' ', tokens)).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task GenerateAsync_Candidates_AreTheMostProbableAndIncludeTheGreedyToken()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2);
+        GenerationRequest request = cluster.Model.Request(0) with { Candidates = 4 };
+        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token))
+        {
+            Assert.Equal(4, token.Candidates.Count);
+            Assert.Equal(token.Drawn, token.Candidates[0]);
+            Assert.Equal(token.Candidates.OrderByDescending(c => c.LogProbability), token.Candidates);
+        }
+    }
+
+    [Fact]
+    public async Task GenerateAsync_ClientGoesAway_TheSequenceEnds()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
+        GenerationRequest request = cluster.Model.Request(0) with { MaxTokens = null };
+        await foreach (GeneratedToken _ in cluster.Grain.GenerateAsync(request, Patience.Token)) break;
+        await Patience.UntilAsync(() => cluster.Status.Pipelines[0].Running == 0, () => "it still runs");
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Fact]
+    public async Task GenerateAsync_WithoutALimit_EndsWithTheContext()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
+        GenerationRequest request = cluster.Model.Request(0) with { MaxTokens = null };
+        List<int> generated = await cluster.GenerateAsync(request).Soon();
+        Assert.Equal(256, request.PromptTokens.Count + generated.Count);
+        Assert.Equal(256, cluster.Status.MaxSequenceTokens);
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated.Take(cluster.Model.Golden[0].Greedy.Length));
+    }
+
+    [Theory]
+    [InlineData("silo-1")]
+    [InlineData("silo-2")]
+    [InlineData("silo-3")]
+    public async Task GenerateAsync_SiloDiesInTheMiddle_ASpareTakesOverAndTheTokensAreTheSame(string victim)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, spares: 1);
+        Assert.Equal(["silo-4"], cluster.Status.Standby);
+        ulong epoch = cluster.Status.Epoch;
+        Task<List<int>> other = cluster.GenerateAsync(cluster.Model.Request(1));
+        List<int> generated = await cluster.GenerateAsync(
+            cluster.Model.Request(0), at => at == 7 ? cluster.KillAsync(victim) : Task.CompletedTask).Soon();
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated);
+        Assert.Equal(cluster.Model.Golden[1].Greedy, await other.Soon());
+        await cluster.ReadyAsync();
+        Assert.True(cluster.Status.Epoch > epoch);
+        Assert.Equal(3, cluster.Stages().Count());
+        Assert.DoesNotContain(cluster.Stages(), stage => stage.StartsWith(victim, StringComparison.Ordinal));
+        Assert.Empty(cluster.Status.Standby);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SiloDiesAndNoneIsSpare_TheOthersTakeItsLayersAfterAWhile()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, waitSeconds: 0.3);
+        List<int> generated = await cluster.GenerateAsync(
+            cluster.Model.Request(0), at => at == 7 ? cluster.KillAsync("silo-2") : Task.CompletedTask).Soon();
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated);
+        Assert.Equal(["silo-1", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SiloDiesAndComesBack_GoesOnWithIt()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
+        List<int> generated = await cluster.GenerateAsync(cluster.Model.Request(0), async at =>
+        {
+            if (at is not (7 or 30)) return;
+            await cluster.KillAsync("silo-1");
+            await cluster.ReasonAsync("Waiting for silos: 1 of 2 are there.");
+            cluster.AddSilo("silo-1");
+        }).Soon();
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SiloThatTheDirectoryStillLists_IsTriedUntilItIsGone()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2, spares: 1);
+        List<int> generated = await cluster.GenerateAsync(cluster.Model.Request(0), async at =>
+        {
+            if (at != 7) return;
+            await cluster.DisconnectAsync("silo-1");
+            await cluster.ReasonAsync("No Calls link to");
+            await cluster.KillAsync("silo-1");
+        }).Soon();
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated);
+        Assert.Equal(["silo-2", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_NobodyTakesOver_IsUnavailableAfterTheRecoveryTimeout()
+    {
+        await using var cluster = new TestCluster(TestModel.TinyStories, silos: 1, recoverySeconds: 0.5);
+        cluster.AddSilo("silo-1");
+        await cluster.ReadyAsync();
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => cluster.GenerateAsync(
+            cluster.Model.Request(0), at => at == 7 ? cluster.KillAsync("silo-1") : Task.CompletedTask).Soon());
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.Contains("No pipeline was ready", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task StartGrain_AnotherGatewayOnTheSameSilos_TakesOverUnderAHigherEpoch()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
+        await cluster.AssertGoldenAsync();
+        ulong epoch = cluster.Status.Epoch;
+        await cluster.RestartGatewayAsync();
+        await cluster.ReadyAsync();
+        Assert.True(cluster.Status.Epoch > epoch);
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TwoReplicas_ServeTogetherAndOneOutlivesTheOther()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 4, replicas: 2);
+        Assert.Equal(["silo-1", "silo-2"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+        Assert.Equal(["silo-3", "silo-4"], cluster.Status.Pipelines[1].Stages.Select(stage => stage.Silo));
+        var ran = new HashSet<int>();
+        List<int>[] generated =
+            await Task.WhenAll(Enumerable.Range(0, 8).Select(i => cluster.GenerateAsync(cluster.Model.Request(i % 2), _ =>
+        {
+            lock (ran) ran.UnionWith(cluster.Status.Pipelines.Where(pipeline => pipeline.Running > 0).Select(pipeline => pipeline.Replica));
+            return Task.CompletedTask;
+        }))).Soon();
+        for (int i = 0; i < 8; i++) Assert.Equal(cluster.Model.Golden[i % 2].Greedy, generated[i]);
+        Assert.Equal([0, 1], ran.Order());
+
+        await cluster.KillAsync("silo-1");
+        await Patience.UntilAsync(() => cluster.Status.Pipelines[0].Stages.Count == 0, () => "replica 0 has lost its pipeline");
+        Assert.True(cluster.Status.Ready);
+        await cluster.AssertGoldenAsync();
+        Assert.Equal(["silo-2"], cluster.Status.Standby);
+    }
+}

@@ -1,0 +1,243 @@
+using System.Collections.Concurrent;
+using Llama.Grains.Directory;
+using Llama.Grains.Gateway;
+using Llama.Grains.Hosting;
+using Llama.Grains.Links;
+using Llama.Grains.Placement;
+using Llama.Grains.Stages;
+using Llama.Grains.Tests.Directory;
+using Llama.Grains.Tests.Links;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+using Llama.Tests;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Llama.Grains.Tests.Gateway;
+
+/// <summary>What the gateway makes of silos that do not do as they should.</summary>
+public sealed class PipelineTests : IAsyncDisposable
+{
+    private readonly ManualTime time = new();
+    private readonly List<ScriptedSilo> silos = [];
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (ScriptedSilo silo in silos) await silo.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task OpenAsync_EveryStageAnswers_IsReadyAndResultsComeBack()
+    {
+        await using Pipeline pipeline = await OpenAsync(Silo("silo-1"), Silo("silo-2"));
+        Assert.True(pipeline.Ready);
+        Assert.Equal([10, 10], pipeline.WeightBytes);
+        var results = new ConcurrentQueue<StepResult>();
+        pipeline.Start(results.Enqueue, _ => { });
+        for (ulong number = 1; number <= 2; number++) pipeline.Send(MakeStep(number));
+        await Patience.UntilAsync(() => results.Count == 2, () => $"{results.Count} results");
+        Assert.Equal([1ul, 2ul], results.Select(result => result.Number));
+    }
+
+    [Fact]
+    public async Task OpenAsync_OneStageCannotLoad_FailsAtOnceThoughAnotherStillLoads()
+    {
+        ScriptedSilo slow = Silo("silo-1", load: cancellationToken => Task.Delay(Timeout.Infinite, cancellationToken));
+        ScriptedSilo broken = Silo("silo-2", load: _ => throw new InvalidOperationException("a file is missing"));
+        await using Pipeline pipeline = Create(slow, broken);
+        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon());
+        Assert.Equal("silo-2 cannot hold layers 1 to 1: a file is missing", await pipeline.Lost.Soon());
+        Assert.Equal("silo-2", pipeline.Unfit?.Name);
+        Assert.False(pipeline.Ready);
+    }
+
+    [Fact]
+    public async Task OpenAsync_FirstStageFailsAtTheProbe_FailsWithItsReasonThoughTheLastIsSilent()
+    {
+        ScriptedSilo first = Silo("silo-1", steps: (stream, cancellationToken) =>
+            Frames.SendAsync(
+                stream, FrameKind.Failure, "Layers 0 to 0 on silo-1: No Steps link to silo-2"u8.ToArray(), cancellationToken).AsTask());
+        ScriptedSilo last = Silo("silo-2", results: (_, cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken));
+        await using Pipeline pipeline = Create(first, last);
+        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon());
+        Assert.Equal("Layers 0 to 0 on silo-1: No Steps link to silo-2", await pipeline.Lost.Soon());
+    }
+
+    [Fact]
+    public async Task OpenAsync_Cancelled_Ends()
+    {
+        await using Pipeline pipeline = Create(Silo("silo-1", load: cancellationToken => Task.Delay(Timeout.Infinite, cancellationToken)));
+        using var stopping = new CancellationTokenSource();
+        Task opening = pipeline.OpenAsync(LinkPair.Identity("gateway"), stopping.Token);
+        await Patience.UntilAsync(() => silos[0].Loads == 1, () => "it loads");
+        await stopping.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.Soon());
+    }
+
+    public static TheoryData<string, byte[]> BrokenResults => new()
+    {
+        { "A frame of kind Call came", [0, 0, 0, 0, (byte)FrameKind.Call] },
+        { "announces 4294967295 bytes", [255, 255, 255, 255, (byte)FrameKind.Result] },
+        { "cut off or malformed", [3, 0, 0, 0, (byte)FrameKind.Result, 1, 2, 3] },
+        { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. ResultCodec.Write(new StepResult(99, 1, []))] },
+        { "out of paper", [12, 0, 0, 0, (byte)FrameKind.Failure, .. "out of paper"u8] },
+    };
+
+    [Theory]
+    [MemberData(nameof(BrokenResults), DisableDiscoveryEnumeration = true)]
+    public async Task Start_LastStageSendsNonsense_IsLostOnceWithTheReason(string expected, byte[] frame)
+    {
+        ScriptedSilo silo = Silo("silo-1");
+        await using Pipeline pipeline = await OpenAsync(silo);
+        var lost = new ConcurrentQueue<string>();
+        pipeline.Start(_ => Assert.Fail("That was no result."), lost.Enqueue);
+        await silo.Results!.WriteAsync(frame, Patience.Token);
+        Assert.Contains(expected, await pipeline.Lost.Soon(), StringComparison.Ordinal);
+        await pipeline.DisposeAsync().Soon();
+        Assert.Contains(expected, Assert.Single(lost), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Start_StepWithoutAnAnswer_IsLostAfterItsDeadline()
+    {
+        ScriptedSilo silo = Silo("silo-1");
+        await using Pipeline pipeline = await OpenAsync(silo);
+        pipeline.Start(_ => { }, _ => { });
+        await Patience.UntilAsync(() => time.Timers > 0, () => "the watch has started");
+
+        // Without steps, no deadline.
+        time.Advance(TimeSpan.FromMinutes(10));
+        silo.Silent = true;
+        pipeline.Send(MakeStep(1));
+        time.Advance(TimeSpan.FromSeconds(50));
+        Assert.False(pipeline.Lost.IsCompleted);
+        await Patience.UntilAsync(() =>
+        {
+            time.Advance(TimeSpan.FromSeconds(1));
+            return pipeline.Lost.IsCompleted;
+        }, () => "the deadline has passed");
+        Assert.Equal("A step took longer than 60 s.", await pipeline.Lost.Soon());
+    }
+
+    [Fact]
+    public async Task Start_AfterItWasDisposedOf_SaysThatItIsLost()
+    {
+        Pipeline pipeline = await OpenAsync(Silo("silo-1"));
+        await pipeline.DisposeAsync().Soon();
+        var lost = new TaskCompletionSource<string>();
+        pipeline.Start(_ => { }, lost.SetResult);
+        Assert.Equal("The pipeline was closed.", await lost.Task.Soon());
+    }
+
+    [Fact]
+    public async Task Start_SiloVanishes_IsLost()
+    {
+        ScriptedSilo silo = Silo("silo-1");
+        await using Pipeline pipeline = await OpenAsync(silo, Silo("silo-2"));
+        pipeline.Start(_ => { }, _ => { });
+        await silo.DisposeAsync();
+        Assert.Contains("silo-1", await pipeline.Lost.Soon(), StringComparison.Ordinal);
+    }
+
+    private static Step MakeStep(ulong number)
+    {
+        var step = new Step { Epoch = 5, Number = number };
+        step.AddDrawingSequence(0, [1], [0], new SamplingParameters(), 0.5, 0);
+        return step;
+    }
+
+    private ScriptedSilo Silo(
+        string name, Func<CancellationToken, Task>? load = null,
+        Func<Stream, CancellationToken, Task>? steps = null, Func<Stream, CancellationToken, Task>? results = null)
+    {
+        var silo = new ScriptedSilo(name, load, steps, results);
+        silos.Add(silo);
+        return silo;
+    }
+
+    private Pipeline Create(params ScriptedSilo[] stages)
+    {
+        // Whatever the first takes, the last answers.
+        stages[0].Last = stages[^1];
+        return Pipeline.Create(
+            0, 5, [.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1)))], 8, time);
+    }
+
+    private async Task<Pipeline> OpenAsync(params ScriptedSilo[] stages)
+    {
+        Pipeline pipeline = Create(stages);
+        await pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon();
+        return pipeline;
+    }
+
+    /// <summary>
+    /// A silo that follows a script: by default every step is answered with an empty result, whatever the stages between.
+    /// </summary>
+    private sealed class ScriptedSilo : ILayerRangeGrain, IAsyncDisposable
+    {
+        private readonly GrainHost host = new();
+        private readonly LinkListener listener;
+        private readonly Func<CancellationToken, Task>? load;
+
+        public ScriptedSilo(
+            string name, Func<CancellationToken, Task>? load,
+            Func<Stream, CancellationToken, Task>? steps, Func<Stream, CancellationToken, Task>? results)
+        {
+            this.load = load;
+            host.Register<ILayerRangeGrain>(_ => this);
+            listener = LinkListener.Start("127.0.0.1", 0, LinkPair.Identity(name), async (stream, target, cancellationToken) =>
+            {
+                await Handshake.AcceptAsync(stream, cancellationToken);
+                await (target.Purpose switch
+                {
+                    LinkPurpose.Calls => GrainLink.ServeAsync(stream, host, cancellationToken),
+                    LinkPurpose.Steps => (steps ?? AnswerAsync)(stream, cancellationToken),
+                    _ => (results ?? KeepAsync)(stream, cancellationToken),
+                });
+            }, NullLogger.Instance);
+            Member = Members.Make(name, listener.EndPoint.ToString());
+        }
+
+        public Member Member { get; }
+
+        public ScriptedSilo? Last { get; set; }
+
+        public Stream? Results { get; private set; }
+
+        public bool Silent { get; set; }
+
+        public int Loads { get; private set; }
+
+        public async Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken)
+        {
+            Loads++;
+            if (load is not null) await load(cancellationToken);
+            return new StageReport(10);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await listener.DisposeAsync().Soon();
+            await host.DisposeAsync().Soon();
+        }
+
+        private async Task KeepAsync(Stream stream, CancellationToken cancellationToken)
+        {
+            Results = stream;
+            await Task.Delay(Timeout.Infinite, cancellationToken);
+        }
+
+        private async Task AnswerAsync(Stream stream, CancellationToken cancellationToken)
+        {
+            while (true)
+            {
+                (_, byte[] payload) = await Frames.ReadAsync(stream, 10_000, cancellationToken);
+                var step = new Step();
+                StepCodec.Read(payload, step);
+                await Patience.UntilAsync(() => Last!.Results is not null, () => "the gateway opens the link for results first");
+                if (Silent) continue;
+                byte[] result = ResultCodec.Write(new StepResult(step.Epoch, step.Number, []));
+                await Frames.SendAsync(Last!.Results!, FrameKind.Result, result, cancellationToken);
+            }
+        }
+    }
+}

@@ -1,0 +1,430 @@
+using Llama.Grains.Gateway;
+using Llama.Grains.Links;
+using Llama.Model.Sampling;
+using Llama.Tests;
+
+namespace Llama.Grains.Tests.Gateway;
+
+public sealed class SchedulerTests : IAsyncDisposable
+{
+    private readonly ManualTime time = new();
+    private readonly Scheduler scheduler;
+
+    public SchedulerTests() => scheduler = new Scheduler(ToyModel.Config, new SchedulerLimits(10, TimeSpan.FromSeconds(60)), time);
+
+    public ValueTask DisposeAsync() => scheduler.DisposeAsync();
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task GenerateAsync_OneSequence_GetsItsTokensAndGivesItsBlocksBack(int stages)
+    {
+        scheduler.Attach(new ToyPipeline(stages, 100) { AtOnce = true });
+        GenerationRequest request = ToyModel.Request(1, prompt: 5, generate: 50);
+        List<GeneratedToken> generated = await CollectAsync(request);
+        Assert.Equal(ToyModel.Alone(request), Ids(generated));
+        Assert.All(generated[..^1], token => Assert.Null(token.Finish));
+        Assert.Equal(FinishReason.Length, generated[^1].Finish);
+        await AllFreeAsync(100);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_EndToken_IsTheLastTokenUnlessIgnored()
+    {
+        scheduler.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
+        GenerationRequest request = Enumerable.Range(0, 10_000)
+            .Select(seed => ToyModel.Request(seed, 3, 200) with { IgnoreEndTokens = false })
+            .First(r => ToyModel.Alone(r).Count is > 5 and < 100);
+        List<GeneratedToken> generated = await CollectAsync(request);
+        Assert.Equal(ToyModel.Alone(request), Ids(generated));
+        Assert.Equal(ToyModel.EndToken, generated[^1].Drawn.Token);
+        Assert.Equal(FinishReason.Stop, generated[^1].Finish);
+
+        List<GeneratedToken> whole = await CollectAsync(request with { IgnoreEndTokens = true });
+        Assert.Equal(200, whole.Count);
+        Assert.Equal(Ids(generated), Ids(whole).Take(generated.Count));
+        await AllFreeAsync(1000);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_Candidates_ArePassedOn()
+    {
+        scheduler.Attach(new ToyPipeline(1, 100) { AtOnce = true });
+        List<GeneratedToken> generated = await CollectAsync(ToyModel.Request(1) with { Candidates = 3 });
+        Assert.All(generated, token => Assert.Equal(Enumerable.Repeat(new Candidate(token.Drawn.Token, -0.5f), 3), token.Candidates));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_PromptLongerThanAStep_GoesInChunksThatFollowEachOther()
+    {
+        var pipeline = new ToyPipeline(2, 100);
+        scheduler.Attach(pipeline);
+        GenerationRequest request = ToyModel.Request(1, prompt: 1000, generate: 3);
+        Task<List<GeneratedToken>> generating = CollectAsync(request);
+
+        // The second chunk is on its way before the first has come back.
+        await Patience.UntilAsync(() => pipeline.UnderWay == 2, () => $"{pipeline.UnderWay} steps");
+        Assert.Equal([(256, 1), (256, 1)], pipeline.Sent);
+        pipeline.CompleteFromNowOn();
+        await generating.Soon();
+        Assert.Equal(ToyModel.Alone(request), Ids(await generating));
+        Assert.Equal([(256, 1), (256, 1), (256, 1), (232, 1), (1, 1), (1, 1)], pipeline.Sent);
+    }
+
+    [Theory]
+    [InlineData(1, 7, 7)]
+    [InlineData(2, 7, 4)]
+    [InlineData(3, 7, 3)]
+    [InlineData(4, 7, 2)]
+    [InlineData(4, 2, 1)]
+    public async Task SendSteps_SeveralStages_NoStepHasMoreThanItsShare(int stages, int sequences, int share)
+    {
+        var pipeline = new ToyPipeline(stages, 1000);
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, sequences).Select(i => ToyModel.Request(i, prompt: 20, generate: 30))];
+        Task<List<GeneratedToken>[]> generating = Task.WhenAll(requests.Select(CollectAsync));
+        await Patience.UntilAsync(() => scheduler.WaitingCount == sequences, () => $"{scheduler.WaitingCount} wait");
+        scheduler.Attach(pipeline);
+
+        // With work for all of them, every stage has a step.
+        await Patience.UntilAsync(() => pipeline.UnderWay == Math.Min(stages, sequences), () => $"{pipeline.UnderWay} steps");
+        pipeline.CompleteFromNowOn();
+        await generating.Soon();
+        Assert.All(pipeline.Sent, step => Assert.InRange(step.Sequences, 1, share));
+        for (int i = 0; i < sequences; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids((await generating)[i]));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CancelledAtAnyToken_FreesItsBlocksAndLeavesTheOthersAlone()
+    {
+        scheduler.Attach(new ToyPipeline(2, 100) { AtOnce = true });
+        GenerationRequest other = ToyModel.Request(99, generate: 500);
+        Task<List<GeneratedToken>> undisturbed = CollectAsync(other);
+        for (int after = 0; after < 20; after++)
+        {
+            GenerationRequest request = ToyModel.Request(after, prompt: 30, generate: 400);
+            List<int> got = await TakeAsync(request, after);
+            Assert.Equal(ToyModel.Alone(request).Take(after), got);
+        }
+
+        Assert.Equal(ToyModel.Alone(other), Ids(await undisturbed.Soon()));
+        await AllFreeAsync(100);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CancelledWithAStepUnderWay_KeepsItsBlocksUntilTheStepIsBack()
+    {
+        var pipeline = new ToyPipeline(2, 10);
+        scheduler.Attach(pipeline);
+        using var leaving = new CancellationTokenSource();
+        Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1, prompt: 100, generate: 60), leaving.Token);
+        await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "the prompt is on its way");
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
+
+        // The next one needs these blocks, and must not get them yet: the step may still write into them.
+        GenerationRequest next = ToyModel.Request(2, prompt: 100, generate: 60);
+        Task<List<GeneratedToken>> waiting = CollectAsync(next);
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the next one waits");
+        Assert.Equal((0, 1), (scheduler.FreeBlocks, scheduler.RunningCount));
+        pipeline.CompleteFromNowOn();
+        await waiting.Soon();
+        Assert.Equal(ToyModel.Alone(next), Ids(await waiting));
+        await AllFreeAsync(10);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CancelledBeforeItRuns_LeavesTheQueue()
+    {
+        using var leaving = new CancellationTokenSource();
+        Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1), leaving.Token);
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "it waits");
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 0, () => "it has left");
+    }
+
+    [Fact]
+    public async Task GenerateAsync_BlocksRunOut_WaitsAndGoesInOrderOfArrival()
+    {
+        // Two fit at a time.
+        var pipeline = new ToyPipeline(1, 8);
+        scheduler.Attach(pipeline);
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 30, generate: 30 + (i % 3)))];
+        var tasks = new List<Task<List<GeneratedToken>>>();
+        for (int i = 0; i < 6; i++)
+        {
+            tasks.Add(CollectAsync(requests[i]));
+            int arrived = i + 1;
+            await Patience.UntilAsync(() => scheduler.RunningCount + scheduler.WaitingCount == arrived, () => "it has arrived");
+        }
+
+        Assert.Equal((2, 4, 0), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
+        pipeline.CompleteFromNowOn();
+        await Task.WhenAll(tasks).Soon();
+        for (int i = 0; i < 6; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(await tasks[i]));
+        Assert.Equal(requests.Select(request => request.PromptTokens[0]), pipeline.Begun);
+        await AllFreeAsync(8);
+    }
+
+    [Fact]
+    public async Task Attach_AfterALossWithFewerBlocks_EverySequenceGoesOnWithTheSameTokens()
+    {
+        var first = new ToyPipeline(2, 60, epoch: 1);
+        scheduler.Attach(first);
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 40, generate: 100))];
+        Task<List<GeneratedToken>[]> generating = Task.WhenAll(requests.Select(CollectAsync));
+        await Patience.UntilAsync(() => scheduler.RunningCount == 6, () => "all run");
+        for (int i = 0; i < 100; i++)
+        {
+            await Patience.UntilAsync(() => first.UnderWay > 0, () => "there is a step");
+            first.Complete();
+        }
+
+        first.Fail("A silo has died.");
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 6, () => "all wait");
+        Assert.Equal((0, 0), (scheduler.RunningCount, scheduler.FreeBlocks));
+
+        // Only two of them fit at a time now.
+        scheduler.Attach(new ToyPipeline(3, 20, epoch: 2) { AtOnce = true });
+        List<GeneratedToken>[] generated = await generating.Soon();
+        for (int i = 0; i < requests.Count; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(generated[i]));
+        await AllFreeAsync(20);
+    }
+
+    [Fact]
+    public async Task Attach_LostBeforeItWasAttached_IsNotUsed()
+    {
+        var dead = new ToyPipeline(1, 10);
+        dead.Fail("It died on the way.");
+        scheduler.Attach(dead);
+        GenerationRequest request = ToyModel.Request(1);
+        Task<List<GeneratedToken>> generating = CollectAsync(request);
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "it waits");
+        scheduler.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
+        Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
+    }
+
+    [Fact]
+    public async Task Attach_TooFewBlocksForARequest_EndsItWithBothNumbersAndServesTheOthers()
+    {
+        Task<List<GeneratedToken>> large = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 100));
+        GenerationRequest fits = ToyModel.Request(2, prompt: 100, generate: 40);
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the large one waits");
+        Task<List<GeneratedToken>> small = CollectAsync(fits);
+        scheduler.Attach(new ToyPipeline(1, 10) { AtOnce = true });
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => large.Soon());
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.Contains("room for 160 tokens", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("may need 200", fault.Message, StringComparison.Ordinal);
+        Assert.Equal(ToyModel.Alone(fits), Ids(await small.Soon()));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_MoreThanMayWait_IsOverloadedAndTheOthersAreServed()
+    {
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 10).Select(i => ToyModel.Request(i))];
+        Task<List<GeneratedToken>[]> waiting = Task.WhenAll(requests.Select(CollectAsync));
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 10, () => "ten wait");
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(ToyModel.Request(11)).Soon());
+        Assert.Equal(GenerationError.Overloaded, fault.Error);
+        Assert.NotNull(fault.RetryAfter);
+        Assert.Contains("10 requests are waiting", fault.Message, StringComparison.Ordinal);
+
+        scheduler.Attach(new ToyPipeline(1, 100) { AtOnce = true });
+        List<GeneratedToken>[] generated = await waiting.Soon();
+        for (int i = 0; i < 10; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(generated[i]));
+    }
+
+    [Fact]
+    public async Task GenerateAsync_MoreAtOnceThanMayWaitButRoomForAll_AreAllServed()
+    {
+        // Their messages may reach the loop together: those that can run do not count as waiting.
+        scheduler.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
+        for (int round = 0; round < 20; round++)
+        {
+            List<GeneratedToken>[] generated = await Task.WhenAll(
+                Enumerable.Range(0, 50).Select(i => CollectAsync(ToyModel.Request(i, generate: 3)))).Soon();
+            Assert.All(generated, tokens => Assert.Equal(3, tokens.Count));
+        }
+    }
+
+    [Fact]
+    public async Task GenerateAsync_NoPipelineForTooLong_IsUnavailable()
+    {
+        Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1));
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "it waits");
+        time.Advance(TimeSpan.FromSeconds(58));
+        await CollectNothingAsync();
+        Assert.False(generating.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(4));
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => generating.Soon());
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.Contains("within 60 s", fault.Message, StringComparison.Ordinal);
+        Assert.NotNull(fault.RetryAfter);
+    }
+
+    [Fact]
+    public async Task Detach_OneThatWaitedLongForBlocks_StillWaitsItsTimeForAPipeline()
+    {
+        var pipeline = new ToyPipeline(1, 10);
+        scheduler.Attach(pipeline);
+        Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 60));
+        await Patience.UntilAsync(() => scheduler.RunningCount == 1, () => "one runs");
+        GenerationRequest request = ToyModel.Request(2, prompt: 100, generate: 60);
+        Task<List<GeneratedToken>> waiting = CollectAsync(request);
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the other waits");
+
+        // Waiting for blocks has no deadline: those before it end some time.
+        time.Advance(TimeSpan.FromMinutes(5));
+        pipeline.Fail("A silo has died.");
+        await Patience.UntilAsync(() => scheduler.WaitingCount == 2, () => "both wait");
+        time.Advance(TimeSpan.FromSeconds(50));
+        scheduler.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
+        Assert.Equal(ToyModel.Alone(request), Ids(await waiting.Soon()));
+        await running.Soon();
+    }
+
+    [Fact]
+    public async Task Detach_RequestUnderWhichEveryPipelineIsLost_EndsAndTheOthersAreServed()
+    {
+        Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1));
+        for (ulong epoch = 1; epoch <= 4; epoch++)
+        {
+            Assert.False(generating.IsCompleted);
+            var pipeline = new ToyPipeline(1, 10, epoch);
+            scheduler.Attach(pipeline);
+            await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "it runs");
+            pipeline.Fail("A silo has died.");
+        }
+
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => generating.Soon());
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.Contains("lost 4 times", fault.Message, StringComparison.Ordinal);
+        scheduler.Attach(new ToyPipeline(1, 10, 5) { AtOnce = true });
+        await CollectAsync(ToyModel.Request(2)).Soon();
+    }
+
+    [Fact]
+    public async Task Detach_LossesWithTokensBetween_NeverEndARequest()
+    {
+        GenerationRequest request = ToyModel.Request(1, generate: 20);
+        Task<List<GeneratedToken>> generating = CollectAsync(request);
+        for (ulong epoch = 1; epoch < 20; epoch++)
+        {
+            var pipeline = new ToyPipeline(1, 10, epoch);
+            scheduler.Attach(pipeline);
+            await Patience.UntilAsync(() => pipeline.Complete(), () => "it runs");
+            pipeline.Fail("A silo has died.");
+        }
+
+        scheduler.Attach(new ToyPipeline(1, 10, 20) { AtOnce = true });
+        Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
+    }
+
+    public static TheoryData<string, Func<StepResult, StepResult>> Nonsense => new()
+    {
+        { "another step's number", result => result with { Number = result.Number + 1 } },
+        { "no token", result => result with { Drawn = [] } },
+        { "two tokens", result => result with { Drawn = [.. result.Drawn, .. result.Drawn] } },
+        { "a token outside the vocabulary", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(300, 0) }] } },
+        { "a negative token", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(-1, 0) }] } },
+        {
+            "a candidate outside the vocabulary",
+            result => result with { Drawn = [result.Drawn[0] with { Candidates = [new Candidate(300, 0)] }] }
+        },
+    };
+
+    [Theory]
+    [MemberData(nameof(Nonsense), DisableDiscoveryEnumeration = true)]
+    public async Task Complete_Nonsense_EndsThePipelineAndNotTheSequence(string what, Func<StepResult, StepResult> spoil)
+    {
+        var pipeline = new ToyPipeline(2, 10);
+        scheduler.Attach(pipeline);
+        GenerationRequest request = ToyModel.Request(1);
+        Task<List<GeneratedToken>> generating = CollectAsync(request);
+        await Patience.UntilAsync(() => pipeline.Complete(spoil), () => "it runs");
+        await Patience.UntilAsync(() => pipeline.Lost is not null, () => $"{what} was believed");
+        Assert.Contains("Step 1 is due", pipeline.Lost, StringComparison.Ordinal);
+        scheduler.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
+        Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
+    }
+
+    [Fact]
+    public async Task RunAsync_PipelineThatThrows_FailsItsSequencesAndServesTheNext()
+    {
+        var broken = new ToyPipeline(1, 10) { SendFault = new InvalidOperationException("a bug") };
+        scheduler.Attach(broken);
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(ToyModel.Request(1)).Soon());
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.Contains("a bug", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("a bug", broken.Lost, StringComparison.Ordinal);
+        scheduler.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
+        Assert.Equal(20, (await CollectAsync(ToyModel.Request(2)).Soon()).Count);
+        await AllFreeAsync(10);
+    }
+
+    [Fact]
+    public async Task DisposeAsync_RunningWaitingAndLateRequests_AllEnd()
+    {
+        var pipeline = new ToyPipeline(1, 10);
+        scheduler.Attach(pipeline);
+        Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 60));
+        Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 100, generate: 60));
+        await Patience.UntilAsync(() => pipeline.UnderWay == 1 && scheduler.WaitingCount == 1, () => "one runs, one waits");
+        Task<Task<List<GeneratedToken>>[]> late =
+            Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
+        await scheduler.DisposeAsync().Soon();
+        foreach (Task<List<GeneratedToken>> request in (Task<List<GeneratedToken>>[])[running, waiting, .. await late.Soon()])
+        {
+            GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => request.Soon());
+            Assert.True(fault.Error is GenerationError.Unavailable or GenerationError.Overloaded, fault.Message);
+        }
+
+        // What comes back afterwards disturbs nobody.
+        pipeline.Complete();
+        pipeline.Fail("It is over.");
+    }
+
+    private static List<int> Ids(IEnumerable<GeneratedToken> generated) => [.. generated.Select(token => token.Drawn.Token)];
+
+    private Task<List<GeneratedToken>> CollectAsync(GenerationRequest request) => CollectUntilAsync(request, Patience.Token);
+
+    private async Task<List<GeneratedToken>> CollectUntilAsync(GenerationRequest request, CancellationToken cancellationToken)
+    {
+        int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
+        var generated = new List<GeneratedToken>();
+        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, maxTokens, cancellationToken)) generated.Add(token);
+        return generated;
+    }
+
+    /// <summary>The first tokens of a request, whose client then goes away.</summary>
+    private async Task<List<int>> TakeAsync(GenerationRequest request, int count)
+    {
+        var got = new List<int>();
+        if (count == 0) return got;
+        int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
+        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, maxTokens, Patience.Token))
+        {
+            got.Add(token.Drawn.Token);
+            if (got.Count == count) break;
+        }
+
+        return got;
+    }
+
+    /// <summary>A request that comes and goes: when it has, everything that was posted before it has been dealt with.</summary>
+    private async Task CollectNothingAsync()
+    {
+        using var leaving = new CancellationTokenSource();
+        int before = scheduler.WaitingCount;
+        Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(77), leaving.Token);
+        await Patience.UntilAsync(() => scheduler.WaitingCount == before + 1, () => "it came");
+        await leaving.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
+        await Patience.UntilAsync(() => scheduler.WaitingCount == before, () => "it left");
+    }
+
+    private Task AllFreeAsync(int blocks) => Patience.UntilAsync(
+        () => (scheduler.FreeBlocks, scheduler.RunningCount, scheduler.WaitingCount) == (blocks, 0, 0),
+        () => $"{scheduler.FreeBlocks} of {blocks} blocks are free, {scheduler.RunningCount} run, {scheduler.WaitingCount} wait");
+}

@@ -1,0 +1,140 @@
+using Llama.Grains.Directory;
+using Llama.Grains.Gateway;
+using Llama.Grains.Placement;
+using Llama.Grains.Stages;
+using Llama.Grains.Tests.Links;
+using Llama.Model.Checkpoints;
+using Llama.Tests;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Llama.Grains.Tests.Gateway;
+
+/// <summary>A whole cluster in this process, with real links between its parts. Nobody's lease ends before the test says so.</summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    private readonly EmbeddedDirectory directory = new(new ManualTime());
+    private readonly Dictionary<string, (SiloNode Node, ILease Lease)> silos = [];
+    private readonly ClusterSettings settings;
+
+    public TestCluster(
+        TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
+        IReadOnlyList<LayerSpan>? ranges = null, double recoverySeconds = 60)
+    {
+        Model = model;
+        settings = new ClusterSettings
+        {
+            ModelName = "test",
+            Config = model.Config,
+            ElementBytes = 4,
+            Identity = LinkPair.Identity("gateway", fingerprint: model.Fingerprint),
+            Replicas = replicas,
+            ExpectedSilos = silos,
+            SiloWait = TimeSpan.FromSeconds(waitSeconds),
+            RecoveryTimeout = TimeSpan.FromSeconds(recoverySeconds),
+            Ranges = ranges,
+            KvMemory = 4 << 20,
+        };
+        Grain = StartGrain();
+    }
+
+    public TestModel Model { get; }
+
+    public GatewayGrain Grain { get; private set; }
+
+    public ClusterStatus Status => Grain.Status;
+
+    /// <summary>What a replica's stages are, as <c>silo first-end</c>.</summary>
+    public IEnumerable<string> Stages(int replica = 0) =>
+        Status.Pipelines[replica].Stages.Select(stage => $"{stage.Silo} {stage.Layers[0]}-{stage.Layers[1]}");
+
+    /// <summary>A cluster whose silos, <c>silo-1</c> to <c>silo-n</c>, are ready.</summary>
+    public static async Task<TestCluster> StartAsync(TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60)
+    {
+        var cluster = new TestCluster(model, silos, replicas, waitSeconds);
+        for (int i = 1; i <= silos + spares; i++) cluster.AddSilo($"silo-{i}");
+        await cluster.ReadyAsync();
+        return cluster;
+    }
+
+    public SiloNode AddSilo(
+        string name, string? folder = null, string? fingerprint = null, string? advertise = null, string? profile = null)
+    {
+        var node = new SiloNode(
+            new SiloSettings
+            {
+                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint),
+                OpenCheckpoint = () => Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions()),
+                Profile = profile ?? Model.Profile,
+                Threads = 1,
+                Advertise = advertise,
+            },
+            NullLogger.Instance);
+        silos.Add(name, (node, directory.Join(node.Member)));
+        return node;
+    }
+
+    /// <summary>Ends a silo, as a process that is killed: its links close, and it leaves the directory.</summary>
+    public async Task KillAsync(string name)
+    {
+        await DisconnectAsync(name);
+        silos[name].Lease.Dispose();
+        silos.Remove(name);
+    }
+
+    /// <summary>Ends a silo's links, of which the directory does not hear.</summary>
+    public async Task DisconnectAsync(string name) => await silos[name].Node.DisposeAsync().Soon();
+
+    /// <summary>Stops the gateway and starts another on the same silos, which join it anew.</summary>
+    public async Task RestartGatewayAsync()
+    {
+        await Grain.DisposeAsync().Soon();
+        foreach ((string name, (SiloNode node, ILease lease)) in silos.ToList())
+        {
+            lease.Dispose();
+            silos[name] = (node, directory.Join(node.Member));
+        }
+
+        Grain = StartGrain();
+    }
+
+    public Task ReadyAsync() => Patience.UntilAsync(
+        () => Status.Pipelines.All(pipeline => pipeline.Stages.Count > 0 && pipeline.Stages.All(stage => stage.State == "ready")),
+        () => $"Not ready: {Status.Reason}");
+
+    /// <summary>Waits until the cluster says that it is not ready because of something.</summary>
+    public Task ReasonAsync(string part) => Patience.UntilAsync(
+        () => Status.Reason?.Contains(part, StringComparison.Ordinal) ?? false, () => $"'{part}' is not in: {Status.Reason}");
+
+    public async Task<List<int>> GenerateAsync(GenerationRequest request, Func<int, Task>? atToken = null)
+    {
+        var tokens = new List<int>();
+        await foreach (GeneratedToken token in Grain.GenerateAsync(request, Patience.Token))
+        {
+            tokens.Add(token.Drawn.Token);
+            if (atToken is not null) await atToken(tokens.Count);
+        }
+
+        return tokens;
+    }
+
+    /// <summary>Every golden prompt gives its golden tokens.</summary>
+    public async Task AssertGoldenAsync()
+    {
+        for (int prompt = 0; prompt < Model.Golden.Count; prompt++)
+            Assert.Equal(Model.Golden[prompt].Greedy, await GenerateAsync(Model.Request(prompt)).Soon());
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await Grain.DisposeAsync().Soon();
+        foreach ((SiloNode node, ILease lease) in silos.Values)
+        {
+            lease.Dispose();
+            await node.DisposeAsync().Soon();
+        }
+
+        directory.Dispose();
+    }
+
+    private GatewayGrain StartGrain() => new(settings, directory, TimeProvider.System, NullLogger.Instance);
+}

@@ -1,0 +1,159 @@
+using System.Buffers.Binary;
+using System.Text;
+using Llama.Grains.Directory;
+using Llama.Grains.Hosting;
+using Llama.Grains.Links;
+
+namespace Llama.Grains.Tests.Links;
+
+public sealed class FramesTests
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(100_000)]
+    public async Task ReadAsync_WhatSendAsyncWrote_IsTheSame(int length)
+    {
+        byte[] payload = new byte[length];
+        new Random(length).NextBytes(payload);
+        var stream = new MemoryStream();
+        await Frames.SendAsync(stream, FrameKind.Step, payload, Patience.Token);
+        await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
+        stream.Position = 0;
+
+        (FrameKind kind, byte[] read) = await Frames.ReadAsync(stream, length, Patience.Token);
+        Assert.Equal(FrameKind.Step, kind);
+        Assert.Equal(payload, read);
+        (kind, read) = await Frames.ReadAsync(stream, 0, Patience.Token);
+        Assert.Equal(FrameKind.Heartbeat, kind);
+        Assert.Empty(read);
+    }
+
+    [Theory]
+    [InlineData(int.MaxValue, "2147483647")]
+    [InlineData(Frames.MaxControlBytes + 1, "1048577")]
+    [InlineData(-1, "4294967295")]
+    [InlineData(int.MinValue, "2147483648")]
+    public async Task ReadAsync_LengthOutOfBounds_IsRefusedBeforeAnythingIsAllocated(int length, string found)
+    {
+        byte[] header = new byte[Frames.HeaderBytes];
+        Frames.WriteHeader(header, FrameKind.Call, length);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Task<(FrameKind, byte[])> reading = Frames.ReadAsync(new MemoryStream(header), Frames.MaxControlBytes, Patience.Token).AsTask();
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(() => reading);
+        Assert.Contains(found, fault.Message, StringComparison.Ordinal);
+        Assert.Contains("1048576", fault.Message, StringComparison.Ordinal);
+        Assert.InRange(allocated, 0, 100_000);
+    }
+
+    [Fact]
+    public async Task ReadAsync_CutOffAnywhere_EndsAsClosed()
+    {
+        var stream = new MemoryStream();
+        await Frames.SendAsync(stream, FrameKind.Step, new byte[10], Patience.Token);
+        byte[] frame = stream.ToArray();
+        for (int length = 0; length < frame.Length; length++)
+        {
+            await Assert.ThrowsAsync<EndOfStreamException>(
+                async () => await Frames.ReadAsync(new MemoryStream(frame, 0, length), 100, Patience.Token));
+        }
+    }
+
+    [Fact]
+    public async Task ReadJsonAsync_RefusalInsteadOfTheMessage_ThrowsItsReason()
+    {
+        var stream = new MemoryStream();
+        await Frames.SendAsync(stream, FrameKind.Refused, "No such stage."u8.ToArray(), Patience.Token);
+        stream.Position = 0;
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(
+            async () => await Frames.ReadJsonAsync<GrainReply>(stream, FrameKind.Reply, Patience.Token));
+        Assert.Equal("No such stage.", fault.Message);
+    }
+
+    [Fact]
+    public async Task ReadJsonAsync_AnotherKind_NamesBoth()
+    {
+        var stream = new MemoryStream();
+        await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
+        stream.Position = 0;
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(
+            async () => await Frames.ReadJsonAsync<GrainReply>(stream, FrameKind.Reply, Patience.Token));
+        Assert.Contains("Heartbeat", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("Reply", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task SendJsonAsync_Member_IsReadBackEqual()
+    {
+        Member member = Directory.Members.Make("silo-ü\n\"1\"") with { LastEpoch = ulong.MaxValue, MemoryBytes = long.MaxValue };
+        var stream = new MemoryStream();
+        await Frames.SendJsonAsync(stream, FrameKind.Join, member, Patience.Token);
+        stream.Position = 0;
+        Assert.Equal(member, await Frames.ReadJsonAsync<Member>(stream, FrameKind.Join, Patience.Token));
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("null")]
+    [InlineData("[]")]
+    [InlineData("{}")]
+    [InlineData("{\"name\":null,\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData("{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\"}")]
+    [InlineData(
+        "{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1e99,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData(
+        "{\"name\":\"\\ud800\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData("{\"name\":{\"name\":[[[[\"a\"")]
+    public void Parse_NoMember_ThrowsLinkException(string json)
+    {
+        LinkException fault = Assert.Throws<LinkException>(() => Frames.Parse<Member>(FrameKind.Join, Encoding.UTF8.GetBytes(json)));
+        Assert.Contains("Join", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Parse_MutatedJson_ThrowsLinkExceptionOrParses()
+    {
+        byte[] json = "{\"id\":7,\"grain\":\"ICounter\",\"key\":\"a\",\"method\":\"AddAsync\",\"arguments\":[1,{\"x\":null}]}"u8.ToArray();
+        var random = new Random(1);
+        int parsed = 0;
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] mutated = [.. json];
+            for (int m = random.Next(1, 4); m > 0; m--) mutated[random.Next(json.Length)] = (byte)random.Next(256);
+            try
+            {
+                Frames.Parse<GrainCall>(FrameKind.Call, mutated.AsSpan(0, random.Next(10) == 0 ? random.Next(json.Length) : json.Length));
+                parsed++;
+            }
+            catch (LinkException)
+            {
+                // As it should.
+            }
+        }
+
+        Assert.InRange(parsed, 1, 19_999);
+    }
+
+    [Fact]
+    public async Task ReadFailureAsync_SentenceClosingOrAnythingElse_TellsThemApart()
+    {
+        var stream = new MemoryStream();
+        await Frames.SendAsync(stream, FrameKind.Failure, "Out of memory."u8.ToArray(), Patience.Token);
+        await Frames.SendAsync(stream, FrameKind.Result, ReadOnlyMemory<byte>.Empty, Patience.Token);
+        stream.Position = 0;
+        Assert.Equal("Out of memory.", await Frames.ReadFailureAsync(stream, Patience.Token));
+        Assert.Contains("Result", await Frames.ReadFailureAsync(stream, Patience.Token), StringComparison.Ordinal);
+        Assert.Null(await Frames.ReadFailureAsync(stream, Patience.Token));
+    }
+
+    [Fact]
+    public void WriteHeader_IsLittleEndianLengthThenKind()
+    {
+        byte[] header = new byte[Frames.HeaderBytes];
+        Frames.WriteHeader(header, FrameKind.Result, 0x01020304);
+        Assert.Equal(0x01020304, BinaryPrimitives.ReadInt32LittleEndian(header));
+        Assert.Equal([4, 3, 2, 1, 31], header);
+    }
+}

@@ -1,0 +1,184 @@
+using System.Text.Json;
+using Llama.Grains.Links;
+
+namespace Llama.Grains.Tests.Links;
+
+public sealed class HandshakeTests
+{
+    private static readonly LinkTarget Target = new(LinkPurpose.Steps, 7);
+
+    [Theory]
+    [InlineData("secret")]
+    [InlineData("")]
+    public async Task DialAsync_SameClusterAndModel_BothSidesKnowEachOther(string key)
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<string> dialling = Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", key), Target, Patience.Token);
+        (string name, LinkTarget target) =
+            await Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2", key), Patience.Token).Soon();
+        await Handshake.AcceptAsync(link.Listener, Patience.Token);
+        Assert.Equal("silo-1", name);
+        Assert.Equal(Target, target);
+        Assert.Equal("silo-2", await dialling.Soon());
+    }
+
+    [Fact]
+    public async Task DialAsync_RefusedAfterTheProof_ThrowsTheReason()
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<string> dialling = Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1"), Target, Patience.Token);
+        await Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2"), Patience.Token).Soon();
+        await Handshake.RefuseAsync(link.Listener, "silo-2 has no stage of epoch 7.", Patience.Token);
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(() => dialling.Soon());
+        Assert.Equal("silo-2 has no stage of epoch 7.", fault.Message);
+    }
+
+    [Theory]
+    [InlineData("secret", "another")]
+    [InlineData("secret", "")]
+    [InlineData("", "secret")]
+    public async Task DialAsync_ListenerWithAnotherKey_IsNotTrustedAndGetsNoProof(string diallerKey, string listenerKey)
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering =
+            Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2", listenerKey), Patience.Token);
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(
+            () => Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", diallerKey), Target, Patience.Token).Soon());
+        Assert.Contains("'silo-2' did not prove", fault.Message, StringComparison.Ordinal);
+        link.Dialler.Dispose();
+        await Assert.ThrowsAsync<EndOfStreamException>(() => answering.Soon());
+    }
+
+    [Fact]
+    public async Task AnswerAsync_DiallerWithoutTheKey_IsRefused()
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2"), Patience.Token);
+
+        // A dialler that does not mind whom it talks to, and guesses.
+        await SendHelloAsync(link.Dialler);
+        await Frames.ReadAsync(link.Dialler, Frames.MaxControlBytes, Patience.Token).Soon();
+        await Frames.SendJsonAsync(link.Dialler, FrameKind.Proof, new { proof = new string('0', 64) }, Patience.Token);
+
+        (FrameKind kind, byte[] reason) = await Frames.ReadAsync(link.Dialler, Frames.MaxControlBytes, Patience.Token).Soon();
+        Assert.Equal(FrameKind.Refused, kind);
+        Assert.Contains("did not prove", System.Text.Encoding.UTF8.GetString(reason), StringComparison.Ordinal);
+        await Assert.ThrowsAsync<LinkException>(() => answering.Soon());
+    }
+
+    [Fact]
+    public async Task AnswerAsync_ProofOfAnotherLink_IsRefused()
+    {
+        // What a dialler proved on one link proves nothing on the next, whose random number is another.
+        LinkIdentity silo = LinkPair.Identity("silo-2");
+        using LinkPair first = await LinkPair.OpenAsync();
+        using LinkPair second = await LinkPair.OpenAsync();
+        byte[]? hello = null;
+        byte[]? proof = null;
+        Task<string> dialling = Handshake.DialAsync(first.Dialler, LinkPair.Identity("silo-1"), Target, Patience.Token);
+        using LinkPair relay = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(relay.Listener, silo, Patience.Token);
+        (_, hello) = await Frames.ReadAsync(first.Listener, 10_000, Patience.Token).Soon();
+        await Frames.SendAsync(relay.Dialler, FrameKind.Hello, hello, Patience.Token);
+        (_, byte[] welcome) = await Frames.ReadAsync(relay.Dialler, 10_000, Patience.Token).Soon();
+        await Frames.SendAsync(first.Listener, FrameKind.Welcome, welcome, Patience.Token);
+        (_, proof) = await Frames.ReadAsync(first.Listener, 10_000, Patience.Token).Soon();
+
+        Task<(string, LinkTarget)> replayed = Handshake.AnswerAsync(second.Listener, silo, Patience.Token);
+        await Frames.SendAsync(second.Dialler, FrameKind.Hello, hello, Patience.Token);
+        await Frames.ReadAsync(second.Dialler, 10_000, Patience.Token).Soon();
+        await Frames.SendAsync(second.Dialler, FrameKind.Proof, proof, Patience.Token);
+        await Assert.ThrowsAsync<LinkException>(() => replayed.Soon());
+
+        await Frames.SendAsync(relay.Dialler, FrameKind.Proof, proof, Patience.Token);
+        Assert.Equal("silo-1", (await answering.Soon()).Item1);
+        await Handshake.AcceptAsync(first.Listener, Patience.Token);
+        await dialling.Soon();
+    }
+
+    [Fact]
+    public async Task AnswerAsync_AnotherVersion_IsRefusedWithBothVersions()
+    {
+        string reason = await RefusalAsync(link => SendHelloAsync(link, version: 99));
+        Assert.Contains("version 99", reason, StringComparison.Ordinal);
+        Assert.Contains($"expected {LinkIdentity.ProtocolVersion}", reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnswerAsync_AnotherModel_IsRefusedWithBothFingerprints()
+    {
+        string reason = await RefusalAsync(link => SendHelloAsync(link, fingerprint: "beef"));
+        Assert.Contains("beef", reason, StringComparison.Ordinal);
+        Assert.Contains("expected f00d", reason, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("", 64, 2)]
+    [InlineData("silo-1", 63, 2)]
+    [InlineData("silo-1", 64, 77)]
+    public async Task AnswerAsync_GreetingThatLacksSomething_IsRefused(string name, int nonceLength, int purpose)
+    {
+        string reason = await RefusalAsync(link => SendHelloAsync(link, name: name, nonceLength: nonceLength, purpose: purpose));
+        Assert.Contains("lacks", reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task DialAsync_AnotherModel_ThrowsTheListenersReason()
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, LinkPair.Identity("gateway"), Patience.Token);
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(
+            () => Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", fingerprint: "beef"), Target, Patience.Token).Soon());
+        Assert.Contains("fingerprint beef; expected f00d", fault.Message, StringComparison.Ordinal);
+        await Assert.ThrowsAsync<LinkException>(() => answering.Soon());
+    }
+
+    [Fact]
+    public async Task AnswerAsync_GreetingOfMoreThanItNeeds_IsRefusedUnread()
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2"), Patience.Token);
+        await SendHelloAsync(link.Dialler, name: new string('x', 5000));
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(() => answering.Soon());
+        Assert.Contains("expected at most 4096", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task AnswerAsync_MutatedGreetings_OnlyEverThrowIOException()
+    {
+        var random = new Random(3);
+        byte[] hello = JsonSerializer.SerializeToUtf8Bytes(MakeHello());
+        for (int i = 0; i < 300; i++)
+        {
+            byte[] mutated = [.. hello];
+            for (int m = random.Next(1, 4); m > 0; m--) mutated[random.Next(hello.Length)] = (byte)random.Next(256);
+            byte[] frame = new byte[Frames.HeaderBytes + mutated.Length];
+            Frames.WriteHeader(frame, FrameKind.Hello, mutated.Length);
+            mutated.CopyTo(frame, Frames.HeaderBytes);
+            using var link = new OneWayStream(frame);
+            await Assert.ThrowsAnyAsync<IOException>(() => Handshake.AnswerAsync(link, LinkPair.Identity("silo-2"), Patience.Token).Soon());
+        }
+    }
+
+    private static async Task<string> RefusalAsync(Func<Stream, Task> greet)
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2"), Patience.Token);
+        await greet(link.Dialler);
+        (FrameKind kind, byte[] reason) = await Frames.ReadAsync(link.Dialler, Frames.MaxControlBytes, Patience.Token).Soon();
+        Assert.Equal(FrameKind.Refused, kind);
+        string told = System.Text.Encoding.UTF8.GetString(reason);
+        Assert.Equal(told, (await Assert.ThrowsAsync<LinkException>(() => answering.Soon())).Message);
+        return told;
+    }
+
+    private static Task SendHelloAsync(
+        Stream link, int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
+        int nonceLength = 64, int purpose = 2) =>
+        Frames.SendJsonAsync(link, FrameKind.Hello, MakeHello(version, name, fingerprint, nonceLength, purpose), Patience.Token).AsTask();
+
+    private static object MakeHello(
+        int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
+        int nonceLength = 64, int purpose = 2) =>
+        new { version, name, fingerprint, nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
+}

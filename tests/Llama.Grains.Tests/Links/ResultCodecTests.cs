@@ -1,0 +1,80 @@
+using Llama.Grains.Links;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Tests.Links;
+
+public sealed class ResultCodecTests
+{
+    [Fact]
+    public void Read_WhatWriteWrote_IsTheSame()
+    {
+        for (int seed = 0; seed < 300; seed++)
+        {
+            StepResult result = RandomResult(new Random(seed));
+            AssertEqual(result, ResultCodec.Read(ResultCodec.Write(result)));
+        }
+    }
+
+    [Fact]
+    public void Write_LargestResult_HasTheBoundsLength()
+    {
+        Candidate[] candidates = [.. Enumerable.Repeat(new Candidate(int.MaxValue, float.NegativeInfinity), Step.MaxCandidates)];
+        var result = new StepResult(1, 2, [.. Enumerable.Repeat(new DrawnToken(new Candidate(-1, float.NaN), candidates), Step.MaxTokens)]);
+        byte[] bytes = ResultCodec.Write(result);
+        Assert.Equal(ResultCodec.MaxBytes, bytes.Length);
+        AssertEqual(result, ResultCodec.Read(bytes));
+    }
+
+    [Fact]
+    public void Read_EveryTruncationAndExtension_ThrowsLinkException()
+    {
+        byte[] bytes = ResultCodec.Write(RandomResult(new Random(4)));
+        for (int length = 0; length < bytes.Length; length++)
+            Assert.Throws<LinkException>(() => ResultCodec.Read(bytes.AsSpan(0, length)));
+        Assert.Throws<LinkException>(() => ResultCodec.Read([.. bytes, 0]));
+    }
+
+    [Fact]
+    public void Read_MutatedBytes_ThrowsLinkExceptionOrDecodesWithBoundedAllocation()
+    {
+        var random = new Random(8);
+        int decoded = 0;
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] bytes = ResultCodec.Write(RandomResult(random));
+            for (int m = random.Next(1, 5); m > 0; m--) bytes[random.Next(Math.Min(bytes.Length, 60))] = (byte)random.Next(256);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                ResultCodec.Read(bytes);
+                decoded++;
+            }
+            catch (LinkException)
+            {
+                // As it should.
+            }
+
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 200_000);
+        }
+
+        Assert.InRange(decoded, 1000, 19_999);
+    }
+
+    private static StepResult RandomResult(Random random) => new(
+        (ulong)random.NextInt64(), (ulong)random.NextInt64(),
+        [
+            .. Enumerable.Range(0, random.Next(1, 6)).Select(_ => new DrawnToken(
+                RandomCandidate(random),
+                [.. Enumerable.Range(0, random.Next(Step.MaxCandidates + 1)).Select(_ => RandomCandidate(random))])),
+        ]);
+
+    private static Candidate RandomCandidate(Random random) => new(random.Next(), -random.NextSingle());
+
+    private static void AssertEqual(StepResult expected, StepResult found)
+    {
+        Assert.Equal((expected.Epoch, expected.Number), (found.Epoch, found.Number));
+        Assert.Equal(expected.Drawn.Select(d => d.Drawn), found.Drawn.Select(d => d.Drawn));
+        Assert.Equal(expected.Drawn.SelectMany(d => d.Candidates), found.Drawn.SelectMany(d => d.Candidates));
+    }
+}

@@ -1,0 +1,138 @@
+using System.Buffers.Binary;
+using Llama.Grains.Links;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Tests.Links;
+
+public sealed class StepCodecTests
+{
+    [Fact]
+    public void Read_WhatWriteWrote_IsTheSame()
+    {
+        for (int seed = 0; seed < 300; seed++)
+        {
+            Step step = RandomStep(new Random(seed));
+            byte[] bytes = Encode(step);
+            Assert.Equal(bytes.Length, StepCodec.ReadLength(bytes, out int tokens));
+            Assert.Equal(step.Tokens.Length, tokens);
+            Step read = RandomStep(new Random(seed + 1));
+            StepCodec.Read(bytes, read);
+
+            Assert.Equal(step.Epoch, read.Epoch);
+            Assert.Equal(step.Number, read.Number);
+            Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());
+            Assert.Equal(step.Tokens.ToArray(), read.Tokens.ToArray());
+            Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
+        }
+    }
+
+    [Fact]
+    public void Read_LargestStep_IsTheSame()
+    {
+        var step = new Step { Epoch = ulong.MaxValue, Number = ulong.MaxValue };
+        var sampling = new SamplingParameters { Temperature = float.Epsilon };
+        for (int i = 0; i < Step.MaxTokens; i++)
+            step.AddDrawingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], sampling, 0.5, 20);
+        var read = new Step();
+        StepCodec.Read(Encode(step), read);
+        Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());
+        Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
+    }
+
+    [Fact]
+    public void ReadLength_CountsOutOfBounds_AreRefused()
+    {
+        byte[] header = Encode(RandomStep(new Random(1))).AsSpan(0, StepCodec.HeaderBytes).ToArray();
+        foreach (int offset in (int[])[16, 20, 24])
+        {
+            foreach (int count in (int[])[int.MinValue, -1, 0, offset == 24 ? StepCodec.MaxBytes : Step.MaxTokens + 1, int.MaxValue])
+            {
+                byte[] mutated = [.. header];
+                BinaryPrimitives.WriteInt32LittleEndian(mutated.AsSpan(offset), count);
+                LinkException fault = Assert.Throws<LinkException>(() => StepCodec.ReadLength(mutated, out _));
+                Assert.Contains($"{count} ", fault.Message, StringComparison.Ordinal);
+            }
+        }
+    }
+
+    [Fact]
+    public void Read_CountsThatDoNotAddUp_AreRefused()
+    {
+        var step = new Step();
+        step.AddSequence(0, [1, 2], [3]);
+        step.AddSequence(0, [4], [5, 6]);
+        byte[] bytes = Encode(step);
+        foreach (int offset in (int[])[4, 8, 52, 56])
+        {
+            foreach (int count in (int[])[int.MinValue, -1, 0, 3, 4, int.MaxValue])
+            {
+                byte[] mutated = [.. bytes];
+                BinaryPrimitives.WriteInt32LittleEndian(mutated.AsSpan(StepCodec.HeaderBytes + offset), count);
+                Assert.Throws<LinkException>(() => StepCodec.Read(mutated, new Step()));
+            }
+        }
+    }
+
+    [Fact]
+    public void Read_MutatedBytes_ThrowsLinkExceptionOrDecodesWithinBounds()
+    {
+        var random = new Random(7);
+        var read = new Step();
+        int decoded = 0;
+        for (int i = 0; i < 20_000; i++)
+        {
+            byte[] bytes = Encode(RandomStep(random, most: 6));
+            for (int m = random.Next(1, 5); m > 0; m--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            try
+            {
+                // A conveyor reads as many bytes as the header says, or the link ends.
+                int length = StepCodec.ReadLength(bytes, out _);
+                if (length > bytes.Length) continue;
+                StepCodec.Read(bytes.AsSpan(0, length), read);
+                decoded++;
+                Assert.InRange(read.Tokens.Length, 1, Step.MaxTokens);
+                Assert.InRange(read.Sequences.Length, 1, Step.MaxTokens);
+            }
+            catch (LinkException)
+            {
+                // As it should.
+            }
+        }
+
+        Assert.InRange(decoded, 1000, 19_999);
+    }
+
+    private static byte[] Encode(Step step)
+    {
+        byte[] bytes = new byte[StepCodec.Bytes(step)];
+        StepCodec.Write(step, bytes);
+        return bytes;
+    }
+
+    private static Step RandomStep(Random random, int most = 30)
+    {
+        var step = new Step { Epoch = (ulong)random.NextInt64(), Number = (ulong)random.NextInt64() };
+        for (int i = random.Next(1, most); i > 0; i--)
+        {
+            int[] tokens = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => random.Next())];
+            int[] blocks = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => random.Next())];
+            if (random.Next(2) == 0)
+            {
+                step.AddSequence(random.Next(), tokens, blocks);
+                continue;
+            }
+
+            var sampling = new SamplingParameters
+            {
+                Temperature = random.NextSingle(),
+                TopK = random.Next(),
+                TopP = random.NextSingle(),
+                MinP = random.NextSingle(),
+            };
+            step.AddDrawingSequence(random.Next(), tokens, blocks, sampling, random.NextDouble(), random.Next(Step.MaxCandidates + 1));
+        }
+
+        return step;
+    }
+}

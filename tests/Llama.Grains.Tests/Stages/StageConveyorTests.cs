@@ -1,0 +1,304 @@
+using System.Text;
+using Llama.Grains.Links;
+using Llama.Grains.Stages;
+using Llama.Grains.Tests.Links;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Llama.Grains.Tests.Stages;
+
+public sealed class StageConveyorTests
+{
+    [Fact]
+    public async Task ReceiveAsync_StepsThroughTwoStages_ComeBackInOrder()
+    {
+        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 2, false), new ToyRange(2, 5, true));
+        for (ulong number = 1; number <= 200; number++)
+            await pipeline.SendAsync(Make(number, drawing: (int)number % 7, silent: (int)number % 3));
+        for (ulong number = 1; number <= 200; number++)
+        {
+            StepResult result = await pipeline.ReadAsync();
+            Assert.Equal((ToyStages.Epoch, number), (result.Epoch, result.Number));
+
+            // Each sequence has the tokens i and i + 1, and every token passes five layers.
+            Assert.Equal(Enumerable.Range(0, (int)number % 7).Select(i => (2 * i) + 1 + 10), result.Drawn.Select(d => d.Drawn.Token));
+        }
+
+        await pipeline.DisposeAsync();
+        Assert.All(pipeline.Ranges, range => Assert.Equal(0, range.Rented));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task ReceiveAsync_StageFails_BothEndsAreToldWhy(int failing)
+    {
+        ToyRange[] ranges = [.. Enumerable.Range(0, 3).Select(i => new ToyRange(i, i + 1, i == 2) { FailAt = i == failing ? 3ul : 0 })];
+        await using var pipeline = await ToyStages.StartAsync(ranges);
+        for (ulong number = 1; number <= 2; number++) await pipeline.SendAsync(Make(number, drawing: 1));
+        await pipeline.ReadAsync();
+        await pipeline.ReadAsync();
+        for (ulong number = 3; number <= 5; number++) await pipeline.SendAsync(Make(number, drawing: 1));
+        string expected = $"Layers {failing} to {failing} on silo-{failing}: out of paper";
+        Assert.Equal(expected, await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon());
+        Assert.Equal(expected, await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon());
+        await pipeline.DisposeAsync();
+        Assert.All(ranges, range => Assert.Equal(0, range.Rented));
+    }
+
+    [Fact]
+    public async Task ReceiveAsync_NextStageCannotBeReached_TheGatewayIsTold()
+    {
+        var range = new ToyRange(0, 1, false);
+        await using var stage = new StageConveyor(range, Assignment(0, 1, "127.0.0.1:1"), LinkPair.Identity("silo-0"));
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task receiving = stage.ReceiveAsync(link.Listener, Patience.Token);
+        await SendAsync(link.Dialler, Make(1, drawing: 1));
+        string? reason = await Frames.ReadFailureAsync(link.Dialler, Patience.Token).Soon();
+        Assert.Contains("Layers 0 to 0 on silo-0", reason, StringComparison.Ordinal);
+        Assert.Contains("127.0.0.1:1", reason, StringComparison.Ordinal);
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(() => receiving.Soon());
+        Assert.Equal(reason, fault.Message);
+        await stage.DisposeAsync();
+        Assert.Equal(0, range.Rented);
+    }
+
+    [Fact]
+    public async Task ReceiveAsync_MiddleStageVanishes_TheGatewayIsTold()
+    {
+        await using var pipeline = await ToyStages.StartAsync(
+            new ToyRange(0, 1, false), new ToyRange(1, 2, false), new ToyRange(2, 3, true));
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
+        await pipeline.Listeners[1].DisposeAsync().Soon();
+        string? reason = await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon();
+        Assert.Contains("on silo-0: the next stage", reason, StringComparison.Ordinal);
+        Assert.Contains(pipeline.Listeners[1].EndPoint.ToString(), reason, StringComparison.Ordinal);
+        Assert.Null(await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon());
+    }
+
+    public static TheoryData<string, Func<byte[]>> Broken => new()
+    {
+        { "epoch 9", () => Frame(Make(1, drawing: 1, epoch: 9), []) },
+        { "Heartbeat", () => [0, 0, 0, 0, (byte)FrameKind.Heartbeat] },
+        { "announces 4294967295", () => [255, 255, 255, 255, (byte)FrameKind.Step] },
+        { "bytes; expected", () => Frame(Make(1, drawing: 1), new byte[8]) },
+        { "bytes; expected", () => Shorten(Frame(Make(1, drawing: 1), [])[..^1]) },
+        { "sequences", () => [100, 0, 0, 0, (byte)FrameKind.Step, .. new byte[100]] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Broken), DisableDiscoveryEnumeration = true)]
+    public async Task ReceiveAsync_FrameThatBreaksTheProtocol_EndsTheStageAndBothSidesAreToldWhy(string expected, Func<byte[]> frame)
+    {
+        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
+        await pipeline.Steps.WriteAsync(frame(), Patience.Token);
+        Assert.Contains(expected, await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon(), StringComparison.Ordinal);
+        Assert.Contains(expected, await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon(), StringComparison.Ordinal);
+        await pipeline.DisposeAsync();
+        Assert.All(pipeline.Ranges, range => Assert.Equal(0, range.Rented));
+    }
+
+    [Fact]
+    public async Task ReceiveAsync_MutatedFrames_NeverKeepTheStageOrItsBuffers()
+    {
+        var random = new Random(12);
+        for (int i = 0; i < 300; i++)
+        {
+            var range = new ToyRange(1, 2, true);
+            await using var stage = new StageConveyor(range, Assignment(1, 2, null), LinkPair.Identity("silo-1"));
+            Step step = Make(1, drawing: 3);
+            byte[] frame = Frame(step, new byte[step.Tokens.Length * 4]);
+            for (int m = random.Next(1, 4); m > 0; m--) frame[random.Next(frame.Length)] = (byte)random.Next(256);
+            await Assert.ThrowsAnyAsync<IOException>(() => stage.ReceiveAsync(new OneWayStream(frame), Patience.Token).Soon());
+            await stage.DisposeAsync().Soon();
+            Assert.Equal(0, range.Rented);
+        }
+    }
+
+    [Fact]
+    public async Task ReceiveAsync_SecondLink_IsRefusedAndTheFirstGoesOn()
+    {
+        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, true));
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
+        await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReceiveAsync(new MemoryStream(), Patience.Token));
+        await pipeline.SendAsync(Make(2, drawing: 1));
+        Assert.Equal(2ul, (await pipeline.ReadAsync()).Number);
+    }
+
+    [Fact]
+    public async Task ReturnResultsAsync_StageThatIsNotTheLastOrSecondLink_IsRefused()
+    {
+        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReturnResultsAsync(new MemoryStream(), Patience.Token));
+        await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[1].ReturnResultsAsync(new MemoryStream(), Patience.Token));
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
+    }
+
+    [Fact]
+    public async Task ReturnResultsAsync_GatewayGoesAway_EndsTheStages()
+    {
+        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
+        await pipeline.Results.DisposeAsync();
+
+        // Nothing flows, and still the other end of the pipeline sees that it is over.
+        await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon();
+    }
+
+    [Fact]
+    public async Task DisposeAsync_StepsRunningAndQueued_ReturnsWhenNoneRunsAndGivesEverythingBack()
+    {
+        var range = new ToyRange(0, 1, true) { Gate = new SemaphoreSlim(0) };
+        await using var pipeline = await ToyStages.StartAsync(range);
+        for (ulong number = 1; number <= 10; number++) await pipeline.SendAsync(Make(number, drawing: 1));
+        await Patience.UntilAsync(() => range is { Inside: 1, Rented: 10 }, () => $"{range.Inside} runs, {range.Rented} rented");
+        Task disposing = pipeline.Conveyors[0].DisposeAsync().AsTask();
+
+        // The others are dropped; the one that runs is waited for.
+        await Patience.UntilAsync(() => range.Rented == 1, () => $"{range.Rented} rented");
+        Assert.False(disposing.IsCompleted);
+        range.Gate.Release();
+        await disposing.Soon();
+        Assert.Equal(0, range.Rented);
+        await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReceiveAsync(new MemoryStream(), Patience.Token));
+    }
+
+    [Fact]
+    public async Task DisposeAsync_NothingEverCame_Returns()
+    {
+        var stage = new StageConveyor(new ToyRange(0, 1, true), Assignment(0, 1, null), LinkPair.Identity("silo-0"));
+        await stage.DisposeAsync().Soon();
+        await stage.DisposeAsync().Soon();
+    }
+
+    [Fact]
+    public async Task DisposeAsync_AtAnyMoment_EndsEverythingAndLeaksNothing()
+    {
+        var random = new Random(13);
+        for (int round = 0; round < 40; round++)
+        {
+            var ranges = new ToyRange[] { new(0, 1, false), new(1, 2, true) };
+            await using var pipeline = await ToyStages.StartAsync(ranges);
+            Task feeding = Task.Run(async () =>
+            {
+                try
+                {
+                    for (ulong number = 1; ; number++) await pipeline.SendAsync(Make(number, drawing: 3, silent: 20));
+                }
+                catch (Exception e) when (e is IOException or ObjectDisposedException)
+                {
+                    // It was closed.
+                }
+            }, Patience.Token);
+            for (int i = random.Next(50); i > 0; i--) await pipeline.ReadAsync();
+            await pipeline.Conveyors[round % 2].DisposeAsync().Soon();
+            await pipeline.Conveyors[(round + 1) % 2].DisposeAsync().Soon();
+            Assert.All(ranges, range => Assert.Equal(0, range.Rented));
+            await pipeline.DisposeAsync();
+            await feeding.Soon();
+        }
+    }
+
+    internal static StageAssignment Assignment(int first, int end, string? next) => new()
+    {
+        Epoch = ToyStages.Epoch,
+        FirstLayer = first,
+        EndLayer = end,
+        KvBlocks = 4,
+        NextAddress = next,
+    };
+
+    private static Step Make(ulong number, int drawing, int silent = 1, ulong epoch = ToyStages.Epoch)
+    {
+        var step = new Step { Epoch = epoch, Number = number };
+        for (int i = 0; i < drawing; i++) step.AddDrawingSequence(0, [i, i + 1], [0], new SamplingParameters(), 0.5, 0);
+        for (int i = 0; i < silent; i++) step.AddSequence(0, [i], [0]);
+        if (step.Tokens.Length == 0) step.AddSequence(0, [0], [0]);
+        return step;
+    }
+
+    private static async Task SendAsync(Stream link, Step step) => await link.WriteAsync(Frame(step, []), Patience.Token);
+
+    private static byte[] Frame(Step step, byte[] hidden)
+    {
+        int length = StepCodec.Bytes(step);
+        byte[] frame = new byte[Frames.HeaderBytes + length + hidden.Length];
+        Frames.WriteHeader(frame, FrameKind.Step, length + hidden.Length);
+        StepCodec.Write(step, frame.AsSpan(Frames.HeaderBytes));
+        hidden.CopyTo(frame, Frames.HeaderBytes + length);
+        return frame;
+    }
+
+    /// <summary>Makes a frame's header tell its real length.</summary>
+    private static byte[] Shorten(byte[] frame)
+    {
+        Frames.WriteHeader(frame, FrameKind.Step, frame.Length - Frames.HeaderBytes);
+        return frame;
+    }
+
+    /// <summary>Stages of toy layers with real links between them, and the gateway's ends.</summary>
+    private sealed class ToyStages : IAsyncDisposable
+    {
+        public const ulong Epoch = 5;
+
+        public required ToyRange[] Ranges { get; init; }
+
+        public List<StageConveyor> Conveyors { get; } = [];
+
+        public List<LinkListener> Listeners { get; } = [];
+
+        public Stream Steps { get; private set; } = Stream.Null;
+
+        public Stream Results { get; private set; } = Stream.Null;
+
+        public static async Task<ToyStages> StartAsync(params ToyRange[] ranges)
+        {
+            var stages = new ToyStages { Ranges = ranges };
+            LinkIdentity gateway = LinkPair.Identity("gateway");
+            for (int i = ranges.Length - 1; i >= 0; i--)
+            {
+                string? next = i == ranges.Length - 1 ? null : stages.Listeners[0].EndPoint.ToString();
+                LinkIdentity self = LinkPair.Identity($"silo-{i}");
+                var conveyor = new StageConveyor(ranges[i], Assignment(ranges[i].FirstLayer, ranges[i].EndLayer, next), self);
+                stages.Conveyors.Insert(0, conveyor);
+                stages.Listeners.Insert(0, LinkListener.Start("127.0.0.1", 0, self, async (stream, target, cancellationToken) =>
+                {
+                    await Handshake.AcceptAsync(stream, cancellationToken);
+                    if (target.Purpose == LinkPurpose.Steps) await conveyor.ReceiveAsync(stream, cancellationToken);
+                    else await conveyor.ReturnResultsAsync(stream, cancellationToken);
+                }, NullLogger.Instance));
+            }
+
+            stages.Results = await Dialler.DialAsync(
+                stages.Listeners[^1].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Results, Epoch), Patience.Token).Soon();
+            stages.Steps = await Dialler.DialAsync(
+                stages.Listeners[0].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Steps, Epoch), Patience.Token).Soon();
+            return stages;
+        }
+
+        public Task SendAsync(Step step) => StageConveyorTests.SendAsync(Steps, step);
+
+        public async Task<StepResult> ReadAsync()
+        {
+            (FrameKind kind, byte[] payload) = await Frames.ReadAsync(Results, ResultCodec.MaxBytes, Patience.Token).Soon();
+            Assert.True(kind == FrameKind.Result, Encoding.UTF8.GetString(payload));
+            return ResultCodec.Read(payload);
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Steps.DisposeAsync();
+            await Results.DisposeAsync();
+            foreach (StageConveyor conveyor in Conveyors) await conveyor.DisposeAsync().Soon();
+            foreach (LinkListener listener in Listeners) await listener.DisposeAsync().Soon();
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using Llama.Model.Kernels;
+using Llama.Model.KeyValueCache;
+
+namespace Llama.Model.Tests.Kernels;
+
+public sealed unsafe class AttentionTests
+{
+    private const int Layers = 2;
+    private const int Blocks = 7;
+
+    // A sequence's blocks, not in order.
+    private static readonly int[] BlockTable = [4, 0, 6, 2];
+
+    [Theory]
+    [InlineData(1, 1, 8)]
+    [InlineData(1, 4, 6)]
+    [InlineData(3, 2, 20)]
+    public void Attend_ShuffledBlocks_IsSoftmaxOfScoresTimesValues(int kvHeads, int group, int headDim)
+    {
+        ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = kvHeads * group, KvHeads = kvHeads };
+        using var cache = new KvCache(config, Layers, Blocks);
+        var random = new Random(headDim);
+        Fill(cache, kvHeads, headDim, random);
+        float[] queries = Numbers(random, group * headDim);
+        float[] output = new float[group * headDim];
+        float[] scores = new float[BlockTable.Length * KvCache.BlockTokens];
+        foreach (int position in (int[])[0, 1, 14, 15, 16, 17, 31, 32, 50, 63])
+        {
+            for (int kvHead = 0; kvHead < kvHeads; kvHead++)
+            {
+                fixed (float* q = queries, o = output, s = scores)
+                    Attention.Attend(cache, 1, BlockTable, position, kvHead, q, group, headDim, o, s);
+                for (int head = 0; head < group; head++)
+                {
+                    double[] expected = Reference(cache, position, kvHead, queries[(head * headDim)..((head + 1) * headDim)]);
+                    for (int i = 0; i < headDim; i++) Assert.Equal(expected[i], output[(head * headDim) + i], 2e-6);
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Attend_ScoresFarApart_StaysFinite()
+    {
+        ModelConfig config = RotaryModels.Plain(8, 10_000);
+        using var cache = new KvCache(config, Layers, Blocks);
+        for (int position = 0; position < 3; position++)
+        {
+            cache.Keys(1, 4, 0)[position * 8] = 1e15f * position;
+            cache.Values(1, 4, 0)[position * 8] = position;
+        }
+
+        float[] query = [1e15f, 0, 0, 0, 0, 0, 0, 0];
+        float[] output = new float[8];
+        float[] scores = new float[16];
+        fixed (float* q = query, o = output, s = scores) Attention.Attend(cache, 1, BlockTable, 2, 0, q, 1, 8, o, s);
+        Assert.Equal([2, 0, 0, 0, 0, 0, 0, 0], output);
+    }
+
+    private static double[] Reference(KvCache cache, int position, int kvHead, float[] query)
+    {
+        double[] scores = new double[position + 1];
+        for (int j = 0; j <= position; j++)
+        {
+            float* key = cache.Keys(1, BlockTable[j / 16], kvHead) + (j % 16 * query.Length);
+            for (int i = 0; i < query.Length; i++) scores[j] += (double)query[i] * key[i] / Math.Sqrt(query.Length);
+        }
+
+        double sum = scores.Sum(score => Math.Exp(score - scores.Max()));
+        double[] output = new double[query.Length];
+        for (int j = 0; j <= position; j++)
+        {
+            float* value = cache.Values(1, BlockTable[j / 16], kvHead) + (j % 16 * query.Length);
+            for (int i = 0; i < query.Length; i++) output[i] += Math.Exp(scores[j] - scores.Max()) / sum * value[i];
+        }
+
+        return output;
+    }
+
+    private static void Fill(KvCache cache, int kvHeads, int headDim, Random random)
+    {
+        for (int layer = 0; layer < Layers; layer++)
+        {
+            for (int block = 0; block < Blocks; block++)
+            {
+                for (int head = 0; head < kvHeads; head++)
+                {
+                    Numbers(random, 16 * headDim).CopyTo(new Span<float>(cache.Keys(layer, block, head), 16 * headDim));
+                    Numbers(random, 16 * headDim).CopyTo(new Span<float>(cache.Values(layer, block, head), 16 * headDim));
+                }
+            }
+        }
+    }
+
+    private static float[] Numbers(Random random, int count) =>
+        [.. Enumerable.Range(0, count).Select(_ => (float)((random.NextDouble() * 4) - 2))];
+}

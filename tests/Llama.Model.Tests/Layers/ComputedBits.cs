@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Llama.Model.Kernels;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+using Llama.Model.Tests.Kernels;
+using Llama.Tests;
+
+namespace Llama.Model.Tests.Layers;
+
+/// <summary>A digest of everything that the model computes: of two processors that agree on it, each can stand in for the other.</summary>
+internal static unsafe class ComputedBits
+{
+    // Weights in F16, BF16 and F32.
+    private static readonly string[] Fixtures = ["llama-1", "llama-2-gqa", "llama-3.1-short"];
+
+    /// <summary>Logits at every position of a prompt, in one piece and in chunks, drawn tokens, and the kernels where these do not lead.</summary>
+    public static string Digest()
+    {
+        using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string name in Fixtures)
+        {
+            int[] tokens = GoldenResults.Read(Path.Combine(TestPaths.Fixtures, name, "golden.json")).Tokens;
+            string checkpoint = Path.Combine(TestPaths.Fixtures, name, "hf");
+            using var runner = new ForwardRunner(checkpoint, [0, ForwardRunner.LayersOf(checkpoint)]);
+            foreach (int chunk in (int[])[tokens.Length, 5])
+            {
+                foreach (float[] logits in runner.Logits(tokens, chunk)) Append(digest, logits);
+            }
+
+            var step = new Step();
+            step.AddDrawingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.7, 20);
+            foreach (Candidate candidate in runner.Run(step)[0].Candidates) Append(digest, [candidate.Token, candidate.LogProbability]);
+        }
+
+        AppendExponentials(digest);
+        AppendRotaryAngles(digest);
+        return Convert.ToHexString(digest.GetHashAndReset());
+    }
+
+    private static void AppendExponentials(IncrementalHash digest)
+    {
+        float[] values = [float.NegativeInfinity, -3e38f, -88, -87.3f, 88.7f, 3e38f, float.PositiveInfinity, .. Sweep(-100, 100, 20_000)];
+        fixed (float* pointer = values) Exponential.ExpAndSum(pointer, values.Length, 0, 1);
+        Append(digest, values);
+    }
+
+    private static void AppendRotaryAngles(IncrementalHash digest)
+    {
+        var rotary = new RotaryEmbedding(RotaryModels.Llama31(headDim: 128));
+        float[] angles = new float[128];
+        foreach (int position in (int[])[0, 1, 1000, 8191, 131_071, 16_777_215])
+        {
+            fixed (float* pointer = angles) rotary.Angles(position, pointer, pointer + 64);
+            Append(digest, angles);
+        }
+    }
+
+    private static IEnumerable<float> Sweep(float first, float end, int count) =>
+        Enumerable.Range(0, count).Select(i => first + ((end - first) * i / count));
+
+    private static void Append(IncrementalHash digest, ReadOnlySpan<float> values) => digest.AppendData(MemoryMarshal.AsBytes(values));
+}

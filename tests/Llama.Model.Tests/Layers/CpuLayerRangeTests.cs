@@ -1,0 +1,183 @@
+using System.Runtime.InteropServices;
+using System.Threading.Channels;
+using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+using Llama.Tests;
+
+namespace Llama.Model.Tests.Layers;
+
+public sealed class CpuLayerRangeTests
+{
+    private const int Layers = 4;
+    private const int KvBlocks = 32;
+
+    private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+    private static readonly int[] Tokens = GoldenResults.Read(Path.Combine(TestPaths.Fixtures, "llama-3", "golden.json")).Tokens;
+    private static readonly int[] BlockTable = [3, 1, 2, .. Enumerable.Range(5, 13)];
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task RunAsync_MoreStepsThanTheQueueHolds_RunInTheOrderOfTheCalls()
+    {
+        // Every step needs the keys and values of all before it, and none waits for its result.
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 2);
+        Task<StepOutput>[] steps = [.. Enumerable.Range(0, Tokens.Length).Select(i => RunAsync(range, Decode(i)))];
+        Assert.True(steps.Length > 20);
+
+        using var expected = new ForwardRunner(Folder, [0, Layers]);
+        for (int i = 0; i < steps.Length; i++)
+        {
+            StepOutput output = await steps[i];
+            Assert.Null(output.HiddenStates);
+            Assert.Equal(expected.Run(Decode(i))[0].Candidates, output.Drawn![0].Candidates);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task RunAsync_TwoRangesInARow_DrawWhatOneDoes(int cut)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        using Checkpoint second = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange head = CpuLayerRange.Load(checkpoint, 0, cut, KvBlocks, 1);
+        await using CpuLayerRange tail = CpuLayerRange.Load(second, cut, Layers, KvBlocks, 1);
+        await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        Assert.Equal((cut, Layers), (tail.FirstLayer, tail.EndLayer));
+        for (int i = 0; i < 5; i++)
+        {
+            StepOutput between = await RunAsync(head, Decode(i));
+            Assert.Null(between.Drawn);
+            StepOutput output = await tail.RunAsync(Decode(i), between.HiddenStates!, Cancellation);
+            Assert.Equal((await RunAsync(whole, Decode(i))).Drawn![0].Candidates, output.Drawn![0].Candidates);
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_StepThatFails_LeavesTheNextAndItsBuffer()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        StepOutput before = await RunAsync(range, Decode(0));
+        var buffers = new HashSet<byte[]>();
+        for (int i = 0; i < 10; i++)
+        {
+            var wrong = new Step { Epoch = 2, Number = 7 };
+            wrong.AddSequence(0, [-1], [0]);
+            HiddenStates hidden = RentAndRemember(range, buffers);
+            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(() => range.RunAsync(wrong, hidden, Cancellation));
+            Assert.Contains("Step 2.7", fault.Message, StringComparison.Ordinal);
+            StepOutput after = await range.RunAsync(Decode(0), RentAndRemember(range, buffers), Cancellation);
+            Assert.Equal(before.Drawn![0].Candidates, after.Drawn![0].Candidates);
+        }
+
+        Assert.Single(buffers);
+    }
+
+    [Fact]
+    public async Task RunAsync_HiddenStatesOfAnotherSize_FailsAsAValue()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 2, KvBlocks, 1);
+        ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(
+            () => range.RunAsync(Decode(0), range.RentHiddenStates(2), Cancellation));
+        Assert.Contains("512 bytes of hidden states; expected 256", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task RunAsync_ManyStepsOneAfterTheOther_ShareOneBuffer()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        var buffers = new HashSet<byte[]>();
+        for (int i = 0; i < 50; i++) await range.RunAsync(Decode(i % 16), RentAndRemember(range, buffers), Cancellation);
+        Assert.Single(buffers);
+    }
+
+    [Fact]
+    public async Task RunAsync_CancelledBeforeItBegins_IsDropped()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        using var cancelled = new CancellationTokenSource();
+
+        // Steps of 256 tokens keep the range busy while the one after them is cancelled in the queue.
+        Task<StepOutput>[] before = [.. Enumerable.Range(0, 8).Select(_ => RunAsync(range, Prefill()))];
+        Task<StepOutput> queued = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token);
+        await cancelled.CancelAsync();
+        Task<StepOutput> late = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token);
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queued);
+        Assert.True(queued.IsCanceled);
+        Assert.All(await Task.WhenAll(before), output => Assert.NotNull(output.Drawn));
+        Assert.NotNull((await RunAsync(range, Decode(0))).Drawn);
+    }
+
+    [Fact]
+    public async Task DisposeAsync_StepsInTheQueueAndBeforeIt_EndsAllOfThem()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 2);
+        Task<StepOutput>[] steps = [.. Enumerable.Range(0, 30).Select(_ => RunAsync(range, Prefill()))];
+
+        await range.DisposeAsync();
+        await range.DisposeAsync();
+
+        // What was in the queue has run; what waited for room in it was refused.
+        await ((Task)Task.WhenAll(steps)).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        int refused = steps.Count(step => step.Exception?.InnerException is ChannelClosedException);
+        Assert.Equal(steps.Length, refused + steps.Count(step => step.IsCompletedSuccessfully));
+        Assert.InRange(refused, 0, steps.Length - 16);
+        await Assert.ThrowsAsync<ChannelClosedException>(() => RunAsync(range, Decode(0)));
+    }
+
+    [Theory]
+    [InlineData(-1, 2, 4, 1)]
+    [InlineData(2, 2, 4, 1)]
+    [InlineData(0, 5, 4, 1)]
+    [InlineData(0, 4, 0, 1)]
+    [InlineData(0, 4, 4, 0)]
+    public void Load_ImpossibleRange_Throws(int firstLayer, int endLayer, int kvBlocks, int threads)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        Assert.Throws<ArgumentOutOfRangeException>(() => CpuLayerRange.Load(checkpoint, firstLayer, endLayer, kvBlocks, threads));
+    }
+
+    [Fact]
+    public void KvBlockBytes_SeveralLayers_CountsEach()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        Assert.Equal(3 * 2 * 16 * checkpoint.Config.KvDim * 4, CpuLayerRange.KvBlockBytes(checkpoint.Config, 3));
+    }
+
+    /// <summary>Room for one token, the array behind it noted.</summary>
+    private static HiddenStates RentAndRemember(CpuLayerRange range, HashSet<byte[]> buffers)
+    {
+        HiddenStates hidden = range.RentHiddenStates(1);
+        Assert.True(MemoryMarshal.TryGetArray(hidden.Bytes, out ArraySegment<byte> segment));
+        buffers.Add(segment.Array!);
+        return hidden;
+    }
+
+    private static Task<StepOutput> RunAsync(CpuLayerRange range, Step step) =>
+        range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation);
+
+    /// <summary>One token of the sequence, with the candidates for the next.</summary>
+    private static Step Decode(int position)
+    {
+        var step = new Step { Epoch = 1 };
+        step.AddDrawingSequence(position, Tokens.AsSpan(position, 1), BlockTable, new SamplingParameters(), 0.3, 20);
+        return step;
+    }
+
+    private static Step Prefill()
+    {
+        var step = new Step { Epoch = 1 };
+        step.AddDrawingSequence(0, new int[Step.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
+        return step;
+    }
+}
