@@ -10,9 +10,9 @@ namespace Llama.AppHost;
 [Description("Starts a gateway and silos on this machine, and keeps them running.")]
 public sealed record AppHostOptions : IValidatableObject
 {
-    /// <summary>Folder of the checkpoint.</summary>
-    [Description("Folder of the model's checkpoint.")]
-    [Required, ExistingFolder]
+    /// <summary>Folder or GGUF file of the checkpoint.</summary>
+    [Description("Folder or .gguf file of the model's checkpoint.")]
+    [Required, ExistingCheckpoint]
     public string Model { get; init; } = ShippedModel.Find() ?? "";
 
     /// <summary>Silo processes.</summary>

@@ -50,7 +50,7 @@ internal static partial class GatewayHost
             Fingerprint = ModelFingerprint.Of(checkpoint.Config),
             Key = ClusterKey.Load(options.ClusterKeyFile),
         };
-        string name = options.ModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(options.Model)));
+        string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(identity);
@@ -79,7 +79,7 @@ internal static partial class GatewayHost
     {
         ModelName = name,
         Config = checkpoint.Config,
-        ElementBytes = (int)checkpoint.WeightType.Bytes(1),
+        ElementBytes = (double)checkpoint.WeightType.BlockBytes() / checkpoint.WeightType.BlockElements(),
         Identity = identity,
         Replicas = options.Replicas,
         ExpectedSilos = Math.Max(1, options.Silos),

@@ -8,9 +8,9 @@ namespace Llama.Gateway;
 [Description("The gateway: serves a model over HTTP, from its own process or from the silos that join it.")]
 public sealed record GatewayOptions : IValidatableObject
 {
-    /// <summary>Folder of the checkpoint on this machine.</summary>
-    [Description("Folder of the model's checkpoint on this machine.")]
-    [Required, ExistingFolder]
+    /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
+    [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
+    [Required, ExistingCheckpoint]
     public string Model { get; init; } = "";
 
     /// <summary>Host name or IP address that HTTP listens on.</summary>

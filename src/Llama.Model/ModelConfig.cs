@@ -36,6 +36,31 @@ public enum RotaryLayout
 /// <param name="OriginalContext">The context length in tokens before scaling.</param>
 public sealed record RopeScaling(float Factor, float LowFrequencyFactor, float HighFrequencyFactor, int OriginalContext);
 
+/// <summary>
+/// Scaling of the rotary frequencies as GGUF files have it: what the frequency of each pair of a head's elements is divided by. Equal to
+/// another of the same numbers.
+/// </summary>
+/// <param name="factors">One number a pair, <c>[headDim / 2]</c>.</param>
+public sealed class RopeFactors(ReadOnlySpan<float> factors) : IEquatable<RopeFactors>
+{
+    private readonly float[] values = factors.ToArray();
+
+    /// <summary>The numbers.</summary>
+    public ReadOnlySpan<float> Values => values;
+
+    /// <summary>What the frequency of a pair is divided by.</summary>
+    public float this[int pair] => values[pair];
+
+    /// <inheritdoc/>
+    public bool Equals(RopeFactors? other) => other is not null && Values.SequenceEqual(other.Values);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as RopeFactors);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => values.Length == 0 ? 0 : HashCode.Combine(values.Length, values[^1]);
+}
+
 /// <summary>The shape and constants of one Llama model: what the forward pass must know, whatever format it was read from.</summary>
 public sealed record ModelConfig
 {
@@ -71,6 +96,9 @@ public sealed record ModelConfig
 
     /// <summary>Scaling of the rotary frequencies, or null for none.</summary>
     public RopeScaling? RopeScaling { get; init; }
+
+    /// <summary>What the rotary frequencies are divided by, or null for nothing; a checkpoint has this or <see cref="RopeScaling"/>.</summary>
+    public RopeFactors? RopeFactors { get; init; }
 
     /// <summary>Which elements of a head the rotary embedding pairs.</summary>
     public required RotaryLayout RotaryLayout { get; init; }

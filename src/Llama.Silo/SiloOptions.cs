@@ -9,9 +9,9 @@ namespace Llama.Silo;
 [Description("A silo: holds a range of a model's layers and computes them for the gateway.")]
 public sealed partial record SiloOptions : IValidatableObject
 {
-    /// <summary>Folder of the checkpoint on this machine.</summary>
-    [Description("Folder of the model's checkpoint on this machine.")]
-    [Required, ExistingFolder]
+    /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
+    [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
+    [Required, ExistingCheckpoint]
     public string Model { get; init; } = "";
 
     /// <summary>URL of the gateway.</summary>

@@ -11,7 +11,7 @@ public sealed class ProgramTests
 
         Assert.Equal(2, code);
         Assert.Equal("", output);
-        Assert.Contains("--model: 'no/such/folder' is not allowed; expected a folder that exists (command line)", error);
+        Assert.Contains("--model: 'no/such/folder' is not allowed; expected a folder or a .gguf file that exists (command line)", error);
         Assert.Contains("--silos: '65' is not allowed; expected an integer from 1 to 64 (command line)", error);
         Assert.Contains("--port: '99999' is not allowed; expected an integer from 0 to 65535 (command line)", error);
         Assert.Contains("--thread: is unknown; did you mean --threads? (command line)", error);

@@ -13,8 +13,8 @@ public sealed record ClusterSettings
     /// <summary>The model.</summary>
     public required ModelConfig Config { get; init; }
 
-    /// <summary>Bytes of one stored weight, for predictions.</summary>
-    public required int ElementBytes { get; init; }
+    /// <summary>Bytes of one stored weight, for predictions; blocks share scales, so not a whole number.</summary>
+    public required double ElementBytes { get; init; }
 
     /// <summary>Name, fingerprint and key of this process.</summary>
     public required LinkIdentity Identity { get; init; }

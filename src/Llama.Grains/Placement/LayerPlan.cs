@@ -36,14 +36,14 @@ public sealed record ModelCosts
     /// <param name="config">Its shape.</param>
     /// <param name="elementBytes">Bytes of a weight.</param>
     /// <param name="kvBytesPerLayer">Bytes of KV that a layer needs at the least.</param>
-    public static ModelCosts Of(Model.ModelConfig config, int elementBytes, long kvBytesPerLayer)
+    public static ModelCosts Of(Model.ModelConfig config, double elementBytes, long kvBytesPerLayer)
     {
         ArgumentNullException.ThrowIfNull(config);
-        long matrix = (long)config.VocabSize * config.Dim * elementBytes;
+        long matrix = (long)((double)config.VocabSize * config.Dim * elementBytes);
         return new ModelCosts
         {
             Layers = config.Layers,
-            LayerBytes = config.LayerElements * elementBytes,
+            LayerBytes = (long)(config.LayerElements * elementBytes),
             HeadBytes = matrix,
             EmbeddingBytes = matrix,
             KvBytesPerLayer = kvBytesPerLayer,

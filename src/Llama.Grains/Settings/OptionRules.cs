@@ -4,12 +4,13 @@ namespace Llama.Grains.Settings;
 
 // The rules that System.ComponentModel.DataAnnotations lacks. The message of a rule says what is expected.
 
-/// <summary>The folder must exist.</summary>
+/// <summary>The checkpoint must exist: a folder, or a GGUF file.</summary>
 [AttributeUsage(AttributeTargets.Property)]
-public sealed class ExistingFolderAttribute() : ValidationAttribute("a folder that exists")
+public sealed class ExistingCheckpointAttribute() : ValidationAttribute("a folder or a .gguf file that exists")
 {
     /// <inheritdoc/>
-    public override bool IsValid(object? value) => value is null or "" || System.IO.Directory.Exists((string)value);
+    public override bool IsValid(object? value) => value is null or "" || System.IO.Directory.Exists((string)value)
+        || (((string)value).EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && File.Exists((string)value));
 }
 
 /// <summary>The text must be an absolute http or https URL.</summary>

@@ -14,6 +14,6 @@ public static class NumericProfile
     public static string Of(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return $"cpu-{KernelRevision}/{checkpoint.WeightType}/F32";
+        return $"cpu-{KernelRevision}/{checkpoint.WeightName}/F32";
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using Llama.Model.Checkpoints;
+using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Chat;
@@ -7,6 +8,9 @@ namespace Llama.Model.Chat;
 /// <summary>The chat templates by name, and which one a checkpoint needs.</summary>
 public static class ChatTemplates
 {
+    /// <summary>The key of a template in a GGUF file.</summary>
+    internal const string GgufKey = "tokenizer.chat_template";
+
     private const string Llama2 = "llama2";
     private const string CodeLlama = "codellama";
     private const string CodeLlama70B = "codellama-70b";
@@ -33,17 +37,17 @@ public static class ChatTemplates
     };
 
     /// <summary>
-    /// Chooses the template of a checkpoint: what the option says, else what <c>chat_template.jinja</c> or
-    /// <c>tokenizer_config.json</c> has, else the family's if the folder's name calls the model instruct or chat, else the plain one.
+    /// Chooses the template of a checkpoint: what the option says, else what <c>chat_template.jinja</c>,
+    /// <c>tokenizer_config.json</c> or a GGUF file has, else the family's if the checkpoint's name calls the model instruct or chat, else the plain one.
     /// </summary>
-    /// <param name="folder">The checkpoint's folder.</param>
+    /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
     /// <param name="family">The member of the family.</param>
     /// <param name="tokenizer">The checkpoint's tokenizer.</param>
     /// <param name="option">The value of <c>--chat-template</c>, or null.</param>
     /// <param name="reason">Why it was chosen: a sentence for the log.</param>
     /// <exception cref="ArgumentException">The option names no template, or one that the tokenizer cannot serve.</exception>
     /// <exception cref="CheckpointException">A file that could hold the template cannot be read.</exception>
-    public static ChatTemplate Choose(string folder, LlamaFamily family, ITokenizer tokenizer, string? option, out string reason)
+    public static ChatTemplate Choose(string path, LlamaFamily family, ITokenizer tokenizer, string? option, out string reason)
     {
         if (option is not null)
         {
@@ -51,7 +55,7 @@ public static class ChatTemplates
             return Create(option, tokenizer);
         }
 
-        (string name, reason) = Guess(folder, family);
+        (string name, reason) = Guess(path, family);
         try
         {
             return Create(name, tokenizer);
@@ -63,16 +67,16 @@ public static class ChatTemplates
         }
     }
 
-    private static (string Name, string Reason) Guess(string folder, LlamaFamily family)
+    private static (string Name, string Reason) Guess(string path, LlamaFamily family)
     {
-        if (FindTemplateText(folder) is (string text, string file))
+        if (FindTemplateText(path) is (string text, string file))
         {
             return Recognise(text, family) is string known
                 ? (known, $"The chat template is {known}, recognised in {file}.")
                 : (OfFamily(family), $"The chat template is the family's, {OfFamily(family)}: the one in {file} is not known.");
         }
 
-        string name = CheckpointName(folder);
+        string name = CheckpointName(path);
         foreach (string word in new[] { "instruct", "chat" })
         {
             if (name.Contains(word, StringComparison.OrdinalIgnoreCase))
@@ -97,12 +101,21 @@ public static class ChatTemplates
         return null;
     }
 
-    private static (string Text, string File)? FindTemplateText(string folder)
+    /// <summary>The template that comes with a checkpoint, and the file that it is in; null where there is none.</summary>
+    /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
+    /// <exception cref="CheckpointException">A file that could hold the template cannot be read.</exception>
+    internal static (string Text, string File)? FindTemplateText(string path)
     {
-        string jinja = Path.Combine(folder, "chat_template.jinja");
+        if (GgufPaths.Find(path) is { } gguf)
+        {
+            using var parts = new GgufFile(gguf);
+            return parts.Metadata.Text(GgufKey) is { } inside ? (inside, gguf) : null;
+        }
+
+        string jinja = Path.Combine(path, "chat_template.jinja");
         if (File.Exists(jinja)) return (Encoding.UTF8.GetString(SmallFile.Read(jinja, MaxFileBytes)), jinja);
 
-        string config = Path.Combine(folder, "tokenizer_config.json");
+        string config = Path.Combine(path, "tokenizer_config.json");
         if (!File.Exists(config)) return null;
         JsonField template = JsonField.Parse(SmallFile.Read(config, MaxFileBytes), config)["chat_template"];
         if (template.IsMissing) return null;
@@ -114,9 +127,6 @@ public static class ChatTemplates
     }
 
     // Meta's own files lie in a folder "original" inside the repository of Hugging Face's.
-    private static string CheckpointName(string folder)
-    {
-        var directory = new DirectoryInfo(folder);
-        return directory.Name == "original" && directory.Parent is DirectoryInfo parent ? parent.Name : directory.Name;
-    }
+    private static string CheckpointName(string path) =>
+        Checkpoint.NameOf(path) is var name && name == "original" && new DirectoryInfo(path).Parent is DirectoryInfo parent ? parent.Name : name;
 }

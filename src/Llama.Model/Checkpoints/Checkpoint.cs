@@ -1,3 +1,4 @@
+using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Checkpoints.HuggingFace;
 using Llama.Model.Checkpoints.Meta;
 using Llama.Model.Weights;
@@ -10,7 +11,7 @@ namespace Llama.Model.Checkpoints;
 /// </summary>
 public abstract class Checkpoint : IDisposable
 {
-    /// <summary>The folder that was opened.</summary>
+    /// <summary>The folder or file that was opened.</summary>
     public required string Path { get; init; }
 
     /// <summary>Shape and constants of the model.</summary>
@@ -22,28 +23,43 @@ public abstract class Checkpoint : IDisposable
     /// <summary>How most of the weights are stored, for planning; each tensor opened says its own.</summary>
     public ElementType WeightType { get; init; }
 
+    /// <summary>What the mix of stored types is called: two checkpoints of another name do not compute the same bits.</summary>
+    public string WeightName
+    {
+        get => field ?? WeightType.ToString();
+        init;
+    }
+
     /// <summary>
-    /// Opens the checkpoint that lies in a folder: Meta's (<c>params.json</c>, <c>consolidated.NN.pth</c>) or Hugging Face's
-    /// (<c>config.json</c>, <c>model.safetensors</c> or its index). No weight file has to be there; what is there of the first one
-    /// may be asked for what the configuration leaves open.
+    /// Opens a GGUF file, or the checkpoint that lies in a folder: Meta's (<c>params.json</c>, <c>consolidated.NN.pth</c>) or Hugging Face's
+    /// (<c>config.json</c>, <c>model.safetensors</c> or its index), or a single GGUF file or set of parts. A GGUF's first part has to be
+    /// there; of the others no weight file has to, and what is there of the first one may be asked for what the configuration leaves open.
     /// </summary>
-    /// <param name="folder">The folder.</param>
+    /// <param name="path">The folder, or the GGUF file.</param>
     /// <param name="options">What the user set over it.</param>
     /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
-    public static Checkpoint Open(string folder, CheckpointOptions options)
+    public static Checkpoint Open(string path, CheckpointOptions options)
     {
-        if (!Directory.Exists(folder)) throw new CheckpointException($"{folder}: there is no such folder; a checkpoint is a folder");
         try
         {
-            return CheckpointFolder.FormatOf(folder) == CheckpointFormat.Meta
-                ? MetaCheckpoint.OpenFolder(folder, options)
-                : HuggingFaceCheckpoint.OpenFolder(folder, options);
+            if (GgufPaths.Find(path) is { } file) return GgufCheckpoint.OpenFile(path, file, options);
+            if (!Directory.Exists(path))
+                throw new CheckpointException($"{path}: there is no such folder or file; a checkpoint is a folder or a .gguf file");
+            return CheckpointFolder.FormatOf(path) == CheckpointFormat.Meta
+                ? MetaCheckpoint.OpenFolder(path, options)
+                : HuggingFaceCheckpoint.OpenFolder(path, options);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new CheckpointException($"{folder}: cannot be read: {e.Message}", e);
+            throw new CheckpointException($"{path}: cannot be read: {e.Message}", e);
         }
     }
+
+    /// <summary>What a checkpoint is called: its folder's name, or its GGUF file's without extension and number of the part.</summary>
+    /// <param name="path">The folder or file.</param>
+    public static string NameOf(string path) => File.Exists(path)
+        ? GgufPaths.NameOf(path)
+        : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
 
     /// <summary>Opens a matrix in its stored type and checks its shape.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>

@@ -27,8 +27,8 @@ internal static class CheckpointFolder
         if (meta && (!huggingFace || ShardFiles.Find(folder).Count > 0)) return CheckpointFormat.Meta;
         if (huggingFace) return CheckpointFormat.HuggingFace;
         throw new CheckpointException(
-            $"{folder}: found no checkpoint, expected {MetaConfig.FileName} (Meta's format) or {HuggingFaceConfig.FileName} "
-            + $"(Hugging Face's); the folder holds {Contents(folder)}");
+            $"{folder}: found no checkpoint, expected {MetaConfig.FileName} (Meta's format), {HuggingFaceConfig.FileName} "
+            + $"(Hugging Face's) or a .gguf file; the folder holds {Contents(folder)}");
     }
 
     /// <summary>A few names of what lies in a folder, for messages.</summary>

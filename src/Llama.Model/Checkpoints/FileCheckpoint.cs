@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Llama.Model.Checkpoints.Files;
 using Llama.Model.Weights;
+using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Checkpoints;
 
@@ -44,22 +45,7 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         // Every shard holds the whole vector.
         StoredTensor part = FindAlike(name)[0];
         if (part.Shape is not [var found] || found != length) throw WrongShape(part, $"[{length}]");
-        float[] vector = new float[length];
-        switch (part.Type)
-        {
-            case ElementType.F32:
-                new ReadOnlySpan<byte>((void*)part.Data, length * sizeof(float)).CopyTo(MemoryMarshal.AsBytes(vector.AsSpan()));
-                break;
-            case ElementType.F16:
-                for (int i = 0; i < length; i++) vector[i] = (float)Unsafe.ReadUnaligned<Half>((byte*)part.Data + (2L * i));
-                break;
-            case ElementType.BF16:
-                for (int i = 0; i < length; i++)
-                    vector[i] = BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>((byte*)part.Data + (2L * i)) << 16);
-                break;
-        }
-
-        return vector;
+        return ReadSingles(part);
     }
 
     /// <summary>The parts of a tensor, one a shard; a single one where it is not split.</summary>
@@ -77,6 +63,31 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         disposed = true;
         if (disposing) CloseFiles();
         foreach (nint allocation in allocations) NativeMemory.AlignedFree((void*)allocation);
+    }
+
+    /// <summary>Copies a vector as single-precision numbers.</summary>
+    /// <exception cref="CheckpointException">It is stored in blocks.</exception>
+    private protected static float[] ReadSingles(StoredTensor part)
+    {
+        int length = (int)part.Shape[^1];
+        float[] vector = new float[length];
+        switch (part.Type)
+        {
+            case ElementType.F32:
+                new ReadOnlySpan<byte>((void*)part.Data, length * sizeof(float)).CopyTo(MemoryMarshal.AsBytes(vector.AsSpan()));
+                break;
+            case ElementType.F16:
+                for (int i = 0; i < length; i++) vector[i] = HalfBits.ToSingle(Unsafe.ReadUnaligned<ushort>((byte*)part.Data + (2L * i)));
+                break;
+            case ElementType.BF16:
+                for (int i = 0; i < length; i++)
+                    vector[i] = BitConverter.UInt32BitsToSingle((uint)Unsafe.ReadUnaligned<ushort>((byte*)part.Data + (2L * i)) << 16);
+                break;
+            default:
+                throw new CheckpointException($"{part.File}: tensor {part.Name}: found type {part.TypeName}, expected F32, F16 or BF16");
+        }
+
+        return vector;
     }
 
     private IReadOnlyList<StoredTensor> FindAlike(string name)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -32,6 +33,7 @@ public static class ModelFingerprint
             rotaryLayout {(int)config.RotaryLayout}
 
             """);
+        if (config.RopeFactors is { } factors) text += $"ropeFactors {Convert.ToHexStringLower(MemoryMarshal.AsBytes(factors.Values))}\n";
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ReplaceLineEndings("\n"))));
     }
 }

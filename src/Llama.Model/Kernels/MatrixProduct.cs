@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 using Llama.Model.Weights;
+using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
 
@@ -44,7 +45,7 @@ internal static unsafe class MatrixProduct
                 case ElementType.F32: Multiply<F32Elements>(weights, firstRow, endRow, input, count, output); break;
                 case ElementType.F16: Multiply<F16Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
                 case ElementType.BF16: Multiply<BF16Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
-                default: throw new NotSupportedException($"products with {weights.Type} weights");
+                default: MultiplyConverted(weights, firstRow, endRow, input, count, output, scratch); break;
             }
         }
     }
@@ -57,26 +58,27 @@ internal static unsafe class MatrixProduct
             case ElementType.F32: StoredElements.Convert<F32Elements>(weights.Row(row), target, weights.Columns); break;
             case ElementType.F16: StoredElements.Convert<F16Elements>(weights.Row(row), target, weights.Columns); break;
             case ElementType.BF16: StoredElements.Convert<BF16Elements>(weights.Row(row), target, weights.Columns); break;
-            default: throw new NotSupportedException($"rows of {weights.Type} weights");
+            default: BlockRows.Dequantize(weights.Type, weights.Row(row), target, weights.Columns); break;
         }
     }
 
-    /// <summary>Short weights: for several tokens, a tile of rows is converted once and then multiplied as floats.</summary>
+    /// <summary>Short weights: converted in passing for a single token, beforehand for several.</summary>
     private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
         where T : struct, IStoredElements
     {
-        if (tokens == 1)
-        {
-            Multiply<T>(weights, firstRow, endRow, x, tokens, y);
-            return;
-        }
+        if (tokens == 1) Multiply<T>(weights, firstRow, endRow, x, tokens, y);
+        else MultiplyConverted(weights, firstRow, endRow, x, tokens, y, scratch);
+    }
 
+    /// <summary>Converts a tile of rows, and multiplies it as floats.</summary>
+    private static void MultiplyConverted(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
+    {
         int columns = weights.Columns;
         int stride = Lanes.Pad(columns);
         for (int row = firstRow; row < endRow; row += TileRows)
         {
             int rows = Math.Min(TileRows, endRow - row);
-            for (int i = 0; i < rows; i++) StoredElements.Convert<T>(weights.Row(row + i), scratch + ((long)i * stride), columns);
+            for (int i = 0; i < rows; i++) ReadRow(weights, row + i, scratch + ((long)i * stride));
             var tile = new Tile(
                 (byte*)scratch, (byte*)(scratch + stride), (byte*)(scratch + (2 * stride)), (byte*)(scratch + (3 * stride)), rows, columns);
             Multiply<F32Elements>(in tile, x, tokens, y + row, weights.Rows);

@@ -18,8 +18,25 @@ internal sealed unsafe class RotaryEmbedding
         for (int i = 0; i < frequencies.Length; i++)
         {
             double frequency = Elementary.Exp(-2.0 * i / config.HeadDim * logTheta);
-            frequencies[i] = (float)(config.RopeScaling is { } scaling ? Scale(frequency, scaling) : frequency);
+            if (config.RopeScaling is { } scaling) frequency = Scale(frequency, scaling);
+            if (config.RopeFactors is { } factors) frequency /= factors[i];
+            frequencies[i] = (float)frequency;
         }
+    }
+
+    /// <summary>What a model's scaling divides each frequency by, <c>[headDim / 2]</c>; null where it has none.</summary>
+    public static RopeFactors? FactorsOf(ModelConfig config)
+    {
+        if (config.RopeScaling is not { } scaling) return config.RopeFactors;
+        double logTheta = Elementary.Log(config.RopeTheta);
+        float[] factors = new float[config.HeadDim / 2];
+        for (int i = 0; i < factors.Length; i++)
+        {
+            double frequency = Elementary.Exp(-2.0 * i / config.HeadDim * logTheta);
+            factors[i] = (float)(frequency / Scale(frequency, scaling));
+        }
+
+        return new RopeFactors(factors);
     }
 
     /// <summary>Pairs in a head.</summary>

@@ -7,6 +7,7 @@ namespace Llama.Model.Tokenization;
 internal static class ByteAlphabet
 {
     private static readonly Dictionary<char, char> ByteOf = Build();
+    private static readonly Dictionary<char, char> CharacterOf = ByteOf.ToDictionary(pair => pair.Value, pair => pair.Key);
 
     /// <summary>A token's bytes, one a character below U+0100, or null when a character of it stands for none.</summary>
     public static string? ToBytes(string token)
@@ -18,6 +19,9 @@ internal static class ByteAlphabet
         }
         return new string(bytes);
     }
+
+    /// <summary>How bytes, one a character below U+0100, are written.</summary>
+    public static string OfBytes(string bytes) => string.Concat(bytes.Select(value => CharacterOf[value]));
 
     private static Dictionary<char, char> Build()
     {

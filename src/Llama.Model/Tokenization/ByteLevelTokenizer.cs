@@ -9,7 +9,6 @@ namespace Llama.Model.Tokenization;
 internal sealed class ByteLevelTokenizer : BytePairTokenizer
 {
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces;
-    private readonly MergeTable merges;
     private readonly bool wholePiecesFirst;
 
     /// <summary>A tokenizer from what its file says.</summary>
@@ -21,9 +20,15 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
         : base(vocabulary)
     {
         this.pieces = pieces.GetAlternateLookup<ReadOnlySpan<char>>();
-        this.merges = merges;
+        Merges = merges;
         this.wholePiecesFirst = wholePiecesFirst;
     }
+
+    /// <summary>The ordinary tokens, by their bytes as characters.</summary>
+    public IReadOnlyDictionary<string, int> Pieces => pieces.Dictionary;
+
+    /// <summary>How they merge.</summary>
+    public MergeTable Merges { get; }
 
     /// <inheritdoc/>
     public override bool AddsLeadingSpace => false;
@@ -41,7 +46,7 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
     /// <inheritdoc/>
     protected override void EncodeSegment(ReadOnlySpan<char> text, bool startsText, List<int> ids)
     {
-        var merger = new PairMerger(merges);
+        var merger = new PairMerger(Merges);
         byte[] utf8 = [];
         while (!text.IsEmpty)
         {

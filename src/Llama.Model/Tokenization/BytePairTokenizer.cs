@@ -3,22 +3,24 @@ namespace Llama.Model.Tokenization;
 /// <summary>What SentencePiece's and tiktoken's byte-pair tokenizers share: the vocabulary and the names of tokens in a text.</summary>
 internal abstract class BytePairTokenizer : ITokenizer
 {
-    private readonly Vocabulary vocabulary;
     private readonly NameMatcher added;
     private readonly NameMatcher addedAndSpecial;
 
     private protected BytePairTokenizer(Vocabulary vocabulary)
     {
-        this.vocabulary = vocabulary;
+        Vocabulary = vocabulary;
         added = new NameMatcher(vocabulary.Added);
         addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special));
     }
 
-    /// <inheritdoc/>
-    public int VocabSize => vocabulary.TokenBytes.Length;
+    /// <summary>The tokens.</summary>
+    public Vocabulary Vocabulary { get; }
 
     /// <inheritdoc/>
-    public int BeginOfText => vocabulary.BeginOfText;
+    public int VocabSize => Vocabulary.TokenBytes.Length;
+
+    /// <inheritdoc/>
+    public int BeginOfText => Vocabulary.BeginOfText;
 
     /// <inheritdoc/>
     public abstract bool AddsLeadingSpace { get; }
@@ -50,7 +52,7 @@ internal abstract class BytePairTokenizer : ITokenizer
     }
 
     /// <inheritdoc/>
-    public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)VocabSize ? vocabulary.TokenBytes[id] : [];
+    public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)VocabSize ? Vocabulary.TokenBytes[id] : [];
 
     /// <summary>Encodes what lies between names of tokens.</summary>
     /// <param name="text">The text; not empty.</param>

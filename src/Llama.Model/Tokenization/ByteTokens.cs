@@ -31,5 +31,6 @@ internal sealed class ByteTokens(string file)
     public int[] All() =>
         [.. ids.Select((id, value) => id ?? throw new CheckpointException($"{file} has no byte token {Name(value)}; expected all 256."))];
 
-    private static string Name(int value) => $"<0x{value:X2}>";
+    /// <summary>The name of a byte.</summary>
+    public static string Name(int value) => $"<0x{value:X2}>";
 }

@@ -42,6 +42,14 @@ internal sealed class MergeTable(Dictionary<(int Left, int Right), int> results,
         return found;
     }
 
+    /// <summary>The place of a token's merges in the order.</summary>
+    public int RankOf(int token) => ranks[token];
+
+    /// <summary>All pairs of tokens that merge, those that come first first.</summary>
+    public IEnumerable<(int Left, int Right)> InOrder() =>
+        results.Where(merge => merge.Key is { Left: >= 0, Right: >= 0 }).OrderBy(merge => ranks[merge.Value]).ThenBy(merge => merge.Key.Left)
+            .Select(merge => merge.Key);
+
     private static bool TryFindSymbol(
         Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces, ReadOnlySpan<char> text, out int symbol)
     {

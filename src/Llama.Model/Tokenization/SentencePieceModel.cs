@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using Llama.Model.Checkpoints;
 
 namespace Llama.Model.Tokenization;
@@ -22,16 +21,6 @@ internal sealed class SentencePieceModel
     private bool hasCharacterMap;
 
     private SentencePieceModel(string file) => this.file = file;
-
-    /// <summary><c>ModelProto.SentencePiece.Type</c>; UNUSED (5) is refused.</summary>
-    private enum PieceType
-    {
-        Normal = 1,
-        Unknown = 2,
-        Control = 3,
-        UserDefined = 4,
-        Byte = 6,
-    }
 
     /// <summary>Reads and checks a model.</summary>
     /// <param name="content">The file's content.</param>
@@ -70,48 +59,15 @@ internal sealed class SentencePieceModel
     /// <exception cref="CheckpointException">Pieces are missing or contradict each other.</exception>
     public ITokenizer CreateTokenizer()
     {
-        var names = new HashSet<string>();
-        var normal = new Dictionary<string, int>();
-        var userDefined = new Dictionary<string, int>();
-        var special = new Dictionary<string, int>();
-        var tokenBytes = new byte[pieces.Count][];
-        var byteTokens = new ByteTokens(file);
-        for (int id = 0; id < pieces.Count; id++)
-        {
-            (string text, _, PieceType type) = pieces[id];
-            if (!names.Add(text)) throw new CheckpointException($"{file}: piece {id} is '{text}' again; expected each piece once.");
-            tokenBytes[id] = [];
-            switch (type)
-            {
-                case PieceType.Byte:
-                    tokenBytes[id] = [byteTokens.Add(text, id)];
-                    break;
-                case PieceType.Control or PieceType.Unknown:
-                    special.Add(text, id);
-                    break;
-                default:
-                    (type == PieceType.Normal ? normal : userDefined).Add(text, id);
-                    tokenBytes[id] = Encoding.UTF8.GetBytes(text.Replace(SpaceRules.Mark, ' '));
-                    break;
-            }
-        }
-
-        if (!special.TryGetValue(beginOfTextPiece, out int beginOfText))
-            throw new CheckpointException($"{file} has no control piece '{beginOfTextPiece}', its begin-of-text token.");
-        var vocabulary = new Vocabulary { TokenBytes = tokenBytes, Special = special, BeginOfText = beginOfText };
         SpacePrefix prefix = addDummyPrefix ? SpacePrefix.Always : SpacePrefix.Never;
         var spaces = new SpaceRules(prefix, PrefixBeforeSpace: true, removeExtraWhitespaces);
-        MergeTable merges = MergeTable.FromPieces(normal, RanksByScore());
-        return new SentencePieceTokenizer(vocabulary, normal, merges, byteTokens.All(), spaces, userDefined);
+        return SentencePieceVocabulary.CreateTokenizer(file, pieces, FindBeginOfText, spaces);
     }
 
-    // Higher scores merge first; pieces of equal score have equal rank, so that the leftmost of them does.
-    private int[] RanksByScore()
-    {
-        float[] scores = [.. pieces.Select(piece => piece.Score).Distinct().OrderDescending()];
-        Dictionary<float, int> rankOf = scores.Select((score, rank) => (score, rank)).ToDictionary(pair => pair.score, pair => pair.rank);
-        return [.. pieces.Select(piece => rankOf[piece.Score])];
-    }
+    private int FindBeginOfText(IReadOnlyDictionary<string, int> special) =>
+        special.TryGetValue(beginOfTextPiece, out int beginOfText)
+            ? beginOfText
+            : throw new CheckpointException($"{file} has no control piece '{beginOfTextPiece}', its begin-of-text token.");
 
     private void ReadPiece(ReadOnlySpan<byte> message)
     {
@@ -224,6 +180,4 @@ internal sealed class SentencePieceModel
 
     private CheckpointException Unsupported(string setting, object found, string expected) =>
         new($"{file}: {setting} is {found}; supported is {expected}.");
-
-    private readonly record struct Piece(string Text, float Score, PieceType Type);
 }

@@ -9,9 +9,7 @@ namespace Llama.Model.Tokenization;
 internal sealed class SentencePieceTokenizer : BytePairTokenizer
 {
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces;
-    private readonly MergeTable merges;
     private readonly int[] byteTokens;
-    private readonly SpaceRules spaces;
     private readonly NameMatcher userDefined;
 
     /// <summary>A tokenizer from what its file says.</summary>
@@ -31,14 +29,30 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
         : base(vocabulary)
     {
         this.pieces = pieces.GetAlternateLookup<ReadOnlySpan<char>>();
-        this.merges = merges;
+        Merges = merges;
         this.byteTokens = byteTokens;
-        this.spaces = spaces;
+        Spaces = spaces;
+        UserDefined = userDefined;
         this.userDefined = new NameMatcher(userDefined);
     }
 
+    /// <summary>The tokens that ordinary text can become, by text.</summary>
+    public IReadOnlyDictionary<string, int> Pieces => pieces.Dictionary;
+
+    /// <summary>How pieces merge.</summary>
+    public MergeTable Merges { get; }
+
+    /// <summary>By byte: the token that stands for it.</summary>
+    public IReadOnlyList<int> ByteTokens => byteTokens;
+
+    /// <summary>What happens to spaces.</summary>
+    public SpaceRules Spaces { get; }
+
+    /// <summary>Pieces that are taken from the escaped text before anything merges.</summary>
+    public IReadOnlyDictionary<string, int> UserDefined { get; }
+
     /// <inheritdoc/>
-    public override bool AddsLeadingSpace => spaces.Prefix != SpacePrefix.Never;
+    public override bool AddsLeadingSpace => Spaces.Prefix != SpacePrefix.Never;
 
     /// <inheritdoc/>
     public override int? FindSpecial(string name) => base.FindSpecial(name) ?? userDefined.Find(name);
@@ -46,7 +60,7 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
     /// <inheritdoc/>
     protected override void EncodeSegment(ReadOnlySpan<char> text, bool startsText, List<int> ids)
     {
-        ReadOnlySpan<char> escaped = spaces.Apply(text, startsText);
+        ReadOnlySpan<char> escaped = Spaces.Apply(text, startsText);
         var symbols = new int[escaped.Length];
         int count = 0;
         while (!escaped.IsEmpty)
@@ -58,7 +72,7 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
             escaped = escaped[(end + nameLength)..];
         }
 
-        count = new PairMerger(merges).Merge(symbols.AsSpan(0, count));
+        count = new PairMerger(Merges).Merge(symbols.AsSpan(0, count));
         foreach (int symbol in symbols.AsSpan(0, count))
             AppendToken(symbol, ids);
     }

@@ -149,27 +149,17 @@ internal sealed class TokenizerJson
         vocab.Where(token => !special.ContainsKey(token.Key) && !IsAdded(token.Key))
             .ToDictionary(token => textOf(token.Key), token => token.Value);
 
-    // A merge has the rank of the first one that gives the same token. Files made from a tokenizer.model list every way to split a token,
-    // and there the token alone decides.
     private MergeTable ReadMerges()
     {
-        var results = new Dictionary<(int, int), int>();
-        var ranks = new int[vocabSize];
-        Array.Fill(ranks, int.MaxValue);
-        int rank = 0;
+        var merges = new MergeList(vocab, vocabSize);
         foreach (JsonField merge in model["merges"].Items())
         {
             string[] parts = merge.IsList ? [.. merge.Items().Select(part => part.Text())] : merge.Text().Split(' ');
             if (parts.Length != 2) throw merge.Wrong("two tokens");
-            if (!vocab.TryGetValue(parts[0], out int left) || !vocab.TryGetValue(parts[1], out int right)
-                || !vocab.TryGetValue(parts[0] + parts[1], out int result))
-            {
-                throw merge.Wrong("two tokens of model.vocab that together are one");
-            }
-            results.TryAdd((left, right), result);
-            ranks[result] = Math.Min(ranks[result], rank++);
+            if (!merges.TryAdd(parts[0], parts[1])) throw merge.Wrong("two tokens of model.vocab that together are one");
         }
-        return new MergeTable(results, ranks);
+
+        return merges.ToTable();
     }
 
     private SpaceRules ReadSpaceRules()

@@ -1,8 +1,9 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Checkpoints.Gguf;
 
 namespace Llama.Model.Tokenization;
 
-/// <summary>Finds and reads the tokenizer of a checkpoint folder.</summary>
+/// <summary>Finds and reads the tokenizer of a checkpoint.</summary>
 public static class TokenizerLoader
 {
     // Llama 3's files have 2 and 9 to 17 MB. A larger one is no tokenizer, and reading it could take any amount of memory.
@@ -11,14 +12,20 @@ public static class TokenizerLoader
 
     /// <summary>
     /// Reads <c>tokenizer.model</c> (SentencePiece's protobuf or tiktoken's ranks, told apart by content) or else <c>tokenizer.json</c>
-    /// (Hugging Face).
+    /// (Hugging Face) of a folder, or what a GGUF file has inside.
     /// </summary>
-    /// <param name="folder">The checkpoint's folder.</param>
-    /// <returns>The tokenizer, or null when the folder has neither file.</returns>
+    /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
+    /// <returns>The tokenizer, or null when there is none.</returns>
     /// <exception cref="CheckpointException">The file cannot be read, is malformed, or asks for what is not supported.</exception>
-    public static ITokenizer? Load(string folder)
+    public static ITokenizer? Load(string path)
     {
-        string model = Path.Combine(folder, "tokenizer.model");
+        if (GgufPaths.Find(path) is { } file)
+        {
+            using var gguf = new GgufFile(file);
+            return GgufTokenizer.Read(gguf.Metadata);
+        }
+
+        string model = Path.Combine(path, "tokenizer.model");
         if (File.Exists(model))
         {
             byte[] content = SmallFile.Read(model, MaxModelBytes);
@@ -27,7 +34,7 @@ public static class TokenizerLoader
                 : SentencePieceModel.Read(content, model).CreateTokenizer();
         }
 
-        string json = Path.Combine(folder, "tokenizer.json");
+        string json = Path.Combine(path, "tokenizer.json");
         return File.Exists(json) ? TokenizerJson.Read(SmallFile.Read(json, MaxJsonBytes), json) : null;
     }
 }

@@ -27,11 +27,14 @@ public sealed class OptionRulesTests
     }
 
     [Fact]
-    public void ExistingFolder_Path_MustBeAFolder()
+    public void ExistingCheckpoint_Path_MustBeAFolderOrAGgufFile()
     {
         using var folder = new TemporaryFolder();
         string file = folder.Write("file", "");
-        var attribute = new ExistingFolderAttribute();
+        var attribute = new ExistingCheckpointAttribute();
+
+        Assert.True(attribute.IsValid(folder.Write("model.gguf", "")));
+        Assert.False(attribute.IsValid(Path.Combine(folder.Path, "none.gguf")));
 
         Assert.True(attribute.IsValid(folder.Path));
         Assert.False(attribute.IsValid(file));

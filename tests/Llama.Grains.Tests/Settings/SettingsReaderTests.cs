@@ -162,7 +162,7 @@ public sealed class SettingsReaderTests : IDisposable
         var result = SettingsReader.Read<Demanding>([], [], _output, _error);
 
         Assert.Equal(2, result.ExitCode);
-        Assert.Equal(["--model: is missing; expected a folder that exists"], Faults());
+        Assert.Equal(["--model: is missing; expected a folder or a .gguf file that exists"], Faults());
     }
 
     [Fact]
@@ -267,7 +267,7 @@ public sealed class SettingsReaderTests : IDisposable
 
     internal sealed record Demanding
     {
-        [Description("Folder."), Required, ExistingFolder]
+        [Description("Folder."), Required, ExistingCheckpoint]
         public string Model { get; init; } = "";
     }
 }

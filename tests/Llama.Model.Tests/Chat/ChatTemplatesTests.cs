@@ -1,5 +1,6 @@
 using Llama.Model.Chat;
 using Llama.Model.Checkpoints;
+using Llama.Model.Tests.Checkpoints.Gguf;
 using Llama.Model.Tests.Tokenization;
 using Llama.Model.Tokenization;
 using Llama.Tests;
@@ -115,6 +116,19 @@ public class ChatTemplatesTests
             () => ChatTemplates.Choose(folder.Path, LlamaFamily.Llama2, SentencePiece, null, out _));
         Assert.StartsWith(folder["tokenizer_config.json"], exception.Message, StringComparison.Ordinal);
         Assert.Contains(message, exception.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Choose_GgufFile_RecognisesTheTemplateInside()
+    {
+        using var folder = new TemporaryFolder();
+        string file = TinyGguf.Write(folder["tiny.gguf"], changes: ("tokenizer.chat_template", "{{ '[INST] ' }}"));
+        Assert.Equal("llama2", ChatTemplates.Choose(file, LlamaFamily.Llama2, SentencePiece, null, out string reason).Name);
+        Assert.Contains(file, reason);
+        TinyGguf.Write(folder["tiny-chat.gguf"]);
+        Assert.Equal("llama2", ChatTemplates.Choose(folder["tiny-chat.gguf"], LlamaFamily.Llama2, SentencePiece, null, out _).Name);
+        TinyGguf.Write(file);
+        Assert.Equal("plain", ChatTemplates.Choose(file, LlamaFamily.Llama2, SentencePiece, null, out _).Name);
     }
 
     private static void AssertChosen(string folder, LlamaFamily family, ITokenizer tokenizer, string expected, string expectedReason)

@@ -94,11 +94,11 @@ public class CheckpointTests
     {
         using var folder = new TemporaryFolder();
         Assert.Contains("the folder holds nothing", CheckpointReading.Refusal(folder.Path));
-        File.WriteAllText(folder["model.gguf"], "");
+        File.WriteAllText(folder["model.onnx"], "");
         string message = CheckpointReading.Refusal(folder.Path);
         Assert.Contains("params.json", message);
         Assert.Contains("config.json", message);
-        Assert.Contains("model.gguf", message);
+        Assert.Contains("model.onnx", message);
     }
 
     [Fact]

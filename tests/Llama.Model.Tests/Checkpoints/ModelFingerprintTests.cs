@@ -41,6 +41,8 @@ public class ModelFingerprintTests
             config with { RopeTheta = 5e5 },
             config with { RopeScaling = new RopeScaling(8, 1, 4, 8192) },
             config with { RopeScaling = new RopeScaling(32, 1, 4, 8192) },
+            config with { RopeFactors = new RopeFactors([1, 8]) },
+            config with { RopeFactors = new RopeFactors([2, 8]) },
             config with { RotaryLayout = RotaryLayout.Halves },
         ];
         Assert.Equal(others.Length + 1, others.Append(config).Select(ModelFingerprint.Of).Distinct().Count());

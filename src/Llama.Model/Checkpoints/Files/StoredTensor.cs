@@ -10,9 +10,12 @@ namespace Llama.Model.Checkpoints.Files;
 /// <param name="Data">Address of its first element.</param>
 internal sealed record StoredTensor(string Name, string File, string TypeName, long[] Shape, nint Data)
 {
+    /// <summary>The stored type where its reader has checked it; null where <see cref="TypeName"/> tells.</summary>
+    public ElementType? KnownType { get; init; }
+
     /// <summary>The stored type.</summary>
     /// <exception cref="CheckpointException">It is not one that the model computes with.</exception>
-    public ElementType Type => TypeName switch
+    public ElementType Type => KnownType ?? TypeName switch
     {
         "F32" => ElementType.F32,
         "F16" => ElementType.F16,

@@ -1,0 +1,51 @@
+using Llama.Bench;
+using Llama.Grains.Settings;
+using Llama.Model.Checkpoints;
+
+const string Usage = """
+    Llama.Bench makes models to measure with. Commands:
+      convert  turns a checkpoint into a GGUF file
+      make     writes a GGUF file of random weights in the shape of a released model
+    Llama.Bench COMMAND --help lists a command's options.
+    """;
+
+if (args is ["--help" or "-h" or "-?"])
+{
+    Console.WriteLine(Usage);
+    return 0;
+}
+
+using var stopping = new CancellationTokenSource();
+Console.CancelKeyPress += (_, pressed) =>
+{
+    pressed.Cancel = true;
+    stopping.Cancel();
+};
+
+try
+{
+    switch (args)
+    {
+        case ["convert", .. var rest]:
+            SettingsResult<ConvertOptions> convert = SettingsReader.Read<ConvertOptions>(rest);
+            if (convert.Options is { } conversion) ConvertCommand.Run(conversion, stopping.Token);
+            return convert.ExitCode;
+        case ["make", .. var rest]:
+            SettingsResult<MakeOptions> make = SettingsReader.Read<MakeOptions>(rest);
+            if (make.Options is { } model) MakeCommand.Run(model, stopping.Token);
+            return make.ExitCode;
+        default:
+            Console.Error.WriteLine(Usage);
+            return SettingsReader.FaultExitCode;
+    }
+}
+catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine(e.Message);
+    return 1;
+}
+catch (OperationCanceledException)
+{
+    Console.Error.WriteLine("Stopped; no file is left.");
+    return 1;
+}

@@ -1,0 +1,101 @@
+using Llama.Model.Tokenization;
+
+namespace Llama.Model.Checkpoints.Gguf;
+
+/// <summary>Reads a configuration from GGUF metadata: <c>general.*</c>, <c>llama.*</c> and the special tokens.</summary>
+internal static class GgufConfig
+{
+    private const string Architecture = "llama";
+
+    /// <summary>Reads the configuration of a model, but for what its tensors tell.</summary>
+    /// <param name="metadata">The first part's metadata.</param>
+    /// <param name="options">What the user set over it.</param>
+    /// <param name="assumptions">Receives what was assumed, one sentence each.</param>
+    /// <exception cref="CheckpointException">A key is missing, of another kind, or asks for what a Llama model does not do.</exception>
+    public static ModelConfig Read(GgufMetadata metadata, CheckpointOptions options, List<string> assumptions)
+    {
+        if (metadata.Text("general.architecture") != Architecture) throw metadata.Wrong("general.architecture", Architecture);
+        int dim = Required("embedding_length", ConfigLimits.Dim);
+        int heads = Required("attention.head_count", ConfigLimits.Heads);
+        int headDim = Optional("attention.key_length", ConfigLimits.Dim) ?? ConfigLimits.HeadDim(metadata.Path, dim, heads);
+        if (metadata.Whole(Key("expert_count"), 0, int.MaxValue) is > 0) throw metadata.Wrong(Key("expert_count"), "0: a plain Llama model");
+        foreach (string key in (string[])["attention.value_length", "rope.dimension_count"])
+        {
+            if ((Optional(key, ConfigLimits.Dim) ?? headDim) != headDim) throw metadata.Wrong(Key(key), $"{headDim}, the width of a head");
+        }
+
+        int contextLength = ContextLength();
+        var config = ConfigLimits.Check(metadata.Path, new ModelConfig
+        {
+            Dim = dim,
+            Layers = Required("block_count", ConfigLimits.Layers),
+            Heads = heads,
+            KvHeads = Optional("attention.head_count_kv", ConfigLimits.Heads) ?? heads,
+            HeadDim = headDim,
+            HiddenDim = Required("feed_forward_length", ConfigLimits.HiddenDim),
+            VocabSize = VocabSize(metadata),
+            ContextLength = ConfigLimits.Override(contextLength, options),
+            NormEps = (float)(metadata.Positive(Key("attention.layer_norm_rms_epsilon"), 1)
+                ?? throw metadata.Missing(Key("attention.layer_norm_rms_epsilon"))),
+            RopeTheta = metadata.Positive(Key("rope.freq_base"), ConfigLimits.RopeTheta) ?? 10_000,
+            RopeScaling = ConfigLimits.Override(metadata.Path, null, options),
+            RopeFactors = LinearFactors(metadata, headDim),
+            RotaryLayout = RotaryLayout.AdjacentPairs,
+            Family = default,
+            BeginOfText = default,
+            EndTokens = [],
+        });
+        config = config with { Family = LlamaFamilies.Of(GgufTokenizer.IsByteLevel(metadata), config, contextLength) };
+        return LlamaFamilies.WithSpecialTokens(
+            metadata.Path, config, Token(metadata, "bos", config.VocabSize), null, EndTokens(metadata, config.VocabSize));
+
+        string Key(string name) => $"{Architecture}.{name}";
+        int? Optional(string name, int most) => metadata.Whole(Key(name), 1, most);
+        int Required(string name, int most) => Optional(name, most) ?? throw metadata.Missing(Key(name));
+
+        int ContextLength()
+        {
+            if (Optional("context_length", ConfigLimits.ContextLength) is { } said) return said;
+            const int Default = 2048;
+            if (options.ContextLength is null) assumptions.Add($"Context length {Default} assumed: {metadata.Path} does not say; set --context.");
+            return Default;
+        }
+    }
+
+    private static int VocabSize(GgufMetadata metadata)
+    {
+        const string Key = $"{Architecture}.vocab_size";
+        int? said = metadata.Whole(Key, 1, ConfigLimits.VocabSize);
+        return (metadata.Count(GgufTokenizer.Tokens) ?? said) switch
+        {
+            null => throw metadata.Missing(Key),
+            0 or > ConfigLimits.VocabSize => throw metadata.Wrong(GgufTokenizer.Tokens, $"1 to {ConfigLimits.VocabSize} tokens"),
+            { } size => size,
+        };
+    }
+
+    /// <summary>Linear scaling divides every frequency by one factor; Llama 3.1's lies in a tensor, and other kinds are none of Llama's.</summary>
+    private static RopeFactors? LinearFactors(GgufMetadata metadata, int headDim)
+    {
+        const string Type = $"{Architecture}.rope.scaling.type";
+        const string Factor = $"{Architecture}.rope.scaling.factor";
+        const string OldFactor = $"{Architecture}.rope.scale_linear";
+        string? type = metadata.Text(Type);
+        if (type is not (null or "none" or "linear")) throw metadata.Wrong(Type, "none or linear");
+        if (type == "none") return null;
+        double factor = metadata.Positive(Factor, ConfigLimits.RopeFactor) ?? metadata.Positive(OldFactor, ConfigLimits.RopeFactor) ?? 1;
+        if (factor == 1) return null;
+        float[] factors = new float[headDim / 2];
+        Array.Fill(factors, (float)factor);
+        return new RopeFactors(factors);
+    }
+
+    private static int[]? EndTokens(GgufMetadata metadata, int vocabSize)
+    {
+        int[] named = [.. from name in (string[])["eos", "eot", "eom"] let token = Token(metadata, name, vocabSize) where token is not null select token.Value];
+        return named.Length == 0 ? null : named;
+    }
+
+    private static int? Token(GgufMetadata metadata, string name, int vocabSize) =>
+        metadata.Whole($"tokenizer.ggml.{name}_token_id", 0, vocabSize - 1);
+}

@@ -1,0 +1,103 @@
+using System.Runtime.InteropServices;
+using Llama.Model.Chat;
+using Llama.Model.Kernels;
+using Llama.Model.Tokenization;
+using Llama.Model.Weights;
+using Llama.Model.Weights.Quantization;
+
+namespace Llama.Model.Checkpoints.Gguf;
+
+/// <summary>A tensor that a conversion is about to write.</summary>
+/// <param name="Tensor">The tensor.</param>
+/// <param name="Number">Its number, from 1.</param>
+/// <param name="Count">How many there are.</param>
+public sealed record GgufProgress(GgufTensor Tensor, int Number, int Count);
+
+/// <summary>Turns any checkpoint into a GGUF file, row by row.</summary>
+public static unsafe class GgufConverter
+{
+    // So many bytes of rows are converted at once.
+    private const int ChunkBytes = 8 << 20;
+
+    /// <summary>The types that matrices can be converted to.</summary>
+    public static IReadOnlyList<ElementType> Types => RowQuantizer.Types;
+
+    /// <summary>Converts a checkpoint with its tokenizer and chat template.</summary>
+    /// <param name="model">Its path.</param>
+    /// <param name="type">One of <see cref="Types"/>, for the matrices whose rows it divides; see <see cref="GgufLayout.TypeFor"/>.</param>
+    /// <param name="output">The file to write.</param>
+    /// <param name="progress">Told of each tensor.</param>
+    /// <param name="cancellationToken">Ends the conversion; no file is left.</param>
+    /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Convert(
+        string model, ElementType type, string output, IProgress<GgufProgress> progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(progress);
+        using Checkpoint source = Checkpoint.Open(model, new CheckpointOptions());
+        ModelConfig config = source.Config;
+        IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, type);
+        List<KeyValuePair<string, object>> metadata =
+        [
+            .. GgufLayout.Metadata(config, Checkpoint.NameOf(model), type),
+            .. GgufTokenizerWriter.Metadata(TokenizerLoader.Load(model), config),
+        ];
+        if (ChatTemplates.FindTemplateText(model) is { } template) metadata.Add(new(ChatTemplates.GgufKey, template.Text));
+
+        using var writer = new GgufWriter(output, metadata, tensors);
+        int number = 0;
+        if (GgufLayout.RopeFactors(config) is { } factors)
+        {
+            progress.Report(new(tensors[number], ++number, tensors.Count));
+            writer.Write(MemoryMarshal.AsBytes(factors.Values));
+        }
+
+        foreach (ModelTensor tensor in ModelTensors.Of(config))
+        {
+            GgufTensor target = tensors[number];
+            progress.Report(new(target, ++number, tensors.Count));
+            if (tensor.Rows is { } rows) Write(source.OpenMatrix(tensor.Name, rows, tensor.Columns), target, config, writer, cancellationToken);
+            else writer.Write(MemoryMarshal.AsBytes(source.ReadVector(tensor.Name, tensor.Columns).AsSpan()));
+        }
+
+        writer.Complete();
+    }
+
+    private static void Write(
+        WeightMatrix matrix, GgufTensor target, ModelConfig config, GgufWriter writer, CancellationToken cancellationToken)
+    {
+        bool halves = config.RotaryLayout == RotaryLayout.Halves && IsRotated(target.Name);
+        int columns = matrix.Columns;
+        int rowBytes = (int)target.Type.Bytes(columns);
+        int chunkRows = Math.Clamp(ChunkBytes / rowBytes, 1, matrix.Rows);
+        byte[] chunk = new byte[chunkRows * rowBytes];
+        for (int first = 0; first < matrix.Rows; first += chunkRows)
+        {
+            int start = first, count = Math.Min(chunkRows, matrix.Rows - first);
+            Parallel.For(0, count, new ParallelOptions { CancellationToken = cancellationToken }, () => new float[columns], (i, _, row) =>
+            {
+                int from = halves ? HalvesRow(start + i, config.HeadDim) : start + i;
+                fixed (float* values = row)
+                fixed (byte* bytes = &chunk[i * rowBytes])
+                {
+                    MatrixProduct.ReadRow(matrix, from, values);
+                    RowQuantizer.Quantize(target.Type, values, bytes, columns);
+                }
+
+                return row;
+            }, _ => { });
+            writer.Write(chunk.AsSpan(0, count * rowBytes));
+        }
+    }
+
+    // GGUF pairs neighbouring rows of each head of the queries and keys, as Meta's files do.
+    private static bool IsRotated(string name) =>
+        name.EndsWith(".attn_q.weight", StringComparison.Ordinal) || name.EndsWith(".attn_k.weight", StringComparison.Ordinal);
+
+    /// <summary>Where <see cref="RotaryLayout.Halves"/> has what lies in a row of <see cref="RotaryLayout.AdjacentPairs"/>.</summary>
+    private static int HalvesRow(int row, int headDim)
+    {
+        (int head, int element) = Math.DivRem(row, headDim);
+        return (head * headDim) + (element / 2) + (element % 2 * (headDim / 2));
+    }
+}

@@ -1,0 +1,62 @@
+using Llama.Model.Kernels;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Checkpoints.Gguf;
+
+/// <summary>What a GGUF file of a Llama model says about its shape, and which tensors it holds, in which types.</summary>
+public static class GgufLayout
+{
+    /// <summary>The metadata of a configuration, without a tokenizer.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="name">What it is called.</param>
+    /// <param name="type">The type of its matrices, where their rows divide into blocks.</param>
+    public static IReadOnlyList<KeyValuePair<string, object>> Metadata(ModelConfig config, string name, ElementType type)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        return
+        [
+            new("general.architecture", "llama"),
+            new("general.name", name),
+            new("general.file_type", GgufTypes.FileType(type)),
+            new("general.quantization_version", 2),
+            new("llama.block_count", config.Layers),
+            new("llama.context_length", config.ContextLength),
+            new("llama.embedding_length", config.Dim),
+            new("llama.feed_forward_length", config.HiddenDim),
+            new("llama.attention.head_count", config.Heads),
+            new("llama.attention.head_count_kv", config.KvHeads),
+            new("llama.attention.key_length", config.HeadDim),
+            new("llama.attention.value_length", config.HeadDim),
+            new("llama.attention.layer_norm_rms_epsilon", config.NormEps),
+            new("llama.rope.dimension_count", config.HeadDim),
+            new("llama.rope.freq_base", (float)config.RopeTheta),
+            new("llama.vocab_size", config.VocabSize),
+        ];
+    }
+
+    /// <summary>The tensors of a model in the order of the file; norms and rotary factors are in single precision.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="type">The type of its matrices; those whose rows it does not divide fall back (<see cref="TypeFor"/>).</param>
+    public static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, ElementType type)
+    {
+        ArgumentNullException.ThrowIfNull(config);
+        var tensors = new List<GgufTensor>();
+        if (RopeFactors(config) is { } factors) tensors.Add(new(GgufNames.RopeFactors, ElementType.F32, [factors.Values.Length]));
+        tensors.AddRange(ModelTensors.Of(config).Select(tensor => tensor.Rows is { } rows
+            ? new GgufTensor(GgufNames.Of(tensor.Name), TypeFor(type, tensor.Columns), [rows, tensor.Columns])
+            : new GgufTensor(GgufNames.Of(tensor.Name), ElementType.F32, [tensor.Columns])));
+        return tensors;
+    }
+
+    /// <summary>What the first tensor holds in the file of a model that scales its rotary frequencies; null for one that does not.</summary>
+    public static RopeFactors? RopeFactors(ModelConfig config) => RotaryEmbedding.FactorsOf(config);
+
+    /// <summary>The type in which rows can be stored: the wanted one, or else what comes nearest among Q8_0 and F16.</summary>
+    /// <param name="wanted">The type asked for.</param>
+    /// <param name="columns">Elements of a row.</param>
+    public static ElementType TypeFor(ElementType wanted, int columns)
+    {
+        if (columns % wanted.BlockElements() == 0) return wanted;
+        return columns % ElementType.Q8_0.BlockElements() == 0 ? ElementType.Q8_0 : ElementType.F16;
+    }
+}

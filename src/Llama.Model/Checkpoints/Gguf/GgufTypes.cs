@@ -1,0 +1,81 @@
+using Llama.Model.Weights;
+
+namespace Llama.Model.Checkpoints.Gguf;
+
+/// <summary>How a metadata value is stored (GGUF specification, <c>gguf_metadata_value_type</c>).</summary>
+internal enum GgufValueType
+{
+    UInt8 = 0,
+    Int8 = 1,
+    UInt16 = 2,
+    Int16 = 3,
+    UInt32 = 4,
+    Int32 = 5,
+    Float32 = 6,
+    Bool = 7,
+    String = 8,
+    Array = 9,
+    UInt64 = 10,
+    Int64 = 11,
+    Float64 = 12,
+}
+
+/// <summary>The numbers that GGUF files have for tensor types and file types (ggml.h and llama.h).</summary>
+internal static class GgufTypes
+{
+    private static readonly Dictionary<ElementType, int> Codes = new()
+    {
+        [ElementType.F32] = 0,
+        [ElementType.F16] = 1,
+        [ElementType.Q4_0] = 2,
+        [ElementType.Q4_1] = 3,
+        [ElementType.Q5_0] = 6,
+        [ElementType.Q5_1] = 7,
+        [ElementType.Q8_0] = 8,
+        [ElementType.Q4_K] = 12,
+        [ElementType.Q5_K] = 13,
+        [ElementType.Q6_K] = 14,
+        [ElementType.BF16] = 30,
+    };
+
+    private static readonly Dictionary<int, ElementType> TypeOfCode = Codes.ToDictionary(pair => pair.Value, pair => pair.Key);
+
+    // Types that files have and this reader does not, for messages.
+    private static readonly Dictionary<int, string> OtherNames = new()
+    {
+        [10] = "Q2_K", [11] = "Q3_K", [16] = "IQ2_XXS", [17] = "IQ2_XS", [18] = "IQ3_XXS", [19] = "IQ1_S", [20] = "IQ4_NL",
+        [21] = "IQ3_S", [22] = "IQ2_S", [23] = "IQ4_XS", [29] = "IQ1_M", [34] = "TQ1_0", [35] = "TQ2_0", [39] = "MXFP4",
+    };
+
+    private static readonly Dictionary<int, (string Name, ElementType Type)> FileTypes = new()
+    {
+        [0] = ("F32", ElementType.F32),
+        [1] = ("F16", ElementType.F16),
+        [2] = ("Q4_0", ElementType.Q4_0),
+        [3] = ("Q4_1", ElementType.Q4_1),
+        [7] = ("Q8_0", ElementType.Q8_0),
+        [8] = ("Q5_0", ElementType.Q5_0),
+        [9] = ("Q5_1", ElementType.Q5_1),
+        [14] = ("Q4_K_S", ElementType.Q4_K),
+        [15] = ("Q4_K_M", ElementType.Q4_K),
+        [16] = ("Q5_K_S", ElementType.Q5_K),
+        [17] = ("Q5_K_M", ElementType.Q5_K),
+        [18] = ("Q6_K", ElementType.Q6_K),
+        [32] = ("BF16", ElementType.BF16),
+    };
+
+    /// <summary>The number of a tensor type.</summary>
+    public static int Code(ElementType type) => Codes[type];
+
+    /// <summary>The tensor type of a number, or null where it is none that can be read.</summary>
+    public static ElementType? Find(long code) => code <= int.MaxValue && TypeOfCode.TryGetValue((int)code, out ElementType type) ? type : null;
+
+    /// <summary>What a tensor type that cannot be read is called.</summary>
+    public static string NameOfOther(long code) => OtherNames.GetValueOrDefault((int)code, $"number {code}");
+
+    /// <summary>The value of <c>general.file_type</c> for a file whose matrices are of one type.</summary>
+    public static int FileType(ElementType type) => FileTypes.First(pair => pair.Value.Type == type).Key;
+
+    /// <summary>What <c>general.file_type</c> says: a name, and the type of most weights; null where it is not known.</summary>
+    public static (string Name, ElementType Type)? OfFile(int fileType) => FileTypes.TryGetValue(fileType, out var found) ? found : null;
+}

@@ -1,0 +1,165 @@
+using System.Text;
+using Llama.Model.Checkpoints;
+using Llama.Model.Checkpoints.Gguf;
+
+namespace Llama.Model.Tokenization;
+
+/// <summary>
+/// The tokenizer inside a GGUF file (<c>tokenizer.ggml.*</c>): <c>llama</c>, a SentencePiece vocabulary with scores, or <c>gpt2</c> with
+/// Llama 3's pattern, a byte-level one with merges.
+/// </summary>
+internal static class GgufTokenizer
+{
+    /// <summary>The key of the tokens' texts.</summary>
+    public const string Tokens = "tokenizer.ggml.tokens";
+
+    /// <summary>The key of what kind of tokenizer it is.</summary>
+    public const string Model = "tokenizer.ggml.model";
+
+    /// <summary>The key of the pattern that cuts a text.</summary>
+    public const string Pattern = "tokenizer.ggml.pre";
+
+    /// <summary>The key of the tokens' types.</summary>
+    public const string Types = "tokenizer.ggml.token_type";
+
+    /// <summary>The key of the tokens' scores.</summary>
+    public const string Scores = "tokenizer.ggml.scores";
+
+    /// <summary>The key of the merges, two tokens with a space between.</summary>
+    public const string Merges = "tokenizer.ggml.merges";
+
+    /// <summary>The key of the begin-of-text token.</summary>
+    public const string BeginOfText = "tokenizer.ggml.bos_token_id";
+
+    /// <summary>The key of whether a space goes before a text.</summary>
+    public const string AddSpacePrefix = "tokenizer.ggml.add_space_prefix";
+
+    /// <summary>The key of whether runs of spaces become one.</summary>
+    public const string RemoveExtraWhitespaces = "tokenizer.ggml.remove_extra_whitespaces";
+
+    /// <summary>The value of <see cref="Model"/> for SentencePiece.</summary>
+    public const string SentencePiece = "llama";
+
+    /// <summary>The value of <see cref="Model"/> for byte-level tokens.</summary>
+    public const string ByteLevel = "gpt2";
+
+    /// <summary>The value of <see cref="Model"/> where there are no tokens.</summary>
+    public const string None = "no_vocab";
+
+    /// <summary>The value of <see cref="Pattern"/> for Llama 3's.</summary>
+    public const string Llama3Pattern = "llama-bpe";
+
+    // Llama 3 has 280,147 merges.
+    private const int MostMerges = 1 << 22;
+
+    /// <summary>Whether the file has Llama 3's kind of tokenizer.</summary>
+    public static bool IsByteLevel(GgufMetadata metadata) => metadata.Text(Model) == ByteLevel;
+
+    /// <summary>Reads a tokenizer.</summary>
+    /// <returns>The tokenizer, or null when the file has none.</returns>
+    /// <exception cref="CheckpointException">The metadata are malformed, or describe a tokenizer that is not supported.</exception>
+    public static ITokenizer? Read(GgufMetadata metadata) => metadata.Text(Model) switch
+    {
+        null or None or "none" => null,
+        SentencePiece => ReadSentencePiece(metadata),
+        ByteLevel => ReadByteLevel(metadata),
+        _ => throw metadata.Wrong(Model, $"{SentencePiece}, {ByteLevel} or {None}"),
+    };
+
+    private static SentencePieceTokenizer ReadSentencePiece(GgufMetadata metadata)
+    {
+        Piece[] pieces = ReadPieces(metadata);
+        bool addPrefix = metadata.Flag(AddSpacePrefix) ?? true;
+        var spaces = new SpaceRules(
+            addPrefix ? SpacePrefix.Always : SpacePrefix.Never,
+            PrefixBeforeSpace: true,
+            Collapse: metadata.Flag(RemoveExtraWhitespaces) ?? false);
+        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, _ => ReadBeginOfText(metadata, pieces.Length) ?? 1, spaces);
+    }
+
+    private static ByteLevelTokenizer ReadByteLevel(GgufMetadata metadata)
+    {
+        // The names under which converters have written the same pattern.
+        if (metadata.Text(Pattern) is not (Llama3Pattern or "llama3" or "llama-v3")) throw metadata.Wrong(Pattern, Llama3Pattern);
+        Piece[] pieces = ReadPieces(metadata);
+        var vocab = new Dictionary<string, int>();
+        var ordinary = new Dictionary<string, int>();
+        var special = new Dictionary<string, int>();
+        var added = new Dictionary<string, int>();
+        var tokenBytes = new byte[pieces.Length][];
+        for (int id = 0; id < pieces.Length; id++)
+        {
+            (string text, _, PieceType type) = pieces[id];
+            if (!vocab.TryAdd(text, id)) throw new CheckpointException($"{metadata.Path}: {Tokens}[{id}] is '{text}' again; expected each once.");
+            tokenBytes[id] = [];
+            switch (type)
+            {
+                case PieceType.Control or PieceType.Unknown:
+                    special.Add(text, id);
+                    break;
+                case PieceType.UserDefined:
+                    added.Add(text, id);
+                    tokenBytes[id] = Encoding.UTF8.GetBytes(text);
+                    break;
+                case PieceType.Normal:
+                    string bytes = ByteAlphabet.ToBytes(text)
+                        ?? throw new CheckpointException($"{metadata.Path}: {Tokens}[{id}] is '{text}', in which a character stands for no byte.");
+                    ordinary.Add(bytes, id);
+                    tokenBytes[id] = Encoding.Latin1.GetBytes(bytes);
+                    break;
+            }
+        }
+
+        if (ByteLevelTokenizer.FindMissingByte(ordinary) is int missing)
+            throw new CheckpointException($"{metadata.Path}: {Tokens} has no token for the single byte 0x{missing:X2}; expected all 256.");
+        if (special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int first)) Llama3SpecialTokens.AddNewNames(special, first);
+        var vocabulary = new Vocabulary
+        {
+            TokenBytes = tokenBytes,
+            Special = special,
+            Added = added,
+            BeginOfText = ReadBeginOfText(metadata, pieces.Length) ?? throw metadata.Missing(BeginOfText),
+        };
+
+        // llama.cpp, too, takes whole pieces first for this pattern (its ignore_merges).
+        return new ByteLevelTokenizer(vocabulary, ordinary, ReadMerges(metadata, vocab), wholePiecesFirst: true);
+    }
+
+    private static MergeTable ReadMerges(GgufMetadata metadata, Dictionary<string, int> vocab)
+    {
+        string[] texts = metadata.Texts(Merges, MostMerges, 8 * Vocabulary.MaxTokenLength) ?? throw metadata.Missing(Merges);
+        var merges = new MergeList(vocab, vocab.Count);
+        for (int i = 0; i < texts.Length; i++)
+        {
+            if (texts[i].Split(' ') is not [var left, var right] || !merges.TryAdd(left, right))
+                throw new CheckpointException($"{metadata.Path}: {Merges}[{i}] is '{texts[i]}'; expected two tokens that together are one.");
+        }
+
+        return merges.ToTable();
+    }
+
+    private static Piece[] ReadPieces(GgufMetadata metadata)
+    {
+        // Characters of the byte alphabet take up to two bytes, U+2581 three.
+        string[] texts = metadata.Texts(Tokens, Vocabulary.MaxSize, 4 * Vocabulary.MaxTokenLength) ?? throw metadata.Missing(Tokens);
+        float[]? scores = metadata.Floats(Scores, Vocabulary.MaxSize);
+        int[]? types = metadata.Integers(Types, Vocabulary.MaxSize);
+        if (scores is not null && scores.Length != texts.Length) throw metadata.Wrong(Scores, $"{texts.Length} scores, one a token");
+        if (types is not null && types.Length != texts.Length) throw metadata.Wrong(Types, $"{texts.Length} types, one a token");
+        var pieces = new Piece[texts.Length];
+        for (int id = 0; id < pieces.Length; id++)
+        {
+            pieces[id] = new Piece(texts[id], scores?[id] ?? 0, (PieceType)(types?[id] ?? 1));
+            (string text, float score, PieceType type) = pieces[id];
+            if (text.Length is 0 or > Vocabulary.MaxTokenLength)
+                throw new CheckpointException($"{metadata.Path}: {Tokens}[{id}] has {text.Length} characters; expected 1 to {Vocabulary.MaxTokenLength}.");
+            if (type is < PieceType.Normal or > PieceType.Byte)
+                throw new CheckpointException($"{metadata.Path}: {Types}[{id}] is {(int)type}; expected 1 to 6.");
+            if (!float.IsFinite(score)) throw new CheckpointException($"{metadata.Path}: {Scores}[{id}] is no finite number.");
+        }
+
+        return pieces;
+    }
+
+    private static int? ReadBeginOfText(GgufMetadata metadata, int tokens) => metadata.Whole(BeginOfText, 0, tokens - 1);
+}

@@ -1,0 +1,98 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Llama.Model.Weights.Quantization;
+
+/// <summary>
+/// Rounds rows of single-precision numbers to a stored type, as ggml's reference functions do (ggml-quants.c: <c>quantize_row_*_ref</c>),
+/// so that a file has the bytes that its tools would write.
+/// </summary>
+internal static unsafe class RowQuantizer
+{
+    /// <summary>The types that can be written.</summary>
+    public static IReadOnlyList<ElementType> Types { get; } =
+        [ElementType.F32, ElementType.F16, ElementType.BF16, ElementType.Q8_0, ElementType.Q4_0, ElementType.Q4_K];
+
+    /// <summary>Writes a row.</summary>
+    /// <param name="type">One of <see cref="Types"/>.</param>
+    /// <param name="source">The row.</param>
+    /// <param name="target">Receives <c>type.Bytes(elements)</c> bytes.</param>
+    /// <param name="elements">Elements of the row; a multiple of the block's.</param>
+    public static void Quantize(ElementType type, float* source, byte* target, int elements)
+    {
+        switch (type)
+        {
+            case ElementType.F32: Buffer.MemoryCopy(source, target, 4L * elements, 4L * elements); return;
+            case ElementType.F16: ToHalf(source, (ushort*)target, elements); return;
+            case ElementType.BF16: ToBFloat16(source, (ushort*)target, elements); return;
+        }
+
+        int blockBytes = type.BlockBytes();
+        int blockElements = type.BlockElements();
+        for (int i = 0; i < elements; i += blockElements, source += blockElements, target += blockBytes)
+        {
+            switch (type)
+            {
+                case ElementType.Q8_0: QuantizeQ8_0(source, target); break;
+                case ElementType.Q4_0: QuantizeQ4_0(source, target); break;
+                case ElementType.Q4_K: Q4_KSearch.Quantize(source, target); break;
+                default: throw new NotSupportedException($"rows of {type} cannot be written");
+            }
+        }
+    }
+
+    private static void ToHalf(float* source, ushort* target, int elements)
+    {
+        int i = 0;
+        for (; i <= elements - 8; i += 8)
+        {
+            Vector256<uint> words = HalfBits.FromSingle(Vector256.Load(source + i));
+            Vector128.Narrow(words.GetLower(), words.GetUpper()).Store(target + i);
+        }
+
+        for (; i < elements; i++) target[i] = HalfBits.FromSingle(source[i]);
+    }
+
+    private static void ToBFloat16(float* source, ushort* target, int elements)
+    {
+        for (int i = 0; i < elements; i++)
+        {
+            // To nearest, ties to even; a NaN stays one.
+            uint bits = BitConverter.SingleToUInt32Bits(source[i]);
+            target[i] = float.IsNaN(source[i]) ? (ushort)((bits >> 16) | 64) : (ushort)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+        }
+    }
+
+    /// <summary>The greatest magnitude becomes 127; halves round away from zero.</summary>
+    private static void QuantizeQ8_0(float* source, byte* block)
+    {
+        float greatest = 0;
+        for (int i = 0; i < 32; i++) greatest = MathF.Max(greatest, MathF.Abs(source[i]));
+        float scale = greatest / 127;
+        float inverse = scale != 0 ? 1 / scale : 0;
+        Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
+        for (int i = 0; i < 32; i++) ((sbyte*)block)[2 + i] = (sbyte)MathF.Round(source[i] * inverse, MidpointRounding.AwayFromZero);
+    }
+
+    /// <summary>The number of greatest magnitude becomes -8, whatever its sign.</summary>
+    private static void QuantizeQ4_0(float* source, byte* block)
+    {
+        float greatest = 0, signed = 0;
+        for (int i = 0; i < 32; i++)
+        {
+            if (greatest >= MathF.Abs(source[i])) continue;
+            greatest = MathF.Abs(source[i]);
+            signed = source[i];
+        }
+
+        float scale = signed / -8;
+        float inverse = scale != 0 ? 1 / scale : 0;
+        Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
+        for (int i = 0; i < 16; i++)
+        {
+            int low = Math.Min(15, (int)((source[i] * inverse) + 8.5f));
+            int high = Math.Min(15, (int)((source[i + 16] * inverse) + 8.5f));
+            block[2 + i] = (byte)(low | (high << 4));
+        }
+    }
+}

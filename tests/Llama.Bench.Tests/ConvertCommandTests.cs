@@ -1,0 +1,29 @@
+using Llama.Grains.Settings;
+using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
+using Llama.Tests;
+
+namespace Llama.Bench.Tests;
+
+public class ConvertCommandTests
+{
+    [Fact]
+    public void Run_ShippedModel_WritesACheckpoint()
+    {
+        using var folder = new TemporaryFolder();
+        string[] args = ["--model", TestPaths.TinyStories, "--type", "q8_0", "--out", folder["tiny.gguf"]];
+        ConvertCommand.Run(SettingsReader.Read<ConvertOptions>(args).Options!, TestContext.Current.CancellationToken);
+        using Checkpoint checkpoint = Checkpoint.Open(folder["tiny.gguf"], new CheckpointOptions());
+        Assert.Equal(ElementType.Q8_0, checkpoint.WeightType);
+    }
+
+    [Fact]
+    public void WeightType_Name_IsOneOfTheTypes()
+    {
+        Assert.True(new WeightTypeAttribute(writable: true).IsValid("Q4_K"));
+        Assert.False(new WeightTypeAttribute(writable: true).IsValid("q6_k"));
+        Assert.True(new WeightTypeAttribute(writable: false).IsValid("q6_k"));
+        Assert.False(new WeightTypeAttribute(writable: false).IsValid("7"));
+        Assert.Equal(ElementType.Q4_K, WeightTypeAttribute.Parse("q4_k"));
+    }
+}
