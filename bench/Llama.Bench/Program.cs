@@ -1,9 +1,11 @@
 using Llama.Bench;
+using Llama.Bench.Run;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
 const string Usage = """
-    Llama.Bench makes models to measure with. Commands:
+    Llama.Bench measures models, and makes models to measure with. Commands:
+      run      times prefill and decode in this process, beside what the machine can do
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
     Llama.Bench COMMAND --help lists a command's options.
@@ -26,6 +28,10 @@ try
 {
     switch (args)
     {
+        case ["run", .. var rest]:
+            SettingsResult<RunOptions> run = SettingsReader.Read<RunOptions>(rest);
+            if (run.Options is { } test) await RunCommand.RunAsync(test, Console.Out);
+            return run.ExitCode;
         case ["convert", .. var rest]:
             SettingsResult<ConvertOptions> convert = SettingsReader.Read<ConvertOptions>(rest);
             if (convert.Options is { } conversion) ConvertCommand.Run(conversion, stopping.Token);

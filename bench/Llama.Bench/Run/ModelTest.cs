@@ -1,0 +1,92 @@
+using System.Diagnostics;
+using Llama.Model;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Bench.Run;
+
+/// <summary>What was measured: the times of the repetitions.</summary>
+/// <param name="Test">Such as <c>prefill 512</c> or <c>decode 64 × 8</c>.</param>
+/// <param name="Depth">Positions before.</param>
+/// <param name="Tokens">Tokens in each repetition.</param>
+/// <param name="Drawn">Tokens among them that the output head ran for.</param>
+/// <param name="WeightPasses">How many times each repetition went over all weights.</param>
+/// <param name="Seconds">Time of each repetition.</param>
+internal sealed record TestResult(string Test, int Depth, int Tokens, int Drawn, int WeightPasses, IReadOnlyList<double> Seconds)
+{
+    /// <summary>Median time, seconds.</summary>
+    public double Median => Seconds.Order().ElementAt(Seconds.Count / 2);
+}
+
+/// <summary>Runs prompts and generations through all layers of a model, as a stage would.</summary>
+internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blocksPerSequence)
+{
+    private const int BlockTokens = 16;
+
+    /// <summary>Time to compute a prompt in steps of the largest size, up to the token that it draws.</summary>
+    public TestResult Prefill(int tokens, int depth, int repetitions)
+    {
+        Fill(0, depth, 0);
+        return new TestResult(
+            $"prefill {tokens}", depth, tokens, 1, (tokens + Step.MaxTokens - 1) / Step.MaxTokens, Repeat(repetitions, () => Fill(depth, tokens, 0)));
+    }
+
+    /// <summary>Time in which several sequences generate tokens together, one of each a step.</summary>
+    public TestResult Decode(int tokens, int batch, int depth, int repetitions)
+    {
+        for (int sequence = 0; sequence < batch; sequence++) Fill(0, Math.Max(depth, 1), sequence);
+        return new TestResult($"decode {tokens} × {batch}", depth, tokens * batch, tokens * batch, tokens, Repeat(repetitions, () =>
+        {
+            for (int i = 0; i < tokens; i++)
+            {
+                var step = new Step();
+                for (int sequence = 0; sequence < batch; sequence++)
+                {
+                    int position = Math.Max(depth, 1) + i;
+                    step.AddDrawingSequence(position, [Token(position)], Table(sequence, position + 1), Greedy, 0, 0);
+                }
+
+                Run(step);
+            }
+        }));
+    }
+
+    /// <summary>KV blocks of a sequence that grows to this length.</summary>
+    public static int BlocksPerSequence(int positions) => (positions + BlockTokens) / BlockTokens;
+
+    private static SamplingParameters Greedy => new() { Temperature = 0 };
+
+    private static List<double> Repeat(int repetitions, Action test)
+    {
+        var seconds = new List<double>();
+        for (int i = 0; i <= repetitions; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            test();
+            if (i > 0) seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
+        }
+
+        return seconds;
+    }
+
+    private void Fill(int first, int count, int sequence)
+    {
+        for (int done = 0; done < count; done += Step.MaxTokens)
+        {
+            int[] tokens = [.. Enumerable.Range(first + done, Math.Min(Step.MaxTokens, count - done)).Select(Token)];
+            int end = first + done + tokens.Length;
+            var step = new Step();
+            if (done + tokens.Length == count) step.AddDrawingSequence(first + done, tokens, Table(sequence, end), Greedy, 0, 0);
+            else step.AddSequence(first + done, tokens, Table(sequence, end));
+            Run(step);
+        }
+    }
+
+    private void Run(Step step) => range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), CancellationToken.None).GetAwaiter().GetResult();
+
+    /// <summary>Any token will do; they differ, so that embeddings are read from everywhere.</summary>
+    private int Token(int position) => (int)((uint)position * 2654435761 % (uint)config.VocabSize);
+
+    private int[] Table(int sequence, int positions) =>
+        [.. Enumerable.Range(sequence * blocksPerSequence, (positions + BlockTokens - 1) / BlockTokens)];
+}

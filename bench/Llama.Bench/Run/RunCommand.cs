@@ -1,0 +1,49 @@
+using System.Globalization;
+using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
+
+namespace Llama.Bench.Run;
+
+/// <summary><c>Llama.Bench run</c>: prefill and decode in this process.</summary>
+internal static class RunCommand
+{
+    /// <summary>Runs all tests and prints a row for each as it is done.</summary>
+    /// <exception cref="CheckpointException">The model cannot be used.</exception>
+    public static async Task RunAsync(RunOptions options, TextWriter output)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(options.Model, new CheckpointOptions());
+        IReadOnlyList<int> depths = RunOptions.List(options.Depth);
+        IReadOnlyList<int> prompts = [.. RunOptions.List(options.Prompt).Where(prompt => prompt > 0)];
+        IReadOnlyList<int> batches = RunOptions.List(options.Batch);
+        int positions = depths.Max() + Math.Max(prompts.DefaultIfEmpty(0).Max(), options.Generate + 1);
+        int blocksPerSequence = ModelTest.BlocksPerSequence(positions);
+        if (!options.Json)
+        {
+            await output.WriteLineAsync(string.Create(
+                CultureInfo.InvariantCulture, $"{options.Model}: {checkpoint.WeightName}, {checkpoint.Config.Layers} layers, dim {checkpoint.Config.Dim}"));
+            await output.WriteLineAsync("threads  test             depth   tokens/s (min … max)          GB/s  of limit   GFLOP/s  of limit");
+        }
+
+        foreach (int threads in RunOptions.List(options.Threads))
+        {
+            MachineLimits limits = MachineLimits.Measure(threads);
+            await using CpuLayerRange range =
+                CpuLayerRange.Load(checkpoint, 0, checkpoint.Config.Layers, blocksPerSequence * batches.Max(), threads);
+            var test = new ModelTest(checkpoint.Config, range, blocksPerSequence);
+            var report = new RunReport(checkpoint.Config, threads, range.WeightBytes, limits);
+            foreach (int depth in depths)
+            {
+                foreach (int prompt in prompts)
+                    Print(test.Prefill(prompt, depth, options.Repetitions));
+                if (options.Generate == 0) continue;
+                foreach (int batch in batches)
+                    Print(test.Decode(options.Generate, batch, depth, options.Repetitions));
+            }
+
+            void Print(TestResult result) => output.WriteLine(options.Json ? report.Json(result) : report.Row(result));
+        }
+
+        if (!options.Json)
+            await output.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"peak resident memory {RunReport.PeakMegabytes():N0} MB"));
+    }
+}

@@ -1,0 +1,63 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Llama.Model;
+
+namespace Llama.Bench.Run;
+
+/// <summary>A result in words or as JSON, beside the machine's limits.</summary>
+/// <param name="config">The model.</param>
+/// <param name="threads">Compute threads.</param>
+/// <param name="weightBytes">Bytes of all weights.</param>
+/// <param name="limits">What the machine can do with these threads.</param>
+internal sealed class RunReport(ModelConfig config, int threads, long weightBytes, MachineLimits limits)
+{
+    /// <summary>The largest resident memory of this process so far, 10^6 bytes.</summary>
+    public static double PeakMegabytes()
+    {
+        using var self = Process.GetCurrentProcess();
+        return self.PeakWorkingSet64 / 1e6;
+    }
+
+    /// <summary>A row of the table.</summary>
+    public string Row(TestResult result)
+    {
+        string rate = string.Create(
+            CultureInfo.InvariantCulture,
+            $"{result.Tokens / result.Median,9:N1} ({result.Tokens / result.Seconds.Max():N1} … {result.Tokens / result.Seconds.Min():N1})");
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{threads,7}  {result.Test,-15}  {result.Depth,5}  {rate,-28}  {Gigabytes(result),6:N1}  {Gigabytes(result) / limits.GigabytesPerSecond,8:P0}")
+            + string.Create(
+                CultureInfo.InvariantCulture, $"  {Gigaflops(result),8:N1}  {Gigaflops(result) / limits.GigaflopsPerSecond,8:P0}");
+    }
+
+    /// <summary>One line of JSON.</summary>
+    public string Json(TestResult result) => JsonSerializer.Serialize(
+        new
+        {
+            threads,
+            result.Test,
+            result.Depth,
+            result.Tokens,
+            TokensPerSecond = result.Tokens / result.Median,
+            result.Seconds,
+            WeightBytes = weightBytes,
+            GigabytesPerSecond = Gigabytes(result),
+            GigaflopsPerSecond = Gigaflops(result),
+            Limits = limits,
+            PeakMegabytes = PeakMegabytes(),
+        },
+        JsonSerializerOptions.Web);
+
+    /// <summary>Weights read from memory, 10^9 bytes/s.</summary>
+    private double Gigabytes(TestResult result) => (double)result.WeightPasses * weightBytes / result.Median / 1e9;
+
+    /// <summary>Multiplications and additions with weights, 10^9/s; the output head counts for drawn tokens only.</summary>
+    private double Gigaflops(TestResult result)
+    {
+        double layers = (double)config.LayerElements * config.Layers * result.Tokens;
+        double head = (double)config.VocabSize * config.Dim * result.Drawn;
+        return 2 * (layers + head) / result.Median / 1e9;
+    }
+}
