@@ -21,9 +21,9 @@ public sealed class ProgramOptionsTests
     [InlineData(
         "Llama.AppHost", "--ranges=0-1,1-2,2-6",
         "--ranges: '0-1,1-2,2-6' are more ranges than there are silos; expected at most 2")]
-    [InlineData("Llama.AppHost", "--model=no/such/folder", "--model: 'no/such/folder' is not allowed; expected a folder that exists")]
+    [InlineData("Llama.AppHost", "--model=no/such/folder", "--model: 'no/such/folder' is not allowed; expected a folder or a .gguf file that exists")]
     [InlineData("Llama.AppHost", "--thread=1", "--thread: is unknown; did you mean --threads?")]
-    [InlineData("Llama.Gateway", "--verbose", "--model: is missing; expected a folder that exists")]
+    [InlineData("Llama.Gateway", "--verbose", "--model: is missing; expected a folder or a .gguf file that exists")]
     [InlineData(
         "Llama.Gateway", "--host=127.0.0.1:80",
         "--host: '127.0.0.1:80' is not allowed; expected a host name or IP address like 127.0.0.1")]

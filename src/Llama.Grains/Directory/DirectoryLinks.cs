@@ -52,7 +52,8 @@ public static partial class DirectoryLinks
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            // Gone before it joined.
+            // A silo that finds another key on this side closes the link without a word.
+            if (!cancellationToken.IsCancellationRequested) Log.Refused(logger, "It went away, or was silent, before it had joined; has it another key?");
         }
     }
 

@@ -122,11 +122,13 @@ internal sealed partial class ClusterController : IAsyncDisposable
         {
             if (pipeline.Unfit is { } silo) unfit.Add(Identity(silo));
             replica.FailedPlans++;
+
+            // Said once for each reason, not at every attempt.
+            if (reason != replica.LastFailure) Log.NotOpened(logger, replica.Number, pipeline.Epoch, reason);
             replica.LastFailure = reason;
             replica.FailedVersion = view.Version;
             double pause = Math.Min(0.1 * Math.Pow(2, replica.FailedPlans), LongestPause.TotalSeconds);
             replica.NotBefore = time.GetTimestamp() + (long)(pause * time.TimestampFrequency);
-            Log.NotOpened(logger, replica.Number, pipeline.Epoch, reason);
         }
 
         replica.Reason = reason;

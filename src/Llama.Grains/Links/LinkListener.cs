@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Llama.Grains.Settings;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Links;
@@ -48,7 +49,7 @@ public sealed partial class LinkListener : IAsyncDisposable
         Socket? socket = null;
         try
         {
-            IPAddress address = IPAddress.TryParse(host, out IPAddress? parsed) ? parsed : Dns.GetHostAddresses(host)[0];
+            IPAddress address = new HostPort(host, port).FindAddress();
             socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             socket.Bind(new IPEndPoint(address, port));
             socket.Listen(MaxLinks);
