@@ -181,6 +181,25 @@ public sealed class GrainLinkTests : IAsyncDisposable
         }
     }
 
+    [Fact]
+    public async Task ServeAsync_CallsThatComeTogether_RunInTheirOrder()
+    {
+        await using Stream stream = await Dialler.DialAsync(
+            listener.EndPoint.ToString(), LinkPair.Identity("gateway"), new LinkTarget(LinkPurpose.Calls), Patience.Token).Soon();
+        for (int round = 0; round < 20; round++)
+        {
+            var together = new MemoryStream();
+            for (int i = 0; i < 60; i++)
+                await Frames.SendJsonAsync(together, FrameKind.Call, GrainHostTests.Call($"{round}", "WaitAsync", i), Patience.Token);
+            await stream.WriteAsync(together.ToArray(), Patience.Token);
+            await Patience.UntilAsync(() => counters.ContainsKey($"{round}"), () => "they have come");
+            Counter counter = counters[$"{round}"];
+            counter.Gate.Release(60);
+            await Patience.UntilAsync(() => counter.Begun.Count == 60, () => $"{counter.Begun.Count} have begun");
+            Assert.Equal(Enumerable.Range(0, 60), counter.Begun);
+        }
+    }
+
     private Task<GrainLink> OpenAsync() =>
         GrainLink.OpenAsync(listener.EndPoint.ToString(), LinkPair.Identity("gateway"), Patience.Token).Soon();
 }
