@@ -52,8 +52,7 @@ public static partial class DirectoryLinks
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)
         {
-            // A silo that finds another key on this side closes the link without a word.
-            if (!cancellationToken.IsCancellationRequested) Log.Refused(logger, "It went away, or was silent, before it had joined; has it another key?");
+            // Gone before it joined.
         }
     }
 

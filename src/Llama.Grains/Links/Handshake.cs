@@ -53,8 +53,16 @@ public static class Handshake
             string proof = Prove(self.Key, "listener", hello, self.Name, nonce);
             await Frames.SendJsonAsync(
                 stream, FrameKind.Welcome, new Welcome(self.Name, nonce, proof), cancellationToken).ConfigureAwait(false);
-            DiallerProof answer =
-                await Frames.ReadJsonAsync<DiallerProof>(stream, FrameKind.Proof, MaxBytes, cancellationToken).ConfigureAwait(false);
+            DiallerProof answer;
+            try
+            {
+                answer = await Frames.ReadJsonAsync<DiallerProof>(stream, FrameKind.Proof, MaxBytes, cancellationToken).ConfigureAwait(false);
+            }
+            catch (EndOfStreamException)
+            {
+                throw new LinkException($"'{hello.Name}' closed the link when it had seen this side's proof: it may have another key.");
+            }
+
             if (Proves(answer.Proof, self.Key, "dialler", hello, self.Name, nonce)) return (hello.Name, hello.Target);
             fault = $"'{hello.Name}' did not prove that it has the key of this cluster.";
         }

@@ -46,7 +46,8 @@ public sealed class HandshakeTests
             () => Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", diallerKey), Target, Patience.Token).Soon());
         Assert.Contains("'silo-2' did not prove", fault.Message, StringComparison.Ordinal);
         link.Dialler.Dispose();
-        await Assert.ThrowsAsync<EndOfStreamException>(() => answering.Soon());
+        LinkException refused = await Assert.ThrowsAsync<LinkException>(() => answering.Soon());
+        Assert.Contains("'silo-1' closed the link when it had seen this side's proof", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]
