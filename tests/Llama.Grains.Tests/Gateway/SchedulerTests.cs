@@ -357,6 +357,7 @@ public sealed class SchedulerTests : IAsyncDisposable
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(ToyModel.Request(1)).Soon());
         Assert.Equal(GenerationError.Unavailable, fault.Error);
         Assert.Contains("a bug", fault.Message, StringComparison.Ordinal);
+        await Patience.UntilAsync(() => broken.Lost is not null, () => "the pipeline goes on");
         Assert.Contains("a bug", broken.Lost, StringComparison.Ordinal);
         scheduler.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
         Assert.Equal(20, (await CollectAsync(ToyModel.Request(2)).Soon()).Count);
