@@ -27,12 +27,16 @@ internal sealed unsafe class CpuForward : IDisposable
     private readonly Action<int, int> attend;
     private readonly Action<int, int> attentionOutput;
     private readonly Action<int, int> ffnNorm;
+    private readonly Action<int, int> roundAttended;
     private readonly Action<int, int> gateAndUp;
+    private readonly Action<int, int> roundGate;
     private readonly Action<int, int> down;
 
     // What the regions of the running step work on.
     private Step step = new();
     private int tokens;
+    private int runs;
+    private int nextAttention;
     private int layer;
     private float* hidden;
 
@@ -55,7 +59,7 @@ internal sealed unsafe class CpuForward : IDisposable
             if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
             cache = new KvCache(config, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
-            buffers = new CpuBuffers(config, threads, kvBlocks);
+            buffers = new CpuBuffers(config, threads);
         }
         catch
         {
@@ -69,9 +73,11 @@ internal sealed unsafe class CpuForward : IDisposable
         queriesKeysValues = QueriesKeysValues;
         rotateAndStore = RotateAndStore;
         attend = Attend;
+        roundAttended = RoundAttended;
         attentionOutput = AttentionOutput;
         ffnNorm = FfnNorm;
         gateAndUp = GateAndUp;
+        roundGate = RoundGate;
         down = Down;
     }
 
@@ -101,13 +107,19 @@ internal sealed unsafe class CpuForward : IDisposable
         Locate();
         for (layer = 0; layer < layers.Length; layer++)
         {
+            LayerWeights weights = layers[layer];
+            buffers.Rounded.Reset(config.Dim);
             RunByTokens(attentionNorm);
             pool.Run(queriesKeysValues);
             RunByTokens(rotateAndStore);
+            nextAttention = 0;
             pool.Run(attend);
+            if (RoundedInputs.Suits(weights.Wo.Type)) RunRounding(roundAttended, config.QueryDim);
             pool.Run(attentionOutput);
+            buffers.Rounded.Reset(config.Dim);
             RunByTokens(ffnNorm);
             pool.Run(gateAndUp);
+            if (RoundedInputs.Suits(weights.W2.Type)) RunRounding(roundGate, config.HiddenDim);
             pool.Run(down);
         }
 
@@ -130,9 +142,19 @@ internal sealed unsafe class CpuForward : IDisposable
         else pool.Run(region);
     }
 
-    /// <summary>Writes down sequence and position of every token of the step, and the rotary angles of the position.</summary>
+    private void RunRounding(Action<int, int> region, int columns)
+    {
+        buffers.Rounded.Reset(columns);
+        RunByTokens(region);
+    }
+
+    /// <summary>
+    /// Writes down sequence and position of every token of the step, the rotary angles of the position, and the runs of tokens that
+    /// attend together.
+    /// </summary>
     private void Locate()
     {
+        runs = 0;
         int token = 0;
         ReadOnlySpan<StepSequence> sequences = step.Sequences;
         for (int sequence = 0; sequence < sequences.Length; sequence++)
@@ -143,6 +165,9 @@ internal sealed unsafe class CpuForward : IDisposable
                 int position = sequences[sequence].FirstPosition + i;
                 buffers.PositionOf[token] = position;
                 rotary.Angles(position, buffers.Cosines(token), buffers.Sines(token));
+                if (i % Attention.MaxTokens != 0) continue;
+                buffers.RunStarts[runs] = token;
+                buffers.RunLengths[runs++] = Math.Min(Attention.MaxTokens, sequences[sequence].TokenCount - i);
             }
         }
     }
@@ -153,11 +178,11 @@ internal sealed unsafe class CpuForward : IDisposable
         for (int t = first; t < end; t++) MatrixProduct.ReadRow(embeddings!, step.Tokens[t], hidden + ((long)t * config.Dim));
     }
 
-    private void AttentionNorm(int part, int parts) => Norm(layers[layer].AttentionNorm, part, parts);
+    private void AttentionNorm(int part, int parts) => Norm(layers[layer].AttentionNorm, layers[layer].RoundsAttentionInputs, part, parts);
 
-    private void FfnNorm(int part, int parts) => Norm(layers[layer].FfnNorm, part, parts);
+    private void FfnNorm(int part, int parts) => Norm(layers[layer].FfnNorm, layers[layer].RoundsFfnInputs, part, parts);
 
-    private void Norm(float[] norm, int part, int parts)
+    private void Norm(float[] norm, bool rounds, int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
         fixed (float* weights = norm)
@@ -166,8 +191,19 @@ internal sealed unsafe class CpuForward : IDisposable
             {
                 long offset = (long)t * config.Dim;
                 Elementwise.RmsNorm(hidden + offset, weights, config.NormEps, buffers.Normed + offset, config.Dim);
+                if (rounds) buffers.Rounded.Round(t, buffers.Normed + offset);
             }
         }
+    }
+
+    private void RoundAttended(int part, int parts) => Round(buffers.Attended, part, parts);
+
+    private void RoundGate(int part, int parts) => Round(buffers.Gate, part, parts);
+
+    private void Round(float* inputs, int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(tokens, part, parts);
+        for (int t = first; t < end; t++) buffers.Rounded.Round(t, inputs + ((long)t * buffers.Rounded.Columns));
     }
 
     private void QueriesKeysValues(int part, int parts)
@@ -200,18 +236,19 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
+    /// <summary>Runs take different times, so each thread takes the next one that nobody has: latest positions first.</summary>
     private void Attend(int part, int parts)
     {
         int group = config.Heads / config.KvHeads;
-        int groupDim = group * config.HeadDim;
-        (int first, int end) = WorkerPool.Share(tokens * config.KvHeads, part, parts);
-        for (int item = first; item < end; item++)
+        int items = runs * config.KvHeads;
+        for (int item = Interlocked.Increment(ref nextAttention); item <= items; item = Interlocked.Increment(ref nextAttention))
         {
-            (int t, int kvHead) = Math.DivRem(item, config.KvHeads);
-            long offset = ((long)t * config.QueryDim) + (kvHead * groupDim);
+            (int run, int kvHead) = Math.DivRem(items - item, config.KvHeads);
+            int token = buffers.RunStarts[run];
+            long offset = ((long)token * config.QueryDim) + (kvHead * group * config.HeadDim);
             Attention.Attend(
-                cache, layer, BlockTable(t), buffers.PositionOf[t], kvHead,
-                buffers.Queries + offset, group, config.HeadDim, buffers.Attended + offset, buffers.Scores(part));
+                cache, layer, BlockTable(token), kvHead, buffers.PositionOf[token], buffers.RunLengths[run],
+                group, config.HeadDim, buffers.Queries + offset, buffers.Attended + offset, config.QueryDim, buffers.Softmax(part));
         }
     }
 
@@ -234,8 +271,11 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>This part's rows of a product, for all tokens.</summary>
     private (int First, int End) Multiply(WeightMatrix weights, float* input, float* output, int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, MatrixProduct.TileRows);
-        MatrixProduct.Multiply(weights, first, end, input, tokens, output, buffers.Tile(part));
+        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, BlockProduct.GroupRows);
+        if (RoundedInputs.Suits(weights.Type))
+            BlockProduct.Multiply(weights, first, end, buffers.Rounded, tokens, output, buffers.Tile(part));
+        else
+            MatrixProduct.Multiply(weights, first, end, input, tokens, output, buffers.Tile(part));
         return (first, end);
     }
 

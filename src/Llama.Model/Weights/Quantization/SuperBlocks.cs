@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Weights.Quantization;
@@ -17,6 +18,7 @@ internal static unsafe class PackedScales
     /// One scale and minimum. The first four lie in the lower six bits of bytes 0 to 3 (scales) and 4 to 7 (minima); of the others the
     /// lower four bits share bytes 8 to 11, and the upper two are what is left of the first eight bytes.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (int Scale, int Minimum) Get(byte* packed, int index) => index < 4
         ? (packed[index] & 63, packed[index + 4] & 63)
         : ((packed[index + 4] & 15) | (packed[index - 4] >> 6 << 4), (packed[index + 4] >> 4) | (packed[index] >> 6 << 4));
@@ -46,22 +48,33 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
     public static ElementType Type => ElementType.Q4_K;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Offset(byte* block, int part) => -PackedScales.Get(block + 4, part).Minimum;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        float scale = SmallIntegers.Half(block), minimum = SmallIntegers.Half(block + 2);
-        byte* bytes = block + 4 + PackedScales.Bytes;
-        for (int index = 0; index < PackedScales.Count; index += 2, bytes += 32, target += 64)
-        {
-            (int scale0, int minimum0) = PackedScales.Get(block + 4, index);
-            (int scale1, int minimum1) = PackedScales.Get(block + 4, index + 1);
-            for (int i = 0; i < 32; i += 16)
-            {
-                Vector128<byte> pairs = Vector128.Load(bytes + i);
-                SmallIntegers.Store(SmallIntegers.Low(pairs), scale * scale0, -(minimum * minimum0), target + i);
-                SmallIntegers.Store(SmallIntegers.High(pairs), scale * scale1, -(minimum * minimum1), target + i + 32);
-            }
-        }
+        SmallIntegers.Widen(Levels(block, part).AsSByte(), out first, out second);
+        Vector256<short> scale = Vector256.Create((short)PackedScales.Get(block + 4, part).Scale);
+        first *= scale;
+        second *= scale;
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x) => SmallIntegers.MultiplyAddPairs(
+        SmallIntegers.MultiplyAddPairs(Levels(block, part), x), Vector256.Create((short)PackedScales.Get(block + 4, part).Scale));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Levels(byte* block, int part) =>
+        SmallIntegers.Nibbles(block + 4 + PackedScales.Bytes + (part / 2 * 32), part % 2);
 }
 
 /// <summary>
@@ -73,26 +86,36 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
     public static ElementType Type => ElementType.Q5_K;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Offset(byte* block, int part) => -PackedScales.Get(block + 4, part).Minimum;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        float scale = SmallIntegers.Half(block), minimum = SmallIntegers.Half(block + 2);
-        byte* fifth = block + 4 + PackedScales.Bytes;
-        byte* bytes = fifth + 32;
-        for (int index = 0; index < PackedScales.Count; index += 2, bytes += 32, target += 64)
-        {
-            (int scale0, int minimum0) = PackedScales.Get(block + 4, index);
-            (int scale1, int minimum1) = PackedScales.Get(block + 4, index + 1);
-            Vector128<byte> bit0 = Vector128.Create((byte)(1 << index)), bit1 = Vector128.Create((byte)(2 << index));
-            for (int i = 0; i < 32; i += 16)
-            {
-                Vector128<byte> pairs = Vector128.Load(bytes + i);
-                Vector128<byte> bits = Vector128.Load(fifth + i);
-                SmallIntegers.Store(
-                    SmallIntegers.Low(pairs) | SmallIntegers.Fifth(bits, bit0), scale * scale0, -(minimum * minimum0), target + i);
-                SmallIntegers.Store(
-                    SmallIntegers.High(pairs) | SmallIntegers.Fifth(bits, bit1), scale * scale1, -(minimum * minimum1), target + i + 32);
-            }
-        }
+        SmallIntegers.Widen(Levels(block, part).AsSByte(), out first, out second);
+        Vector256<short> scale = Vector256.Create((short)PackedScales.Get(block + 4, part).Scale);
+        first *= scale;
+        second *= scale;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x) => SmallIntegers.MultiplyAddPairs(
+        SmallIntegers.MultiplyAddPairs(Levels(block, part), x), Vector256.Create((short)PackedScales.Get(block + 4, part).Scale));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Levels(byte* block, int part)
+    {
+        byte* fifths = block + 4 + PackedScales.Bytes;
+        return SmallIntegers.Nibbles(fifths + 32 + (part / 2 * 32), part % 2)
+            | SmallIntegers.Fifths(Vector256.Load(fifths), Vector256.Create((byte)(1 << part)));
     }
 }
 
@@ -107,30 +130,44 @@ internal readonly unsafe struct Q6_KBlock : IBlockFormat
     public static ElementType Type => ElementType.Q6_K;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 208;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        float scale = SmallIntegers.Half(block + 208);
-        sbyte* scales = (sbyte*)block + 192;
-        for (int half = 0; half < 2; half++, scales += 8, target += 128)
-        {
-            byte* nibbles = block + (half * 64);
-            byte* upper = block + 128 + (half * 32);
-            for (int i = 0; i < 32; i += 16)
-            {
-                Vector128<byte> bits = Vector128.Load(upper + i);
-                Vector128<byte> first = Vector128.Load(nibbles + i), second = Vector128.Load(nibbles + i + 32);
-                sbyte* own = scales + (i / 16);
-                Store(SmallIntegers.Low(first), (bits.AsUInt16() << 4).AsByte(), scale * own[0], target + i);
-                Store(SmallIntegers.Low(second), (bits.AsUInt16() << 2).AsByte(), scale * own[2], target + i + 32);
-                Store(SmallIntegers.High(first), bits, scale * own[4], target + i + 64);
-                Store(SmallIntegers.High(second), (bits.AsUInt16() >>> 2).AsByte(), scale * own[6], target + i + 96);
-            }
-        }
+        SmallIntegers.Widen(Levels(block, part), out first, out second);
+        sbyte* scales = Scales(block, part);
+        first *= Vector256.Create((short)scales[0]);
+        second *= Vector256.Create((short)scales[1]);
     }
 
-    private static void Store(Vector128<byte> nibbles, Vector128<byte> upper, float scale, float* target)
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x)
     {
-        Vector128<byte> values = nibbles | (upper & Vector128.Create((byte)0x30));
-        SmallIntegers.Store(values.AsSByte() - Vector128.Create((sbyte)32), scale, target);
+        // Neighbours of the first sixteen elements are the lower half of a vector.
+        sbyte* scales = Scales(block, part);
+        return SmallIntegers.MultiplyAddPairs(
+            SmallIntegers.MultiplyAddPairs(Levels(block, part), x),
+            Vector256.Create(Vector128.Create((short)scales[0]), Vector128.Create((short)scales[1])));
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Levels(byte* block, int part)
+    {
+        (int half, int quarter) = (part / 4, part % 4);
+        Vector256<byte> nibbles = SmallIntegers.Nibbles(block + (half * 64) + (quarter % 2 * 32), quarter / 2);
+        Vector256<byte> upper = (Vector256.Load(block + 128 + (half * 32)).AsUInt16() >>> (2 * quarter)).AsByte();
+        upper = ((upper & Vector256.Create((byte)3)).AsUInt16() << 4).AsByte();
+        return (nibbles | upper).AsSByte() - Vector256.Create((sbyte)32);
+    }
+
+    private static sbyte* Scales(byte* block, int part) => (sbyte*)block + 192 + (2 * part);
 }
