@@ -76,26 +76,24 @@ internal static unsafe class Lanes
         return Sse.MoveLowToHigh(w01, w23) + Sse.MoveHighToLow(w23, w01);
     }
 
-    /// <summary>The sums of eight vectors' integers, in the vectors' order.</summary>
+    /// <summary>
+    /// The sums of the halves of four vectors of integers: the lower halves in the vectors' order, then the upper halves.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> SumEach(
-        Vector256<int> v0, Vector256<int> v1, Vector256<int> v2, Vector256<int> v3,
-        Vector256<int> v4, Vector256<int> v5, Vector256<int> v6, Vector256<int> v7)
+    public static Vector256<int> SumEach(Vector256<int> v0, Vector256<int> v1, Vector256<int> v2, Vector256<int> v3)
     {
         if (!Avx2.IsSupported)
         {
             return Vector256.Create(
-                Vector256.Sum(v0), Vector256.Sum(v1), Vector256.Sum(v2), Vector256.Sum(v3),
-                Vector256.Sum(v4), Vector256.Sum(v5), Vector256.Sum(v6), Vector256.Sum(v7));
+                Vector128.Create(
+                    Vector128.Sum(v0.GetLower()), Vector128.Sum(v1.GetLower()), Vector128.Sum(v2.GetLower()), Vector128.Sum(v3.GetLower())),
+                Vector128.Create(
+                    Vector128.Sum(v0.GetUpper()), Vector128.Sum(v1.GetUpper()), Vector128.Sum(v2.GetUpper()), Vector128.Sum(v3.GetUpper())));
         }
 
-        Vector256<int> v04 = Avx2.Permute2x128(v0, v4, 0x20) + Avx2.Permute2x128(v0, v4, 0x31);
-        Vector256<int> v15 = Avx2.Permute2x128(v1, v5, 0x20) + Avx2.Permute2x128(v1, v5, 0x31);
-        Vector256<int> v26 = Avx2.Permute2x128(v2, v6, 0x20) + Avx2.Permute2x128(v2, v6, 0x31);
-        Vector256<int> v37 = Avx2.Permute2x128(v3, v7, 0x20) + Avx2.Permute2x128(v3, v7, 0x31);
-        Vector256<long> v0145 = (Avx2.UnpackLow(v04, v15) + Avx2.UnpackHigh(v04, v15)).AsInt64();
-        Vector256<long> v2367 = (Avx2.UnpackLow(v26, v37) + Avx2.UnpackHigh(v26, v37)).AsInt64();
-        return Avx2.UnpackLow(v0145, v2367).AsInt32() + Avx2.UnpackHigh(v0145, v2367).AsInt32();
+        Vector256<long> v01 = (Avx2.UnpackLow(v0, v1) + Avx2.UnpackHigh(v0, v1)).AsInt64();
+        Vector256<long> v23 = (Avx2.UnpackLow(v2, v3) + Avx2.UnpackHigh(v2, v3)).AsInt64();
+        return Avx2.UnpackLow(v01, v23).AsInt32() + Avx2.UnpackHigh(v01, v23).AsInt32();
     }
 
     /// <summary>Stores lane i of eight vectors one after the other, for every i.</summary>

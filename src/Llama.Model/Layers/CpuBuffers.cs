@@ -19,9 +19,9 @@ internal sealed unsafe class CpuBuffers : IDisposable
     {
         int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
         pairs = config.HeadDim / 2;
-        tileLength = Math.Max(MatrixProduct.ScratchLength(widest), BlockProduct.ScratchLength(Step.MaxTokens));
+        tileLength = ProductInputs.ScratchLength(Step.MaxTokens, widest);
         softmaxLength = Lanes.Pad(Attention.ScratchLength(config.Heads / config.KvHeads));
-        Rounded = new RoundedInputs(Step.MaxTokens, widest);
+        Inputs = new ProductInputs(Step.MaxTokens, widest);
         Normed = Tokens(config.Dim);
         Queries = Tokens(config.QueryDim);
         Keys = Tokens(config.KvDim);
@@ -48,8 +48,8 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>How many tokens each of the runs has.</summary>
     public int[] RunLengths { get; } = new int[Step.MaxTokens];
 
-    /// <summary>The inputs of the product at hand, rounded; only where weights are stored in blocks.</summary>
-    public RoundedInputs Rounded { get; }
+    /// <summary>The inputs of the products at hand.</summary>
+    public ProductInputs Inputs { get; }
 
     /// <summary>Hidden states after RMSNorm, <c>[tokens, dim]</c>.</summary>
     public float* Normed { get; }
@@ -90,7 +90,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Rounded.Dispose();
+        Inputs.Dispose();
         foreach (NativeBuffer buffer in owned) buffer.Dispose();
     }
 

@@ -27,9 +27,8 @@ internal sealed unsafe class CpuForward : IDisposable
     private readonly Action<int, int> attend;
     private readonly Action<int, int> attentionOutput;
     private readonly Action<int, int> ffnNorm;
-    private readonly Action<int, int> roundAttended;
     private readonly Action<int, int> gateAndUp;
-    private readonly Action<int, int> roundGate;
+    private readonly Action<int, int> prepareInputs;
     private readonly Action<int, int> down;
 
     // What the regions of the running step work on.
@@ -73,11 +72,10 @@ internal sealed unsafe class CpuForward : IDisposable
         queriesKeysValues = QueriesKeysValues;
         rotateAndStore = RotateAndStore;
         attend = Attend;
-        roundAttended = RoundAttended;
         attentionOutput = AttentionOutput;
         ffnNorm = FfnNorm;
         gateAndUp = GateAndUp;
-        roundGate = RoundGate;
+        prepareInputs = PrepareInputs;
         down = Down;
     }
 
@@ -108,18 +106,20 @@ internal sealed unsafe class CpuForward : IDisposable
         for (layer = 0; layer < layers.Length; layer++)
         {
             LayerWeights weights = layers[layer];
-            buffers.Rounded.Reset(config.Dim);
+            buffers.Inputs.Reset(buffers.Normed, weights.Wq, weights.Wk, weights.Wv);
             RunByTokens(attentionNorm);
             pool.Run(queriesKeysValues);
             RunByTokens(rotateAndStore);
             nextAttention = 0;
             pool.Run(attend);
-            if (RoundedInputs.Suits(weights.Wo.Type)) RunRounding(roundAttended, config.QueryDim);
+            buffers.Inputs.Reset(buffers.Attended, weights.Wo);
+            if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(attentionOutput);
-            buffers.Rounded.Reset(config.Dim);
+            buffers.Inputs.Reset(buffers.Normed, weights.W1, weights.W3);
             RunByTokens(ffnNorm);
             pool.Run(gateAndUp);
-            if (RoundedInputs.Suits(weights.W2.Type)) RunRounding(roundGate, config.HiddenDim);
+            buffers.Inputs.Reset(buffers.Gate, weights.W2);
+            if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
         }
 
@@ -140,12 +140,6 @@ internal sealed unsafe class CpuForward : IDisposable
     {
         if (tokens == 1) region(0, 1);
         else pool.Run(region);
-    }
-
-    private void RunRounding(Action<int, int> region, int columns)
-    {
-        buffers.Rounded.Reset(columns);
-        RunByTokens(region);
     }
 
     /// <summary>
@@ -178,11 +172,11 @@ internal sealed unsafe class CpuForward : IDisposable
         for (int t = first; t < end; t++) MatrixProduct.ReadRow(embeddings!, step.Tokens[t], hidden + ((long)t * config.Dim));
     }
 
-    private void AttentionNorm(int part, int parts) => Norm(layers[layer].AttentionNorm, layers[layer].RoundsAttentionInputs, part, parts);
+    private void AttentionNorm(int part, int parts) => Norm(layers[layer].AttentionNorm, part, parts);
 
-    private void FfnNorm(int part, int parts) => Norm(layers[layer].FfnNorm, layers[layer].RoundsFfnInputs, part, parts);
+    private void FfnNorm(int part, int parts) => Norm(layers[layer].FfnNorm, part, parts);
 
-    private void Norm(float[] norm, bool rounds, int part, int parts)
+    private void Norm(float[] norm, int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
         fixed (float* weights = norm)
@@ -191,27 +185,23 @@ internal sealed unsafe class CpuForward : IDisposable
             {
                 long offset = (long)t * config.Dim;
                 Elementwise.RmsNorm(hidden + offset, weights, config.NormEps, buffers.Normed + offset, config.Dim);
-                if (rounds) buffers.Rounded.Round(t, buffers.Normed + offset);
+                buffers.Inputs.Prepare(t);
             }
         }
     }
 
-    private void RoundAttended(int part, int parts) => Round(buffers.Attended, part, parts);
-
-    private void RoundGate(int part, int parts) => Round(buffers.Gate, part, parts);
-
-    private void Round(float* inputs, int part, int parts)
+    private void PrepareInputs(int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
-        for (int t = first; t < end; t++) buffers.Rounded.Round(t, inputs + ((long)t * buffers.Rounded.Columns));
+        for (int t = first; t < end; t++) buffers.Inputs.Prepare(t);
     }
 
     private void QueriesKeysValues(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        Multiply(weights.Wq, buffers.Normed, buffers.Queries, part, parts);
-        Multiply(weights.Wk, buffers.Normed, buffers.Keys, part, parts);
-        Multiply(weights.Wv, buffers.Normed, buffers.Values, part, parts);
+        Multiply(weights.Wq, buffers.Queries, part, parts);
+        Multiply(weights.Wk, buffers.Keys, part, parts);
+        Multiply(weights.Wv, buffers.Values, part, parts);
     }
 
     private void RotateAndStore(int part, int parts)
@@ -252,13 +242,13 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, buffers.Attended, part, parts);
+    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, part, parts);
 
     private void GateAndUp(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        (int first, int end) = Multiply(weights.W1, buffers.Normed, buffers.Gate, part, parts);
-        Multiply(weights.W3, buffers.Normed, buffers.Up, part, parts);
+        (int first, int end) = Multiply(weights.W1, buffers.Gate, part, parts);
+        Multiply(weights.W3, buffers.Up, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.HiddenDim) + first;
@@ -266,23 +256,20 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, buffers.Gate, part, parts);
+    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, part, parts);
 
     /// <summary>This part's rows of a product, for all tokens.</summary>
-    private (int First, int End) Multiply(WeightMatrix weights, float* input, float* output, int part, int parts)
+    private (int First, int End) Multiply(WeightMatrix weights, float* output, int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, BlockProduct.GroupRows);
-        if (RoundedInputs.Suits(weights.Type))
-            BlockProduct.Multiply(weights, first, end, buffers.Rounded, tokens, output, buffers.Tile(part));
-        else
-            MatrixProduct.Multiply(weights, first, end, input, tokens, output, buffers.Tile(part));
+        buffers.Inputs.Multiply(weights, first, end, tokens, output, buffers.Tile(part));
         return (first, end);
     }
 
     /// <summary>This part's rows of a product, added to the hidden states.</summary>
-    private void MultiplyAndAdd(WeightMatrix weights, float* input, int part, int parts)
+    private void MultiplyAndAdd(WeightMatrix weights, int part, int parts)
     {
-        (int first, int end) = Multiply(weights, input, buffers.Projected, part, parts);
+        (int first, int end) = Multiply(weights, buffers.Projected, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.Dim) + first;

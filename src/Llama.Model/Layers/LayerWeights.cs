@@ -1,5 +1,4 @@
 using Llama.Model.Checkpoints;
-using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
@@ -49,13 +48,6 @@ internal sealed class LayerWeights
 
     /// <summary>Feed-forward up.</summary>
     public WeightMatrix W3 { get; }
-
-    /// <summary>Whether some of the matrices that take the normed hidden states before attention take them rounded.</summary>
-    public bool RoundsAttentionInputs =>
-        RoundedInputs.Suits(Wq.Type) || RoundedInputs.Suits(Wk.Type) || RoundedInputs.Suits(Wv.Type);
-
-    /// <summary>Whether gate or up take their inputs rounded.</summary>
-    public bool RoundsFfnInputs => RoundedInputs.Suits(W1.Type) || RoundedInputs.Suits(W3.Type);
 
     /// <summary>Bytes of all of them.</summary>
     public long Bytes =>

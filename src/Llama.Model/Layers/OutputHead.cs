@@ -13,7 +13,7 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly float[] norm;
     private readonly WeightMatrix output;
     private readonly NativeBuffer normed;
-    private readonly RoundedInputs rounded;
+    private readonly ProductInputs inputs;
     private readonly NativeBuffer tiles;
     private readonly int tileLength;
     private readonly Sampler sampler;
@@ -30,9 +30,9 @@ internal sealed unsafe class OutputHead : IDisposable
         norm = checkpoint.ReadVector(TensorNames.Norm, config.Dim);
         output = checkpoint.OpenMatrix(TensorNames.Output, config.VocabSize, config.Dim);
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
-        rounded = new RoundedInputs(Step.MaxTokens, config.Dim);
-        rounded.Reset(config.Dim);
-        tileLength = Math.Max(MatrixProduct.ScratchLength(config.Dim), BlockProduct.ScratchLength(Step.MaxTokens));
+        inputs = new ProductInputs(Step.MaxTokens, config.Dim);
+        inputs.Reset(normed.Pointer, output);
+        tileLength = ProductInputs.ScratchLength(Step.MaxTokens, config.Dim);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
         sampler = new Sampler(config.VocabSize);
@@ -82,7 +82,7 @@ internal sealed unsafe class OutputHead : IDisposable
     public void Dispose()
     {
         normed.Dispose();
-        rounded.Dispose();
+        inputs.Dispose();
         tiles.Dispose();
         logits.Dispose();
         sampler.Dispose();
@@ -92,7 +92,7 @@ internal sealed unsafe class OutputHead : IDisposable
     {
         float* target = normed.Pointer + ((long)row * config.Dim);
         fixed (float* weights = norm) Elementwise.RmsNorm(hidden + ((long)token * config.Dim), weights, config.NormEps, target, config.Dim);
-        if (RoundedInputs.Suits(output.Type)) rounded.Round(row, target);
+        inputs.Prepare(row);
     }
 
     private void ComputeLogits(int count)
@@ -113,8 +113,6 @@ internal sealed unsafe class OutputHead : IDisposable
     private void Multiply(int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(output.Rows, part, parts, BlockProduct.GroupRows);
-        float* tile = tiles.Pointer + ((long)part * tileLength);
-        if (RoundedInputs.Suits(output.Type)) BlockProduct.Multiply(output, first, end, rounded, rows, logits.Pointer, tile);
-        else MatrixProduct.Multiply(output, first, end, normed.Pointer, rows, logits.Pointer, tile);
+        inputs.Multiply(output, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
     }
 }

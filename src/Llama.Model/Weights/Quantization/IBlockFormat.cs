@@ -29,11 +29,17 @@ internal unsafe interface IBlockFormat
     static abstract void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second);
 
     /// <summary>
-    /// The sum of the products of a part's integers with signed bytes, exact. Which elements a lane adds is the format's choice; the sum
-    /// of all lanes is the result.
+    /// Exact sums of the products of two blocks' integers with signed bytes. Which elements a lane adds is the format's choice: the sum of
+    /// the lower four lanes is the first block's result, that of the upper four the second's.
     /// </summary>
-    /// <param name="block">The block.</param>
-    /// <param name="part">Which part.</param>
+    /// <param name="a">First block.</param>
+    /// <param name="b">Second block.</param>
     /// <param name="x">A byte for each element, none of them -128.</param>
-    static abstract Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x);
+    static abstract Vector256<int> Dot(byte* a, byte* b, sbyte* x);
+
+    /// <summary>In the same way, sums of the products of the parts' offsets with integers; called only where there are offsets.</summary>
+    /// <param name="a">First block.</param>
+    /// <param name="b">Second block.</param>
+    /// <param name="sums">One for each part.</param>
+    static abstract Vector256<int> DotOffsets(byte* a, byte* b, short* sums);
 }

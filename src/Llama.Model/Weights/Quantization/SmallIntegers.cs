@@ -76,4 +76,32 @@ internal static unsafe class SmallIntegers
             : Vector256.ConditionalSelect(Vector256.LessThan(a, Vector256<sbyte>.Zero), -b, b);
         return MultiplyAddPairs(Vector256.Abs(a).AsByte(), signed);
     }
+
+    /// <summary>
+    /// Products of the nibbles of two times sixteen bytes with 32 signed bytes, four of them added: in the lower half of the result the
+    /// first sixteen bytes', in the upper half the others'.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> DotNibbles(Vector256<byte> bytes, sbyte* x)
+    {
+        Vector128<sbyte> first = Vector128.Load(x), second = Vector128.Load(x + 16);
+        Vector256<byte> mask = Vector256.Create((byte)0x0f);
+        return MultiplyAddPairs(bytes & mask, Vector256.Create(first, first))
+            + MultiplyAddPairs((bytes.AsUInt16() >>> 4).AsByte() & mask, Vector256.Create(second, second));
+    }
+
+    /// <summary>Two blocks' sums of neighbours as four lanes each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AddPairs(Vector256<short> a, Vector256<short> b) =>
+        AddHalves(MultiplyAddPairs(a, Vector256<short>.One), MultiplyAddPairs(b, Vector256<short>.One));
+
+    /// <summary>Two blocks' eight lanes as four each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> AddHalves(Vector256<int> a, Vector256<int> b) => Avx2.IsSupported
+        ? Avx2.Permute2x128(a, b, 0x20) + Avx2.Permute2x128(a, b, 0x31)
+        : Vector256.Create(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper());
+
+    /// <summary>One number as the result of both blocks.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Both(int value) => Vector256.Create(value, 0, 0, 0, value, 0, 0, 0);
 }

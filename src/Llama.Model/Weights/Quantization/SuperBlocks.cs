@@ -3,7 +3,8 @@ using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Weights.Quantization;
 
-// Blocks of 256 elements with scales of their own for every 16 or 32 (ggml-common.h: block_q4_K to block_q6_K).
+// Blocks of 256 elements with scales of their own for every 16 or 32 (ggml-common.h: block_q4_K to block_q6_K). Their products are
+// methods of their own: eight of them inlined into one would be more than the compiler optimises.
 
 /// <summary>The eight scales and eight minima, six bits each, that Q4_K and Q5_K pack into twelve bytes.</summary>
 internal static unsafe class PackedScales
@@ -22,6 +23,30 @@ internal static unsafe class PackedScales
     public static (int Scale, int Minimum) Get(byte* packed, int index) => index < 4
         ? (packed[index] & 63, packed[index + 4] & 63)
         : ((packed[index + 4] & 15) | (packed[index - 4] >> 6 << 4), (packed[index + 4] >> 4) | (packed[index] >> 6 << 4));
+
+    /// <summary>All at once, as sixteen 16-bit integers: the scales, then the minima.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> GetAll(byte* packed)
+    {
+        // Four bytes at a time: see Get.
+        uint first = Unsafe.ReadUnaligned<uint>(packed), second = Unsafe.ReadUnaligned<uint>(packed + 4);
+        uint third = Unsafe.ReadUnaligned<uint>(packed + 8);
+        ulong scales = (first & 0x3f3f3f3fu) | ((ulong)((third & 0x0f0f0f0fu) | ((first >> 2) & 0x30303030u)) << 32);
+        ulong minima = (second & 0x3f3f3f3fu) | ((ulong)(((third >> 4) & 0x0f0f0f0fu) | ((second >> 2) & 0x30303030u)) << 32);
+        return SmallIntegers.Widen(Vector128.Create(scales, minima).AsSByte());
+    }
+
+    /// <summary>Sums of the products of two blocks' minima with numbers, negated: four lanes each.</summary>
+    /// <param name="a">First block's scales and minima.</param>
+    /// <param name="b">Second block's.</param>
+    /// <param name="sums">A number for each minimum.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> DotMinima(byte* a, byte* b, short* sums)
+    {
+        Vector128<short> inputs = -Vector128.Load(sums);
+        return SmallIntegers.MultiplyAddPairs(
+            Vector256.Create(GetAll(a).GetUpper(), GetAll(b).GetUpper()), Vector256.Create(inputs, inputs));
+    }
 
     /// <summary>Packs all.</summary>
     /// <param name="scales">Scales, 0 to 63.</param>
@@ -68,9 +93,29 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+
+    /// <inheritdoc/>
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => PackedScales.DotMinima(a + 4, b + 4, sums);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x) => SmallIntegers.MultiplyAddPairs(
-        SmallIntegers.MultiplyAddPairs(Levels(block, part), x), Vector256.Create((short)PackedScales.Get(block + 4, part).Scale));
+    private static Vector256<int> Dot(byte* block, sbyte* x)
+    {
+        Vector128<short> all = PackedScales.GetAll(block + 4).GetLower();
+        short* scales = (short*)&all;
+        byte* source = block + 4 + PackedScales.Bytes;
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int part = 0; part < PackedScales.Count; part += 2, source += 32, x += 64)
+        {
+            Vector256<short> first = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(source, 0), Vector256.Load(x));
+            Vector256<short> second = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(source, 1), Vector256.Load(x + 32));
+            sums += SmallIntegers.MultiplyAddPairs(first, Vector256.Create(scales[part]));
+            sums += SmallIntegers.MultiplyAddPairs(second, Vector256.Create(scales[part + 1]));
+        }
+
+        return sums;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Levels(byte* block, int part) =>
@@ -106,9 +151,26 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+
+    /// <inheritdoc/>
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => PackedScales.DotMinima(a + 4, b + 4, sums);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x) => SmallIntegers.MultiplyAddPairs(
-        SmallIntegers.MultiplyAddPairs(Levels(block, part), x), Vector256.Create((short)PackedScales.Get(block + 4, part).Scale));
+    private static Vector256<int> Dot(byte* block, sbyte* x)
+    {
+        Vector128<short> all = PackedScales.GetAll(block + 4).GetLower();
+        short* scales = (short*)&all;
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int part = 0; part < PackedScales.Count; part++)
+        {
+            Vector256<short> products = SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
+            sums += SmallIntegers.MultiplyAddPairs(products, Vector256.Create(scales[part]));
+        }
+
+        return sums;
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Levels(byte* block, int part)
@@ -149,14 +211,26 @@ internal readonly unsafe struct Q6_KBlock : IBlockFormat
     }
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+
+    /// <inheritdoc/>
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, int part, Vector256<sbyte> x)
+    private static Vector256<int> Dot(byte* block, sbyte* x)
     {
-        // Neighbours of the first sixteen elements are the lower half of a vector.
-        sbyte* scales = Scales(block, part);
-        return SmallIntegers.MultiplyAddPairs(
-            SmallIntegers.MultiplyAddPairs(Levels(block, part), x),
-            Vector256.Create(Vector128.Create((short)scales[0]), Vector128.Create((short)scales[1])));
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int part = 0; part < 8; part++)
+        {
+            // Neighbours of the first sixteen elements are the lower half of a vector.
+            sbyte* scales = Scales(block, part);
+            sums += SmallIntegers.MultiplyAddPairs(
+                SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32))),
+                Vector256.Create(Vector128.Create((short)scales[0]), Vector128.Create((short)scales[1])));
+        }
+
+        return sums;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
