@@ -28,10 +28,10 @@ internal sealed class EmbeddedSilo : IAsyncDisposable
     }
 
     /// <summary>What the silo of a gateway is started with.</summary>
-    public static SiloSettings Settings(GatewayOptions options, CheckpointOptions overrides, Checkpoint checkpoint, LinkIdentity gateway) => new()
+    public static SiloSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway) => new()
     {
         Identity = gateway with { Name = "embedded" },
-        OpenCheckpoint = () => Checkpoint.Open(options.Model, overrides),
+        OpenCheckpoint = options.OpenCheckpoint,
         Profile = NumericProfile.Of(checkpoint),
         Threads = options.Threads,
     };

@@ -14,8 +14,7 @@ internal static partial class SiloStart
     /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
     public static SiloSettings Settings(SiloOptions options, ILogger logger)
     {
-        var overrides = new CheckpointOptions { ContextLength = options.Context, RopeFactor = options.RopeFactor };
-        using Checkpoint checkpoint = Checkpoint.Open(options.Model, overrides);
+        using Checkpoint checkpoint = options.OpenCheckpoint();
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         HostPort listen = HostPort.Parse(options.Listen);
         Log.Started(logger, options.Name, options.Threads, options.Model);
@@ -27,7 +26,7 @@ internal static partial class SiloStart
                 Fingerprint = ModelFingerprint.Of(checkpoint.Config),
                 Key = ClusterKey.Load(options.ClusterKeyFile),
             },
-            OpenCheckpoint = () => Checkpoint.Open(options.Model, overrides),
+            OpenCheckpoint = options.OpenCheckpoint,
             Profile = NumericProfile.Of(checkpoint),
             ListenHost = listen.Host,
             ListenPort = listen.Port ?? 0,

@@ -1,4 +1,5 @@
 using Llama.Grains.Settings;
+using Llama.Tests;
 
 namespace Llama.Grains.Tests.Settings;
 
