@@ -31,7 +31,7 @@ internal sealed class EmbeddedSilo : IAsyncDisposable
     public static SiloSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway) => new()
     {
         Identity = gateway with { Name = "embedded" },
-        OpenCheckpoint = options.OpenCheckpoint,
+        OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
         Profile = NumericProfile.Of(checkpoint),
         Threads = options.Threads,
     };

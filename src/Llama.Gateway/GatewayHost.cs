@@ -41,14 +41,9 @@ internal static partial class GatewayHost
 
         using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
         ILogger logger = startLogging.CreateLogger("Llama.Gateway");
-        using Checkpoint checkpoint = options.OpenCheckpoint();
+        using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
-        var identity = new LinkIdentity
-        {
-            Name = "gateway",
-            Fingerprint = ModelFingerprint.Of(checkpoint.Config),
-            Key = ClusterKey.Load(options.ClusterKeyFile),
-        };
+        var identity = LinkIdentity.Of("gateway", checkpoint, ClusterKey.Load(options.ClusterKeyFile));
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
 
         builder.Services.AddSingleton(TimeProvider.System);

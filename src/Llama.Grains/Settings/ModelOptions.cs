@@ -22,11 +22,23 @@ public abstract record ModelOptions
     [Range(1.0, 1024.0)]
     public float? RopeFactor { get; init; }
 
+    /// <summary>Type that the weights are rounded to while they are loaded, or null to have them as they are stored.</summary>
+    [Description("Type that weights stored as f32, f16 or bf16 are rounded to while they are loaded, if not kept as they are.")]
+    [WeightType(writable: true)]
+    public string? Weights { get; init; }
+
     /// <summary>Whether to log details.</summary>
     [Description("Log details.")]
     public virtual bool Verbose { get; init; }
 
     /// <summary>Opens the checkpoint with these settings.</summary>
+    /// <param name="threads">Threads to round weights on.</param>
     /// <exception cref="CheckpointException">It cannot be used.</exception>
-    public Checkpoint OpenCheckpoint() => Checkpoint.Open(Model, new CheckpointOptions { ContextLength = Context, RopeFactor = RopeFactor });
+    public Checkpoint OpenCheckpoint(int threads) => Checkpoint.Open(Model, new CheckpointOptions
+    {
+        ContextLength = Context,
+        RopeFactor = RopeFactor,
+        Weights = Weights is null ? null : WeightTypeAttribute.Parse(Weights),
+        Threads = threads,
+    });
 }
