@@ -14,6 +14,9 @@ public sealed record LinkIdentity
     /// <summary>Fingerprint of the model's configuration; equal on both sides or there is no link.</summary>
     public required string Fingerprint { get; init; }
 
+    /// <summary>The model's context length in tokens; equal on both sides or there is no link.</summary>
+    public required int ContextLength { get; init; }
+
     /// <summary>
     /// What the types of its weights are called; null for a process without weights that would tell. If both sides know, equal or there
     /// is no link.
@@ -34,6 +37,7 @@ public sealed record LinkIdentity
         {
             Name = name,
             Fingerprint = ModelFingerprint.Of(checkpoint.Config),
+            ContextLength = checkpoint.Config.ContextLength,
             Weights = checkpoint.WeightName,
             Key = key,
         };

@@ -151,6 +151,15 @@ public sealed class HandshakeTests
     }
 
     [Theory]
+    [InlineData(128)]
+    [InlineData(512)]
+    public async Task DialAsync_AnotherContextLength_ThrowsBothAndTheOption(int contextLength)
+    {
+        LinkException fault = await RefusedAsync(LinkPair.Identity("silo-1", contextLength: contextLength), LinkPair.Identity("gateway"));
+        Assert.Equal($"'silo-1' has another --context: {contextLength} tokens; expected 256.", fault.Message);
+    }
+
+    [Theory]
     [InlineData("Q4_0", null)]
     [InlineData(null, "Q4_0")]
     [InlineData("Q4_0", "Q4_0")]
@@ -220,5 +229,5 @@ public sealed class HandshakeTests
     private static object MakeHello(
         int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
         int nonceLength = 64, int purpose = 2) =>
-        new { version, name, fingerprint, weights = "F16", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
+        new { version, name, fingerprint, contextLength = 256, weights = "F16", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
 }
