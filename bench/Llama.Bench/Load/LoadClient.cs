@@ -8,6 +8,7 @@ namespace Llama.Bench.Load;
 /// <summary>Speaks to an OpenAI-compatible server: this project's gateway, llama.cpp's llama-server, and others.</summary>
 internal sealed class LoadClient : IDisposable
 {
+    private static readonly Uri Models = new("v1/models", UriKind.Relative);
     private static readonly Uri Completions = new("v1/completions", UriKind.Relative);
 
     private readonly HttpClient http;
@@ -31,7 +32,11 @@ internal sealed class LoadClient : IDisposable
     /// <exception cref="HttpRequestException">Nobody answers, or the server does not complete prompts.</exception>
     public static async Task<LoadClient> ConnectAsync(LoadOptions options, CancellationToken cancellationToken)
     {
-        var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = options.Address, Timeout = Timeout.InfiniteTimeSpan };
+        var http = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        {
+            BaseAddress = options.Address,
+            Timeout = Timeout.InfiniteTimeSpan,
+        };
         try
         {
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -104,7 +109,8 @@ internal sealed class LoadClient : IDisposable
     /// <inheritdoc/>
     public void Dispose() => http.Dispose();
 
-    private static async Task ReadAsync(HttpResponseMessage response, RequestResult result, Action<int> came, CancellationToken cancellationToken)
+    private static async Task ReadAsync(
+        HttpResponseMessage response, RequestResult result, Action<int> came, CancellationToken cancellationToken)
     {
         Stream body = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await foreach (SseItem<string> item in SseParser.Create(body).EnumerateAsync(cancellationToken).ConfigureAwait(false))
@@ -124,7 +130,7 @@ internal sealed class LoadClient : IDisposable
 
     private static async Task<string?> FindModelAsync(HttpClient http, CancellationToken cancellationToken)
     {
-        using HttpResponseMessage response = await http.GetAsync(new Uri("v1/models", UriKind.Relative), cancellationToken).ConfigureAwait(false);
+        using HttpResponseMessage response = await http.GetAsync(Models, cancellationToken).ConfigureAwait(false);
         if (!response.IsSuccessStatusCode) return null;
         JsonElement answer = JsonElement.Parse(await response.Content.ReadAsStringAsync(cancellationToken).ConfigureAwait(false));
         return answer is { ValueKind: JsonValueKind.Object } && answer.TryGetProperty("data", out JsonElement data)
@@ -134,7 +140,8 @@ internal sealed class LoadClient : IDisposable
             : null;
     }
 
-    private static object Prompt(LoadPrompts prompts, int number, bool asTokens) => asTokens ? prompts.Tokens(number) : prompts.Text(number);
+    private static object Prompt(LoadPrompts prompts, int number, bool asTokens) =>
+        asTokens ? prompts.Tokens(number) : prompts.Text(number);
 
     private Task<HttpResponseMessage> PostAsync(object prompt, int generate, bool stream, CancellationToken cancellationToken)
     {
@@ -164,7 +171,8 @@ internal sealed class LoadClient : IDisposable
         try
         {
             JsonElement answer = JsonElement.Parse(text);
-            if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out JsonElement error)) return RequestResult.Text(error);
+            if (answer.ValueKind == JsonValueKind.Object && answer.TryGetProperty("error", out JsonElement error))
+                return RequestResult.Text(error);
         }
         catch (JsonException)
         {

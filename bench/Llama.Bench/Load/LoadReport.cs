@@ -91,7 +91,8 @@ internal sealed record LoadReport
     {
         var table = new StringBuilder();
         Add($"requests    {Completed} of {Requests} in {Seconds:F2} s: {RequestsPerSecond:F2}/s");
-        Add($"prompts     {PromptTokens} tokens{(TokenIds ? "" : " (texts: the server takes no token ids)")}, {CachedTokens} cached: {PromptTokensPerSecond:F1} tokens/s");
+        string note = TokenIds ? "" : " (texts: the server takes no token ids)";
+        Add($"prompts     {PromptTokens} tokens{note}, {CachedTokens} cached: {PromptTokensPerSecond:F1} tokens/s");
         Add($"generated   {GeneratedTokens} tokens: {GeneratedTokensPerSecond:F1} tokens/s");
         Add($"");
         Add($"milliseconds             p50        p90        p99        max");

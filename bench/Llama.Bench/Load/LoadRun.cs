@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using System.Globalization;
 
 namespace Llama.Bench.Load;
 
@@ -25,9 +26,11 @@ internal sealed class LoadRun(LoadClient client, LoadOptions options)
         {
             int done = results.Count;
             double seconds = Math.Max(watch.Elapsed.TotalSeconds, 1e-3);
+            int underWay = Math.Min(begun, options.Requests) - done;
             return string.Create(
-                System.Globalization.CultureInfo.InvariantCulture,
-                $"{seconds,6:F0} s: {done} of {options.Requests} done, {Math.Min(begun, options.Requests) - done} under way, {failed} failed, {tokens / seconds:F1} tokens/s");
+                CultureInfo.InvariantCulture,
+                $"{seconds,6:F0} s: {done} of {options.Requests} done, {underWay} under way, {failed} failed, "
+                + $"{tokens / seconds:F1} tokens/s");
         }
     }
 
@@ -35,8 +38,10 @@ internal sealed class LoadRun(LoadClient client, LoadOptions options)
     public async Task RunAsync(CancellationToken stopping)
     {
         watch.Start();
-        if (options.Rate is { } rate) await SendAtAsync(Arrivals(rate, options.Requests, options.Seed), stopping).ConfigureAwait(false);
-        else await Task.WhenAll(Enumerable.Range(0, Math.Min(options.Clients, options.Requests)).Select(_ => ClientAsync(stopping))).ConfigureAwait(false);
+        Task sending = options.Rate is { } rate
+            ? SendAtAsync(Arrivals(rate, options.Requests, options.Seed), stopping)
+            : Task.WhenAll(Enumerable.Range(0, Math.Min(options.Clients, options.Requests)).Select(_ => ClientAsync(stopping)));
+        await sending.ConfigureAwait(false);
         watch.Stop();
     }
 

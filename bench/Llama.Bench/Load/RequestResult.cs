@@ -53,8 +53,8 @@ internal sealed class RequestResult
         }
 
         if (part.TryGetProperty("usage", out JsonElement usage) && usage.ValueKind == JsonValueKind.Object) TakeUsage(usage);
-        if (!part.TryGetProperty("choices", out JsonElement choices) || choices.ValueKind != JsonValueKind.Array || choices.GetArrayLength() == 0)
-            return 0;
+        if (!part.TryGetProperty("choices", out JsonElement choices) || choices.ValueKind != JsonValueKind.Array) return 0;
+        if (choices.GetArrayLength() == 0) return 0;
 
         // A part without token ids is one token, unless it only says why the answer ended.
         JsonElement choice = choices[0];
@@ -68,7 +68,7 @@ internal sealed class RequestResult
 
     /// <summary>The message of an error object, or all of it.</summary>
     public static string Text(JsonElement error) =>
-        error.ValueKind == JsonValueKind.Object && error.TryGetProperty("message", out JsonElement message) ? message.ToString() : error.ToString();
+        (error.ValueKind == JsonValueKind.Object && error.TryGetProperty("message", out JsonElement message) ? message : error).ToString();
 
     private void TakeTokens(int tokens)
     {
@@ -88,5 +88,7 @@ internal sealed class RequestResult
     }
 
     private static int? Number(JsonElement element, string name) =>
-        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) ? number : null;
+        element.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number)
+            ? number
+            : null;
 }

@@ -39,23 +39,16 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
     public static Checkpoint Open(string path, CheckpointOptions options)
     {
+        FileCheckpoint stored = OpenStored(path, options);
+        if (options.Weights is not { } type) return stored;
         try
         {
-            FileCheckpoint stored = OpenStored(path, options);
-            if (options.Weights is not { } type) return stored;
-            try
-            {
-                return QuantizedCheckpoint.Of(stored, type, options.Threads);
-            }
-            catch
-            {
-                stored.Dispose();
-                throw;
-            }
+            return QuantizedCheckpoint.Of(stored, type, options.Threads);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch
         {
-            throw new CheckpointException($"{path}: cannot be read: {e.Message}", e);
+            stored.Dispose();
+            throw;
         }
     }
 
@@ -64,6 +57,27 @@ public abstract class Checkpoint : IDisposable
     public static string NameOf(string path) => File.Exists(path)
         ? GgufPaths.NameOf(path)
         : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+
+    /// <summary>Opens a checkpoint as it is stored, whatever type was asked for.</summary>
+    /// <param name="path">The folder, or the GGUF file.</param>
+    /// <param name="options">What the user set over it.</param>
+    /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
+    internal static FileCheckpoint OpenStored(string path, CheckpointOptions options)
+    {
+        try
+        {
+            if (GgufPaths.Find(path) is { } file) return GgufCheckpoint.OpenFile(path, file, options);
+            if (!Directory.Exists(path))
+                throw new CheckpointException($"{path}: there is no such folder or file; a checkpoint is a folder or a .gguf file");
+            return CheckpointFolder.FormatOf(path) == CheckpointFormat.Meta
+                ? MetaCheckpoint.OpenFolder(path, options)
+                : HuggingFaceCheckpoint.OpenFolder(path, options);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new CheckpointException($"{path}: cannot be read: {e.Message}", e);
+        }
+    }
 
     /// <summary>Opens a matrix in its stored type, or that of <see cref="CheckpointOptions.Weights"/>, and checks its shape.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
@@ -91,14 +105,4 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>The name that a matrix is stored under: tied embeddings are the output head, too.</summary>
     private protected string StoredName(string name) => name == TensorNames.Output && Config.TiedEmbeddings ? TensorNames.TokenEmbeddings : name;
-
-    private static FileCheckpoint OpenStored(string path, CheckpointOptions options)
-    {
-        if (GgufPaths.Find(path) is { } file) return GgufCheckpoint.OpenFile(path, file, options);
-        if (!Directory.Exists(path))
-            throw new CheckpointException($"{path}: there is no such folder or file; a checkpoint is a folder or a .gguf file");
-        return CheckpointFolder.FormatOf(path) == CheckpointFormat.Meta
-            ? MetaCheckpoint.OpenFolder(path, options)
-            : HuggingFaceCheckpoint.OpenFolder(path, options);
-    }
 }

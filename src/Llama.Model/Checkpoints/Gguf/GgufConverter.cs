@@ -33,7 +33,7 @@ public static unsafe class GgufConverter
         string model, ElementType type, string output, IProgress<GgufProgress> progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(progress);
-        using Checkpoint source = Checkpoint.Open(model, new CheckpointOptions());
+        using FileCheckpoint source = Checkpoint.OpenStored(model, new CheckpointOptions());
         ModelConfig config = source.Config;
         IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, type);
         List<KeyValuePair<string, object>> metadata =
@@ -55,9 +55,14 @@ public static unsafe class GgufConverter
         {
             progress.Report(new(tensors[number], ++number, tensors.Count));
             if (tensor.Rows is { } rows)
+            {
                 Write(new RowRounding(source.OpenMatrix(tensor.Name, rows, tensor.Columns), type, config), rows, writer, cancellationToken);
+                source.Release(tensor.Name);
+            }
             else
+            {
                 writer.Write(MemoryMarshal.AsBytes(source.ReadVector(tensor.Name, tensor.Columns).AsSpan()));
+            }
         }
 
         writer.Complete();

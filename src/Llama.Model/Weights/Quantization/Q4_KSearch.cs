@@ -9,6 +9,7 @@ namespace Llama.Model.Weights.Quantization;
 /// rounded to six bits. The bytes are the reference's: every sum takes the elements in their order, and what stands side by side in a
 /// vector are the scales that are tried.
 /// </summary>
+[SkipLocalsInit]
 internal static unsafe class Q4_KSearch
 {
     private const int Part = 32;
@@ -88,16 +89,15 @@ internal static unsafe class Q4_KSearch
         float average = MathF.Sqrt(sumSquares / Part);
 
         float* weights = stackalloc float[Part];
-        float min = x[0], max = x[0], sumWeights = 0, sumX = 0;
+        float sumWeights = 0, sumX = 0;
         for (int i = 0; i < Part; i++)
         {
             weights[i] = average + MathF.Abs(x[i]);
-            min = MathF.Min(min, x[i]);
-            max = MathF.Max(max, x[i]);
             sumWeights += weights[i];
             sumX += weights[i] * x[i];
         }
 
+        (float min, float max) = Extremes(x);
         min = MathF.Min(min, 0);
         if (max == min) return new Fitted(0, -min, 0, min);
 
@@ -120,6 +120,25 @@ internal static unsafe class Q4_KSearch
         }
 
         return new Fitted(scales[best], -offsets[best], Ranges[best] / (max - min), min);
+    }
+
+    private static (float Min, float Max) Extremes(float* x)
+    {
+        Vector256<float> least = Vector256.Load(x), greatest = least;
+        for (int i = 8; i < Part; i += 8)
+        {
+            least = Vector256.Min(least, Vector256.Load(x + i));
+            greatest = Vector256.Max(greatest, Vector256.Load(x + i));
+        }
+
+        float min = least[0], max = greatest[0];
+        for (int i = 1; i < 8; i++)
+        {
+            min = MathF.Min(min, least[i]);
+            max = MathF.Max(max, greatest[i]);
+        }
+
+        return (min, max);
     }
 
     /// <summary>Fits scale and offset for eight tries, and says how well they do.</summary>
