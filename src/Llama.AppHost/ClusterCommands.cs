@@ -19,6 +19,7 @@ internal static class ClusterCommands
         ("kv-memory", options.KvMemory),
         ("context", options.Context),
         ("rope-factor", options.RopeFactor),
+        ("weights", options.Weights),
         ("chat-template", options.ChatTemplate),
         ("verbose", options.Verbose)));
 
@@ -38,6 +39,7 @@ internal static class ClusterCommands
             ("threads", ThreadsOfSilo(options)),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
+            ("weights", options.Weights),
             ("verbose", options.Verbose)));
     }
 

@@ -1,10 +1,12 @@
+using Llama.Model.Layers;
+
 namespace Llama.Grains.Gateway;
 
 /// <summary>The KV blocks of one pipeline: every stage has the same ones, and this is who hands them out.</summary>
 internal sealed class BlockPool
 {
     /// <summary>Positions in a block.</summary>
-    public const int BlockTokens = 16;
+    public const int BlockTokens = Step.BlockTokens;
 
     private readonly Stack<int> free;
 

@@ -14,6 +14,6 @@ public static class NumericProfile
     public static string Of(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return $"cpu-{KernelRevision}/{checkpoint.WeightName}/F32";
+        return $"cpu-{KernelRevision}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/F32";
     }
 }
