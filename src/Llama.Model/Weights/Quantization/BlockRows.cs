@@ -37,24 +37,26 @@ internal static unsafe class BlockRows
         for (int i = 0; i < elements; i += blockElements, block += T.Type.BlockBytes())
         {
             Vector256<float> scale = Vector256.Create(HalfBits.ToSingle(Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt)));
-            float offsetScale = T.HasOffsets ? HalfBits.ToSingle(Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + sizeof(ushort))) : 0;
             for (int part = 0; part < blockElements / PartElements; part++, target += PartElements)
             {
                 T.Integers(block, part, out Vector256<short> first, out Vector256<short> second);
-                Vector256<float> offset = Vector256.Create(offsetScale * T.Offset(block, part));
-                Store(first, scale, offset, target);
-                Store(second, scale, offset, target + 16);
+                Store(first, scale, target);
+                Store(second, scale, target + 16);
+                if (T.HasOffsets) Add(HalfBits.ToSingle(Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + 2)) * T.Offset(block, part), target);
             }
         }
     }
 
-    /// <summary>
-    /// Scales have so few bits that the product is exact wherever an offset follows: whether it is fused with the addition makes no difference.
-    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector256<short> integers, Vector256<float> scale, Vector256<float> offset, float* target)
+    private static void Store(Vector256<short> integers, Vector256<float> scale, float* target)
     {
-        ((Vector256.ConvertToSingle(Vector256.WidenLower(integers)) * scale) + offset).Store(target);
-        ((Vector256.ConvertToSingle(Vector256.WidenUpper(integers)) * scale) + offset).Store(target + 8);
+        (Vector256.ConvertToSingle(Vector256.WidenLower(integers)) * scale).Store(target);
+        (Vector256.ConvertToSingle(Vector256.WidenUpper(integers)) * scale).Store(target + 8);
+    }
+
+    /// <summary>Scales have so few bits that the products are exact: whether they are fused with this addition makes no difference.</summary>
+    private static void Add(float offset, float* target)
+    {
+        for (int i = 0; i < PartElements; i += 8) (Vector256.Load(target + i) + Vector256.Create(offset)).Store(target + i);
     }
 }
