@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Llama.Grains.Directory;
+using Llama.Grains.Scheduling;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
@@ -19,8 +20,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         this.settings = settings;
         this.directory = directory;
-        var limits = new SchedulerLimits(settings.MaxWaiting, settings.RecoveryTimeout);
-        for (int i = 0; i < settings.Replicas; i++) replicas.Add(new Replica(i, new Scheduler(settings.Config, limits, time)));
+        for (int i = 0; i < settings.Replicas; i++)
+            replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
         controller = new ClusterController(settings, directory, replicas, time, logger);
     }
 

@@ -1,6 +1,7 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Checkpoints;
@@ -30,7 +31,7 @@ internal sealed class TestCluster : IAsyncDisposable
             Replicas = replicas,
             ExpectedSilos = silos,
             SiloWait = TimeSpan.FromSeconds(waitSeconds),
-            RecoveryTimeout = TimeSpan.FromSeconds(recoverySeconds),
+            Limits = new EngineLimits { RecoveryTimeout = TimeSpan.FromSeconds(recoverySeconds) },
             Ranges = ranges,
             KvMemory = 4 << 20,
         };
