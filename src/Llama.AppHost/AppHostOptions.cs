@@ -45,6 +45,11 @@ public sealed record AppHostOptions : IValidatableObject
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
     public ByteSize? KvMemory { get; init; }
 
+    /// <summary>Tokens of a step at most; null to let the gateway choose from measured times.</summary>
+    [Description("Tokens that the stages compute in one step at most, if not chosen from measured times.")]
+    [Range(16, 256)]
+    public int? StepTokens { get; init; }
+
     /// <summary>Context length in tokens, or null for the checkpoint's own.</summary>
     [Description("Context length in tokens, if not the checkpoint's own.")]
     [Range(1, int.MaxValue)]

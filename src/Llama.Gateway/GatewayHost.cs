@@ -87,7 +87,14 @@ internal static partial class GatewayHost
         SiloWait = options.SiloWait,
         Ranges = options.Ranges is null ? null : LayerRanges.Parse(options.Ranges, checkpoint.Config.Layers),
         KvMemory = options.KvMemory.Bytes,
-        Limits = new EngineLimits { MaxWaiting = options.MaxWaiting, RecoveryTimeout = options.RecoveryTimeout },
+        Limits = new EngineLimits
+        {
+            MaxWaiting = options.MaxWaiting,
+            MaxWaitingTokens = options.MaxWaitingTokens,
+            ClientShare = options.ClientShare,
+            StepTokens = options.StepTokens,
+            RecoveryTimeout = options.RecoveryTimeout,
+        },
     };
 
     private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ILogger logger)

@@ -31,6 +31,9 @@ public sealed record GenerationRequest
 
     /// <summary>Who asks: one client may have only a share of what may wait. Null for nobody in particular, which has no such limit.</summary>
     public string? Client { get; init; }
+
+    /// <summary>Requests of one session go to the same replica, if it is not much busier than another; null for none.</summary>
+    public string? Session { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

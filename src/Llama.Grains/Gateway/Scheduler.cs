@@ -74,6 +74,13 @@ internal sealed partial class Scheduler : IAsyncDisposable
         }
     }
 
+    /// <summary>Tokens at the beginning of a prompt that would not have to be computed.</summary>
+    public Task<int> CachedTokensAsync(int[] prompt)
+    {
+        var answer = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
+        return Post(() => answer.SetResult(engine.CachedTokens(prompt))) ? answer.Task : Task.FromResult(0);
+    }
+
     /// <summary>Gives the scheduler a pipeline whose stages hold nothing yet.</summary>
     public void Attach(IPipeline next) => Post(() =>
     {

@@ -10,7 +10,7 @@ public sealed record EngineLimits
     public int MaxWaitingTokens { get; init; } = 1 << 22;
 
     /// <summary>The part of <see cref="MaxWaiting"/> that one client may have, percent.</summary>
-    public int ClientShare { get; init; } = 100;
+    public int ClientShare { get; init; } = 50;
 
     /// <summary>How long a request waits for a pipeline.</summary>
     public TimeSpan RecoveryTimeout { get; init; } = TimeSpan.FromSeconds(60);
