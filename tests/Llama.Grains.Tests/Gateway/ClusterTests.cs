@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Scheduling;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -160,7 +161,8 @@ public sealed class ClusterTests
     [Fact]
     public async Task GenerateAsync_NobodyTakesOver_IsUnavailableAfterTheRecoveryTimeout()
     {
-        await using var cluster = new TestCluster(TestModel.TinyStories, silos: 1, recoverySeconds: 0.5);
+        await using var cluster = new TestCluster(
+            TestModel.TinyStories, silos: 1, limits: new EngineLimits { RecoveryTimeout = TimeSpan.FromSeconds(0.5) });
         cluster.AddSilo("silo-1");
         await cluster.ReadyAsync();
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => cluster.GenerateAsync(
