@@ -1,5 +1,6 @@
 using Llama.Bench;
 using Llama.Bench.Run;
+using Llama.Bench.Simulate;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
@@ -8,6 +9,7 @@ const string Usage = """
       run      times prefill and decode in this process, beside what the machine can do
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
+      simulate runs the scheduler in virtual time, for any number of stages and clients
     Llama.Bench COMMAND --help lists a command's options.
     """;
 
@@ -40,12 +42,16 @@ try
             SettingsResult<MakeOptions> make = SettingsReader.Read<MakeOptions>(rest);
             if (make.Options is { } model) MakeCommand.Run(model, stopping.Token);
             return make.ExitCode;
+        case ["simulate", .. var rest]:
+            SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
+            if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);
+            return simulate.ExitCode;
         default:
             Console.Error.WriteLine(Usage);
             return SettingsReader.FaultExitCode;
     }
 }
-catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException)
+catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException or InvalidDataException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

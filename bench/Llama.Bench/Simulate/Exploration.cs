@@ -181,7 +181,8 @@ internal sealed class Exploration
     private bool Settle(ExplorationClient client)
     {
         if (!client.Ended) return false;
-        result = client.Complete ? result with { Completed = result.Completed + 1, CachedTokens = result.CachedTokens + client.CachedTokens }
+        result = client.Complete
+            ? result with { Completed = result.Completed + 1, CachedTokens = result.CachedTokens + client.CachedTokens }
             : client.Left ? result with { Cancelled = result.Cancelled + 1 }
             : result with { Refused = result.Refused + 1 };
         return true;

@@ -9,7 +9,11 @@ internal sealed class VirtualTime : TimeProvider
     public long Now
     {
         get => now;
-        set => now = value >= now ? value : throw new ArgumentOutOfRangeException(nameof(value), value, $"Time does not go back from {now}.");
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThan(value, now);
+            now = value;
+        }
     }
 
     /// <inheritdoc/>

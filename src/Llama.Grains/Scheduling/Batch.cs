@@ -14,6 +14,9 @@ internal sealed class Batch
     /// <summary>Tokens in it that belong to prompts.</summary>
     public int PromptTokens { get; set; }
 
+    /// <summary>Whether sequences decode in it, beside prompts or alone.</summary>
+    public bool Decodes => PromptTokens < Step.Tokens.Length;
+
     /// <summary>When it was sent (the engine's clock).</summary>
     public long SentAt { get; set; }
 

@@ -21,6 +21,9 @@ internal sealed class Engine
     /// <summary>Most sequences of a step that only decode: prompts always find room beside them.</summary>
     private const int MostDecoding = Step.MaxTokens - StepBudget.Least;
 
+    /// <summary>For so many stages, one more step than there are stages may be under way; found by simulation.</summary>
+    private const int StagesForOneMore = 8;
+
     private readonly ModelConfig config;
     private readonly EngineLimits limits;
     private readonly TimeProvider time;
@@ -41,6 +44,7 @@ internal sealed class Engine
     private StepBudget budget;
     private BlockPool pool;
     private SequenceBlocks blocks;
+    private int decodingSteps;
     private ulong epoch;
     private ulong lastStep;
     private long lastResultAt;
@@ -129,6 +133,7 @@ internal sealed class Engine
     {
         Stages = 0;
         underWay.Clear();
+        decodingSteps = 0;
         ready.Clear();
         prompts.Clear();
         pool = new BlockPool(0);
@@ -153,16 +158,18 @@ internal sealed class Engine
 
     /// <summary>
     /// The next step, if one should be sent now: one for every stage is under way, each with at most its share of the running sequences,
-    /// for all of them in one step would leave the other stages idle. It must be sent, and not be changed before its result is there.
+    /// for all of them in one step would leave the other stages idle. A few more are, so that a stage whose step was short finds
+    /// the next; with few stages these carry prompts only, because dividing the sequences that decode among one more step would cost more
+    /// passes over the weights than it saves. The step must be sent, and not be changed before its result is there.
     /// </summary>
     public Step? NextStep()
     {
-        if (underWay.Count >= Stages) return null;
+        if (underWay.Count >= Depth) return null;
         Admit();
         Batch batch = spare.TryPop(out Batch? old) ? old : new Batch();
         batch.Begin(epoch, lastStep + 1);
         int share = (running.Count + Stages - 1) / Stages;
-        AddDecoding(batch, Math.Min(share, MostDecoding));
+        if (decodingSteps < Stages || Stages >= StagesForOneMore) AddDecoding(batch, Math.Min(share, MostDecoding));
         AddPrompts(batch, share);
         blocks.ReleaseDoubles();
         if (batch.Sequences.Count == 0)
@@ -172,6 +179,7 @@ internal sealed class Engine
         }
 
         lastStep++;
+        if (batch.Decodes) decodingSteps++;
         (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), underWay.Count == 0);
         underWay.Enqueue(batch);
         return batch.Step;
@@ -183,6 +191,7 @@ internal sealed class Engine
     {
         if (!underWay.TryDequeue(out Batch? batch) || !Answers(result, batch.Step))
             return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.";
+        if (batch.Decodes) decodingSteps--;
         Measure(batch);
         int drawn = 0;
         for (int i = 0; i < batch.Sequences.Count; i++)
@@ -249,6 +258,9 @@ internal sealed class Engine
         return pool.FindFault(references) ?? waiting.FindFault();
     }
 
+    /// <summary>Steps that may be under way.</summary>
+    private int Depth => Stages < 2 ? Stages : Stages + Math.Max(1, Stages / StagesForOneMore);
+
     private void Wait(Sequence sequence)
     {
         sequence.State = SequenceState.Waiting;
@@ -304,7 +316,10 @@ internal sealed class Engine
             next = next.Next;
             if (!blocks.TrySkip(sequence, batch.Step)) continue;
             if (tokens < 0)
-                tokens = budget.PromptTokens(batch.Sequences.Count, running.Count - prompts.Count, sequence.Tokens.Count, Stages);
+            {
+                tokens = budget.PromptTokens(
+                    batch.Sequences.Count, running.Count - prompts.Count, sequence.Tokens.Count, Backlog(), Stages);
+            }
 
             // A part of a prompt ends with a block, so that the next can begin with one that somebody else has computed.
             int end = Math.Min(sequence.Scheduled + tokens, sequence.Tokens.Count);
@@ -314,6 +329,15 @@ internal sealed class Engine
             batch.PromptTokens += end - sequence.Scheduled;
             Add(batch, sequence, end);
         }
+    }
+
+    /// <summary>Tokens of prompts that have not been sent, as far as they matter: more than the steps under way can carry is enough.</summary>
+    private int Backlog()
+    {
+        int tokens = 0;
+        for (LinkedListNode<Sequence>? place = prompts.First; place is not null && tokens < Stages * Step.MaxTokens; place = place.Next)
+            tokens += place.Value.Tokens.Count - place.Value.Scheduled;
+        return tokens;
     }
 
     private void Add(Batch batch, Sequence sequence, int end)

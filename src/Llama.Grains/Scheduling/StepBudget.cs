@@ -3,10 +3,11 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Scheduling;
 
 /// <summary>
-/// How many tokens of prompts a step may carry. Measured are two times at the slowest stage: that of a step which only decodes, and what
-/// each prompt token adds. While sequences decode, a step may take as long as <see cref="DecodeSteps"/> steps that only decode, so a long
-/// prompt slows the others down by at most that factor. While none does, only the prompts' own time counts: with P stages, a prompt of L
-/// tokens in chunks of c takes (L/c + P - 1) chunk times of d + c·t, which is least for c = √(L·d / ((P-1)·t)).
+/// How many tokens of prompts a step may carry. Measured are two times at the slowest stage: that of a step which only decodes, d, and what
+/// each prompt token adds, t. While sequences decode, a step may take as long as <see cref="DecodeSteps"/> steps that only decode, so a long
+/// prompt slows the others down by at most that factor; and what there is of prompts is spread over as many steps as there are stages,
+/// because steps of unlike size leave stages idle. While none decodes, only the prompts' own time counts: with P stages, a prompt of L
+/// tokens in parts of c takes L/c + P - 1 times d + c·t, which is least for c = √(L·d / ((P-1)·t)).
 /// </summary>
 /// <param name="fixedTokens">Tokens of a step, if they are not to be measured.</param>
 internal sealed class StepBudget(int? fixedTokens)
@@ -36,19 +37,22 @@ internal sealed class StepBudget(int? fixedTokens)
     /// <param name="inStep">Sequences that decode in the step.</param>
     /// <param name="decoding">Sequences that decode at present, in this step or another.</param>
     /// <param name="promptTokens">Length of the prompt that is next.</param>
+    /// <param name="backlog">Tokens of prompts that could go into this step and later ones.</param>
     /// <param name="stages">Stages of the pipeline.</param>
-    public int PromptTokens(int inStep, int decoding, int promptTokens, int stages)
+    public int PromptTokens(int inStep, int decoding, int promptTokens, int backlog, int stages)
     {
         int most = Step.MaxTokens - inStep;
         if (fixedTokens is { } tokens) return Math.Clamp(tokens - inStep, Math.Min(Least, most), most);
         if (decoding == 0 && stages == 1) return most;
         if (decodeSeconds <= 0 || promptTokenSeconds <= 0) return Math.Min(BeforeMeasured, most);
         double best = decoding > 0
-            ? (DecodeSteps - 1) * decodeSeconds / promptTokenSeconds
+            ? Math.Min((DecodeSteps - 1) * decodeSeconds / promptTokenSeconds, RoundUp(Math.Max(promptTokens, backlog) / stages))
             : Math.Sqrt(promptTokens * decodeSeconds / ((stages - 1) * promptTokenSeconds));
         int whole = (int)Math.Min(best, most) / Least * Least;
         return Math.Clamp(whole, Math.Min(Least, most), most);
     }
+
+    private static int RoundUp(int tokens) => (tokens + Least - 1) / Least * Least;
 
     private static void Mix(ref double average, double value)
     {

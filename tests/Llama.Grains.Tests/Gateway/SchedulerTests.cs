@@ -65,9 +65,9 @@ public sealed class SchedulerTests : IAsyncDisposable
         GenerationRequest request = ToyModel.Request(1, prompt: 1000, generate: 3);
         Task<List<GeneratedToken>> generating = CollectAsync(request);
 
-        // The second chunk is on its way before the first has come back.
-        await Patience.UntilAsync(() => pipeline.UnderWay == 2, () => $"{pipeline.UnderWay} steps");
-        Assert.Equal([(256, 1), (256, 1)], pipeline.Sent);
+        // The next chunks are on their way before the first has come back: one for each stage, and one more.
+        await Patience.UntilAsync(() => pipeline.UnderWay == 3, () => $"{pipeline.UnderWay} steps");
+        Assert.Equal([(256, 1), (256, 1), (256, 1)], pipeline.Sent);
         pipeline.CompleteFromNowOn();
         await generating.Soon();
         Assert.Equal(ToyModel.Alone(request), Ids(await generating));

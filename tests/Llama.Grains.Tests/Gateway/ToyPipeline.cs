@@ -78,7 +78,7 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
             }
 
             underWay.Enqueue(step);
-            Assert.InRange(underWay.Count, 1, Stages);
+            Assert.InRange(underWay.Count, 1, 2 * Stages);
             if (AtOnce) Complete();
         }
     }

@@ -41,6 +41,23 @@ public sealed class EngineTests
         Assert.All(cluster.Sent.Skip(4), step => Assert.Equal(4, step.Sequences));
     }
 
+    [Theory]
+    [InlineData(1, 1, 1)]
+    [InlineData(2, 2, 3)]
+    [InlineData(7, 7, 8)]
+    [InlineData(8, 8, 9)]
+    [InlineData(24, 24, 27)]
+    public void NextStep_LongPrompt_AFewMoreStepsThanStagesAreUnderWay(int stages, int decodingSteps, int steps)
+    {
+        var cluster = new ToyCluster(stages, 1000, new EngineLimits { StepTokens = 16 });
+        for (int i = 0; i < decodingSteps; i++) cluster.Submit(ToyModel.Request(i, prompt: 1, generate: 100));
+        for (int i = 0; i < 200; i++) cluster.Step();
+        cluster.Submit(ToyModel.Request(99, prompt: 4000, generate: 1));
+        cluster.Step();
+        cluster.Send();
+        Assert.Equal(steps, cluster.UnderWay);
+    }
+
     [Fact]
     public void NextStep_LongPromptBesideDecodingSequences_BothGoOn()
     {
@@ -195,7 +212,7 @@ public sealed class EngineTests
         var cluster = new ToyCluster(2, 10, new EngineLimits { StepTokens = 64 });
         ToyClient first = cluster.Submit(ToyModel.Request(1, prompt: 150, generate: 5));
         cluster.Send();
-        Assert.Equal(2, cluster.UnderWay);
+        Assert.Equal(3, cluster.UnderWay);
         ToyClient next = cluster.Submit(ToyModel.Request(2, prompt: 150, generate: 5));
         Assert.Equal(1, cluster.Engine.WaitingCount);
         cluster.Cancel(first);

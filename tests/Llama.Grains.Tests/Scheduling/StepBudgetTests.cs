@@ -12,7 +12,7 @@ public sealed class StepBudgetTests
     [InlineData(1000, 6, 250)]
     [InlineData(16, 250, 6)]
     public void PromptTokens_Fixed_IsWhatDecodingLeavesAndNeverNothing(int step, int inStep, int expected) =>
-        Assert.Equal(expected, new StepBudget(step).PromptTokens(inStep, inStep, 1000, 2));
+        Assert.Equal(expected, new StepBudget(step).PromptTokens(inStep, inStep, 1000, 1000, 2));
 
     [Fact]
     public void PromptTokens_OthersDecode_TheStepTakesAsLongAsEightThatDecode()
@@ -20,29 +20,38 @@ public sealed class StepBudgetTests
         StepBudget budget = Measured(decode: 0.02, promptToken: 0.001);
 
         // (8 - 1) × 20 ms at 1 ms a token, in whole blocks.
-        Assert.Equal(128, budget.PromptTokens(4, 8, 5000, 2));
-        Assert.Equal(16, Measured(decode: 0.02, promptToken: 0.1).PromptTokens(4, 8, 5000, 2));
-        Assert.Equal(240, Measured(decode: 0.02, promptToken: 0.0001).PromptTokens(4, 8, 5000, 2));
+        Assert.Equal(128, budget.PromptTokens(4, 8, 5000, 5000, 2));
+        Assert.Equal(16, Measured(decode: 0.02, promptToken: 0.1).PromptTokens(4, 8, 5000, 5000, 2));
+        Assert.Equal(240, Measured(decode: 0.02, promptToken: 0.0001).PromptTokens(4, 8, 5000, 5000, 2));
+    }
+
+    [Fact]
+    public void PromptTokens_OthersDecode_SpreadsWhatThereIsOverTheStages()
+    {
+        StepBudget budget = Measured(decode: 0.02, promptToken: 0.0001);
+        Assert.Equal(64, budget.PromptTokens(4, 8, promptTokens: 200, backlog: 50, stages: 4));
+        Assert.Equal(112, budget.PromptTokens(4, 8, promptTokens: 200, backlog: 400, stages: 4));
+        Assert.Equal(16, budget.PromptTokens(4, 8, promptTokens: 20, backlog: 20, stages: 8));
     }
 
     [Fact]
     public void PromptTokens_NobodyDecodes_IsBestForThePromptsOwnTime()
     {
         StepBudget budget = Measured(decode: 0.02, promptToken: 0.001);
-        Assert.Equal(256, budget.PromptTokens(0, 0, 2048, 1));
+        Assert.Equal(256, budget.PromptTokens(0, 0, 2048, 2048, 1));
 
         // √(2048 × 20 / 1) = 202.4 and √(2048 × 20 / 7) = 76.5.
-        Assert.Equal(192, budget.PromptTokens(0, 0, 2048, 2));
-        Assert.Equal(64, budget.PromptTokens(0, 0, 2048, 8));
-        Assert.Equal(16, budget.PromptTokens(0, 0, 20, 64));
+        Assert.Equal(192, budget.PromptTokens(0, 0, 2048, 2048, 2));
+        Assert.Equal(64, budget.PromptTokens(0, 0, 2048, 2048, 8));
+        Assert.Equal(16, budget.PromptTokens(0, 0, 20, 20, 64));
     }
 
     [Fact]
     public void PromptTokens_NothingMeasured_IsHalfAStep()
     {
         var budget = new StepBudget(null);
-        Assert.Equal(128, budget.PromptTokens(0, 0, 2048, 2));
-        Assert.Equal(128, budget.PromptTokens(3, 3, 2048, 1));
+        Assert.Equal(128, budget.PromptTokens(0, 0, 2048, 2048, 2));
+        Assert.Equal(128, budget.PromptTokens(3, 3, 2048, 2048, 1));
     }
 
     private static StepBudget Measured(double decode, double promptToken)
