@@ -269,8 +269,8 @@ internal sealed class Engine
     }
 
     /// <summary>
-    /// Lets those run whose tokens find blocks, strictly in order: a large one is not passed by smaller ones for ever. For every second
-    /// one that runs a block stays free, so that it can grow a while before somebody is preempted.
+    /// Lets those run whose tokens find blocks, strictly in order: a large one is not passed by smaller ones for ever. For every one that
+    /// runs already a block stays free, so that it can grow a while before somebody is preempted.
     /// </summary>
     private void Admit()
     {
@@ -286,7 +286,7 @@ internal sealed class Engine
             }
 
             // A token that is still being drawn belongs to what must be computed again.
-            if (sequence.StepsUnderWay > 0 || !blocks.TryAdmit(sequence, reserve: running.Count / 2)) return;
+            if (sequence.StepsUnderWay > 0 || !blocks.TryAdmit(sequence, reserve: running.Count)) return;
             waiting.Remove(sequence);
             sequence.State = SequenceState.Running;
             running.Add(sequence);
