@@ -118,7 +118,7 @@ internal sealed class Exploration
             var request = new GenerationRequest
             {
                 PromptTokens = prompt,
-                MaxTokens = random.Next(10) == 0 ? LongestSequence - prompt.Length : random.Next(1, 40),
+                MaxTokens = random.Next(4) == 0 ? LongestSequence - prompt.Length : random.Next(1, 40),
                 Seed = (ulong)random.NextInt64(),
                 IgnoreEndTokens = random.Next(2) == 0,
                 Priority = random.Next(6) == 0 ? random.Next(-1, 2) : 0,
@@ -146,7 +146,7 @@ internal sealed class Exploration
     private void Attach()
     {
         int stages = random.Next(1, 6);
-        int blocks = random.Next((LongestSequence / 16) + 1, 90);
+        int blocks = random.Next((LongestSequence / 16) + 1, 60);
         pipeline = new SimulatedPipeline(Times, stages, time);
         memory = new SimulatedMemory(blocks);
         engine.Attach(stages, blocks, ++epoch);

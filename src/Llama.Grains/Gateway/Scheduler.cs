@@ -120,8 +120,10 @@ internal sealed partial class Scheduler : IAsyncDisposable
 #pragma warning restore CA1031
             {
                 Log.Failed(logger, e);
-                engine.EndAll($"The scheduler failed: {e.Message}");
+
+                // First the pipeline: without it there are no blocks whose records could be wrong, too.
                 FailPipeline($"The scheduler failed: {e.Message}");
+                engine.EndAll($"The scheduler failed: {e.Message}");
             }
 
             (RunningCount, WaitingCount, FreeBlocks) = (engine.RunningCount, engine.WaitingCount, engine.FreeBlocks);
