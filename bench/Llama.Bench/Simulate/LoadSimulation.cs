@@ -70,14 +70,15 @@ internal sealed class LoadSimulation
         long beganAt = 0;
         long busyBefore = 0;
         long preemptedBefore = 0;
-        while (answers < options.Requests)
+        int measured = Math.Max(options.Requests, clients);
+        while (!measuring || answers < measured)
         {
             while (asking.TryDequeue(out LoadClient? client)) Ask(client);
             while (engine.NextStep() is { } next) pipeline.Send(next);
             time.Now = pipeline.NextResultAt ?? throw new InvalidDataException("No step is under way, though clients ask.");
             Step step = pipeline.Take();
             if (engine.Complete(Answer(step)) is { } fault) throw new InvalidDataException(fault);
-            if (!measuring && answers >= options.Requests / 2)
+            if (!measuring && answers >= measured / 2)
             {
                 (measuring, answers, generated) = (true, 0, 0);
                 (beganAt, busyBefore, preemptedBefore) = (time.Now, pipeline.Busy, engine.Preemptions);
@@ -91,7 +92,7 @@ internal sealed class LoadSimulation
             stages, clients, generated / seconds, (pipeline.Busy - busyBefore) / 1e9 / seconds,
             (Percentile(firstTokenSeconds, 0.5), Percentile(firstTokenSeconds, 0.99)), Percentile(tokenSeconds, 0.5),
             running / samples, pressedSamples == 0 ? null : wasted / pressedSamples, pressedSamples == 0 ? null : free / pressedSamples,
-            (double)(engine.Preemptions - preemptedBefore) / options.Requests);
+            (double)(engine.Preemptions - preemptedBefore) / measured);
     }
 
     private static double Percentile(List<double> values, double part)

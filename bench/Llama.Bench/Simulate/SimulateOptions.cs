@@ -19,7 +19,7 @@ public sealed record SimulateOptions
     /// <summary>Clients.</summary>
     [Description("Clients, each of which asks again as soon as it has its answer.")]
     [RegularExpression(Numbers, ErrorMessage = "numbers like 1,100,10000")]
-    public string Clients { get; init; } = "1,8,64,512,10000,100000";
+    public string Clients { get; init; } = "1,8,64,512,10000";
 
     /// <summary>Mean prompt length.</summary>
     [Description("Mean length of a prompt in tokens; half to one and a half of it, evenly.")]
@@ -32,7 +32,7 @@ public sealed record SimulateOptions
     public int Generate { get; init; } = 250;
 
     /// <summary>Answers measured.</summary>
-    [Description("Answers that are measured, after half as many that are not.")]
+    [Description("Answers that are measured, after half as many that are not; at least one for each client.")]
     [Range(1, 10_000_000)]
     public int Requests { get; init; } = 1000;
 
