@@ -111,7 +111,9 @@ internal sealed class Exploration
     /// <summary>One or several requests, often with a common beginning, some of them wholly alike.</summary>
     private long Arrive()
     {
-        int[] prompt = [.. prefixes[random.Next(prefixes.Count)].Take(random.Next(200)), .. RandomTokens(random.Next(1, 40))];
+        // Some begin in the middle of another's, so that blocks with the same tokens follow different ones.
+        int start = random.Next(4) == 0 ? 16 : 0;
+        int[] prompt = [.. prefixes[random.Next(prefixes.Count)].Skip(start).Take(random.Next(200)), .. RandomTokens(random.Next(1, 40))];
         if (random.Next(50) == 0) prefixes[random.Next(prefixes.Count)] = RandomTokens(random.Next(1, 120));
         for (int choice = random.Next(8) == 0 ? random.Next(2, 7) : 1; choice > 0; choice--)
         {

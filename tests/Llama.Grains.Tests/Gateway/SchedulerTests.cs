@@ -3,19 +3,25 @@ using Llama.Grains.Links;
 using Llama.Grains.Scheduling;
 using Llama.Model.Sampling;
 using Llama.Tests;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Gateway;
 
 public sealed class SchedulerTests : IAsyncDisposable
 {
     private readonly ManualTime time = new();
+    private readonly RecordingLogger logger = new();
     private readonly Scheduler scheduler;
 
     public SchedulerTests() => scheduler = new Scheduler(
-        ToyModel.Config, new EngineLimits { MaxWaiting = 10, StepTokens = 256 }, time, NullLogger.Instance);
+        ToyModel.Config, new EngineLimits { MaxWaiting = 10, StepTokens = 256 }, time, logger);
 
-    public ValueTask DisposeAsync() => scheduler.DisposeAsync();
+    /// <summary>Whatever a test did, an idle scheduler that checks its records finds nothing wrong.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        time.Advance(TimeSpan.FromSeconds(1));
+        await scheduler.DisposeAsync();
+        Assert.DoesNotContain(logger.Messages, message => message.Contains("contradict", StringComparison.Ordinal));
+    }
 
     [Theory]
     [InlineData(1)]
@@ -148,10 +154,10 @@ public sealed class SchedulerTests : IAsyncDisposable
     [Fact]
     public async Task GenerateAsync_BlocksRunOut_WaitsAndGoesInOrderOfArrival()
     {
-        // Two fit at a time.
-        var pipeline = new ToyPipeline(1, 8);
+        // Two fit at a time, of 4 blocks each, with one block to spare.
+        var pipeline = new ToyPipeline(1, 9);
         scheduler.Attach(pipeline);
-        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 60, generate: 3 + (i % 3)))];
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 60, generate: 2 + (i % 3)))];
         var tasks = new List<Task<List<GeneratedToken>>>();
         for (int i = 0; i < 6; i++)
         {
@@ -160,12 +166,12 @@ public sealed class SchedulerTests : IAsyncDisposable
             await Patience.UntilAsync(() => scheduler.RunningCount + scheduler.WaitingCount == arrived, () => "it has arrived");
         }
 
-        Assert.Equal((2, 4, 0), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
+        Assert.Equal((2, 4, 1), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
         pipeline.CompleteFromNowOn();
         await Task.WhenAll(tasks).Soon();
         for (int i = 0; i < 6; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(await tasks[i]));
         Assert.Equal(requests.Select(request => request.PromptTokens[0]), pipeline.Begun);
-        await AllFreeAsync(8);
+        await AllFreeAsync(9);
     }
 
     [Fact]
@@ -364,6 +370,33 @@ public sealed class SchedulerTests : IAsyncDisposable
         scheduler.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
         Assert.Equal(20, (await CollectAsync(ToyModel.Request(2)).Soon()).Count);
         await AllFreeAsync(10);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TimeoutOver_IsExpiredAndItsBlocksAreFree()
+    {
+        var pipeline = new ToyPipeline(2, 10);
+        scheduler.Attach(pipeline);
+        Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1) with { Timeout = TimeSpan.FromSeconds(2) });
+        await Patience.UntilAsync(() => pipeline.Complete(), () => "it runs");
+        time.Advance(TimeSpan.FromSeconds(1.5));
+        Assert.False(generating.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => generating.Soon());
+        Assert.Equal(GenerationError.Expired, fault.Error);
+        await AllFreeAsync(10);
+    }
+
+    [Fact]
+    public async Task CachedTokensAsync_PromptThatWasComputed_CountsItsFullBlocks()
+    {
+        scheduler.Attach(new ToyPipeline(1, 10) { AtOnce = true });
+        GenerationRequest request = ToyModel.Request(1, prompt: 50, generate: 1);
+        Assert.Equal(0, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        await CollectAsync(request).Soon();
+        Assert.Equal(48, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        await scheduler.DisposeAsync().Soon();
+        Assert.Equal(0, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
     }
 
     [Fact]
