@@ -18,6 +18,9 @@ internal sealed class StepBudget(int? fixedTokens)
     /// <summary>Fewer are not worth a step, and so many always go: a prompt never stands still.</summary>
     public const int Least = BlockPool.BlockTokens;
 
+    /// <summary>So many are not divided among stages: with short prompts, waiting for the next step would cost more.</summary>
+    private const int LeastSpread = 64;
+
     private const int BeforeMeasured = 128;
     private const double NewestWeight = 0.1;
 
@@ -45,14 +48,13 @@ internal sealed class StepBudget(int? fixedTokens)
         if (fixedTokens is { } tokens) return Math.Clamp(tokens - inStep, Math.Min(Least, most), most);
         if (decoding == 0 && stages == 1) return most;
         if (decodeSeconds <= 0 || promptTokenSeconds <= 0) return Math.Min(BeforeMeasured, most);
+        int spread = Math.Max(LeastSpread, Math.Max(promptTokens, backlog) / stages);
         double best = decoding > 0
-            ? Math.Min((DecodeSteps - 1) * decodeSeconds / promptTokenSeconds, RoundUp(Math.Max(promptTokens, backlog) / stages))
+            ? Math.Min((DecodeSteps - 1) * decodeSeconds / promptTokenSeconds, spread)
             : Math.Sqrt(promptTokens * decodeSeconds / ((stages - 1) * promptTokenSeconds));
-        int whole = (int)Math.Min(best, most) / Least * Least;
+        int whole = ((int)Math.Min(best, most) + Least - 1) / Least * Least;
         return Math.Clamp(whole, Math.Min(Least, most), most);
     }
-
-    private static int RoundUp(int tokens) => (tokens + Least - 1) / Least * Least;
 
     private static void Mix(ref double average, double value)
     {

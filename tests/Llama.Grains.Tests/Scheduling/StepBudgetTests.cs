@@ -20,18 +20,18 @@ public sealed class StepBudgetTests
         StepBudget budget = Measured(decode: 0.02, promptToken: 0.001);
 
         // (8 - 1) × 20 ms at 1 ms a token, in whole blocks.
-        Assert.Equal(128, budget.PromptTokens(4, 8, 5000, 5000, 2));
+        Assert.Equal(144, budget.PromptTokens(4, 8, 5000, 5000, 2));
         Assert.Equal(16, Measured(decode: 0.02, promptToken: 0.1).PromptTokens(4, 8, 5000, 5000, 2));
-        Assert.Equal(240, Measured(decode: 0.02, promptToken: 0.0001).PromptTokens(4, 8, 5000, 5000, 2));
+        Assert.Equal(252, Measured(decode: 0.02, promptToken: 0.0001).PromptTokens(4, 8, 5000, 5000, 2));
     }
 
     [Fact]
     public void PromptTokens_OthersDecode_SpreadsWhatThereIsOverTheStages()
     {
         StepBudget budget = Measured(decode: 0.02, promptToken: 0.0001);
-        Assert.Equal(64, budget.PromptTokens(4, 8, promptTokens: 200, backlog: 50, stages: 4));
+        Assert.Equal(80, budget.PromptTokens(4, 8, promptTokens: 300, backlog: 50, stages: 4));
         Assert.Equal(112, budget.PromptTokens(4, 8, promptTokens: 200, backlog: 400, stages: 4));
-        Assert.Equal(16, budget.PromptTokens(4, 8, promptTokens: 20, backlog: 20, stages: 8));
+        Assert.Equal(64, budget.PromptTokens(4, 8, promptTokens: 100, backlog: 100, stages: 8));
     }
 
     [Fact]
@@ -40,9 +40,9 @@ public sealed class StepBudgetTests
         StepBudget budget = Measured(decode: 0.02, promptToken: 0.001);
         Assert.Equal(256, budget.PromptTokens(0, 0, 2048, 2048, 1));
 
-        // √(2048 × 20 / 1) = 202.4 and √(2048 × 20 / 7) = 76.5.
-        Assert.Equal(192, budget.PromptTokens(0, 0, 2048, 2048, 2));
-        Assert.Equal(64, budget.PromptTokens(0, 0, 2048, 2048, 8));
+        // √(2048 × 20 / 1) = 202.4 and √(2048 × 20 / 7) = 76.5, in whole blocks.
+        Assert.Equal(208, budget.PromptTokens(0, 0, 2048, 2048, 2));
+        Assert.Equal(80, budget.PromptTokens(0, 0, 2048, 2048, 8));
         Assert.Equal(16, budget.PromptTokens(0, 0, 20, 20, 64));
     }
 
