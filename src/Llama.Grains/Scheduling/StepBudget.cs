@@ -18,8 +18,8 @@ internal sealed class StepBudget(int? fixedTokens)
     /// <summary>Fewer are not worth a step, and so many always go: a prompt never stands still.</summary>
     public const int Least = BlockPool.BlockTokens;
 
-    /// <summary>So many are not divided among stages: with short prompts, waiting for the next step would cost more.</summary>
-    private const int LeastSpread = 64;
+    /// <summary>Fewer count as so many when they are spread: of a short prompt, every part that waits for another step costs more.</summary>
+    private const int LeastBacklog = 128;
 
     private const int BeforeMeasured = 128;
     private const double NewestWeight = 0.1;
@@ -48,7 +48,7 @@ internal sealed class StepBudget(int? fixedTokens)
         if (fixedTokens is { } tokens) return Math.Clamp(tokens - inStep, Math.Min(Least, most), most);
         if (decoding == 0 && stages == 1) return most;
         if (decodeSeconds <= 0 || promptTokenSeconds <= 0) return Math.Min(BeforeMeasured, most);
-        int spread = Math.Max(LeastSpread, Math.Max(promptTokens, backlog) / stages);
+        int spread = Math.Max(LeastBacklog, Math.Max(promptTokens, backlog)) / stages;
         double best = decoding > 0
             ? Math.Min((DecodeSteps - 1) * decodeSeconds / promptTokenSeconds, spread)
             : Math.Sqrt(promptTokens * decodeSeconds / ((stages - 1) * promptTokenSeconds));

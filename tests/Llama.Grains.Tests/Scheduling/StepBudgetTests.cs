@@ -31,7 +31,8 @@ public sealed class StepBudgetTests
         StepBudget budget = Measured(decode: 0.02, promptToken: 0.0001);
         Assert.Equal(80, budget.PromptTokens(4, 8, promptTokens: 300, backlog: 50, stages: 4));
         Assert.Equal(112, budget.PromptTokens(4, 8, promptTokens: 200, backlog: 400, stages: 4));
-        Assert.Equal(64, budget.PromptTokens(4, 8, promptTokens: 100, backlog: 100, stages: 8));
+        Assert.Equal(64, budget.PromptTokens(4, 8, promptTokens: 31, backlog: 31, stages: 2));
+        Assert.Equal(16, budget.PromptTokens(4, 8, promptTokens: 100, backlog: 100, stages: 8));
     }
 
     [Fact]
