@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using Llama.Grains.Settings;
 using Llama.Model;
 using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Weights;

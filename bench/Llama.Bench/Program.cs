@@ -1,4 +1,5 @@
 using Llama.Bench;
+using Llama.Bench.Load;
 using Llama.Bench.Run;
 using Llama.Bench.Simulate;
 using Llama.Grains.Settings;
@@ -7,6 +8,7 @@ using Llama.Model.Checkpoints;
 const string Usage = """
     Llama.Bench measures models, and makes models to measure with. Commands:
       run      times prefill and decode in this process, beside what the machine can do
+      load     sends requests to a server and measures throughput and latency
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
       simulate runs the scheduler in virtual time, for any number of stages and clients
@@ -34,6 +36,11 @@ try
             SettingsResult<RunOptions> run = SettingsReader.Read<RunOptions>(rest);
             if (run.Options is { } test) await RunCommand.RunAsync(test, Console.Out);
             return run.ExitCode;
+        case ["load", .. var rest]:
+            SettingsResult<LoadOptions> load = SettingsReader.Read<LoadOptions>(rest);
+            return load.Options is { } traffic
+                ? await LoadCommand.RunAsync(traffic, Console.Out, Console.Error, stopping.Token)
+                : load.ExitCode;
         case ["convert", .. var rest]:
             SettingsResult<ConvertOptions> convert = SettingsReader.Read<ConvertOptions>(rest);
             if (convert.Options is { } conversion) ConvertCommand.Run(conversion, stopping.Token);
@@ -51,7 +58,7 @@ try
             return SettingsReader.FaultExitCode;
     }
 }
-catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException or InvalidDataException)
+catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

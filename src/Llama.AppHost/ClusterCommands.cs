@@ -20,6 +20,7 @@ internal static class ClusterCommands
         ("step-tokens", options.StepTokens),
         ("context", options.Context),
         ("rope-factor", options.RopeFactor),
+        ("weights", options.Weights),
         ("chat-template", options.ChatTemplate),
         ("verbose", options.Verbose)));
 
@@ -39,6 +40,7 @@ internal static class ClusterCommands
             ("threads", ThreadsOfSilo(options)),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
+            ("weights", options.Weights),
             ("verbose", options.Verbose)));
     }
 

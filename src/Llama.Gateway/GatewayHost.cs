@@ -42,15 +42,9 @@ internal static partial class GatewayHost
 
         using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
         ILogger logger = startLogging.CreateLogger("Llama.Gateway");
-        var overrides = new CheckpointOptions { ContextLength = options.Context, RopeFactor = options.RopeFactor };
-        using Checkpoint checkpoint = Checkpoint.Open(options.Model, overrides);
+        using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
-        var identity = new LinkIdentity
-        {
-            Name = "gateway",
-            Fingerprint = ModelFingerprint.Of(checkpoint.Config),
-            Key = ClusterKey.Load(options.ClusterKeyFile),
-        };
+        var identity = LinkIdentity.Of("gateway", checkpoint, ClusterKey.Load(options.ClusterKeyFile));
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
 
         builder.Services.AddSingleton(TimeProvider.System);
@@ -63,7 +57,7 @@ internal static partial class GatewayHost
         builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
         if (options.Silos == 0)
         {
-            builder.Services.AddSingleton(EmbeddedSilo.Settings(options, overrides, checkpoint, identity));
+            builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity));
             builder.Services.AddSingleton<EmbeddedSilo>();
         }
 

@@ -6,37 +6,17 @@ namespace Llama.Gateway;
 
 /// <summary>The options of a gateway.</summary>
 [Description("The gateway: serves a model over HTTP, from its own process or from the silos that join it.")]
-public sealed record GatewayOptions : IValidatableObject
+public sealed record GatewayOptions : ServingOptions, IValidatableObject
 {
-    /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
-    [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
-    [Required, ExistingCheckpoint]
-    public string Model { get; init; } = "";
-
     /// <summary>Host name or IP address that HTTP listens on.</summary>
     [Description("Host name or IP address to listen on.")]
     [HostPort(PortRule.None)]
     public string Host { get; init; } = "127.0.0.1";
 
-    /// <summary>TCP port that HTTP listens on; 0 takes any free one.</summary>
-    [Description("Port to listen on; 0 takes any free one.")]
-    [Range(0, 65535)]
-    public int Port { get; init; } = 8080;
-
     /// <summary>Silos to wait for before the first plan; 0 to serve alone, with an embedded silo.</summary>
     [Description("Silos to wait for before layers are handed out; 0 serves alone, with a silo inside this process.")]
     [Range(0, 1024)]
     public int Silos { get; init; }
-
-    /// <summary>Copies of the model that work side by side.</summary>
-    [Description("Copies of the model that work side by side.")]
-    [Range(1, 64)]
-    public int Replicas { get; init; } = 1;
-
-    /// <summary>The layer range of each stage, as <c>first-end,first-end</c>; null to let the gateway balance them.</summary>
-    [Description("Layer range of each stage, first to end, if not balanced by the gateway: 0-6,6-12.")]
-    [RegularExpression("[0-9]{1,4}-[0-9]{1,4}(,[0-9]{1,4}-[0-9]{1,4})*", ErrorMessage = "layer ranges like 0-6,6-12")]
-    public string? Ranges { get; init; }
 
     /// <summary>Threads of the embedded silo.</summary>
     [Description("Threads that compute in the silo inside this process.")]
@@ -73,37 +53,14 @@ public sealed record GatewayOptions : IValidatableObject
     [Range(1, 100)]
     public int ClientShare { get; init; } = 50;
 
-    /// <summary>Tokens of a step at most; null to choose from measured times.</summary>
-    [Description("Tokens that the stages compute in one step at most, if not chosen from measured times.")]
-    [Range(16, 256)]
-    public int? StepTokens { get; init; }
-
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
-
-    /// <summary>Context length in tokens, or null for the checkpoint's own.</summary>
-    [Description("Context length in tokens, if not the checkpoint's own.")]
-    [Range(1, int.MaxValue)]
-    public int? Context { get; init; }
-
-    /// <summary>Factor of Llama 3.1's rotary scaling, or null for the checkpoint's own.</summary>
-    [Description("Factor of Llama 3.1's rotary scaling, if not the checkpoint's own.")]
-    [Range(1.0, 1024.0)]
-    public float? RopeFactor { get; init; }
-
-    /// <summary>Name of the chat template, or null for the checkpoint's own.</summary>
-    [Description("Name of the chat template, if not the checkpoint's own.")]
-    public string? ChatTemplate { get; init; }
 
     /// <summary>The model's name in the API; null for the name of its folder.</summary>
     [Description("Name of the model in the API, if not that of its folder.")]
     [StringLength(256, ErrorMessage = "at most 256 characters")]
     public string? ModelName { get; init; }
-
-    /// <summary>Whether to log details.</summary>
-    [Description("Log details.")]
-    public bool Verbose { get; init; }
 
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

@@ -7,13 +7,8 @@ namespace Llama.Silo;
 
 /// <summary>The options of a silo.</summary>
 [Description("A silo: holds a range of a model's layers and computes them for the gateway.")]
-public sealed partial record SiloOptions : IValidatableObject
+public sealed partial record SiloOptions : ModelOptions, IValidatableObject
 {
-    /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
-    [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
-    [Required, ExistingCheckpoint]
-    public string Model { get; init; } = "";
-
     /// <summary>URL of the gateway.</summary>
     [Description("URL of the gateway to join. It need not run yet.")]
     [HttpUrl]
@@ -42,20 +37,6 @@ public sealed partial record SiloOptions : IValidatableObject
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
-
-    /// <summary>Context length in tokens, or null for the checkpoint's own.</summary>
-    [Description("Context length in tokens, if not the checkpoint's own.")]
-    [Range(1, int.MaxValue)]
-    public int? Context { get; init; }
-
-    /// <summary>Factor of Llama 3.1's rotary scaling, or null for the checkpoint's own.</summary>
-    [Description("Factor of Llama 3.1's rotary scaling, if not the checkpoint's own.")]
-    [Range(1.0, 1024.0)]
-    public float? RopeFactor { get; init; }
-
-    /// <summary>Whether to log details.</summary>
-    [Description("Log details.")]
-    public bool Verbose { get; init; }
 
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

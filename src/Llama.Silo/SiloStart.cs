@@ -14,20 +14,14 @@ internal static partial class SiloStart
     /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
     public static SiloSettings Settings(SiloOptions options, ILogger logger)
     {
-        var overrides = new CheckpointOptions { ContextLength = options.Context, RopeFactor = options.RopeFactor };
-        using Checkpoint checkpoint = Checkpoint.Open(options.Model, overrides);
+        using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         HostPort listen = HostPort.Parse(options.Listen);
         Log.Started(logger, options.Name, options.Threads, options.Model);
         return new SiloSettings
         {
-            Identity = new LinkIdentity
-            {
-                Name = options.Name,
-                Fingerprint = ModelFingerprint.Of(checkpoint.Config),
-                Key = ClusterKey.Load(options.ClusterKeyFile),
-            },
-            OpenCheckpoint = () => Checkpoint.Open(options.Model, overrides),
+            Identity = LinkIdentity.Of(options.Name, checkpoint, ClusterKey.Load(options.ClusterKeyFile)),
+            OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
             Profile = NumericProfile.Of(checkpoint),
             ListenHost = listen.Host,
             ListenPort = listen.Port ?? 0,

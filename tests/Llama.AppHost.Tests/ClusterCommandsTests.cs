@@ -17,6 +17,7 @@ public sealed class ClusterCommandsTests
         StepTokens = 64,
         Context = 4096,
         RopeFactor = 8.5f,
+        Weights = "q4_k",
         ChatTemplate = "llama3",
         Verbose = true,
     };
@@ -31,7 +32,7 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
-                "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--chat-template=llama3",
+                "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--chat-template=llama3",
                 "--verbose=True",
             ],
             command.Arguments);
@@ -47,7 +48,7 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=4",
-                "--context=4096", "--rope-factor=8.5", "--verbose=True",
+                "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -56,7 +57,7 @@ public sealed class ClusterCommandsTests
     public void Gateway_NothingSet_LeavesOptionalOnesOut()
         => Assert.DoesNotContain(
             ClusterCommands.Gateway(new AppHostOptions(), 8080).Arguments,
-            argument => argument.Contains("ranges") || argument.Contains("context") || argument.Contains("kv-memory"));
+            argument => argument.Contains("ranges") || argument.Contains("weights") || argument.Contains("context") || argument.Contains("kv-memory"));
 
     [Fact]
     public void ThreadsOfSilo_NotSet_SharesTheCoresOut()

@@ -16,14 +16,4 @@ public class ConvertCommandTests
         using Checkpoint checkpoint = Checkpoint.Open(folder["tiny.gguf"], new CheckpointOptions());
         Assert.Equal(ElementType.Q8_0, checkpoint.WeightType);
     }
-
-    [Fact]
-    public void WeightType_Name_IsOneOfTheTypes()
-    {
-        Assert.True(new WeightTypeAttribute(writable: true).IsValid("Q4_K"));
-        Assert.False(new WeightTypeAttribute(writable: true).IsValid("q6_k"));
-        Assert.True(new WeightTypeAttribute(writable: false).IsValid("q6_k"));
-        Assert.False(new WeightTypeAttribute(writable: false).IsValid("7"));
-        Assert.Equal(ElementType.Q4_K, WeightTypeAttribute.Parse("q4_k"));
-    }
 }

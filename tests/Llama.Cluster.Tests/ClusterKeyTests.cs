@@ -26,7 +26,9 @@ public sealed class ClusterKeyTests
         await other.SaysAsync("Not joined to ", Deadline);
         await other.SaysAsync("'gateway' did not prove that it has this cluster's key.", Deadline);
         await none.SaysAsync("'gateway' did not prove that it has this cluster's key.", Deadline);
-        await stranger.SaysAsync("'silo-3' has another model, or other settings of it (--context, --rope-factor): fingerprint ", Deadline);
+        await stranger.SaysAsync("'silo-3' has another model, or another --rope-factor: fingerprint ", Deadline);
+        RunningProgram shorter = cluster.StartSilo(5, right, "--context=100");
+        await shorter.SaysAsync("'silo-5' has another --context: 100 tokens; expected ", Deadline);
         Assert.Equal(503, (await cluster.Client.HealthAsync()).Status);
 
         cluster.StartSilo(4, right);

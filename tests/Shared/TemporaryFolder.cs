@@ -16,6 +16,13 @@ internal sealed class TemporaryFolder : IDisposable
     /// <summary>The path of a file in the folder.</summary>
     public string this[string name] => System.IO.Path.Combine(Path, name);
 
+    /// <summary>Writes a text file and returns its path.</summary>
+    public string Write(string name, string content)
+    {
+        File.WriteAllText(this[name], content);
+        return this[name];
+    }
+
     /// <inheritdoc/>
     public void Dispose() => Directory.Delete(Path, recursive: true);
 }

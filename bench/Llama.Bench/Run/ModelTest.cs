@@ -21,8 +21,6 @@ internal sealed record TestResult(string Test, int Depth, int Tokens, int Drawn,
 /// <summary>Runs prompts and generations through all layers of a model, as a stage would.</summary>
 internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blocksPerSequence)
 {
-    private const int BlockTokens = 16;
-
     /// <summary>Time to compute a prompt in steps of the largest size, up to the token that it draws.</summary>
     public TestResult Prefill(int tokens, int depth, int repetitions)
     {
@@ -52,7 +50,7 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
     }
 
     /// <summary>KV blocks of a sequence that grows to this length.</summary>
-    public static int BlocksPerSequence(int positions) => (positions + BlockTokens) / BlockTokens;
+    public static int BlocksPerSequence(int positions) => (positions + Step.BlockTokens) / Step.BlockTokens;
 
     private static SamplingParameters Greedy => new() { Temperature = 0 };
 
@@ -88,5 +86,5 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
     private int Token(int position) => (int)((uint)position * 2654435761 % (uint)config.VocabSize);
 
     private int[] Table(int sequence, int positions) =>
-        [.. Enumerable.Range(sequence * blocksPerSequence, (positions + BlockTokens - 1) / BlockTokens)];
+        [.. Enumerable.Range(sequence * blocksPerSequence, (positions + Step.BlockTokens - 1) / Step.BlockTokens)];
 }

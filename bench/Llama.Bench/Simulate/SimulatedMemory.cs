@@ -15,7 +15,7 @@ internal sealed class SimulatedMemory(int blocks)
     /// <summary>Few tokens, so that different prompts have many blocks in common.</summary>
     public const int VocabSize = 24;
 
-    private const int BlockTokens = 16;
+    private const int BlockTokens = Step.BlockTokens;
 
     private readonly (int Token, int Position)[] slots = new (int, int)[blocks * BlockTokens];
     private readonly Dictionary<int, int> writers = [];

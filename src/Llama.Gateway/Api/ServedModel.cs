@@ -87,13 +87,7 @@ public sealed class ServedModel
     /// <param name="tokens">Their ids.</param>
     /// <param name="param">The request's field that holds them.</param>
     /// <exception cref="ApiException">The model has no tokenizer.</exception>
-    internal string Decode(IReadOnlyList<int> tokens, string param)
-    {
-        var decoder = new StreamingDecoder(Tokenizer(param), startsText: true);
-        var text = new StringBuilder();
-        foreach (var token in tokens) text.Append(decoder.Append(token));
-        return text.Append(decoder.Flush()).ToString();
-    }
+    internal string Decode(IReadOnlyList<int> tokens, string param) => Tokenizer(param).Decode(tokens);
 
     /// <summary>The bytes that a token stands for; empty for special tokens and without a tokenizer.</summary>
     /// <param name="token">Its id.</param>

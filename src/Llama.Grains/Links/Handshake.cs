@@ -24,7 +24,8 @@ public static class Handshake
     public static async Task<string> DialAsync(Stream stream, LinkIdentity self, LinkTarget target, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(self);
-        var hello = new Hello(LinkIdentity.ProtocolVersion, self.Name, self.Fingerprint, Nonce(), target);
+        var hello = new Hello(
+            LinkIdentity.ProtocolVersion, self.Name, self.Fingerprint, self.ContextLength, self.Weights, Nonce(), target);
         await Frames.SendJsonAsync(stream, FrameKind.Hello, hello, cancellationToken).ConfigureAwait(false);
         Welcome welcome = await Frames.ReadJsonAsync<Welcome>(stream, FrameKind.Welcome, cancellationToken).ConfigureAwait(false);
         if (!Proves(welcome.Proof, self.Key, "listener", hello, welcome.Name, welcome.Nonce))
@@ -85,10 +86,18 @@ public static class Handshake
             return $"'{hello.Name}' speaks version {hello.Version} of the protocol; expected {LinkIdentity.ProtocolVersion}.";
         if (hello.Name.Length == 0 || hello.Nonce.Length != NonceBytes * 2 || !Enum.IsDefined(hello.Target.Purpose))
             return "The greeting lacks a name, a random number or a purpose.";
-        return hello.Fingerprint == self.Fingerprint
-            ? null
-            : $"'{hello.Name}' has another model, or other settings of it (--context, --rope-factor): fingerprint {hello.Fingerprint}; "
-                + $"expected {self.Fingerprint}.";
+        string[] differences = [.. Differences(hello, self)];
+        return differences.Length == 0 ? null : $"'{hello.Name}' has {string.Join(", and ", differences)}.";
+    }
+
+    private static IEnumerable<string> Differences(Hello hello, LinkIdentity self)
+    {
+        if (hello.Fingerprint != self.Fingerprint)
+            yield return $"another model, or another --rope-factor: fingerprint {hello.Fingerprint}; expected {self.Fingerprint}";
+        if (hello.ContextLength != self.ContextLength)
+            yield return $"another --context: {hello.ContextLength} tokens; expected {self.ContextLength}";
+        if (hello.Weights is not null && self.Weights is not null && hello.Weights != self.Weights)
+            yield return $"other weights, or another --weights: {hello.Weights}; expected {self.Weights}";
     }
 
     private static string Nonce() => Convert.ToHexString(RandomNumberGenerator.GetBytes(NonceBytes));
@@ -96,7 +105,7 @@ public static class Handshake
     private static string Prove(ReadOnlyMemory<byte> key, string side, Hello hello, string listener, string nonce)
     {
         string text = string.Join(
-            '\n', side, hello.Version, hello.Name, hello.Fingerprint, hello.Nonce, hello.Target.Purpose, hello.Target.Epoch,
+            '\n', side, hello.Version, hello.Name, hello.Fingerprint, hello.ContextLength, hello.Weights, hello.Nonce, hello.Target.Purpose, hello.Target.Epoch,
             listener, nonce);
         return Convert.ToHexString(HMACSHA256.HashData(key.Span, Encoding.UTF8.GetBytes(text)));
     }
@@ -105,7 +114,8 @@ public static class Handshake
         CryptographicOperations.FixedTimeEquals(
             Encoding.UTF8.GetBytes(proof), Encoding.UTF8.GetBytes(Prove(key, side, hello, listener, nonce)));
 
-    private sealed record Hello(int Version, string Name, string Fingerprint, string Nonce, LinkTarget Target);
+    private sealed record Hello(
+        int Version, string Name, string Fingerprint, int ContextLength, string? Weights, string Nonce, LinkTarget Target);
 
     private sealed record Welcome(string Name, string Nonce, string Proof);
 

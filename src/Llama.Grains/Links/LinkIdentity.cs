@@ -1,3 +1,5 @@
+using Llama.Model.Checkpoints;
+
 namespace Llama.Grains.Links;
 
 /// <summary>Who a process is to the others: what its handshakes carry and prove.</summary>
@@ -12,8 +14,34 @@ public sealed record LinkIdentity
     /// <summary>Fingerprint of the model's configuration; equal on both sides or there is no link.</summary>
     public required string Fingerprint { get; init; }
 
+    /// <summary>The model's context length in tokens; equal on both sides or there is no link.</summary>
+    public required int ContextLength { get; init; }
+
+    /// <summary>
+    /// What the types of its weights are called; null for a process without weights that would tell. If both sides know, equal or there
+    /// is no link.
+    /// </summary>
+    public string? Weights { get; init; }
+
     /// <summary>The cluster key; empty when none is set, which only loopback allows.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
+
+    /// <summary>A process that has a checkpoint.</summary>
+    /// <param name="name">The process's name.</param>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="key">The cluster key.</param>
+    public static LinkIdentity Of(string name, Checkpoint checkpoint, ReadOnlyMemory<byte> key)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        return new LinkIdentity
+        {
+            Name = name,
+            Fingerprint = ModelFingerprint.Of(checkpoint.Config),
+            ContextLength = checkpoint.Config.ContextLength,
+            Weights = checkpoint.WeightName,
+            Key = key,
+        };
+    }
 }
 
 /// <summary>What a dialled link is for.</summary>

@@ -1,3 +1,5 @@
+using Llama.Model.Layers;
+
 namespace Llama.Grains.Scheduling;
 
 /// <summary>
@@ -12,7 +14,7 @@ namespace Llama.Grains.Scheduling;
 internal sealed class BlockPool
 {
     /// <summary>Positions in a block.</summary>
-    public const int BlockTokens = 16;
+    public const int BlockTokens = Step.BlockTokens;
 
     private readonly int[] references;
 

@@ -64,7 +64,7 @@ internal sealed class OptionDefinition
         }
     }
 
-    /// <summary>The options of a record, in the order in which they are declared.</summary>
+    /// <summary>The options of a record, in the order in which they are declared, then those that it inherits.</summary>
     /// <param name="defaults">A record with its default values.</param>
     public static IReadOnlyList<OptionDefinition> AllOf(object defaults)
         => [.. from property in defaults.GetType().GetProperties()

@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Settings;
 
@@ -11,6 +13,24 @@ public sealed class ExistingCheckpointAttribute() : ValidationAttribute("a folde
     /// <inheritdoc/>
     public override bool IsValid(object? value) => value is null or "" || System.IO.Directory.Exists((string)value)
         || (((string)value).EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && File.Exists((string)value));
+}
+
+/// <summary>The text must name a weight type, in upper or lower case.</summary>
+/// <param name="writable">Whether only the types that weights can be rounded to are allowed.</param>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class WeightTypeAttribute(bool writable) : ValidationAttribute($"one of {string.Join(", ", Names(writable))}")
+{
+    /// <summary>Whether only the types that weights can be rounded to are allowed.</summary>
+    public bool Writable => writable;
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null or "" || Names(writable).Contains((string)value, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The type of a valid name.</summary>
+    public static ElementType Parse(string name) => Enum.Parse<ElementType>(name, ignoreCase: true);
+
+    private static IEnumerable<string> Names(bool writable) =>
+        (writable ? GgufConverter.Types : Enum.GetValues<ElementType>()).Select(type => $"{type}".ToLowerInvariant());
 }
 
 /// <summary>The text must be an absolute http or https URL.</summary>

@@ -8,12 +8,12 @@ namespace Llama.Grains.Stages;
 public static class NumericProfile
 {
     /// <summary>Counts changes of the kernels that change their results' bits.</summary>
-    private const int KernelRevision = 1;
+    private const int KernelRevision = 2;
 
     /// <summary>The profile of a checkpoint on this process's device: device class, kernels' revision, weight type, KV type.</summary>
     public static string Of(Checkpoint checkpoint)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return $"cpu-{KernelRevision}/{checkpoint.WeightName}/F32";
+        return $"cpu-{KernelRevision}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/F32";
     }
 }

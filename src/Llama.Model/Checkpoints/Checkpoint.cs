@@ -20,15 +20,14 @@ public abstract class Checkpoint : IDisposable
     /// <summary>What the files did not say and was assumed, one sentence each, to be logged once.</summary>
     public required IReadOnlyList<string> Assumptions { get; init; }
 
-    /// <summary>How most of the weights are stored, for planning; each tensor opened says its own.</summary>
+    /// <summary>The type of most of the weights, for planning; each matrix opened says its own.</summary>
     public ElementType WeightType { get; init; }
 
-    /// <summary>What the mix of stored types is called: two checkpoints of another name do not compute the same bits.</summary>
-    public string WeightName
-    {
-        get => field ?? WeightType.ToString();
-        init;
-    }
+    /// <summary>
+    /// What the mix of types is called: two checkpoints of another name do not compute the same bits. Null where <see cref="WeightType"/>
+    /// is only assumed, because neither the configuration nor a weight file that is there tells.
+    /// </summary>
+    public required string? WeightName { get; init; }
 
     /// <summary>
     /// Opens a GGUF file, or the checkpoint that lies in a folder: Meta's (<c>params.json</c>, <c>consolidated.NN.pth</c>) or Hugging Face's
@@ -39,6 +38,31 @@ public abstract class Checkpoint : IDisposable
     /// <param name="options">What the user set over it.</param>
     /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
     public static Checkpoint Open(string path, CheckpointOptions options)
+    {
+        FileCheckpoint stored = OpenStored(path, options);
+        if (options.Weights is not { } type) return stored;
+        try
+        {
+            return QuantizedCheckpoint.Of(stored, type, options.Threads);
+        }
+        catch
+        {
+            stored.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What a checkpoint is called: its folder's name, or its GGUF file's without extension and number of the part.</summary>
+    /// <param name="path">The folder or file.</param>
+    public static string NameOf(string path) => File.Exists(path)
+        ? GgufPaths.NameOf(path)
+        : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+
+    /// <summary>Opens a checkpoint as it is stored, whatever type was asked for.</summary>
+    /// <param name="path">The folder, or the GGUF file.</param>
+    /// <param name="options">What the user set over it.</param>
+    /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
+    internal static FileCheckpoint OpenStored(string path, CheckpointOptions options)
     {
         try
         {
@@ -55,13 +79,7 @@ public abstract class Checkpoint : IDisposable
         }
     }
 
-    /// <summary>What a checkpoint is called: its folder's name, or its GGUF file's without extension and number of the part.</summary>
-    /// <param name="path">The folder or file.</param>
-    public static string NameOf(string path) => File.Exists(path)
-        ? GgufPaths.NameOf(path)
-        : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
-
-    /// <summary>Opens a matrix in its stored type and checks its shape.</summary>
+    /// <summary>Opens a matrix in its stored type, or that of <see cref="CheckpointOptions.Weights"/>, and checks its shape.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     /// <param name="rows">Rows that the configuration asks for.</param>
     /// <param name="columns">Columns that the configuration asks for.</param>
@@ -84,4 +102,7 @@ public abstract class Checkpoint : IDisposable
     /// <summary>Unmaps the files.</summary>
     /// <param name="disposing">Whether called from <see cref="Dispose()"/>.</param>
     protected abstract void Dispose(bool disposing);
+
+    /// <summary>The name that a matrix is stored under: tied embeddings are the output head, too.</summary>
+    private protected string StoredName(string name) => name == TensorNames.Output && Config.TiedEmbeddings ? TensorNames.TokenEmbeddings : name;
 }

@@ -20,7 +20,7 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
     public override WeightMatrix OpenMatrix(string name, int rows, int columns)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        if (name == TensorNames.Output && Config.TiedEmbeddings) name = TensorNames.TokenEmbeddings;
+        name = StoredName(name);
         IReadOnlyList<StoredTensor> parts = FindAlike(name);
         int shards = parts.Count;
         ElementType type = parts[0].Type;
@@ -35,6 +35,20 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
 
         string split = shards == 1 ? "" : $" in all, split over {shards} shards by rows or columns";
         throw WrongShape(parts[0], $"{StoredTensor.Text(rows, columns)}{split}");
+    }
+
+    /// <summary>Gives back the memory that a matrix takes. What was opened of it is no longer valid; it can be opened again.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    public void Release(string name)
+    {
+        if (joined.Remove(name, out WeightMatrix? matrix))
+        {
+            nint memory = (nint)matrix.Row(0);
+            allocations.Remove(memory);
+            NativeMemory.AlignedFree((void*)memory);
+        }
+
+        foreach (StoredTensor part in Find(name)) MappedPages.Drop(part.Data, part.DataBytes);
     }
 
     /// <inheritdoc/>

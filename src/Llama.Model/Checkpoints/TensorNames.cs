@@ -41,5 +41,9 @@ public static class TensorNames
     /// <summary>Weights of the RMSNorm before the feed-forward layer, <c>[dim]</c>.</summary>
     public static string FfnNorm(int layer) => Layer(layer, "ffn_norm");
 
+    /// <summary>Whether a matrix's rows are turned by the rotary embedding: queries and keys.</summary>
+    public static bool IsRotated(string name) =>
+        name.EndsWith(".wq.weight", StringComparison.Ordinal) || name.EndsWith(".wk.weight", StringComparison.Ordinal);
+
     private static string Layer(int layer, string part) => string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.{part}.weight");
 }

@@ -1,56 +1,177 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Llama.Model.KeyValueCache;
 
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Causal attention of one position over a sequence's blocks (Vaswani et al., 2017, with the grouped queries of Ainslie et al., 2023).
-/// Scores, their maximum and sum, and the weighted values are taken in the order of positions, so the result depends on the
-/// sequence alone and not on how it was cut into chunks.
+/// Causal attention over a sequence's blocks (Vaswani et al., 2017, with the grouped queries of Ainslie et al., 2023), the softmax
+/// taken block by block (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018): a query keeps the greatest score so
+/// far, the sum of the weights and the weighted values, and a block with a greater score scales them down first. Every query sees the
+/// blocks in order, each as a whole up to its own position, so the result depends on the sequence alone and not on which queries
+/// are computed together. These share each read of a block.
 /// </summary>
 internal static unsafe class Attention
 {
-    /// <summary>Attends with all query heads that share one key-value head.</summary>
-    /// <param name="cache">Keys and values.</param>
+    /// <summary>Most tokens whose queries are computed together.</summary>
+    public const int MaxTokens = 16;
+
+    private const int VectorsAtOnce = 8;
+
+    /// <summary>Floats of scratch memory for groups of a number of heads.</summary>
+    public static int ScratchLength(int group) => 2 * MaxTokens * group;
+
+    /// <summary>Attends with consecutive tokens of a sequence, and all query heads that share one key-value head.</summary>
+    /// <param name="cache">Keys and values, those of the tokens included.</param>
     /// <param name="layer">Layer within the range.</param>
-    /// <param name="blockTable">The sequence's blocks in order; enough for <paramref name="position"/>.</param>
-    /// <param name="position">The query's position; it sees keys 0 to itself.</param>
+    /// <param name="blockTable">The sequence's blocks in order; enough for the last token.</param>
     /// <param name="kvHead">Key-value head.</param>
-    /// <param name="queries">Queries of the group, <c>[group, headDim]</c>.</param>
+    /// <param name="position">The first token's position; it sees keys 0 to itself.</param>
+    /// <param name="tokens">1 to <see cref="MaxTokens"/>.</param>
     /// <param name="group">Query heads to a key-value head.</param>
     /// <param name="headDim">Width of a head.</param>
-    /// <param name="output">Written, <c>[group, headDim]</c>.</param>
-    /// <param name="scores">Scratch of at least <c>position + 1</c> floats.</param>
+    /// <param name="queries">Queries of the group, <c>[tokens, group, headDim]</c>, tokens <paramref name="stride"/> apart.</param>
+    /// <param name="output">Written, laid out as the queries are.</param>
+    /// <param name="stride">Floats from one token to the next.</param>
+    /// <param name="scratch">At least <see cref="ScratchLength"/> floats that no other thread uses.</param>
     public static void Attend(
-        KvCache cache, int layer, ReadOnlySpan<int> blockTable, int position, int kvHead,
-        float* queries, int group, int headDim, float* output, float* scores)
+        KvCache cache, int layer, ReadOnlySpan<int> blockTable, int kvHead, int position, int tokens,
+        int group, int headDim, float* queries, float* output, long stride, float* scratch)
     {
-        int keys = position + 1;
         float scale = 1 / MathF.Sqrt(headDim);
-        for (int head = 0; head < group; head++, queries += headDim, output += headDim)
+        float* greatest = scratch;
+        float* sums = scratch + (tokens * group);
+        new Span<float>(greatest, tokens * group).Fill(float.NegativeInfinity);
+        new Span<float>(sums, tokens * group).Clear();
+        for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), group * headDim).Clear();
+
+        for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
-            float max = float.NegativeInfinity;
-            for (int first = 0; first < keys; first += KvCache.BlockTokens)
+            float* keys = cache.Keys(layer, blockTable[first / KvCache.BlockTokens], kvHead);
+            float* values = cache.Values(layer, blockTable[first / KvCache.BlockTokens], kvHead);
+            for (int token = Math.Max(0, first - position); token < tokens; token++)
             {
-                float* key = cache.Keys(layer, blockTable[first / KvCache.BlockTokens], kvHead);
-                int end = Math.Min(first + KvCache.BlockTokens, keys);
-                for (int j = first; j < end; j++, key += headDim)
+                int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first);
+                for (int head = 0; head < group; head++)
                 {
-                    scores[j] = Lanes.Dot(queries, key, headDim);
-                    max = MathF.Max(max, scores[j]);
+                    long offset = (token * stride) + (head * headDim);
+                    int row = (token * group) + head;
+                    AddBlock(queries + offset, keys, values, count, headDim, scale, greatest + row, sums + row, output + offset);
                 }
             }
+        }
 
-            float normalizer = 1 / Exponential.ExpAndSum(scores, keys, max, scale);
-            Unsafe.InitBlockUnaligned(output, 0, (uint)headDim * sizeof(float));
-            for (int first = 0; first < keys; first += KvCache.BlockTokens)
+        for (int token = 0; token < tokens; token++)
+        {
+            for (int head = 0; head < group; head++)
+                Elementwise.Scale(output + (token * stride) + (head * headDim), 1 / sums[(token * group) + head], headDim);
+        }
+    }
+
+    /// <summary>Adds up to sixteen positions to what a query has attended to.</summary>
+    private static void AddBlock(
+        float* query, float* keys, float* values, int count, int headDim, float scale, float* greatest, float* sum, float* output)
+    {
+        // The scores of positions that the query does not see are computed as well, from whatever lies there, and left out.
+        Vector256<float> impossible = Vector256.Create(float.NegativeInfinity);
+        Vector256<float> scores0 = Vector256.ConditionalSelect(
+            Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle(), Scores(query, keys, headDim), impossible);
+        Vector256<float> scores1 = count <= Lanes.Count ? impossible : Vector256.ConditionalSelect(
+            Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count - Lanes.Count)).AsSingle(),
+            Scores(query, keys + (Lanes.Count * headDim), headDim), impossible);
+        float max = Lanes.Max(Vector256.Max(scores0, scores1));
+        if (max > *greatest)
+        {
+            float decay = Exponential.Exp(Vector256.Create((*greatest - max) * scale)).GetElement(0);
+            *greatest = max;
+            *sum *= decay;
+            Elementwise.Scale(output, decay, headDim);
+        }
+
+        float* weights = stackalloc float[KvCache.BlockTokens];
+        Vector256<float> shift = Vector256.Create(*greatest), factor = Vector256.Create(scale);
+        Vector256<float> weights0 = Exponential.Exp((scores0 - shift) * factor);
+        Vector256<float> weights1 = Exponential.Exp((scores1 - shift) * factor);
+        weights0.Store(weights);
+        weights1.Store(weights + Lanes.Count);
+        *sum += Lanes.Sum(weights0 + weights1);
+        AddValues(weights, values, count, headDim, output);
+    }
+
+    /// <summary>Products of a query with eight keys, each in canonical lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Scores(float* query, float* keys, int headDim)
+    {
+        float* key4 = keys + (4 * headDim);
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        Vector256<float> a4 = default, a5 = default, a6 = default, a7 = default;
+        int i = 0;
+        for (; i <= headDim - Lanes.Count; i += Lanes.Count)
+        {
+            Vector256<float> x = Vector256.Load(query + i);
+            a0 = Vector256.FusedMultiplyAdd(Vector256.Load(keys + i), x, a0);
+            a1 = Vector256.FusedMultiplyAdd(Vector256.Load(keys + headDim + i), x, a1);
+            a2 = Vector256.FusedMultiplyAdd(Vector256.Load(keys + (2 * headDim) + i), x, a2);
+            a3 = Vector256.FusedMultiplyAdd(Vector256.Load(keys + (3 * headDim) + i), x, a3);
+            a4 = Vector256.FusedMultiplyAdd(Vector256.Load(key4 + i), x, a4);
+            a5 = Vector256.FusedMultiplyAdd(Vector256.Load(key4 + headDim + i), x, a5);
+            a6 = Vector256.FusedMultiplyAdd(Vector256.Load(key4 + (2 * headDim) + i), x, a6);
+            a7 = Vector256.FusedMultiplyAdd(Vector256.Load(key4 + (3 * headDim) + i), x, a7);
+        }
+
+        if (i < headDim)
+        {
+            int rest = headDim - i;
+            Vector256<float> x = Lanes.LoadPartial(query + i, rest);
+            a0 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + i, rest), x, a0);
+            a1 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + headDim + i, rest), x, a1);
+            a2 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + (2 * headDim) + i, rest), x, a2);
+            a3 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + (3 * headDim) + i, rest), x, a3);
+            a4 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + i, rest), x, a4);
+            a5 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + headDim + i, rest), x, a5);
+            a6 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + (2 * headDim) + i, rest), x, a6);
+            a7 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + (3 * headDim) + i, rest), x, a7);
+        }
+
+        return Lanes.SumEach(a0, a1, a2, a3, a4, a5, a6, a7);
+    }
+
+    /// <summary><c>output[i] += Σ weights[j] × values[j, i]</c>, position after position; 64 sums stay in registers.</summary>
+    private static void AddValues(float* weights, float* values, int count, int headDim, float* output)
+    {
+        int i = 0;
+        for (; i <= headDim - (VectorsAtOnce * Lanes.Count); i += VectorsAtOnce * Lanes.Count)
+        {
+            float* target = output + i;
+            float* value = values + i;
+            Vector256<float> a0 = Vector256.Load(target), a1 = Vector256.Load(target + 8);
+            Vector256<float> a2 = Vector256.Load(target + 16), a3 = Vector256.Load(target + 24);
+            Vector256<float> a4 = Vector256.Load(target + 32), a5 = Vector256.Load(target + 40);
+            Vector256<float> a6 = Vector256.Load(target + 48), a7 = Vector256.Load(target + 56);
+            for (int j = 0; j < count; j++, value += headDim)
             {
-                float* value = cache.Values(layer, blockTable[first / KvCache.BlockTokens], kvHead);
-                int end = Math.Min(first + KvCache.BlockTokens, keys);
-                for (int j = first; j < end; j++, value += headDim) Lanes.AddScaled(output, value, scores[j], headDim);
+                Vector256<float> weight = Vector256.Create(weights[j]);
+                a0 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value), a0);
+                a1 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 8), a1);
+                a2 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 16), a2);
+                a3 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 24), a3);
+                a4 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 32), a4);
+                a5 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 40), a5);
+                a6 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 48), a6);
+                a7 = Vector256.FusedMultiplyAdd(weight, Vector256.Load(value + 56), a7);
             }
 
-            for (int i = 0; i < headDim; i++) output[i] *= normalizer;
+            a0.Store(target);
+            a1.Store(target + 8);
+            a2.Store(target + 16);
+            a3.Store(target + 24);
+            a4.Store(target + 32);
+            a5.Store(target + 40);
+            a6.Store(target + 48);
+            a7.Store(target + 56);
         }
+
+        if (i == headDim) return;
+        for (int j = 0; j < count; j++) Lanes.AddScaled(output + i, values + ((long)j * headDim) + i, weights[j], headDim - i);
     }
 }

@@ -39,6 +39,15 @@ internal static unsafe class Elementwise
         for (; i < count; i++) target[i] += source[i];
     }
 
+    /// <summary><c>values[i] *= factor</c>.</summary>
+    public static void Scale(float* values, float factor, int count)
+    {
+        Vector256<float> factors = Vector256.Create(factor);
+        int i = 0;
+        for (; i <= count - Lanes.Count; i += Lanes.Count) (Vector256.Load(values + i) * factors).Store(values + i);
+        for (; i < count; i++) values[i] *= factor;
+    }
+
     private static Vector256<float> SiluMultiply(Vector256<float> gate, Vector256<float> up) =>
         gate / (Vector256<float>.One + Exponential.Exp(-gate)) * up;
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Llama.Model.Kernels;
 
@@ -24,6 +25,101 @@ internal static unsafe class Lanes
         Vector128<float> four = lanes.GetLower() + lanes.GetUpper();
         Vector64<float> two = four.GetLower() + four.GetUpper();
         return two.GetElement(0) + two.GetElement(1);
+    }
+
+    /// <summary>The greatest lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Max(Vector256<int> lanes)
+    {
+        Vector128<int> four = Vector128.Max(lanes.GetLower(), lanes.GetUpper());
+        Vector64<int> two = Vector64.Max(four.GetLower(), four.GetUpper());
+        return Math.Max(two.GetElement(0), two.GetElement(1));
+    }
+
+    /// <summary>The greatest lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float Max(Vector256<float> lanes)
+    {
+        Vector128<float> four = Vector128.Max(lanes.GetLower(), lanes.GetUpper());
+        Vector64<float> two = Vector64.Max(four.GetLower(), four.GetUpper());
+        return MathF.Max(two.GetElement(0), two.GetElement(1));
+    }
+
+    /// <summary>The sums of eight vectors' lanes by the tree of <see cref="Sum"/>, in the vectors' order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> SumEach(
+        Vector256<float> v0, Vector256<float> v1, Vector256<float> v2, Vector256<float> v3,
+        Vector256<float> v4, Vector256<float> v5, Vector256<float> v6, Vector256<float> v7)
+    {
+        if (!Avx.IsSupported)
+            return Vector256.Create(Sum(v0), Sum(v1), Sum(v2), Sum(v3), Sum(v4), Sum(v5), Sum(v6), Sum(v7));
+
+        // Lanes i and i + 4 of vector v, and beside them those of v + 4; then lanes 0 and 2, 1 and 3; then both.
+        Vector256<float> v04 = Avx.Permute2x128(v0, v4, 0x20) + Avx.Permute2x128(v0, v4, 0x31);
+        Vector256<float> v15 = Avx.Permute2x128(v1, v5, 0x20) + Avx.Permute2x128(v1, v5, 0x31);
+        Vector256<float> v26 = Avx.Permute2x128(v2, v6, 0x20) + Avx.Permute2x128(v2, v6, 0x31);
+        Vector256<float> v37 = Avx.Permute2x128(v3, v7, 0x20) + Avx.Permute2x128(v3, v7, 0x31);
+        Vector256<double> v0145 = (Avx.UnpackLow(v04, v15) + Avx.UnpackHigh(v04, v15)).AsDouble();
+        Vector256<double> v2367 = (Avx.UnpackLow(v26, v37) + Avx.UnpackHigh(v26, v37)).AsDouble();
+        return Avx.UnpackLow(v0145, v2367).AsSingle() + Avx.UnpackHigh(v0145, v2367).AsSingle();
+    }
+
+    /// <summary>The sums of four vectors' lanes by the tree of <see cref="Sum"/>, in the vectors' order.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> SumEach(Vector256<float> v0, Vector256<float> v1, Vector256<float> v2, Vector256<float> v3)
+    {
+        if (!Sse.IsSupported) return Vector128.Create(Sum(v0), Sum(v1), Sum(v2), Sum(v3));
+        Vector128<float> w0 = v0.GetLower() + v0.GetUpper(), w1 = v1.GetLower() + v1.GetUpper();
+        Vector128<float> w2 = v2.GetLower() + v2.GetUpper(), w3 = v3.GetLower() + v3.GetUpper();
+        Vector128<float> w01 = Sse.UnpackLow(w0, w1) + Sse.UnpackHigh(w0, w1);
+        Vector128<float> w23 = Sse.UnpackLow(w2, w3) + Sse.UnpackHigh(w2, w3);
+        return Sse.MoveLowToHigh(w01, w23) + Sse.MoveHighToLow(w23, w01);
+    }
+
+    /// <summary>
+    /// The sums of the halves of four vectors of integers: the lower halves in the vectors' order, then the upper halves.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> SumEach(Vector256<int> v0, Vector256<int> v1, Vector256<int> v2, Vector256<int> v3)
+    {
+        if (!Avx2.IsSupported)
+        {
+            return Vector256.Create(
+                Vector128.Create(
+                    Vector128.Sum(v0.GetLower()), Vector128.Sum(v1.GetLower()), Vector128.Sum(v2.GetLower()), Vector128.Sum(v3.GetLower())),
+                Vector128.Create(
+                    Vector128.Sum(v0.GetUpper()), Vector128.Sum(v1.GetUpper()), Vector128.Sum(v2.GetUpper()), Vector128.Sum(v3.GetUpper())));
+        }
+
+        Vector256<long> v01 = (Avx2.UnpackLow(v0, v1) + Avx2.UnpackHigh(v0, v1)).AsInt64();
+        Vector256<long> v23 = (Avx2.UnpackLow(v2, v3) + Avx2.UnpackHigh(v2, v3)).AsInt64();
+        return Avx2.UnpackLow(v01, v23).AsInt32() + Avx2.UnpackHigh(v01, v23).AsInt32();
+    }
+
+    /// <summary>Stores lane i of eight vectors one after the other, for every i.</summary>
+    /// <param name="vectors">Eight vectors.</param>
+    /// <param name="target">Where lane 0 goes.</param>
+    /// <param name="stride">Integers from one lane's place to the next one's.</param>
+    public static void Transpose(Vector256<int>* vectors, int* target, int stride)
+    {
+        if (!Avx2.IsSupported)
+        {
+            for (int lane = 0; lane < Count; lane++)
+            {
+                for (int i = 0; i < Count; i++) target[(lane * stride) + i] = vectors[i].GetElement(lane);
+            }
+
+            return;
+        }
+
+        Vector256<long> ab = Avx2.UnpackLow(vectors[0], vectors[1]).AsInt64(), ab2 = Avx2.UnpackHigh(vectors[0], vectors[1]).AsInt64();
+        Vector256<long> cd = Avx2.UnpackLow(vectors[2], vectors[3]).AsInt64(), cd2 = Avx2.UnpackHigh(vectors[2], vectors[3]).AsInt64();
+        Vector256<long> ef = Avx2.UnpackLow(vectors[4], vectors[5]).AsInt64(), ef2 = Avx2.UnpackHigh(vectors[4], vectors[5]).AsInt64();
+        Vector256<long> gh = Avx2.UnpackLow(vectors[6], vectors[7]).AsInt64(), gh2 = Avx2.UnpackHigh(vectors[6], vectors[7]).AsInt64();
+        StoreHalves(Avx2.UnpackLow(ab, cd), Avx2.UnpackLow(ef, gh), target, stride);
+        StoreHalves(Avx2.UnpackHigh(ab, cd), Avx2.UnpackHigh(ef, gh), target + stride, stride);
+        StoreHalves(Avx2.UnpackLow(ab2, cd2), Avx2.UnpackLow(ef2, gh2), target + (2 * stride), stride);
+        StoreHalves(Avx2.UnpackHigh(ab2, cd2), Avx2.UnpackHigh(ef2, gh2), target + (3 * stride), stride);
     }
 
     /// <summary>Elements <c>[0, count)</c> at <paramref name="source"/>, other lanes zero; <paramref name="count"/> is below 8.</summary>
@@ -60,5 +156,13 @@ internal static unsafe class Lanes
         for (; i <= count - Count; i += Count)
             Vector256.FusedMultiplyAdd(factor, Vector256.Load(source + i), Vector256.Load(target + i)).Store(target + i);
         for (; i < count; i++) target[i] = MathF.FusedMultiplyAdd(scale, source[i], target[i]);
+    }
+
+    /// <summary>The lower halves are lane i of eight vectors, the upper ones lane i + 4.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreHalves(Vector256<long> firstFour, Vector256<long> lastFour, int* target, int stride)
+    {
+        Avx2.Permute2x128(firstFour, lastFour, 0x20).AsInt32().Store(target);
+        Avx2.Permute2x128(firstFour, lastFour, 0x31).AsInt32().Store(target + (4 * stride));
     }
 }

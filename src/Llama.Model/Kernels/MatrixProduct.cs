@@ -1,13 +1,12 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Products of stored weight matrices with float vectors: <c>y[t, r] = Σ w[r, c] × x[t, c]</c>, every sum in canonical lanes, so an
+/// Products of stored numbers with float vectors: <c>y[t, r] = Σ w[r, c] × x[t, c]</c>, every sum in canonical lanes, so an
 /// output has the same bits whichever tile, batch or thread computed it. Tiles of four rows and up to three tokens: twelve chains of
 /// additions keep two multiply-add units busy, and every vector that is loaded is used three or four times.
 /// </summary>
@@ -25,7 +24,7 @@ internal static unsafe class MatrixProduct
     public static int ScratchLength(int columns) => TileRows * Lanes.Pad(columns);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
-    /// <param name="weights">The matrix <c>[rows, columns]</c>.</param>
+    /// <param name="weights">The matrix <c>[rows, columns]</c>, not in a type of blocks.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="endRow">The row after the last.</param>
     /// <param name="x">Inputs, <c>[tokens, columns]</c>.</param>
@@ -45,7 +44,7 @@ internal static unsafe class MatrixProduct
                 case ElementType.F32: Multiply<F32Elements>(weights, firstRow, endRow, input, count, output); break;
                 case ElementType.F16: Multiply<F16Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
                 case ElementType.BF16: Multiply<BF16Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
-                default: MultiplyConverted(weights, firstRow, endRow, input, count, output, scratch); break;
+                default: throw new NotSupportedException($"{weights.Type} is a type of blocks");
             }
         }
     }
@@ -53,12 +52,13 @@ internal static unsafe class MatrixProduct
     /// <summary>Copies one row as floats.</summary>
     public static void ReadRow(WeightMatrix weights, int row, float* target)
     {
+        byte* source = weights.Row(row);
         switch (weights.Type)
         {
-            case ElementType.F32: StoredElements.Convert<F32Elements>(weights.Row(row), target, weights.Columns); break;
-            case ElementType.F16: StoredElements.Convert<F16Elements>(weights.Row(row), target, weights.Columns); break;
-            case ElementType.BF16: StoredElements.Convert<BF16Elements>(weights.Row(row), target, weights.Columns); break;
-            default: BlockRows.Dequantize(weights.Type, weights.Row(row), target, weights.Columns); break;
+            case ElementType.F32: StoredElements.Convert<F32Elements>(source, target, weights.Columns, source); break;
+            case ElementType.F16: StoredElements.Convert<F16Elements>(source, target, weights.Columns, source); break;
+            case ElementType.BF16: StoredElements.Convert<BF16Elements>(source, target, weights.Columns, source); break;
+            default: BlockRows.Dequantize(weights.Type, source, target, weights.Columns); break;
         }
     }
 
@@ -67,18 +67,25 @@ internal static unsafe class MatrixProduct
         where T : struct, IStoredElements
     {
         if (tokens == 1) Multiply<T>(weights, firstRow, endRow, x, tokens, y);
-        else MultiplyConverted(weights, firstRow, endRow, x, tokens, y, scratch);
+        else MultiplyConverted<T>(weights, firstRow, endRow, x, tokens, y, scratch);
     }
 
     /// <summary>Converts a tile of rows, and multiplies it as floats.</summary>
-    private static void MultiplyConverted(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
+    private static void MultiplyConverted<T>(
+        WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
+        where T : struct, IStoredElements
     {
         int columns = weights.Columns;
         int stride = Lanes.Pad(columns);
         for (int row = firstRow; row < endRow; row += TileRows)
         {
             int rows = Math.Min(TileRows, endRow - row);
-            for (int i = 0; i < rows; i++) ReadRow(weights, row + i, scratch + ((long)i * stride));
+            for (int i = 0; i < rows; i++)
+            {
+                byte* source = weights.Row(row + i);
+                StoredElements.Convert<T>(source, scratch + ((long)i * stride), columns, source + (TileRows * (long)columns * T.Size));
+            }
+
             var tile = new Tile(
                 (byte*)scratch, (byte*)(scratch + stride), (byte*)(scratch + (2 * stride)), (byte*)(scratch + (3 * stride)), rows, columns);
             Multiply<F32Elements>(in tile, x, tokens, y + row, weights.Rows);
@@ -101,14 +108,22 @@ internal static unsafe class MatrixProduct
     private static void Multiply<T>(in Tile tile, float* x, int tokens, float* y, long yStride)
         where T : struct, IStoredElements
     {
+        int end = tile.Columns / Lanes.Count * Lanes.Count;
+        Vector256<float>* lanes = stackalloc Vector256<float>[TileTokens * TileRows];
         int token = 0;
-        for (; token <= tokens - TileTokens; token += TileTokens)
-            MultiplyThree<T>(in tile, x + ((long)token * tile.Columns), y + (token * yStride), yStride);
-        for (; token < tokens; token++) MultiplyOne<T>(in tile, x + ((long)token * tile.Columns), y + (token * yStride));
+        while (token < tokens)
+        {
+            int count = tokens - token >= TileTokens ? TileTokens : 1;
+            if (count == TileTokens) MultiplyThree<T>(in tile, x, end, lanes);
+            else MultiplyOne<T>(in tile, x, end, lanes);
+            for (int i = 0; i < count; i++, token++, x += tile.Columns, y += yStride)
+                Finish<T>(in tile, end, x, lanes + (i * TileRows), y);
+        }
     }
 
-    /// <summary>Four rows with three tokens.</summary>
-    private static void MultiplyThree<T>(in Tile tile, float* x, float* y, long yStride)
+    /// <summary>Four rows with three tokens: the lanes of four sums for each token.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MultiplyThree<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
         where T : struct, IStoredElements
     {
         byte* row0 = tile.Row0;
@@ -118,12 +133,13 @@ internal static unsafe class MatrixProduct
         float* x0 = x;
         float* x1 = x0 + tile.Columns;
         float* x2 = x1 + tile.Columns;
+        byte* next = row0 + (TileRows * (row1 - row0));
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
         Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
         Vector256<float> c0 = default, c1 = default, c2 = default, c3 = default;
-        nuint end = (nuint)(tile.Columns / Lanes.Count * Lanes.Count);
-        for (nuint i = 0; i < end; i += Lanes.Count)
+        for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
         {
+            Prefetch.Next(ref next, TileRows * Lanes.Count * T.Size);
             nuint offset = i * (nuint)T.Size;
             Vector256<float> inputA = Vector256.Load(x0 + i);
             Vector256<float> inputB = Vector256.Load(x1 + i);
@@ -146,26 +162,34 @@ internal static unsafe class MatrixProduct
             c3 = Vector256.FusedMultiplyAdd(weight, inputC, c3);
         }
 
-        var sums = new FourLanes(a0, a1, a2, a3);
-        Finish<T>(in tile, (int)end, x0, ref sums, y);
-        sums = new FourLanes(b0, b1, b2, b3);
-        Finish<T>(in tile, (int)end, x1, ref sums, y + yStride);
-        sums = new FourLanes(c0, c1, c2, c3);
-        Finish<T>(in tile, (int)end, x2, ref sums, y + (2 * yStride));
+        lanes[0] = a0;
+        lanes[1] = a1;
+        lanes[2] = a2;
+        lanes[3] = a3;
+        lanes[4] = b0;
+        lanes[5] = b1;
+        lanes[6] = b2;
+        lanes[7] = b3;
+        lanes[8] = c0;
+        lanes[9] = c1;
+        lanes[10] = c2;
+        lanes[11] = c3;
     }
 
     /// <summary>Four rows with one token: the case of decoding, where memory is the limit.</summary>
-    private static void MultiplyOne<T>(in Tile tile, float* x, float* y)
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MultiplyOne<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
         where T : struct, IStoredElements
     {
         byte* row0 = tile.Row0;
         byte* row1 = tile.Row1;
         byte* row2 = tile.Row2;
         byte* row3 = tile.Row3;
+        byte* next = row0 + (TileRows * (row1 - row0));
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        nuint end = (nuint)(tile.Columns / Lanes.Count * Lanes.Count);
-        for (nuint i = 0; i < end; i += Lanes.Count)
+        for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
         {
+            Prefetch.Next(ref next, TileRows * Lanes.Count * T.Size);
             nuint offset = i * (nuint)T.Size;
             Vector256<float> input = Vector256.Load(x + i);
             a0 = Vector256.FusedMultiplyAdd(T.Load(row0 + offset), input, a0);
@@ -174,33 +198,30 @@ internal static unsafe class MatrixProduct
             a3 = Vector256.FusedMultiplyAdd(T.Load(row3 + offset), input, a3);
         }
 
-        var sums = new FourLanes(a0, a1, a2, a3);
-        Finish<T>(in tile, (int)end, x, ref sums, y);
+        lanes[0] = a0;
+        lanes[1] = a1;
+        lanes[2] = a2;
+        lanes[3] = a3;
     }
 
     /// <summary>Adds the columns beyond the last whole vector, adds up the lanes and stores one output for each row of the tile.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish<T>(in Tile tile, int done, float* x, ref FourLanes sums, float* y)
+    private static void Finish<T>(in Tile tile, int done, float* x, Vector256<float>* lanes, float* y)
         where T : struct, IStoredElements
     {
-        if (done < tile.Columns) AddRest<T>(in tile, done, x, ref sums);
-        Vector128<float> outputs = sums.Sum();
+        if (done < tile.Columns)
+        {
+            int rest = tile.Columns - done;
+            Vector256<float> input = Lanes.LoadPartial(x + done, rest);
+            int offset = done * T.Size;
+            lanes[0] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row0 + offset, rest), input, lanes[0]);
+            lanes[1] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row1 + offset, rest), input, lanes[1]);
+            lanes[2] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row2 + offset, rest), input, lanes[2]);
+            lanes[3] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row3 + offset, rest), input, lanes[3]);
+        }
+
+        Vector128<float> outputs = Lanes.SumEach(lanes[0], lanes[1], lanes[2], lanes[3]);
         if (tile.Rows == TileRows) outputs.Store(y);
         else for (int i = 0; i < tile.Rows; i++) y[i] = outputs.GetElement(i);
-    }
-
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void AddRest<T>(in Tile tile, int done, float* x, ref FourLanes sums)
-        where T : struct, IStoredElements
-    {
-        int rest = tile.Columns - done;
-        int offset = done * T.Size;
-        Vector256<float> input = Lanes.LoadPartial(x + done, rest);
-        sums = new FourLanes(
-            Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row0 + offset, rest), input, sums.Lanes0),
-            Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row1 + offset, rest), input, sums.Lanes1),
-            Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row2 + offset, rest), input, sums.Lanes2),
-            Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row3 + offset, rest), input, sums.Lanes3));
     }
 
     /// <summary>Up to four rows of a matrix; those beyond <see cref="Rows"/> repeat one that is there, and their outputs are not stored.</summary>
@@ -212,31 +233,5 @@ internal static unsafe class MatrixProduct
         public readonly byte* Row3 = row3;
         public readonly int Rows = rows;
         public readonly int Columns = columns;
-    }
-
-    /// <summary>The lanes of four sums.</summary>
-    private readonly struct FourLanes(Vector256<float> lanes0, Vector256<float> lanes1, Vector256<float> lanes2, Vector256<float> lanes3)
-    {
-        public readonly Vector256<float> Lanes0 = lanes0;
-        public readonly Vector256<float> Lanes1 = lanes1;
-        public readonly Vector256<float> Lanes2 = lanes2;
-        public readonly Vector256<float> Lanes3 = lanes3;
-
-        /// <summary>
-        /// All four by the tree of <see cref="Lanes.Sum"/>, side by side: lanes k and k + 4, of these 0 and 2 as well as 1 and 3, then both.
-        /// </summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        public Vector128<float> Sum()
-        {
-            Vector128<float> sums01 = AddHalves(Lanes0.GetLower() + Lanes0.GetUpper(), Lanes1.GetLower() + Lanes1.GetUpper());
-            Vector128<float> sums23 = AddHalves(Lanes2.GetLower() + Lanes2.GetUpper(), Lanes3.GetLower() + Lanes3.GetUpper());
-            return Vector128.Create(sums01.GetLower(), sums23.GetLower()) + Vector128.Create(sums01.GetUpper(), sums23.GetUpper());
-        }
-
-        /// <summary><c>a0+a2, b0+b2, a1+a3, b1+b3</c>.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static Vector128<float> AddHalves(Vector128<float> a, Vector128<float> b) => Sse.IsSupported
-            ? Sse.UnpackLow(a, b) + Sse.UnpackHigh(a, b)
-            : Vector128.Create(a[0] + a[2], b[0] + b[2], a[1] + a[3], b[1] + b[3]);
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace Llama.Model.Kernels;
 
 /// <summary>
@@ -62,19 +64,49 @@ internal sealed unsafe class RotaryEmbedding
     /// <summary>Turns one head in place.</summary>
     public void Rotate(float* head, float* cosines, float* sines)
     {
-        bool adjacent = layout == RotaryLayout.AdjacentPairs;
-        int step = adjacent ? 2 : 1;
-        int distance = adjacent ? 1 : frequencies.Length;
-        for (int i = 0; i < frequencies.Length; i++)
-        {
-            float* real = head + (i * step);
-            float* imaginary = real + distance;
-            float re = *real;
-            float im = *imaginary;
-            *real = MathF.FusedMultiplyAdd(re, cosines[i], -(im * sines[i]));
-            *imaginary = MathF.FusedMultiplyAdd(re, sines[i], im * cosines[i]);
-        }
+        if (layout == RotaryLayout.AdjacentPairs) RotateNeighbours(head, cosines, sines);
+        else RotateHalves(head, cosines, sines);
     }
+
+    private void RotateNeighbours(float* head, float* cosines, float* sines)
+    {
+        int i = 0;
+        for (; i <= Pairs - 4; i += 4, head += 8)
+        {
+            // Four cosines and sines, each for two lanes; real parts subtract the sine's product.
+            Vector256<float> cosine = Twice(Vector128.Load(cosines + i));
+            Vector256<float> sine = Twice(Vector128.Load(sines + i)) ^ Vector256.Create(-0f, 0, -0f, 0, -0f, 0, -0f, 0);
+            Vector256<float> x = Vector256.Load(head);
+            Vector256<float> swapped = Vector256.Shuffle(x, Vector256.Create(1, 0, 3, 2, 5, 4, 7, 6));
+            Vector256.FusedMultiplyAdd(x, cosine, swapped * sine).Store(head);
+        }
+
+        for (; i < Pairs; i++, head += 2) RotatePair(head, head + 1, cosines[i], sines[i]);
+    }
+
+    private void RotateHalves(float* head, float* cosines, float* sines)
+    {
+        int i = 0;
+        for (; i <= Pairs - Lanes.Count; i += Lanes.Count)
+        {
+            Vector256<float> cosine = Vector256.Load(cosines + i), sine = Vector256.Load(sines + i);
+            Vector256<float> real = Vector256.Load(head + i), imaginary = Vector256.Load(head + Pairs + i);
+            Vector256.FusedMultiplyAdd(real, cosine, -(imaginary * sine)).Store(head + i);
+            Vector256.FusedMultiplyAdd(imaginary, cosine, real * sine).Store(head + Pairs + i);
+        }
+
+        for (; i < Pairs; i++) RotatePair(head + i, head + Pairs + i, cosines[i], sines[i]);
+    }
+
+    private static void RotatePair(float* real, float* imaginary, float cosine, float sine)
+    {
+        float re = *real, im = *imaginary;
+        *real = MathF.FusedMultiplyAdd(re, cosine, -(im * sine));
+        *imaginary = MathF.FusedMultiplyAdd(im, cosine, re * sine);
+    }
+
+    private static Vector256<float> Twice(Vector128<float> four) => Vector256.Shuffle(
+        Vector256.Create(four, four), Vector256.Create(0, 0, 1, 1, 2, 2, 3, 3));
 
     /// <summary>
     /// Llama 3.1's scaling, from Meta's reference code (llama-models, <c>apply_scaling</c>): wavelengths beyond

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
 
@@ -27,11 +28,20 @@ internal static unsafe class StoredElements
     }
 
     /// <summary>Converts <paramref name="count"/> elements.</summary>
-    public static void Convert<T>(byte* source, float* target, int count)
+    /// <param name="source">First element.</param>
+    /// <param name="target">Receives them.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="next">What will be converted later: the memory is asked for as much of it.</param>
+    public static void Convert<T>(byte* source, float* target, int count, byte* next)
         where T : struct, IStoredElements
     {
         int i = 0;
-        for (; i <= count - Lanes.Count; i += Lanes.Count) T.Load(source + ((long)i * T.Size)).Store(target + i);
+        for (; i <= count - Lanes.Count; i += Lanes.Count)
+        {
+            Prefetch.Next(ref next, Lanes.Count * T.Size);
+            T.Load(source + ((long)i * T.Size)).Store(target + i);
+        }
+
         if (i < count) Lanes.StorePartial(LoadPartial<T>(source + ((long)i * T.Size), count - i), target + i, count - i);
     }
 }
@@ -72,18 +82,7 @@ internal readonly unsafe struct F16Elements : IStoredElements
     /// <inheritdoc/>
     public static int Size => 2;
 
-    /// <summary>
-    /// Puts exponent and mantissa in place and multiplies by 2^112, the difference of the two formats' biases; the product is exact,
-    /// also for subnormal halves. Infinities and NaNs come out as 2^16 and above, and get the exponent of all ones instead.
-    /// </summary>
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(byte* source)
-    {
-        Vector256<uint> words = BF16Elements.Widen((ushort*)source);
-        Vector256<uint> magnitude = (words & Vector256.Create(0x7fffu)) << 13;
-        Vector256<uint> sign = (words & Vector256.Create(0x8000u)) << 16;
-        Vector256<uint> scaled = (magnitude.AsSingle() * Vector256.Create(5.192296858534828e33f)).AsUInt32();
-        Vector256<uint> special = Vector256.GreaterThan(magnitude.AsInt32(), Vector256.Create(0x0f7fffff)).AsUInt32();
-        return (scaled | sign | (special & Vector256.Create(0x7f800000u))).AsSingle();
-    }
+    public static Vector256<float> Load(byte* source) => HalfBits.ToSingle(Vector128.Load((ushort*)source));
 }

@@ -1,4 +1,5 @@
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 
 namespace Llama.Model.KeyValueCache;
 
@@ -10,7 +11,7 @@ namespace Llama.Model.KeyValueCache;
 internal sealed unsafe class KvCache : IDisposable
 {
     /// <summary>Positions in a block.</summary>
-    public const int BlockTokens = 16;
+    public const int BlockTokens = Step.BlockTokens;
 
     private readonly NativeBuffer[] keys;
     private readonly NativeBuffer[] values;

@@ -1,5 +1,4 @@
 using Llama.Model.Kernels;
-using Llama.Model.KeyValueCache;
 
 namespace Llama.Model.Layers;
 
@@ -10,17 +9,19 @@ internal sealed unsafe class CpuBuffers : IDisposable
     private readonly float* cosines;
     private readonly float* sines;
     private readonly float* tiles;
-    private readonly float* scores;
+    private readonly float* softmaxes;
     private readonly int pairs;
     private readonly int tileLength;
-    private readonly int scoresLength;
+    private readonly int softmaxLength;
 
     /// <summary>Makes buffers for steps of up to <see cref="Step.MaxTokens"/> tokens.</summary>
-    public CpuBuffers(ModelConfig config, int threads, int kvBlocks)
+    public CpuBuffers(ModelConfig config, int threads)
     {
+        int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
         pairs = config.HeadDim / 2;
-        tileLength = MatrixProduct.ScratchLength(Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim));
-        scoresLength = Lanes.Pad((int)Math.Min(config.ContextLength, (long)kvBlocks * KvCache.BlockTokens));
+        tileLength = ProductInputs.ScratchLength(Step.MaxTokens, widest);
+        softmaxLength = Lanes.Pad(Attention.ScratchLength(config.Heads / config.KvHeads));
+        Inputs = new ProductInputs(Step.MaxTokens, widest);
         Normed = Tokens(config.Dim);
         Queries = Tokens(config.QueryDim);
         Keys = Tokens(config.KvDim);
@@ -32,7 +33,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
         cosines = Tokens(pairs);
         sines = Tokens(pairs);
         tiles = Allocate((long)threads * tileLength);
-        scores = Allocate((long)threads * scoresLength);
+        softmaxes = Allocate((long)threads * softmaxLength);
     }
 
     /// <summary>Which sequence of the step each token belongs to.</summary>
@@ -40,6 +41,15 @@ internal sealed unsafe class CpuBuffers : IDisposable
 
     /// <summary>Each token's position in its sequence.</summary>
     public int[] PositionOf { get; } = new int[Step.MaxTokens];
+
+    /// <summary>The first token of each run of tokens that attend together.</summary>
+    public int[] RunStarts { get; } = new int[Step.MaxTokens];
+
+    /// <summary>How many tokens each of the runs has.</summary>
+    public int[] RunLengths { get; } = new int[Step.MaxTokens];
+
+    /// <summary>The inputs of the products at hand.</summary>
+    public ProductInputs Inputs { get; }
 
     /// <summary>Hidden states after RMSNorm, <c>[tokens, dim]</c>.</summary>
     public float* Normed { get; }
@@ -74,12 +84,13 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>A thread's scratch for matrix products.</summary>
     public float* Tile(int thread) => tiles + ((long)thread * tileLength);
 
-    /// <summary>A thread's scratch for attention scores, one for each position that the KV pool can hold.</summary>
-    public float* Scores(int thread) => scores + ((long)thread * scoresLength);
+    /// <summary>A thread's scratch for attention.</summary>
+    public float* Softmax(int thread) => softmaxes + ((long)thread * softmaxLength);
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        Inputs.Dispose();
         foreach (NativeBuffer buffer in owned) buffer.Dispose();
     }
 

@@ -28,11 +28,14 @@ internal sealed unsafe class CpuForward : IDisposable
     private readonly Action<int, int> attentionOutput;
     private readonly Action<int, int> ffnNorm;
     private readonly Action<int, int> gateAndUp;
+    private readonly Action<int, int> prepareInputs;
     private readonly Action<int, int> down;
 
     // What the regions of the running step work on.
     private Step step = new();
     private int tokens;
+    private int runs;
+    private int nextAttention;
     private int layer;
     private float* hidden;
 
@@ -55,7 +58,7 @@ internal sealed unsafe class CpuForward : IDisposable
             if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
             cache = new KvCache(config, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
-            buffers = new CpuBuffers(config, threads, kvBlocks);
+            buffers = new CpuBuffers(config, threads);
         }
         catch
         {
@@ -72,6 +75,7 @@ internal sealed unsafe class CpuForward : IDisposable
         attentionOutput = AttentionOutput;
         ffnNorm = FfnNorm;
         gateAndUp = GateAndUp;
+        prepareInputs = PrepareInputs;
         down = Down;
     }
 
@@ -102,13 +106,21 @@ internal sealed unsafe class CpuForward : IDisposable
         Locate();
         for (layer = 0; layer < layers.Length; layer++)
         {
+            LayerWeights weights = layers[layer];
+            buffers.Inputs.Reset(buffers.Normed, weights.Wq, weights.Wk, weights.Wv);
             RunByTokens(attentionNorm);
             pool.Run(queriesKeysValues);
             RunByTokens(rotateAndStore);
+            nextAttention = 0;
             pool.Run(attend);
+            buffers.Inputs.Reset(buffers.Attended, weights.Wo);
+            if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(attentionOutput);
+            buffers.Inputs.Reset(buffers.Normed, weights.W1, weights.W3);
             RunByTokens(ffnNorm);
             pool.Run(gateAndUp);
+            buffers.Inputs.Reset(buffers.Gate, weights.W2);
+            if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
         }
 
@@ -131,9 +143,13 @@ internal sealed unsafe class CpuForward : IDisposable
         else pool.Run(region);
     }
 
-    /// <summary>Writes down sequence and position of every token of the step, and the rotary angles of the position.</summary>
+    /// <summary>
+    /// Writes down sequence and position of every token of the step, the rotary angles of the position, and the runs of tokens that
+    /// attend together.
+    /// </summary>
     private void Locate()
     {
+        runs = 0;
         int token = 0;
         ReadOnlySpan<StepSequence> sequences = step.Sequences;
         for (int sequence = 0; sequence < sequences.Length; sequence++)
@@ -144,6 +160,9 @@ internal sealed unsafe class CpuForward : IDisposable
                 int position = sequences[sequence].FirstPosition + i;
                 buffers.PositionOf[token] = position;
                 rotary.Angles(position, buffers.Cosines(token), buffers.Sines(token));
+                if (i % Attention.MaxTokens != 0) continue;
+                buffers.RunStarts[runs] = token;
+                buffers.RunLengths[runs++] = Math.Min(Attention.MaxTokens, sequences[sequence].TokenCount - i);
             }
         }
     }
@@ -167,16 +186,23 @@ internal sealed unsafe class CpuForward : IDisposable
             {
                 long offset = (long)t * config.Dim;
                 Elementwise.RmsNorm(hidden + offset, weights, config.NormEps, buffers.Normed + offset, config.Dim);
+                buffers.Inputs.Prepare(t);
             }
         }
+    }
+
+    private void PrepareInputs(int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(tokens, part, parts);
+        for (int t = first; t < end; t++) buffers.Inputs.Prepare(t);
     }
 
     private void QueriesKeysValues(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        Multiply(weights.Wq, buffers.Normed, buffers.Queries, part, parts);
-        Multiply(weights.Wk, buffers.Normed, buffers.Keys, part, parts);
-        Multiply(weights.Wv, buffers.Normed, buffers.Values, part, parts);
+        Multiply(weights.Wq, buffers.Queries, part, parts);
+        Multiply(weights.Wk, buffers.Keys, part, parts);
+        Multiply(weights.Wv, buffers.Values, part, parts);
     }
 
     private void RotateAndStore(int part, int parts)
@@ -201,28 +227,29 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
+    /// <summary>Runs take different times, so each thread takes the next one that nobody has: latest positions first.</summary>
     private void Attend(int part, int parts)
     {
         int group = config.Heads / config.KvHeads;
-        int groupDim = group * config.HeadDim;
-        (int first, int end) = WorkerPool.Share(tokens * config.KvHeads, part, parts);
-        for (int item = first; item < end; item++)
+        int items = runs * config.KvHeads;
+        for (int item = Interlocked.Increment(ref nextAttention); item <= items; item = Interlocked.Increment(ref nextAttention))
         {
-            (int t, int kvHead) = Math.DivRem(item, config.KvHeads);
-            long offset = ((long)t * config.QueryDim) + (kvHead * groupDim);
+            (int run, int kvHead) = Math.DivRem(items - item, config.KvHeads);
+            int token = buffers.RunStarts[run];
+            long offset = ((long)token * config.QueryDim) + (kvHead * group * config.HeadDim);
             Attention.Attend(
-                cache, layer, BlockTable(t), buffers.PositionOf[t], kvHead,
-                buffers.Queries + offset, group, config.HeadDim, buffers.Attended + offset, buffers.Scores(part));
+                cache, layer, BlockTable(token), kvHead, buffers.PositionOf[token], buffers.RunLengths[run],
+                group, config.HeadDim, buffers.Queries + offset, buffers.Attended + offset, config.QueryDim, buffers.Softmax(part));
         }
     }
 
-    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, buffers.Attended, part, parts);
+    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, part, parts);
 
     private void GateAndUp(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        (int first, int end) = Multiply(weights.W1, buffers.Normed, buffers.Gate, part, parts);
-        Multiply(weights.W3, buffers.Normed, buffers.Up, part, parts);
+        (int first, int end) = Multiply(weights.W1, buffers.Gate, part, parts);
+        Multiply(weights.W3, buffers.Up, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.HiddenDim) + first;
@@ -230,20 +257,20 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, buffers.Gate, part, parts);
+    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, part, parts);
 
     /// <summary>This part's rows of a product, for all tokens.</summary>
-    private (int First, int End) Multiply(WeightMatrix weights, float* input, float* output, int part, int parts)
+    private (int First, int End) Multiply(WeightMatrix weights, float* output, int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, MatrixProduct.TileRows);
-        MatrixProduct.Multiply(weights, first, end, input, tokens, output, buffers.Tile(part));
+        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, BlockProduct.GroupRows);
+        buffers.Inputs.Multiply(weights, first, end, tokens, output, buffers.Tile(part));
         return (first, end);
     }
 
     /// <summary>This part's rows of a product, added to the hidden states.</summary>
-    private void MultiplyAndAdd(WeightMatrix weights, float* input, int part, int parts)
+    private void MultiplyAndAdd(WeightMatrix weights, int part, int parts)
     {
-        (int first, int end) = Multiply(weights, input, buffers.Projected, part, parts);
+        (int first, int end) = Multiply(weights, buffers.Projected, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.Dim) + first;

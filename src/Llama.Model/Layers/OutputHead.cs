@@ -13,7 +13,9 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly float[] norm;
     private readonly WeightMatrix output;
     private readonly NativeBuffer normed;
+    private readonly ProductInputs inputs;
     private readonly NativeBuffer tiles;
+    private readonly int tileLength;
     private readonly Sampler sampler;
     private readonly Action<int, int> multiply;
     private NativeBuffer logits;
@@ -28,7 +30,10 @@ internal sealed unsafe class OutputHead : IDisposable
         norm = checkpoint.ReadVector(TensorNames.Norm, config.Dim);
         output = checkpoint.OpenMatrix(TensorNames.Output, config.VocabSize, config.Dim);
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
-        tiles = new NativeBuffer((long)pool.ThreadCount * MatrixProduct.ScratchLength(config.Dim));
+        inputs = new ProductInputs(Step.MaxTokens, config.Dim);
+        inputs.Reset(normed.Pointer, output);
+        tileLength = ProductInputs.ScratchLength(Step.MaxTokens, config.Dim);
+        tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
         sampler = new Sampler(config.VocabSize);
         multiply = Multiply;
@@ -77,6 +82,7 @@ internal sealed unsafe class OutputHead : IDisposable
     public void Dispose()
     {
         normed.Dispose();
+        inputs.Dispose();
         tiles.Dispose();
         logits.Dispose();
         sampler.Dispose();
@@ -86,6 +92,7 @@ internal sealed unsafe class OutputHead : IDisposable
     {
         float* target = normed.Pointer + ((long)row * config.Dim);
         fixed (float* weights = norm) Elementwise.RmsNorm(hidden + ((long)token * config.Dim), weights, config.NormEps, target, config.Dim);
+        inputs.Prepare(row);
     }
 
     private void ComputeLogits(int count)
@@ -105,8 +112,7 @@ internal sealed unsafe class OutputHead : IDisposable
 
     private void Multiply(int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, MatrixProduct.TileRows);
-        float* tile = tiles.Pointer + (part * (tiles.Length / pool.ThreadCount));
-        MatrixProduct.Multiply(output, first, end, normed.Pointer, rows, logits.Pointer, tile);
+        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, BlockProduct.GroupRows);
+        inputs.Multiply(output, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
     }
 }

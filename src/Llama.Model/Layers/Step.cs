@@ -50,6 +50,9 @@ public sealed class Step
     /// <summary>Most candidates that a sequence may ask for.</summary>
     public const int MaxCandidates = 20;
 
+    /// <summary>Positions in a block of KV: what block tables count in.</summary>
+    public const int BlockTokens = 16;
+
     private readonly List<StepSequence> sequences = [];
     private readonly List<int> tokens = [];
     private readonly List<int> blocks = [];
@@ -91,8 +94,9 @@ public sealed class Step
     /// <param name="firstPosition">Position of the first token.</param>
     /// <param name="newTokens">Its tokens in this step.</param>
     /// <param name="blockTable">The blocks of the whole sequence so far, this step's positions included.</param>
-    public void AddSequence(int firstPosition, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable) =>
-        Add(new StepSequence
+    public void AddSequence(int firstPosition, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable)
+    {
+        sequences.Add(new StepSequence
         {
             FirstPosition = firstPosition,
             TokenOffset = tokens.Count,
@@ -100,7 +104,10 @@ public sealed class Step
             BlockOffset = blocks.Count,
             BlockCount = blockTable.Length,
             Draws = false,
-        }, newTokens, blockTable);
+        });
+        tokens.AddRange(newTokens);
+        blocks.AddRange(blockTable);
+    }
 
     /// <summary>Adds a sequence's part after whose last token another is drawn.</summary>
     /// <param name="firstPosition">Position of the first token.</param>
@@ -111,24 +118,9 @@ public sealed class Step
     /// <param name="candidates">How many of the most probable tokens to report.</param>
     public void AddDrawingSequence(
         int firstPosition, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable,
-        SamplingParameters sampling, double number, int candidates) =>
-        Add(new StepSequence
-        {
-            FirstPosition = firstPosition,
-            TokenOffset = tokens.Count,
-            TokenCount = newTokens.Length,
-            BlockOffset = blocks.Count,
-            BlockCount = blockTable.Length,
-            Draws = true,
-            Sampling = sampling,
-            Number = number,
-            Candidates = candidates,
-        }, newTokens, blockTable);
-
-    private void Add(StepSequence sequence, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable)
+        SamplingParameters sampling, double number, int candidates)
     {
-        sequences.Add(sequence);
-        tokens.AddRange(newTokens);
-        blocks.AddRange(blockTable);
+        AddSequence(firstPosition, newTokens, blockTable);
+        sequences[^1] = sequences[^1] with { Draws = true, Sampling = sampling, Number = number, Candidates = candidates };
     }
 }

@@ -135,6 +135,44 @@ public sealed class HandshakeTests
     }
 
     [Fact]
+    public async Task DialAsync_OtherWeights_ThrowsBothNamesAndTheOption()
+    {
+        LinkException fault = await RefusedAsync(
+            LinkPair.Identity("silo-1", weights: "Q4_0"), LinkPair.Identity("gateway", weights: "Q8_0"));
+        Assert.Equal("'silo-1' has other weights, or another --weights: Q4_0; expected Q8_0.", fault.Message);
+    }
+
+    [Fact]
+    public async Task DialAsync_OtherModelAndWeights_ThrowsBothDifferences()
+    {
+        LinkException fault = await RefusedAsync(
+            LinkPair.Identity("silo-1", weights: "Q4_0", fingerprint: "beef"), LinkPair.Identity("gateway", weights: "Q8_0"));
+        Assert.EndsWith("fingerprint beef; expected f00d, and other weights, or another --weights: Q4_0; expected Q8_0.", fault.Message);
+    }
+
+    [Theory]
+    [InlineData(128)]
+    [InlineData(512)]
+    public async Task DialAsync_AnotherContextLength_ThrowsBothAndTheOption(int contextLength)
+    {
+        LinkException fault = await RefusedAsync(LinkPair.Identity("silo-1", contextLength: contextLength), LinkPair.Identity("gateway"));
+        Assert.Equal($"'silo-1' has another --context: {contextLength} tokens; expected 256.", fault.Message);
+    }
+
+    [Theory]
+    [InlineData("Q4_0", null)]
+    [InlineData(null, "Q4_0")]
+    [InlineData("Q4_0", "Q4_0")]
+    public async Task DialAsync_WeightsThatDoNotContradict_AreAccepted(string? dialler, string? listener)
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<string> dialling = Handshake.DialAsync(link.Dialler, LinkPair.Identity("silo-1", weights: dialler), Target, Patience.Token);
+        await Handshake.AnswerAsync(link.Listener, LinkPair.Identity("gateway", weights: listener), Patience.Token).Soon();
+        await Handshake.AcceptAsync(link.Listener, Patience.Token);
+        Assert.Equal("gateway", await dialling.Soon());
+    }
+
+    [Fact]
     public async Task AnswerAsync_GreetingOfMoreThanItNeeds_IsRefusedUnread()
     {
         using LinkPair link = await LinkPair.OpenAsync();
@@ -161,6 +199,16 @@ public sealed class HandshakeTests
         }
     }
 
+    private static async Task<LinkException> RefusedAsync(LinkIdentity dialler, LinkIdentity listener)
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task<(string, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, listener, Patience.Token);
+        LinkException fault = await Assert.ThrowsAsync<LinkException>(
+            () => Handshake.DialAsync(link.Dialler, dialler, Target, Patience.Token).Soon());
+        Assert.Equal(fault.Message, (await Assert.ThrowsAsync<LinkException>(() => answering.Soon())).Message);
+        return fault;
+    }
+
     private static async Task<string> RefusalAsync(Func<Stream, Task> greet)
     {
         using LinkPair link = await LinkPair.OpenAsync();
@@ -181,5 +229,5 @@ public sealed class HandshakeTests
     private static object MakeHello(
         int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
         int nonceLength = 64, int purpose = 2) =>
-        new { version, name, fingerprint, nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
+        new { version, name, fingerprint, contextLength = 256, weights = "F16", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
 }

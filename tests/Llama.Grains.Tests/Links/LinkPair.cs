@@ -27,8 +27,15 @@ internal sealed class LinkPair : IDisposable
     }
 
     /// <summary>Who a process of the tests' cluster is.</summary>
-    public static LinkIdentity Identity(string name, string key = "secret", string fingerprint = "f00d") =>
-        new() { Name = name, Fingerprint = fingerprint, Key = Encoding.UTF8.GetBytes(key) };
+    public static LinkIdentity Identity(
+        string name, string key = "secret", string fingerprint = "f00d", int contextLength = 256, string? weights = null) => new()
+        {
+            Name = name,
+            Fingerprint = fingerprint,
+            ContextLength = contextLength,
+            Weights = weights,
+            Key = Encoding.UTF8.GetBytes(key),
+        };
 
     public void Dispose()
     {

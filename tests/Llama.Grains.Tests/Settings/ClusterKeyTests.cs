@@ -1,5 +1,6 @@
 using System.Text;
 using Llama.Grains.Settings;
+using Llama.Tests;
 
 namespace Llama.Grains.Tests.Settings;
 

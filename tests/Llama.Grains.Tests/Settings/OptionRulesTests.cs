@@ -1,4 +1,5 @@
 using Llama.Grains.Settings;
+using Llama.Tests;
 
 namespace Llama.Grains.Tests.Settings;
 
@@ -39,5 +40,17 @@ public sealed class OptionRulesTests
         Assert.True(attribute.IsValid(folder.Path));
         Assert.False(attribute.IsValid(file));
         Assert.False(attribute.IsValid(Path.Combine(folder.Path, "nothing")));
+    }
+
+    [Theory]
+    [InlineData("q4_k", true, true)]
+    [InlineData("Q8_0", true, true)]
+    [InlineData("q6_k", false, true)]
+    [InlineData("q9", false, false)]
+    public void WeightType_Name_MustBeOneThatCanBeWrittenOrRead(string name, bool writable, bool readable)
+    {
+        Assert.Equal(writable, new WeightTypeAttribute(writable: true).IsValid(name));
+        Assert.Equal(readable, new WeightTypeAttribute(writable: false).IsValid(name));
+        Assert.Equal("one of f32, f16, bf16, q8_0, q4_0, q4_k", new WeightTypeAttribute(writable: true).FormatErrorMessage("--weights"));
     }
 }

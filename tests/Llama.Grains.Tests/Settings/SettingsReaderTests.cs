@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Llama.Grains.Settings;
+using Llama.Tests;
 
 namespace Llama.Grains.Tests.Settings;
 

@@ -24,4 +24,29 @@ public class FileCheckpointTests
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
         Assert.Equal([1.5f, -2f, 0f, float.PositiveInfinity], checkpoint.ReadVector(TensorNames.Norm, 4));
     }
+
+    [Fact]
+    public void Release_EveryMatrix_LeavesLittleOfTheFilesInMemory()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "only Linux says what is in memory");
+        using TemporaryFolder folder = TemporaryFolder.CopyOf(Path.Combine(TestPaths.Fixtures, "llama-2-gqa", "hf"));
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        string[] files = [.. Directory.GetFiles(folder.Path).Where(file => Path.GetExtension(file) == ".safetensors")];
+        long all = files.Sum(file => new FileInfo(file).Length);
+        CheckpointReading.ReadEverything(checkpoint);
+        Assert.InRange(files.Sum(ResidentMemory.OfFile), all * 9 / 10, long.MaxValue);
+
+        foreach ((string matrix, _, _) in CheckpointReading.Matrices(checkpoint.Config)) ((FileCheckpoint)checkpoint).Release(matrix);
+
+        Assert.InRange(files.Sum(ResidentMemory.OfFile), 0, all / 4);
+    }
+
+    [Fact]
+    public void Release_EveryMatrix_CanBeOpenedAgain()
+    {
+        using Checkpoint checkpoint = CheckpointReading.Open(Path.Combine(TestPaths.Fixtures, "llama-1", "meta"));
+        long sum = CheckpointReading.ReadEverything(checkpoint);
+        foreach ((string matrix, _, _) in CheckpointReading.Matrices(checkpoint.Config)) ((FileCheckpoint)checkpoint).Release(matrix);
+        Assert.Equal(sum, CheckpointReading.ReadEverything(checkpoint));
+    }
 }

@@ -23,13 +23,11 @@ public sealed unsafe class AttentionTests
         Fill(cache, kvHeads, headDim, random);
         float[] queries = Numbers(random, group * headDim);
         float[] output = new float[group * headDim];
-        float[] scores = new float[BlockTable.Length * KvCache.BlockTokens];
         foreach (int position in (int[])[0, 1, 14, 15, 16, 17, 31, 32, 50, 63])
         {
             for (int kvHead = 0; kvHead < kvHeads; kvHead++)
             {
-                fixed (float* q = queries, o = output, s = scores)
-                    Attention.Attend(cache, 1, BlockTable, position, kvHead, q, group, headDim, o, s);
+                Attend(cache, kvHead, position, 1, group, headDim, queries, output);
                 for (int head = 0; head < group; head++)
                 {
                     double[] expected = Reference(cache, position, kvHead, queries[(head * headDim)..((head + 1) * headDim)]);
@@ -52,9 +50,50 @@ public sealed unsafe class AttentionTests
 
         float[] query = [1e15f, 0, 0, 0, 0, 0, 0, 0];
         float[] output = new float[8];
-        float[] scores = new float[16];
-        fixed (float* q = query, o = output, s = scores) Attention.Attend(cache, 1, BlockTable, 2, 0, q, 1, 8, o, s);
+        Attend(cache, 0, 2, 1, 1, 8, query, output);
         Assert.Equal([2, 0, 0, 0, 0, 0, 0, 0], output);
+    }
+
+    [Theory]
+    [InlineData(1, 8)]
+    [InlineData(3, 20)]
+    [InlineData(2, 72)]
+    public void Attend_TokensTogether_HaveTheBitsOfEachAloneAndSeeNothingBehindThem(int group, int headDim)
+    {
+        ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = group, KvHeads = 1 };
+        using var cache = new KvCache(config, Layers, Blocks);
+        var random = new Random(headDim);
+        Fill(cache, 1, headDim, random);
+        float[] queries = Numbers(random, Attention.MaxTokens * group * headDim);
+        foreach ((int position, int tokens) in ((int, int)[])[(0, 1), (0, 16), (3, 16), (15, 2), (16, 5), (31, 16)])
+        {
+            // What lies behind the last token is what an earlier sequence left: it may be anything.
+            for (int j = position + tokens; j < BlockTable.Length * KvCache.BlockTokens; j++)
+            {
+                new Span<float>(cache.Keys(1, BlockTable[j / 16], 0) + (j % 16 * headDim), headDim).Fill(float.NaN);
+                new Span<float>(cache.Values(1, BlockTable[j / 16], 0) + (j % 16 * headDim), headDim).Fill(float.NaN);
+            }
+
+            float[] together = new float[tokens * group * headDim];
+            Attend(cache, 0, position, tokens, group, headDim, queries, together);
+            Assert.DoesNotContain(together, float.IsNaN);
+            for (int t = 0; t < tokens; t++)
+            {
+                float[] alone = new float[group * headDim];
+                Attend(cache, 0, position + t, 1, group, headDim, queries[(t * group * headDim)..], alone);
+                Assert.Equal(alone, together[(t * group * headDim)..((t + 1) * group * headDim)]);
+            }
+
+            Fill(cache, 1, headDim, random);
+        }
+    }
+
+    private static void Attend(
+        KvCache cache, int kvHead, int position, int tokens, int group, int headDim, float[] queries, float[] output)
+    {
+        float[] scratch = new float[Attention.ScratchLength(group)];
+        fixed (float* q = queries, o = output, s = scratch)
+            Attention.Attend(cache, 1, BlockTable, kvHead, position, tokens, group, headDim, q, o, group * headDim, s);
     }
 
     private static double[] Reference(KvCache cache, int position, int kvHead, float[] query)

@@ -4,6 +4,7 @@ using Llama.Model.Kernels;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Tests.Kernels;
+using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Model.Tests.Layers;
@@ -31,6 +32,13 @@ internal static unsafe class ComputedBits
             var step = new Step();
             step.AddDrawingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.7, 20);
             foreach (Candidate candidate in runner.Run(step)[0].Candidates) Append(digest, [candidate.Token, candidate.LogProbability]);
+        }
+
+        foreach (ElementType type in BlockProductTests.Types)
+        {
+            using var product = new TestBlocks(type, 19, 768, 6);
+            Append(digest, product.Multiply(0, 19, 0, 6));
+            Append(digest, product.Multiply(0, 19, 5, 1));
         }
 
         AppendExponentials(digest);

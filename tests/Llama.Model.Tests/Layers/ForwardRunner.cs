@@ -14,9 +14,9 @@ internal sealed unsafe class ForwardRunner : IDisposable
     private readonly List<CpuForward> ranges = [];
     private readonly ConcurrentBag<PinnedHiddenStates> pool = [];
 
-    public ForwardRunner(string folder, IReadOnlyList<int> cuts, int threads = 1)
+    public ForwardRunner(string folder, IReadOnlyList<int> cuts, int threads = 1, CheckpointOptions? options = null)
     {
-        checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
+        checkpoint = Checkpoint.Open(folder, options ?? new CheckpointOptions());
         for (int i = 0; i + 1 < cuts.Count; i++) ranges.Add(new CpuForward(checkpoint, cuts[i], cuts[i + 1], KvBlocks, threads));
     }
 

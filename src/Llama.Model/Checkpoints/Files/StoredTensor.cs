@@ -23,6 +23,9 @@ internal sealed record StoredTensor(string Name, string File, string TypeName, l
         _ => throw new CheckpointException($"{File}: tensor {Name}: found type {TypeName}, expected F32, F16 or BF16"),
     };
 
+    /// <summary>Bytes of all elements.</summary>
+    public long DataBytes => Type.Bytes(Shape.Aggregate(1L, (product, dimension) => product * dimension));
+
     /// <summary>A shape as messages show it.</summary>
     public static string Text(params ReadOnlySpan<long> shape)
     {

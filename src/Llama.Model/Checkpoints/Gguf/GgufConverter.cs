@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using Llama.Model.Chat;
-using Llama.Model.Kernels;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
@@ -34,7 +33,7 @@ public static unsafe class GgufConverter
         string model, ElementType type, string output, IProgress<GgufProgress> progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(progress);
-        using Checkpoint source = Checkpoint.Open(model, new CheckpointOptions());
+        using FileCheckpoint source = Checkpoint.OpenStored(model, new CheckpointOptions());
         ModelConfig config = source.Config;
         IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, type);
         List<KeyValuePair<string, object>> metadata =
@@ -54,50 +53,31 @@ public static unsafe class GgufConverter
 
         foreach (ModelTensor tensor in ModelTensors.Of(config))
         {
-            GgufTensor target = tensors[number];
-            progress.Report(new(target, ++number, tensors.Count));
-            if (tensor.Rows is { } rows) Write(source.OpenMatrix(tensor.Name, rows, tensor.Columns), target, config, writer, cancellationToken);
-            else writer.Write(MemoryMarshal.AsBytes(source.ReadVector(tensor.Name, tensor.Columns).AsSpan()));
+            progress.Report(new(tensors[number], ++number, tensors.Count));
+            if (tensor.Rows is { } rows)
+            {
+                Write(new RowRounding(source.OpenMatrix(tensor.Name, rows, tensor.Columns), type, config), rows, writer, cancellationToken);
+                source.Release(tensor.Name);
+            }
+            else
+            {
+                writer.Write(MemoryMarshal.AsBytes(source.ReadVector(tensor.Name, tensor.Columns).AsSpan()));
+            }
         }
 
         writer.Complete();
     }
 
-    private static void Write(
-        WeightMatrix matrix, GgufTensor target, ModelConfig config, GgufWriter writer, CancellationToken cancellationToken)
+    private static void Write(RowRounding rounding, int rows, GgufWriter writer, CancellationToken cancellationToken)
     {
-        bool halves = config.RotaryLayout == RotaryLayout.Halves && IsRotated(target.Name);
-        int columns = matrix.Columns;
-        int rowBytes = (int)target.Type.Bytes(columns);
-        int chunkRows = Math.Clamp(ChunkBytes / rowBytes, 1, matrix.Rows);
+        int rowBytes = (int)rounding.RowBytes;
+        int chunkRows = Math.Clamp(ChunkBytes / rowBytes, 1, rows);
         byte[] chunk = new byte[chunkRows * rowBytes];
-        for (int first = 0; first < matrix.Rows; first += chunkRows)
+        for (int first = 0; first < rows; first += chunkRows)
         {
-            int start = first, count = Math.Min(chunkRows, matrix.Rows - first);
-            Parallel.For(0, count, new ParallelOptions { CancellationToken = cancellationToken }, () => new float[columns], (i, _, row) =>
-            {
-                int from = halves ? HalvesRow(start + i, config.HeadDim) : start + i;
-                fixed (float* values = row)
-                fixed (byte* bytes = &chunk[i * rowBytes])
-                {
-                    MatrixProduct.ReadRow(matrix, from, values);
-                    RowQuantizer.Quantize(target.Type, values, bytes, columns);
-                }
-
-                return row;
-            }, _ => { });
+            int count = Math.Min(chunkRows, rows - first);
+            fixed (byte* bytes = chunk) rounding.Write(first, count, bytes, Environment.ProcessorCount, cancellationToken);
             writer.Write(chunk.AsSpan(0, count * rowBytes));
         }
-    }
-
-    // GGUF pairs neighbouring rows of each head of the queries and keys, as Meta's files do.
-    private static bool IsRotated(string name) =>
-        name.EndsWith(".attn_q.weight", StringComparison.Ordinal) || name.EndsWith(".attn_k.weight", StringComparison.Ordinal);
-
-    /// <summary>Where <see cref="RotaryLayout.Halves"/> has what lies in a row of <see cref="RotaryLayout.AdjacentPairs"/>.</summary>
-    private static int HalvesRow(int row, int headDim)
-    {
-        (int head, int element) = Math.DivRem(row, headDim);
-        return (head * headDim) + (element / 2) + (element % 2 * (headDim / 2));
     }
 }

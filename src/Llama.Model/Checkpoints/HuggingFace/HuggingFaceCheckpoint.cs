@@ -18,12 +18,14 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
     {
         var assumptions = new List<string>();
         (ModelConfig config, ElementType? weightType) = HuggingFaceConfig.Read(folder, options, assumptions);
+        weightType ??= StoredType(folder);
         return new HuggingFaceCheckpoint
         {
             Path = folder,
             Config = config,
             Assumptions = assumptions,
-            WeightType = weightType ?? StoredType(folder) ?? ElementType.BF16,
+            WeightType = weightType ?? ElementType.BF16,
+            WeightName = weightType?.ToString(),
         };
     }
 

@@ -17,6 +17,24 @@ internal sealed class FirstShard(TorchFile file, int shards)
     /// <summary>How the weights are stored.</summary>
     public ElementType WeightType => embeddings.Type;
 
+    /// <summary>
+    /// Refuses a folder that lacks shards, where the queries of the first layer tell how many there are: they are split by rows.
+    /// </summary>
+    /// <param name="queryDim">Rows of the queries in all.</param>
+    /// <param name="dim">Width of the hidden states.</param>
+    /// <exception cref="CheckpointException">Shards are missing; the message names them.</exception>
+    public void ExpectAllShards(long queryDim, int dim)
+    {
+        StoredTensor? queries = file.Find(TensorNames.Wq(0));
+        if (queries?.Shape is not [> 0 and var rows, var columns] || columns != dim || queryDim % rows != 0) return;
+        long parts = queryDim / rows;
+        if (parts <= shards || parts > ShardFiles.Most) return;
+        IEnumerable<string> missing = Enumerable.Range(shards, (int)parts - shards).Select(ShardFiles.NameOf);
+        throw new CheckpointException(
+            $"{Path.GetDirectoryName(file.Path)}: {string.Join(", ", missing)} is missing: {ShardFiles.NameOf(0)} holds "
+            + $"{StoredTensor.Text(queries.Shape)} of tensor {queries.Name}, one of {parts} parts of {StoredTensor.Text(queryDim, dim)}");
+    }
+
     /// <summary>Rows of the embedding, which is split by columns (Llama 1 and 2) or by rows (Llama 3).</summary>
     /// <param name="dim">Width of the hidden states.</param>
     /// <exception cref="CheckpointException">The embedding fits neither.</exception>

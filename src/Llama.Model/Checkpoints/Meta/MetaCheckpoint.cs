@@ -32,6 +32,7 @@ internal sealed class MetaCheckpoint : FileCheckpoint
                 Config = config,
                 Assumptions = assumptions,
                 WeightType = first?.WeightType ?? ElementType.BF16,
+                WeightName = first?.WeightType.ToString(),
             };
             if (file is not null) checkpoint.files[0] = file;
             return checkpoint;

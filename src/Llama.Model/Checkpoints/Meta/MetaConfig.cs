@@ -29,6 +29,8 @@ internal static class MetaConfig
         int layers = file.Whole("n_layers", 1, ConfigLimits.Layers) ?? throw file.Missing("n_layers");
         int heads = file.Whole("n_heads", 1, ConfigLimits.Heads) ?? throw file.Missing("n_heads");
         int kvHeads = file.Whole("n_kv_heads", 1, ConfigLimits.Heads) ?? heads;
+        int headDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads);
+        weights?.ExpectAllShards((long)heads * headDim, dim);
         float normEps = (float)(file.Positive("norm_eps", 1) ?? 1e-5);
         double ropeTheta = file.Positive("rope_theta", ConfigLimits.RopeTheta) ?? 10_000;
         bool scaled = file.Flag("use_scaled_rope") ?? false;
@@ -61,7 +63,7 @@ internal static class MetaConfig
             Layers = layers,
             Heads = heads,
             KvHeads = kvHeads,
-            HeadDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads),
+            HeadDim = headDim,
             HiddenDim = HiddenDim(file, dim),
             VocabSize = vocabSize.Value,
             ContextLength = ConfigLimits.Override(contextLength, options),

@@ -6,6 +6,9 @@ namespace Llama.Model.Checkpoints.Meta;
 /// <summary>The model-parallel shards <c>consolidated.NN.pth</c> of a folder.</summary>
 internal static partial class ShardFiles
 {
+    /// <summary>Most shards that there can be: their numbers have two digits.</summary>
+    public const int Most = 100;
+
     /// <summary>The shards' paths, numbered from 00 without a gap; none when no weights are there.</summary>
     /// <exception cref="CheckpointException">A number is missing.</exception>
     public static IReadOnlyList<string> Find(string folder)

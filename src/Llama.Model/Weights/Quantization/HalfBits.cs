@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Llama.Model.Weights.Quantization;
 
@@ -17,6 +18,20 @@ internal static class HalfBits
         uint bits = BitConverter.SingleToUInt32Bits(BitConverter.UInt32BitsToSingle(magnitude) * 5.192296858534828e33f);
         uint special = magnitude >= 0x0f800000 ? 0x7f800000u : 0;
         return BitConverter.UInt32BitsToSingle(bits | special | ((half & 0x8000u) << 16));
+    }
+
+    /// <summary>Eight of <see cref="ToSingle(ushort)"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ToSingle(Vector128<ushort> halves)
+    {
+        // Widened with their signs, which then fill the three bits above the exponent's place as well.
+        Vector256<int> words = Avx2.IsSupported
+            ? Avx2.ConvertToVector256Int32(halves.AsInt16())
+            : Vector256.Create(Vector128.WidenLower(halves.AsInt16()), Vector128.WidenUpper(halves.AsInt16()));
+        Vector256<int> bits = (words << 13) & Vector256.Create(unchecked((int)0x8fffe000));
+        Vector256<int> special = Vector256.GreaterThan(bits & Vector256.Create(0x7fffffff), Vector256.Create(0x0f7fffff));
+        Vector256<float> scaled = bits.AsSingle() * Vector256.Create(5.192296858534828e33f);
+        return (scaled.AsInt32() | (special & Vector256.Create(0x7f800000))).AsSingle();
     }
 
     /// <summary>A single-precision number rounded to the nearest half-precision one, ties to even.</summary>

@@ -1,33 +1,44 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Weights.Quantization;
 
 /// <summary>
 /// Finds scales and minima for Q4_K as ggml's reference does (ggml-quants.c: <c>quantize_row_q4_K_ref</c>, <c>make_qkx2_quants</c>): for
 /// each 32 elements it tries 21 scales, fits scale and minimum to each by least squares, and keeps the best; the eight results are then
-/// rounded to six bits.
+/// rounded to six bits. The bytes are the reference's: every sum takes the elements in their order, and what stands side by side in a
+/// vector are the scales that are tried.
 /// </summary>
+[SkipLocalsInit]
 internal static unsafe class Q4_KSearch
 {
     private const int Part = 32;
     private const int Parts = PackedScales.Count;
     private const int Most = 15;
-    private const int Steps = 20;
+    private const int Steps = 21;
+
+    /// <summary>Among the tries, the one that keeps the extremes where they are; the others have to beat it.</summary>
+    private const int Plain = Steps;
+
+    /// <summary>Tries in all, up to whole vectors.</summary>
+    private const int Tries = 24;
+
+    /// <summary>Levels that the range of the elements is divided into, for each try.</summary>
+    private static readonly float[] Ranges =
+        [.. Enumerable.Range(0, Tries).Select(step => step < Steps ? -1 + (0.1f * step) + Most : Most)];
 
     /// <summary>Writes one block.</summary>
     /// <param name="source">256 elements.</param>
     /// <param name="block">Receives 144 bytes.</param>
     public static void Quantize(float* source, byte* block)
     {
-        byte* levels = stackalloc byte[Parts * Part];
-        float* scales = stackalloc float[Parts];
-        float* minima = stackalloc float[Parts];
+        Fitted* fitted = stackalloc Fitted[Parts];
         float greatestScale = 0, greatestMinimum = 0;
         for (int part = 0; part < Parts; part++)
         {
-            (scales[part], minima[part]) = Fit(source + (part * Part), levels + (part * Part));
-            greatestScale = MathF.Max(greatestScale, scales[part]);
-            greatestMinimum = MathF.Max(greatestMinimum, minima[part]);
+            fitted[part] = Fit(source + (part * Part));
+            greatestScale = MathF.Max(greatestScale, fitted[part].Scale);
+            greatestMinimum = MathF.Max(greatestMinimum, fitted[part].Minimum);
         }
 
         Span<byte> packedScales = stackalloc byte[Parts];
@@ -36,107 +47,168 @@ internal static unsafe class Q4_KSearch
         float inverseMinimum = greatestMinimum > 0 ? 63 / greatestMinimum : 0;
         for (int part = 0; part < Parts; part++)
         {
-            packedScales[part] = (byte)Math.Clamp(Nearest(inverseScale * scales[part]), 0, 63);
-            packedMinima[part] = (byte)Math.Clamp(Nearest(inverseMinimum * minima[part]), 0, 63);
+            packedScales[part] = (byte)Math.Clamp(Nearest(inverseScale * fitted[part].Scale), 0, 63);
+            packedMinima[part] = (byte)Math.Clamp(Nearest(inverseMinimum * fitted[part].Minimum), 0, 63);
         }
 
         PackedScales.Set(packedScales, packedMinima, block + 4);
         ushort scale = HalfBits.FromSingle(greatestScale / 63), minimum = HalfBits.FromSingle(greatestMinimum / 63);
         Unsafe.WriteUnaligned(block, scale);
         Unsafe.WriteUnaligned(block + 2, minimum);
+        byte* bytes = block + 4 + PackedScales.Bytes;
         for (int part = 0; part < Parts; part++)
         {
             float partScale = HalfBits.ToSingle(scale) * packedScales[part];
             float partMinimum = HalfBits.ToSingle(minimum) * packedMinima[part];
-
-            // A scale that rounded to nothing leaves the levels that were fitted.
-            if (partScale == 0) continue;
-            for (int i = part * Part; i < (part + 1) * Part; i++)
-                levels[i] = Level((source[i] + partMinimum) / partScale);
-        }
-
-        byte* bytes = block + 4 + PackedScales.Bytes;
-        for (int first = 0; first < Parts * Part; first += 2 * Part, bytes += Part)
-        {
-            for (int i = 0; i < Part; i++) bytes[i] = (byte)(levels[first + i] | (levels[first + i + Part] << 4));
+            Vector256<byte> levels = Levels(source + (part * Part), partScale, partMinimum, fitted[part]);
+            byte* pair = bytes + (part / 2 * Part);
+            (part % 2 == 0 ? levels : Vector256.Load(pair) | (levels.AsUInt16() << 4).AsByte()).Store(pair);
         }
     }
 
-    /// <summary>Scale and minimum (as a positive number to be subtracted) of 32 elements, and their levels.</summary>
-    private static (float Scale, float Minimum) Fit(float* x, byte* levels)
+    /// <summary>The levels of 32 elements.</summary>
+    private static Vector256<byte> Levels(float* x, float scale, float minimum, in Fitted fitted)
+    {
+        Vector256<int>* levels = stackalloc Vector256<int>[4];
+        for (int i = 0; i < 4; i++)
+        {
+            // A scale that rounded to nothing leaves the levels that were fitted.
+            Vector256<float> elements = Vector256.Load(x + (8 * i));
+            levels[i] = Vector256.ConvertToInt32(scale == 0
+                ? Level(Vector256.Create(fitted.Inverse) * (elements - Vector256.Create(fitted.Least)))
+                : Level((elements + Vector256.Create(minimum)) / Vector256.Create(scale)));
+        }
+
+        return Vector256.Narrow(Vector256.Narrow(levels[0], levels[1]), Vector256.Narrow(levels[2], levels[3])).AsByte();
+    }
+
+    private static Fitted Fit(float* x)
     {
         float sumSquares = 0;
         for (int i = 0; i < Part; i++) sumSquares += x[i] * x[i];
         float average = MathF.Sqrt(sumSquares / Part);
 
         float* weights = stackalloc float[Part];
-        float min = x[0], max = x[0], sumWeights = 0, sumX = 0;
+        float sumWeights = 0, sumX = 0;
         for (int i = 0; i < Part; i++)
         {
             weights[i] = average + MathF.Abs(x[i]);
-            min = MathF.Min(min, x[i]);
-            max = MathF.Max(max, x[i]);
             sumWeights += weights[i];
             sumX += weights[i] * x[i];
         }
 
+        (float min, float max) = Extremes(x);
         min = MathF.Min(min, 0);
-        if (max == min)
+        if (max == min) return new Fitted(0, -min, 0, min);
+
+        float* errors = stackalloc float[Tries];
+        float* scales = stackalloc float[Tries];
+        float* offsets = stackalloc float[Tries];
+        fixed (float* ranges = Ranges)
         {
-            Unsafe.InitBlockUnaligned(levels, 0, Part);
-            return (0, -min);
+            for (int first = 0; first < Tries; first += Vector256<float>.Count)
+            {
+                Vector256<float> inverse = Vector256.Load(ranges + first) / Vector256.Create(max - min);
+                Try(x, weights, inverse, min, sumWeights, sumX, Plain - first, errors + first, scales + first, offsets + first);
+            }
         }
 
-        float inverse = Most / (max - min);
-        float scale = 1 / inverse, offset = min;
-        for (int i = 0; i < Part; i++) levels[i] = Level(inverse * (x[i] - min));
-        float best = Error(x, weights, levels, scale, min);
-        byte* tried = stackalloc byte[Part];
-        for (int step = 0; step <= Steps; step++)
+        int best = Plain;
+        for (int step = 0; step < Steps; step++)
         {
-            inverse = (-1 + (0.1f * step) + Most) / (max - min);
-            float sumL = 0, sumL2 = 0, sumXL = 0;
-            for (int i = 0; i < Part; i++)
-            {
-                int level = tried[i] = Level(inverse * (x[i] - min));
-                sumL += weights[i] * level;
-                sumL2 += weights[i] * level * level;
-                sumXL += weights[i] * level * x[i];
-            }
-
-            float determinant = (sumWeights * sumL2) - (sumL * sumL);
-            if (!(determinant > 0)) continue;
-            float fittedScale = ((sumWeights * sumXL) - (sumX * sumL)) / determinant;
-            float fittedOffset = ((sumL2 * sumX) - (sumL * sumXL)) / determinant;
-            if (fittedOffset > 0)
-            {
-                fittedOffset = 0;
-                fittedScale = sumXL / sumL2;
-            }
-
-            float error = Error(x, weights, tried, fittedScale, fittedOffset);
-            if (!(error < best)) continue;
-            (best, scale, offset) = (error, fittedScale, fittedOffset);
-            Unsafe.CopyBlockUnaligned(levels, tried, Part);
+            if (errors[step] < errors[best]) best = step;
         }
 
-        return (scale, -offset);
+        return new Fitted(scales[best], -offsets[best], Ranges[best] / (max - min), min);
     }
 
-    private static float Error(float* x, float* weights, byte* levels, float scale, float offset)
+    private static (float Min, float Max) Extremes(float* x)
     {
-        float error = 0;
+        Vector256<float> least = Vector256.Load(x), greatest = least;
+        for (int i = 8; i < Part; i += 8)
+        {
+            least = Vector256.Min(least, Vector256.Load(x + i));
+            greatest = Vector256.Max(greatest, Vector256.Load(x + i));
+        }
+
+        float min = least[0], max = greatest[0];
+        for (int i = 1; i < 8; i++)
+        {
+            min = MathF.Min(min, least[i]);
+            max = MathF.Max(max, greatest[i]);
+        }
+
+        return (min, max);
+    }
+
+    /// <summary>Fits scale and offset for eight tries, and says how well they do.</summary>
+    /// <param name="x">32 elements.</param>
+    /// <param name="weights">How much each of them counts.</param>
+    /// <param name="inverse">Levels for a difference of one, of each try.</param>
+    /// <param name="least">The element of level 0.</param>
+    /// <param name="sumWeights">Sum of the weights.</param>
+    /// <param name="sumX">Sum of the weighted elements.</param>
+    /// <param name="plain">Which of the tries is not fitted; more than seven for none.</param>
+    /// <param name="errors">Receives the weighted squared error of each try; no number where nothing can be fitted.</param>
+    /// <param name="scales">Receives the scales.</param>
+    /// <param name="offsets">Receives the offsets.</param>
+    private static void Try(
+        float* x, float* weights, Vector256<float> inverse, float least, float sumWeights, float sumX, int plain,
+        float* errors, float* scales, float* offsets)
+    {
+        Vector256<float>* levels = stackalloc Vector256<float>[Part];
+        Vector256<float> sumL = default, sumL2 = default, sumXL = default;
         for (int i = 0; i < Part; i++)
         {
-            float difference = (scale * levels[i]) + offset - x[i];
-            error += weights[i] * (difference * difference);
+            Vector256<float> level = levels[i] = Level(inverse * Vector256.Create(x[i] - least));
+            Vector256<float> weighted = Vector256.Create(weights[i]) * level;
+            sumL += weighted;
+            sumL2 += weighted * level;
+            sumXL += weighted * Vector256.Create(x[i]);
         }
 
-        return error;
+        Vector256<float> allWeights = Vector256.Create(sumWeights), allX = Vector256.Create(sumX);
+        Vector256<float> determinant = (allWeights * sumL2) - (sumL * sumL);
+        Vector256<float> scale = ((allWeights * sumXL) - (allX * sumL)) / determinant;
+        Vector256<float> offset = ((sumL2 * allX) - (sumL * sumXL)) / determinant;
+        Vector256<float> above = Vector256.GreaterThan(offset, Vector256<float>.Zero);
+        offset = Vector256.AndNot(offset, above);
+        scale = Vector256.ConditionalSelect(above, sumXL / sumL2, scale);
+        Vector256<float> possible = Vector256.GreaterThan(determinant, Vector256<float>.Zero);
+        if (plain < Vector256<float>.Count)
+        {
+            scale = scale.WithElement(plain, 1 / inverse.GetElement(plain));
+            offset = offset.WithElement(plain, least);
+            possible = possible.WithElement(plain, BitConverter.UInt32BitsToSingle(uint.MaxValue));
+        }
+
+        Vector256<float> error = default;
+        for (int i = 0; i < Part; i++)
+        {
+            Vector256<float> difference = (scale * levels[i]) + offset - Vector256.Create(x[i]);
+            error += Vector256.Create(weights[i]) * (difference * difference);
+        }
+
+        Vector256.ConditionalSelect(possible, error, Vector256.Create(float.NaN)).Store(errors);
+        scale.Store(scales);
+        offset.Store(offsets);
     }
 
-    private static byte Level(float value) => (byte)Math.Clamp(Nearest(value), 0, Most);
+    /// <summary>The nearest level, ties to even; 0 for what is no number.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Level(Vector256<float> value)
+    {
+        Vector256<float> rounded = Vector256.Round(value);
+        return Vector256.MinNative(rounded & Vector256.GreaterThan(rounded, Vector256<float>.Zero), Vector256.Create((float)Most));
+    }
 
     // Ties to even.
     private static int Nearest(float value) => (int)MathF.Round(value);
+
+    /// <summary>What was found for 32 elements.</summary>
+    /// <param name="Scale">Their scale.</param>
+    /// <param name="Minimum">Their minimum, a positive number to be subtracted.</param>
+    /// <param name="Inverse">Levels for a difference of one, which the levels were found with.</param>
+    /// <param name="Least">The element of level 0.</param>
+    private readonly record struct Fitted(float Scale, float Minimum, float Inverse, float Least);
 }

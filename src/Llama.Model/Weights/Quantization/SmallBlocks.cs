@@ -13,14 +13,35 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
     public static ElementType Type => ElementType.Q4_0;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        SmallIntegers.Widen(Levels(block), out first, out second);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
     {
-        float scale = SmallIntegers.Half(block);
-        Vector128<byte> bytes = Vector128.Load(block + 2);
-        Vector128<sbyte> middle = Vector128.Create((sbyte)8);
-        SmallIntegers.Store(SmallIntegers.Low(bytes).AsSByte() - middle, scale, target);
-        SmallIntegers.Store(SmallIntegers.High(bytes).AsSByte() - middle, scale, target + 16);
+        // Eight times the inputs is the same for all rows.
+        Vector256<short> eights = SmallIntegers.DotNibbles(Vector256.Create((byte)0x88), x);
+        Vector256<short> sums = SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 2), Vector128.Load(b + 2)), x) - eights;
+        return SmallIntegers.MultiplyAddPairs(sums, Vector256<short>.One);
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Levels(byte* block) => SmallIntegers.Nibbles(block + 2).AsSByte() - Vector256.Create((sbyte)8);
 }
 
 /// <summary>d; minimum m in half precision; 16 bytes of nibbles: n × d + m.</summary>
@@ -30,13 +51,27 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
     public static ElementType Type => ElementType.Q4_1;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
-    {
-        float scale = SmallIntegers.Half(block), minimum = SmallIntegers.Half(block + 2);
-        Vector128<byte> bytes = Vector128.Load(block + 4);
-        SmallIntegers.Store(SmallIntegers.Low(bytes), scale, minimum, target);
-        SmallIntegers.Store(SmallIntegers.High(bytes), scale, minimum, target + 16);
-    }
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 1;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        SmallIntegers.Widen(SmallIntegers.Nibbles(block + 4).AsSByte(), out first, out second);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.MultiplyAddPairs(
+        SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 4), Vector128.Load(b + 4)), x), Vector256<short>.One);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => SmallIntegers.Both(sums[0]);
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>
@@ -46,16 +81,34 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
     public static ElementType Type => ElementType.Q5_0;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        SmallIntegers.Widen(Levels(block), out first, out second);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
     {
-        float scale = SmallIntegers.Half(block);
-        uint fifth = Unsafe.ReadUnaligned<uint>(block + 2);
-        Vector128<byte> bytes = Vector128.Load(block + 6);
-        Vector128<sbyte> middle = Vector128.Create((sbyte)16);
-        SmallIntegers.Store((SmallIntegers.Low(bytes) | SmallIntegers.Fifth((ushort)fifth)).AsSByte() - middle, scale, target);
-        SmallIntegers.Store(
-            (SmallIntegers.High(bytes) | SmallIntegers.Fifth((ushort)(fifth >> 16))).AsSByte() - middle, scale, target + 16);
+        Vector256<sbyte> input = Vector256.Load(x);
+        return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Levels(byte* block) =>
+        (SmallIntegers.Nibbles(block + 6) | SmallIntegers.Fifths(block + 2)).AsSByte() - Vector256.Create((sbyte)16);
 }
 
 /// <summary>d; minimum m in half precision; 32 fifth bits; 16 bytes of nibbles: n × d + m.</summary>
@@ -65,14 +118,33 @@ internal readonly unsafe struct Q5_1Block : IBlockFormat
     public static ElementType Type => ElementType.Q5_1;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 1;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        SmallIntegers.Widen(Levels(block).AsSByte(), out first, out second);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
     {
-        float scale = SmallIntegers.Half(block), minimum = SmallIntegers.Half(block + 2);
-        uint fifth = Unsafe.ReadUnaligned<uint>(block + 4);
-        Vector128<byte> bytes = Vector128.Load(block + 8);
-        SmallIntegers.Store(SmallIntegers.Low(bytes) | SmallIntegers.Fifth((ushort)fifth), scale, minimum, target);
-        SmallIntegers.Store(SmallIntegers.High(bytes) | SmallIntegers.Fifth((ushort)(fifth >> 16)), scale, minimum, target + 16);
+        Vector256<sbyte> input = Vector256.Load(x);
+        return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => SmallIntegers.Both(sums[0]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Levels(byte* block) => SmallIntegers.Nibbles(block + 8) | SmallIntegers.Fifths(block + 4);
 }
 
 /// <summary>d; 32 signed bytes: b × d.</summary>
@@ -82,10 +154,31 @@ internal readonly unsafe struct Q8_0Block : IBlockFormat
     public static ElementType Type => ElementType.Q8_0;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        SmallIntegers.Widen(Levels(block), out first, out second);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
     {
-        float scale = SmallIntegers.Half(block);
-        SmallIntegers.Store(Vector128.Load((sbyte*)block + 2), scale, target);
-        SmallIntegers.Store(Vector128.Load((sbyte*)block + 18), scale, target + 16);
+        Vector256<sbyte> input = Vector256.Load(x);
+        return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Levels(byte* block) => Vector256.Load((sbyte*)block + 2);
 }

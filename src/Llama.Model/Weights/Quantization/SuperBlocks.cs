@@ -1,8 +1,10 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Weights.Quantization;
 
-// Blocks of 256 elements with scales of their own for every 16 or 32 (ggml-common.h: block_q4_K to block_q6_K).
+// Blocks of 256 elements with scales of their own for every 16 or 32 (ggml-common.h: block_q4_K to block_q6_K). Their products are
+// methods of their own: eight of them inlined into one would be more than the compiler optimises.
 
 /// <summary>The eight scales and eight minima, six bits each, that Q4_K and Q5_K pack into twelve bytes.</summary>
 internal static unsafe class PackedScales
@@ -17,9 +19,34 @@ internal static unsafe class PackedScales
     /// One scale and minimum. The first four lie in the lower six bits of bytes 0 to 3 (scales) and 4 to 7 (minima); of the others the
     /// lower four bits share bytes 8 to 11, and the upper two are what is left of the first eight bytes.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (int Scale, int Minimum) Get(byte* packed, int index) => index < 4
         ? (packed[index] & 63, packed[index + 4] & 63)
         : ((packed[index + 4] & 15) | (packed[index - 4] >> 6 << 4), (packed[index + 4] >> 4) | (packed[index] >> 6 << 4));
+
+    /// <summary>All at once, as sixteen 16-bit integers: the scales, then the minima.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> GetAll(byte* packed)
+    {
+        // Four bytes at a time: see Get.
+        uint first = Unsafe.ReadUnaligned<uint>(packed), second = Unsafe.ReadUnaligned<uint>(packed + 4);
+        uint third = Unsafe.ReadUnaligned<uint>(packed + 8);
+        ulong scales = (first & 0x3f3f3f3fu) | ((ulong)((third & 0x0f0f0f0fu) | ((first >> 2) & 0x30303030u)) << 32);
+        ulong minima = (second & 0x3f3f3f3fu) | ((ulong)(((third >> 4) & 0x0f0f0f0fu) | ((second >> 2) & 0x30303030u)) << 32);
+        return SmallIntegers.Widen(Vector128.Create(scales, minima).AsSByte());
+    }
+
+    /// <summary>Sums of the products of two blocks' minima with numbers, negated: four lanes each.</summary>
+    /// <param name="a">First block's scales and minima.</param>
+    /// <param name="b">Second block's.</param>
+    /// <param name="sums">A number for each minimum.</param>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> DotMinima(byte* a, byte* b, short* sums)
+    {
+        Vector128<short> inputs = -Vector128.Load(sums);
+        return SmallIntegers.MultiplyAddPairs(
+            Vector256.Create(GetAll(a).GetUpper(), GetAll(b).GetUpper()), Vector256.Create(inputs, inputs));
+    }
 
     /// <summary>Packs all.</summary>
     /// <param name="scales">Scales, 0 to 63.</param>
@@ -46,22 +73,53 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
     public static ElementType Type => ElementType.Q4_K;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Offset(byte* block, int part) => -PackedScales.Get(block + 4, part).Minimum;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        float scale = SmallIntegers.Half(block), minimum = SmallIntegers.Half(block + 2);
-        byte* bytes = block + 4 + PackedScales.Bytes;
-        for (int index = 0; index < PackedScales.Count; index += 2, bytes += 32, target += 64)
-        {
-            (int scale0, int minimum0) = PackedScales.Get(block + 4, index);
-            (int scale1, int minimum1) = PackedScales.Get(block + 4, index + 1);
-            for (int i = 0; i < 32; i += 16)
-            {
-                Vector128<byte> pairs = Vector128.Load(bytes + i);
-                SmallIntegers.Store(SmallIntegers.Low(pairs), scale * scale0, -(minimum * minimum0), target + i);
-                SmallIntegers.Store(SmallIntegers.High(pairs), scale * scale1, -(minimum * minimum1), target + i + 32);
-            }
-        }
+        SmallIntegers.Widen(Levels(block, part).AsSByte(), out first, out second);
+        Vector256<short> scale = Vector256.Create((short)PackedScales.Get(block + 4, part).Scale);
+        first *= scale;
+        second *= scale;
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+
+    /// <inheritdoc/>
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => PackedScales.DotMinima(a + 4, b + 4, sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Dot(byte* block, sbyte* x)
+    {
+        Vector128<short> all = PackedScales.GetAll(block + 4).GetLower();
+        short* scales = (short*)&all;
+        byte* source = block + 4 + PackedScales.Bytes;
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int part = 0; part < PackedScales.Count; part += 2, source += 32, x += 64)
+        {
+            Vector256<short> first = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(source, 0), Vector256.Load(x));
+            Vector256<short> second = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(source, 1), Vector256.Load(x + 32));
+            sums += SmallIntegers.MultiplyAddPairs(first, Vector256.Create(scales[part]));
+            sums += SmallIntegers.MultiplyAddPairs(second, Vector256.Create(scales[part + 1]));
+        }
+
+        return sums;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Levels(byte* block, int part) =>
+        SmallIntegers.Nibbles(block + 4 + PackedScales.Bytes + (part / 2 * 32), part % 2);
 }
 
 /// <summary>
@@ -73,26 +131,53 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
     public static ElementType Type => ElementType.Q5_K;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 0;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static int Offset(byte* block, int part) => -PackedScales.Get(block + 4, part).Minimum;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        float scale = SmallIntegers.Half(block), minimum = SmallIntegers.Half(block + 2);
-        byte* fifth = block + 4 + PackedScales.Bytes;
-        byte* bytes = fifth + 32;
-        for (int index = 0; index < PackedScales.Count; index += 2, bytes += 32, target += 64)
+        SmallIntegers.Widen(Levels(block, part).AsSByte(), out first, out second);
+        Vector256<short> scale = Vector256.Create((short)PackedScales.Get(block + 4, part).Scale);
+        first *= scale;
+        second *= scale;
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+
+    /// <inheritdoc/>
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => PackedScales.DotMinima(a + 4, b + 4, sums);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Dot(byte* block, sbyte* x)
+    {
+        Vector128<short> all = PackedScales.GetAll(block + 4).GetLower();
+        short* scales = (short*)&all;
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int part = 0; part < PackedScales.Count; part++)
         {
-            (int scale0, int minimum0) = PackedScales.Get(block + 4, index);
-            (int scale1, int minimum1) = PackedScales.Get(block + 4, index + 1);
-            Vector128<byte> bit0 = Vector128.Create((byte)(1 << index)), bit1 = Vector128.Create((byte)(2 << index));
-            for (int i = 0; i < 32; i += 16)
-            {
-                Vector128<byte> pairs = Vector128.Load(bytes + i);
-                Vector128<byte> bits = Vector128.Load(fifth + i);
-                SmallIntegers.Store(
-                    SmallIntegers.Low(pairs) | SmallIntegers.Fifth(bits, bit0), scale * scale0, -(minimum * minimum0), target + i);
-                SmallIntegers.Store(
-                    SmallIntegers.High(pairs) | SmallIntegers.Fifth(bits, bit1), scale * scale1, -(minimum * minimum1), target + i + 32);
-            }
+            Vector256<short> products = SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
+            sums += SmallIntegers.MultiplyAddPairs(products, Vector256.Create(scales[part]));
         }
+
+        return sums;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<byte> Levels(byte* block, int part)
+    {
+        byte* fifths = block + 4 + PackedScales.Bytes;
+        return SmallIntegers.Nibbles(fifths + 32 + (part / 2 * 32), part % 2)
+            | SmallIntegers.Fifths(Vector256.Load(fifths), Vector256.Create((byte)(1 << part)));
     }
 }
 
@@ -107,30 +192,56 @@ internal readonly unsafe struct Q6_KBlock : IBlockFormat
     public static ElementType Type => ElementType.Q6_K;
 
     /// <inheritdoc/>
-    public static void Dequantize(byte* block, float* target)
+    public static int ScaleAt => 208;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static int Offset(byte* block, int part) => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        float scale = SmallIntegers.Half(block + 208);
-        sbyte* scales = (sbyte*)block + 192;
-        for (int half = 0; half < 2; half++, scales += 8, target += 128)
-        {
-            byte* nibbles = block + (half * 64);
-            byte* upper = block + 128 + (half * 32);
-            for (int i = 0; i < 32; i += 16)
-            {
-                Vector128<byte> bits = Vector128.Load(upper + i);
-                Vector128<byte> first = Vector128.Load(nibbles + i), second = Vector128.Load(nibbles + i + 32);
-                sbyte* own = scales + (i / 16);
-                Store(SmallIntegers.Low(first), (bits.AsUInt16() << 4).AsByte(), scale * own[0], target + i);
-                Store(SmallIntegers.Low(second), (bits.AsUInt16() << 2).AsByte(), scale * own[2], target + i + 32);
-                Store(SmallIntegers.High(first), bits, scale * own[4], target + i + 64);
-                Store(SmallIntegers.High(second), (bits.AsUInt16() >>> 2).AsByte(), scale * own[6], target + i + 96);
-            }
-        }
+        SmallIntegers.Widen(Levels(block, part), out first, out second);
+        sbyte* scales = Scales(block, part);
+        first *= Vector256.Create((short)scales[0]);
+        second *= Vector256.Create((short)scales[1]);
     }
 
-    private static void Store(Vector128<byte> nibbles, Vector128<byte> upper, float scale, float* target)
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+
+    /// <inheritdoc/>
+    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Dot(byte* block, sbyte* x)
     {
-        Vector128<byte> values = nibbles | (upper & Vector128.Create((byte)0x30));
-        SmallIntegers.Store(values.AsSByte() - Vector128.Create((sbyte)32), scale, target);
+        Vector256<int> sums = Vector256<int>.Zero;
+        for (int part = 0; part < 8; part++)
+        {
+            // Neighbours of the first sixteen elements are the lower half of a vector.
+            sbyte* scales = Scales(block, part);
+            sums += SmallIntegers.MultiplyAddPairs(
+                SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32))),
+                Vector256.Create(Vector128.Create((short)scales[0]), Vector128.Create((short)scales[1])));
+        }
+
+        return sums;
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<sbyte> Levels(byte* block, int part)
+    {
+        (int half, int quarter) = (part / 4, part % 4);
+        Vector256<byte> nibbles = SmallIntegers.Nibbles(block + (half * 64) + (quarter % 2 * 32), quarter / 2);
+        Vector256<byte> upper = (Vector256.Load(block + 128 + (half * 32)).AsUInt16() >>> (2 * quarter)).AsByte();
+        upper = ((upper & Vector256.Create((byte)3)).AsUInt16() << 4).AsByte();
+        return (nibbles | upper).AsSByte() - Vector256.Create((sbyte)32);
+    }
+
+    private static sbyte* Scales(byte* block, int part) => (sbyte*)block + 192 + (2 * part);
 }

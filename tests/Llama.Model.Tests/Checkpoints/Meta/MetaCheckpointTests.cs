@@ -38,23 +38,26 @@ public class MetaCheckpointTests
         Assert.Contains("consolidated.00.pth is missing", CheckpointReading.Refusal(folder.Path));
     }
 
-    [Fact]
-    public void OpenMatrix_LastShardMissing_SaysWhatTheShapesAre()
+    [Theory]
+    [InlineData("llama-3", "[32, 64] of tensor layers.0.attention.wq.weight, one of 2 parts of [64, 64]")]
+    [InlineData("llama-1", "[32, 64] of tensor layers.0.attention.wq.weight, one of 2 parts of [64, 64]")]
+    [InlineData("llama-2-gqa", "[64, 128] of tensor layers.0.attention.wq.weight, one of 2 parts of [128, 128]")]
+    public void Open_LastShardMissing_NamesItsFile(string fixture, string part)
     {
-        using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-3"));
+        using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture(fixture));
         File.Delete(folder["consolidated.01.pth"]);
-        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
-        string message = Assert.Throws<CheckpointException>(() => checkpoint.OpenMatrix(TensorNames.Wq(0), 64, 64)).Message;
-        Assert.Contains("consolidated.00.pth: tensor layers.0.attention.wq.weight: found [32, 64], expected [64, 64]", message);
+        Assert.Equal(
+            $"{folder.Path}: consolidated.01.pth is missing: consolidated.00.pth holds {part}", CheckpointReading.Refusal(folder.Path));
     }
 
     [Fact]
-    public void Open_VocabularyLeftToAShardOfTwo_IsRefusedWithItsShape()
+    public void Open_VocabularyLeftToShardsOfAnotherWidth_IsRefusedWithTheirShape()
     {
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-1"));
-        File.Delete(folder["consolidated.01.pth"]);
+        string text = File.ReadAllText(folder["params.json"]).Replace("\"dim\": 64", "\"dim\": 128", StringComparison.Ordinal);
+        File.WriteAllText(folder["params.json"], text);
         string message = CheckpointReading.Refusal(folder.Path);
-        Assert.Contains("tok_embeddings.weight: found [320, 32] in each of 1 shards, expected [tokens, 64]", message);
+        Assert.Contains("tok_embeddings.weight: found [320, 32] in each of 2 shards, expected [tokens, 128]", message);
     }
 
     [Fact]

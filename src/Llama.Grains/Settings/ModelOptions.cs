@@ -1,0 +1,44 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using Llama.Model.Checkpoints;
+
+namespace Llama.Grains.Settings;
+
+/// <summary>Which model a process works with, and the settings of it in which all processes of a cluster must agree.</summary>
+public abstract record ModelOptions
+{
+    /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
+    [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
+    [Required, ExistingCheckpoint]
+    public string Model { get; init; } = "";
+
+    /// <summary>Context length in tokens, or null for the checkpoint's own.</summary>
+    [Description("Context length in tokens, if not the checkpoint's own.")]
+    [Range(1, int.MaxValue)]
+    public int? Context { get; init; }
+
+    /// <summary>Factor of Llama 3.1's rotary scaling, or null for the checkpoint's own.</summary>
+    [Description("Factor of Llama 3.1's rotary scaling, if not the checkpoint's own.")]
+    [Range(1.0, 1024.0)]
+    public float? RopeFactor { get; init; }
+
+    /// <summary>Type that the weights are rounded to while they are loaded, or null to have them as they are stored.</summary>
+    [Description("Type that weights stored as f32, f16 or bf16 are rounded to while they are loaded, if not kept as they are.")]
+    [WeightType(writable: true)]
+    public string? Weights { get; init; }
+
+    /// <summary>Whether to log details.</summary>
+    [Description("Log details.")]
+    public virtual bool Verbose { get; init; }
+
+    /// <summary>Opens the checkpoint with these settings.</summary>
+    /// <param name="threads">Threads to round weights on.</param>
+    /// <exception cref="CheckpointException">It cannot be used.</exception>
+    public Checkpoint OpenCheckpoint(int threads) => Checkpoint.Open(Model, new CheckpointOptions
+    {
+        ContextLength = Context,
+        RopeFactor = RopeFactor,
+        Weights = Weights is null ? null : WeightTypeAttribute.Parse(Weights),
+        Threads = threads,
+    });
+}

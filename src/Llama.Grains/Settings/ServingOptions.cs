@@ -1,0 +1,32 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace Llama.Grains.Settings;
+
+/// <summary>How a cluster serves its model: what a gateway is told, by its user or by the program that starts it.</summary>
+public abstract record ServingOptions : ModelOptions
+{
+    /// <summary>TCP port that HTTP listens on; 0 takes any free one.</summary>
+    [Description("Port of the gateway; 0 takes any free one.")]
+    [Range(0, 65535)]
+    public int Port { get; init; } = 8080;
+
+    /// <summary>Copies of the model that work side by side.</summary>
+    [Description("Copies of the model that work side by side; each takes at least one silo.")]
+    [Range(1, 64)]
+    public int Replicas { get; init; } = 1;
+
+    /// <summary>The layer range of each stage, as <c>first-end,first-end</c>; null to let the gateway balance them.</summary>
+    [Description("Layer range of each stage, first to end, if not balanced by the gateway: 0-6,6-12.")]
+    [RegularExpression("[0-9]{1,4}-[0-9]{1,4}(,[0-9]{1,4}-[0-9]{1,4})*", ErrorMessage = "layer ranges like 0-6,6-12")]
+    public string? Ranges { get; init; }
+
+    /// <summary>Tokens of a step at most; null to choose from measured times.</summary>
+    [Description("Tokens that the stages compute in one step at most, if not chosen from measured times.")]
+    [Range(16, 256)]
+    public int? StepTokens { get; init; }
+
+    /// <summary>Name of the chat template, or null for the checkpoint's own.</summary>
+    [Description("Name of the chat template, if not the checkpoint's own.")]
+    public string? ChatTemplate { get; init; }
+}

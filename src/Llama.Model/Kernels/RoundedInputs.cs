@@ -1,0 +1,113 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Llama.Model.Weights.Quantization;
+
+namespace Llama.Model.Kernels;
+
+/// <summary>
+/// Inputs of a matrix product rounded to bytes, for weights stored in blocks: as many elements as such a block has share a scale, the
+/// greatest magnitude becomes 127. The bytes are there a second time as 16-bit integers, the form in which several tokens' inputs
+/// meet the weights.
+/// </summary>
+internal sealed unsafe class RoundedInputs : IDisposable
+{
+    private const int PartElements = BlockRows.PartElements;
+
+    private readonly NativeBuffer bytes;
+    private readonly NativeBuffer words;
+    private readonly NativeBuffer scales;
+    private readonly NativeBuffer sums;
+
+    /// <summary>Makes room.</summary>
+    /// <param name="blockElements">Elements that share a scale: 32 or 256.</param>
+    /// <param name="tokens">Most vectors.</param>
+    /// <param name="columns">Most elements of a vector.</param>
+    public RoundedInputs(int blockElements, int tokens, int columns)
+    {
+        BlockElements = blockElements;
+        long elements = (long)tokens * (columns + blockElements);
+        bytes = new NativeBuffer(elements / sizeof(float));
+        words = new NativeBuffer(elements / 2);
+        scales = new NativeBuffer(elements / blockElements);
+        sums = new NativeBuffer(elements / PartElements);
+    }
+
+    /// <summary>Elements that share a scale.</summary>
+    public int BlockElements { get; }
+
+    /// <summary>Elements of a vector: whole blocks.</summary>
+    public int Columns { get; private set; }
+
+    /// <summary>Blocks of a vector.</summary>
+    public int Blocks => Columns / BlockElements;
+
+    /// <summary>Sets the length of all vectors that follow.</summary>
+    /// <param name="columns">A multiple of <see cref="BlockElements"/>.</param>
+    public void Reset(int columns) => Columns = columns;
+
+    /// <summary>The bytes of a vector.</summary>
+    public sbyte* Bytes(int token) => (sbyte*)bytes.Pointer + ((long)token * Columns);
+
+    /// <summary>The same as 16-bit integers.</summary>
+    public short* Words(int token) => (short*)words.Pointer + ((long)token * Columns);
+
+    /// <summary>The scale of each block of a vector.</summary>
+    public float* Scales(int token) => scales.Pointer + ((long)token * Blocks);
+
+    /// <summary>The sums of every 32 bytes of a vector; an even number of them may be read together.</summary>
+    public short* Sums(int token) => (short*)sums.Pointer + ((long)token * (Columns / PartElements));
+
+    /// <summary>Rounds one vector, to nearest, ties to even.</summary>
+    /// <param name="token">Its place.</param>
+    /// <param name="source"><see cref="Columns"/> numbers.</param>
+    public void Round(int token, float* source)
+    {
+        float* scale = Scales(token);
+        sbyte* byteTarget = Bytes(token);
+        short* wordTarget = Words(token);
+        short* sumTarget = Sums(token);
+        for (int done = 0; done < Columns; done += BlockElements, scale++)
+        {
+            // Magnitudes as integers have the order of the numbers, and what is no number is above all: the scale becomes it, too.
+            Vector256<int> greatest = Vector256<int>.Zero;
+            for (int i = 0; i < BlockElements; i += Lanes.Count)
+                greatest = Vector256.Max(greatest, Vector256.Load(source + done + i).AsInt32() & Vector256.Create(0x7fffffff));
+            float magnitude = BitConverter.Int32BitsToSingle(Lanes.Max(greatest));
+            *scale = magnitude / 127;
+
+            // The reciprocal of a magnitude below 2^-120 could be infinite: that small, numbers are zero.
+            Vector256<float> factor = Vector256.Create(magnitude > 1e-36f ? 127 / magnitude : 0);
+            for (int i = 0; i < BlockElements; i += PartElements)
+            {
+                float* part = source + done + i;
+                Vector256<int> i0 = Nearest(Vector256.Load(part) * factor), i1 = Nearest(Vector256.Load(part + 8) * factor);
+                Vector256<int> i2 = Nearest(Vector256.Load(part + 16) * factor), i3 = Nearest(Vector256.Load(part + 24) * factor);
+                Vector256<short> first = Vector256.Narrow(i0, i1), second = Vector256.Narrow(i2, i3);
+                first.Store(wordTarget + done + i);
+                second.Store(wordTarget + done + i + 16);
+                Vector256.Narrow(first, second).Store(byteTarget + done + i);
+                sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        bytes.Dispose();
+        words.Dispose();
+        scales.Dispose();
+        sums.Dispose();
+    }
+
+    /// <summary>
+    /// Adding 1.5 × 2^23 leaves the rounded integer in the low bits. Only the lowest byte counts, so that whatever comes of a number that
+    /// is none stays within its range.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Nearest(Vector256<float> x)
+    {
+        Vector256<int> bits = (x + Vector256.Create(12582912f)).AsInt32();
+        return Vector256.Max((bits << 24) >> 24, Vector256.Create(-127));
+    }
+}

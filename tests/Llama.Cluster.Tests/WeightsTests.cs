@@ -1,0 +1,50 @@
+using Llama.Cluster.Tests.Clients;
+using Llama.Cluster.Tests.Processes;
+using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Weights;
+using Llama.Tests;
+
+namespace Llama.Cluster.Tests;
+
+/// <summary>Weights that are quantised while they are loaded.</summary>
+public sealed class WeightsTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
+
+    [Fact]
+    public async Task Weights_OverTwoSilos_GiveTheTokensOfTheConvertedFileAndASiloWithOthersIsRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder["converted.gguf"];
+        GgufConverter.Convert(
+            TestPaths.TinyStories, ElementType.Q4_0, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
+        GoldenTokens golden = GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))[0];
+        using TestCluster alone = await TestCluster.StartAsync(file, 0);
+        IReadOnlyList<int> expected = await alone.Client.CompleteAsync(golden.Request);
+
+        using var cluster = new TestCluster(TestPaths.TinyStories, 2);
+        cluster.StartGateway("--weights=q4_0");
+        RunningProgram other = cluster.StartSilo(1, "--weights=q8_0");
+        await other.SaysAsync("'silo-1' has other weights, or another --weights: Q8_0; expected Q4_0.", Deadline);
+        cluster.StartSilo(2, "--weights=q4_0");
+        cluster.StartSilo(3, "--weights=q4_0");
+        await cluster.ReadyAsync();
+
+        Assert.Equal(expected, await cluster.Client.CompleteAsync(golden.Request));
+        Assert.NotEqual(golden.Greedy, expected);
+    }
+
+    [Fact]
+    public async Task Weights_OfAQuantizedFile_AreRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder["converted.gguf"];
+        GgufConverter.Convert(
+            TestPaths.TinyStories, ElementType.Q8_0, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
+        using var cluster = new TestCluster(file, 0);
+        RunningProgram gateway = cluster.StartGateway("--weights=q4_0");
+
+        Assert.Equal(1, await gateway.ExitsAsync(Deadline));
+        Assert.Contains("Llama.Gateway cannot start: " + file + ": the weights are stored as Q8_0", cluster.Output);
+    }
+}

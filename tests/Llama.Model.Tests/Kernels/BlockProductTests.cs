@@ -1,0 +1,71 @@
+using Llama.Model.Weights;
+
+namespace Llama.Model.Tests.Kernels;
+
+public sealed class BlockProductTests
+{
+    public static TheoryData<ElementType> Types =>
+    [
+        ElementType.Q4_0, ElementType.Q4_1, ElementType.Q5_0, ElementType.Q5_1,
+        ElementType.Q8_0, ElementType.Q4_K, ElementType.Q5_K, ElementType.Q6_K,
+    ];
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void Multiply_EveryType_IsTheProductOfWeightsAndRoundedInputs(ElementType type)
+    {
+        using var product = new TestBlocks(type, 11, 768, 2);
+        float[] found = product.Multiply(0, 11, 0, 2);
+        for (int t = 0; t < 2; t++)
+        {
+            for (int r = 0; r < 11; r++)
+            {
+                double exact = 0, magnitude = 0;
+                for (int c = 0; c < 768; c++)
+                {
+                    double term = product.Weights[(r * 768) + c] * product.RoundedInput(t, c);
+                    exact += term;
+                    magnitude += Math.Abs(term);
+                }
+
+                Assert.Equal(exact, found[(t * 11) + r], magnitude * 1e-6);
+            }
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void Multiply_EveryShape_HasTheBitsOfEveryElementAlone(ElementType type)
+    {
+        const int MaxRows = 19, MaxTokens = 6;
+        foreach (int columns in (int[])[256, 768, 1536])
+        {
+            using var product = new TestBlocks(type, MaxRows, columns, MaxTokens);
+            float[] alone = product.ElementByElement();
+            foreach (int rows in (int[])[1, 7, 8, 9, 16, 17, MaxRows])
+            {
+                for (int tokens = 1; tokens <= MaxTokens; tokens++)
+                {
+                    // The rows at the end, so that a read beyond the matrix meets the poison after it.
+                    float[] result = product.Multiply(MaxRows - rows, MaxRows, 0, tokens);
+                    for (int i = 0; i < result.Length; i++)
+                    {
+                        float expected = i % MaxRows >= MaxRows - rows ? alone[i] : TestBlocks.Untouched;
+                        Assert.True(
+                            BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(result[i]),
+                            $"{rows} × {columns}, {tokens} tokens: {result[i]:R} at {i}, not {expected:R}");
+                    }
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(ElementType.Q8_0)]
+    [InlineData(ElementType.Q4_1)]
+    public void Multiply_RowsOfOneBlock_HaveTheBitsOfEveryElementAlone(ElementType type)
+    {
+        using var product = new TestBlocks(type, 3, 32, 5);
+        Assert.Equal(product.ElementByElement(), product.Multiply(0, 3, 0, 5));
+    }
+}
