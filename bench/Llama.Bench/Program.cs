@@ -58,7 +58,8 @@ try
             return SettingsReader.FaultExitCode;
     }
 }
-catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
+catch (Exception e) when (
+    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

@@ -14,7 +14,7 @@ namespace Llama.Bench.Simulate;
 /// <param name="FirstTokenSeconds">Time to first token, median and 99th of a hundred, seconds.</param>
 /// <param name="TokenSeconds">Time per token after the first, median, seconds.</param>
 /// <param name="Running">Sequences that ran, on average.</param>
-/// <param name="Wasted">Part of the pool in taken blocks, but not filled, on average while requests waited; null when none did.</param>
+/// <param name="Wasted">Part of the pool in taken blocks and not filled, on average while requests waited; null if none did.</param>
 /// <param name="Free">Part of the pool that was free, on average while requests waited.</param>
 /// <param name="Preemptions">Preempted sequences for each answer.</param>
 internal sealed record LoadResult(

@@ -13,7 +13,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     private readonly string id = $"{format.IdPrefix}{Guid.NewGuid():N}";
     private readonly ChoicePiece[] single = new ChoicePiece[1];
 
-    /// <summary>By prompt: the fewest tokens that a choice of it found in the cache. The other choices found what that one computed.</summary>
+    /// <summary>By prompt: the fewest tokens that a choice found in the cache. The other choices found what that one computed.</summary>
     private readonly Dictionary<int, int> cachedTokens = [];
     private int completionTokens;
 
