@@ -1,6 +1,7 @@
 using Llama.Bench;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
+using Llama.Bench.Simulate;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
@@ -10,6 +11,7 @@ const string Usage = """
       load     sends requests to a server and measures throughput and latency
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
+      simulate runs the scheduler in virtual time, for any number of stages and clients
     Llama.Bench COMMAND --help lists a command's options.
     """;
 
@@ -47,12 +49,17 @@ try
             SettingsResult<MakeOptions> make = SettingsReader.Read<MakeOptions>(rest);
             if (make.Options is { } model) MakeCommand.Run(model, stopping.Token);
             return make.ExitCode;
+        case ["simulate", .. var rest]:
+            SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
+            if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);
+            return simulate.ExitCode;
         default:
             Console.Error.WriteLine(Usage);
             return SettingsReader.FaultExitCode;
     }
 }
-catch (Exception e) when (e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException)
+catch (Exception e) when (
+    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

@@ -17,6 +17,7 @@ internal static class ClusterCommands
         ("replicas", options.Replicas),
         ("ranges", options.Ranges),
         ("kv-memory", options.KvMemory),
+        ("step-tokens", options.StepTokens),
         ("context", options.Context),
         ("rope-factor", options.RopeFactor),
         ("weights", options.Weights),

@@ -4,6 +4,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Grains.Settings;
 using Llama.Model.Chat;
 using Llama.Model.Checkpoints;
@@ -80,8 +81,14 @@ internal static partial class GatewayHost
         SiloWait = options.SiloWait,
         Ranges = options.Ranges is null ? null : LayerRanges.Parse(options.Ranges, checkpoint.Config.Layers),
         KvMemory = options.KvMemory.Bytes,
-        MaxWaiting = options.MaxWaiting,
-        RecoveryTimeout = options.RecoveryTimeout,
+        Limits = new EngineLimits
+        {
+            MaxWaiting = options.MaxWaiting,
+            MaxWaitingTokens = options.MaxWaitingTokens,
+            ClientShare = options.ClientShare,
+            StepTokens = options.StepTokens,
+            RecoveryTimeout = options.RecoveryTimeout,
+        },
     };
 
     private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ILogger logger)

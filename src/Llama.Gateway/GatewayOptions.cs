@@ -43,6 +43,16 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Range(1, 65536)]
     public int MaxWaiting { get; init; } = 256;
 
+    /// <summary>Tokens of requests that may wait for their turn; more are refused.</summary>
+    [Description("Tokens of requests that may wait for their turn; more are refused.")]
+    [Range(1, int.MaxValue)]
+    public int MaxWaitingTokens { get; init; } = 1 << 22;
+
+    /// <summary>Part of <see cref="MaxWaiting"/> that one client may have, percent.</summary>
+    [Description("Part of the requests that may wait which one client may have, in percent.")]
+    [Range(1, 100)]
+    public int ClientShare { get; init; } = 50;
+
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }

@@ -14,6 +14,7 @@ public sealed class ClusterCommandsTests
         Threads = 4,
         Ranges = "0-6,6-12",
         KvMemory = new ByteSize(3L << 29),
+        StepTokens = 64,
         Context = 4096,
         RopeFactor = 8.5f,
         Weights = "q4_k",
@@ -31,7 +32,7 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
-                "--kv-memory=1536MiB", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--chat-template=llama3",
+                "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--chat-template=llama3",
                 "--verbose=True",
             ],
             command.Arguments);

@@ -33,6 +33,17 @@ public sealed class GatewayOptionsTests
     public void RecoveryTimeout_Seconds_IsBounded(int seconds, bool allowed)
         => Assert.Equal(allowed, IsAllowed("RecoveryTimeout", TimeSpan.FromSeconds(seconds)));
 
+    [Theory]
+    [InlineData("StepTokens", 15, false)]
+    [InlineData("StepTokens", 16, true)]
+    [InlineData("StepTokens", 256, true)]
+    [InlineData("StepTokens", 257, false)]
+    [InlineData("ClientShare", 0, false)]
+    [InlineData("ClientShare", 100, true)]
+    [InlineData("ClientShare", 101, false)]
+    [InlineData("MaxWaitingTokens", 0, false)]
+    public void Limit_Number_IsBounded(string property, int value, bool allowed) => Assert.Equal(allowed, IsAllowed(property, value));
+
     [Fact]
     public void Validate_ReachableWithoutKey_IsRefused()
     {

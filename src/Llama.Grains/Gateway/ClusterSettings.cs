@@ -1,5 +1,6 @@
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Model;
 
 namespace Llama.Grains.Gateway;
@@ -34,9 +35,6 @@ public sealed record ClusterSettings
     /// <summary>Most bytes of KV that a stage may take.</summary>
     public long KvMemory { get; init; } = 1L << 30;
 
-    /// <summary>Requests that may wait in each replica.</summary>
-    public int MaxWaiting { get; init; } = 256;
-
-    /// <summary>How long a request waits for a pipeline.</summary>
-    public TimeSpan RecoveryTimeout { get; init; } = TimeSpan.FromSeconds(60);
+    /// <summary>Bounds on what each replica takes on.</summary>
+    public EngineLimits Limits { get; init; } = new();
 }

@@ -1,17 +1,19 @@
 using System.Runtime.CompilerServices;
 using Llama.Grains.Directory;
+using Llama.Grains.Scheduling;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Gateway;
 
-/// <summary>The gateway grain: checks requests, sends each to the least busy replica, and knows what is where.</summary>
+/// <summary>The gateway grain: checks requests, sends each to a replica, and knows what is where.</summary>
 public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
 {
     private readonly ClusterSettings settings;
     private readonly IDirectory directory;
     private readonly List<Replica> replicas = [];
     private readonly ClusterController controller;
+    private readonly ReplicaChooser chooser = new();
 
     /// <summary>Starts planning pipelines from a directory's silos.</summary>
     public GatewayGrain(ClusterSettings settings, IDirectory directory, TimeProvider time, ILogger logger)
@@ -19,8 +21,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         this.settings = settings;
         this.directory = directory;
-        var limits = new SchedulerLimits(settings.MaxWaiting, settings.RecoveryTimeout);
-        for (int i = 0; i < settings.Replicas; i++) replicas.Add(new Replica(i, new Scheduler(settings.Config, limits, time)));
+        for (int i = 0; i < settings.Replicas; i++)
+            replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
         controller = new ClusterController(settings, directory, replicas, time, logger);
     }
 
@@ -55,7 +57,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         int limit = MaxSequenceTokens;
         Check(request, limit);
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
-        Replica replica = replicas.MinBy(r => (IsReady(r) ? 0 : 1, r.Scheduler.Requests))!;
+        Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         if (replica.Pipeline is null && controller.Epoch == 0)
             throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
         await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
@@ -67,6 +69,15 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
     {
         await controller.DisposeAsync().ConfigureAwait(false);
         foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task<Replica> ChooseAsync(GenerationRequest request)
+    {
+        if (replicas.Count == 1) return replicas[0];
+        int[] prompt = [.. request.PromptTokens];
+        int[] cached = await Task.WhenAll(replicas.Select(r => r.Scheduler.CachedTokensAsync(prompt))).ConfigureAwait(false);
+        return replicas[chooser.Choose(
+            request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(IsReady(r), r.Scheduler.Requests, cached[i]))])];
     }
 
     private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };
@@ -104,6 +115,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         }
 
         if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");
+        if (request.Timeout <= TimeSpan.Zero) throw Invalid($"The timeout is {request.Timeout}; expected more than nothing.");
         if (request.Candidates is < 0 or > Step.MaxCandidates)
             throw Invalid($"{request.Candidates} candidates were asked for; expected 0 to {Step.MaxCandidates}.");
         if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))

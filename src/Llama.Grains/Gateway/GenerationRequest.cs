@@ -22,6 +22,18 @@ public sealed record GenerationRequest
 
     /// <summary>How many of the most probable tokens to report with each token; 0 for none.</summary>
     public int Candidates { get; init; }
+
+    /// <summary>Higher ones go first; within one, first come, first served.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>When it ends at the latest, counted from its arrival; null for no such limit.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>Who asks: one client may have only a share of what may wait. Null for nobody in particular, which has no such limit.</summary>
+    public string? Client { get; init; }
+
+    /// <summary>Requests of one session go to the same replica, if it is not much busier than another; null for none.</summary>
+    public string? Session { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>
@@ -38,7 +50,8 @@ public enum FinishReason
 /// <param name="Drawn">The token and its log-probability.</param>
 /// <param name="Candidates">The most probable tokens, best first; as many as were asked for.</param>
 /// <param name="Finish">Set on the last token.</param>
-public sealed record GeneratedToken(Candidate Drawn, IReadOnlyList<Candidate> Candidates, FinishReason? Finish);
+/// <param name="CachedTokens">Tokens of the prompt that did not have to be computed.</param>
+public sealed record GeneratedToken(Candidate Drawn, IReadOnlyList<Candidate> Candidates, FinishReason? Finish, int CachedTokens = 0);
 
 /// <summary>What kind of refusal a <see cref="GenerationException"/> is.</summary>
 public enum GenerationError
@@ -48,6 +61,9 @@ public enum GenerationError
 
     /// <summary>Too many requests wait; try again after <see cref="GenerationException.RetryAfter"/>.</summary>
     Overloaded,
+
+    /// <summary>The request's own <see cref="GenerationRequest.Timeout"/> is over.</summary>
+    Expired,
 
     /// <summary>No pipeline is ready, or it was lost and did not come back in time.</summary>
     Unavailable,

@@ -15,7 +15,7 @@ internal interface IPipeline
     /// <summary>The plan that it belongs to.</summary>
     ulong Epoch { get; }
 
-    /// <summary>Queues a step. It must not change until its result is there.</summary>
+    /// <summary>Queues a step, at most two for each stage. It must not change until its result is there.</summary>
     void Send(Step step);
 
     /// <summary>Ends the pipeline: it answered nonsense.</summary>

@@ -21,6 +21,9 @@ internal sealed record PlannedStage(Member Member, LayerSpan Span);
 /// </summary>
 internal sealed class Pipeline : IPipeline, IAsyncDisposable
 {
+    /// <summary>A scheduler has one step for each stage under way, and some more.</summary>
+    private const int StepsAStage = 2;
+
     private static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
     private static readonly TimeSpan StepDeadline = TimeSpan.FromMinutes(1);
 
@@ -45,7 +48,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Plan = plan;
         KvBlocks = kvBlocks;
         this.time = time;
-        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(plan.Count) { SingleReader = true });
+        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * plan.Count) { SingleReader = true });
         WeightBytes = new long[plan.Count];
     }
 
@@ -114,7 +117,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public void Send(Step step)
     {
         if (Interlocked.Increment(ref underWay) == 1) Volatile.Write(ref oldestSent, time.GetTimestamp());
-        if (!outgoing.Writer.TryWrite(step)) Fail($"More than {Stages} steps are under way.");
+        if (!outgoing.Writer.TryWrite(step)) Fail($"More than {StepsAStage * Stages} steps wait to be sent.");
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Model.Layers;
 
 namespace Llama.Grains.Gateway;

@@ -8,24 +8,25 @@ namespace Llama.Grains.Links;
 
 /// <summary>
 /// A step as bytes, all numbers little-endian (as every machine is that .NET runs a silo on): epoch and number (8 bytes each), counts of
-/// sequences, tokens and blocks (4 each), the sequences (48 each), the tokens and the blocks (4 each). The hidden states, where there
-/// are any, follow it in the frame.
+/// sequences, tokens, blocks and copies (4 each), the sequences (48 each), the tokens and the blocks (4 each), the copies (8 each). The
+/// hidden states, where there are any, follow it in the frame.
 /// </summary>
 public static class StepCodec
 {
     /// <summary>Bytes before the sequences.</summary>
-    public const int HeaderBytes = 28;
+    public const int HeaderBytes = 32;
 
     /// <summary>Longest encoded step without hidden states.</summary>
     public const int MaxBytes = 1 << 24;
 
     private const int SequenceBytes = 48;
+    private const int CopyBytes = 8;
 
     /// <summary>Bytes that a step takes.</summary>
     public static int Bytes(Step step)
     {
         ArgumentNullException.ThrowIfNull(step);
-        return Bytes(step.Sequences.Length, step.Tokens.Length, step.Blocks.Length);
+        return Bytes(step.Sequences.Length, step.Tokens.Length, step.Blocks.Length, step.Copies.Length);
     }
 
     /// <summary>Writes a step.</summary>
@@ -39,6 +40,7 @@ public static class StepCodec
         BinaryPrimitives.WriteInt32LittleEndian(target[16..], step.Sequences.Length);
         BinaryPrimitives.WriteInt32LittleEndian(target[20..], step.Tokens.Length);
         BinaryPrimitives.WriteInt32LittleEndian(target[24..], step.Blocks.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(target[28..], step.Copies.Length);
         target = target[HeaderBytes..];
         foreach (StepSequence sequence in step.Sequences)
         {
@@ -48,6 +50,13 @@ public static class StepCodec
 
         WriteNumbers(step.Tokens, target);
         WriteNumbers(step.Blocks, target[(step.Tokens.Length * sizeof(int))..]);
+        target = target[((step.Tokens.Length + step.Blocks.Length) * sizeof(int))..];
+        foreach (BlockCopy copy in step.Copies)
+        {
+            BinaryPrimitives.WriteInt32LittleEndian(target, copy.Source);
+            BinaryPrimitives.WriteInt32LittleEndian(target[4..], copy.Target);
+            target = target[CopyBytes..];
+        }
     }
 
     /// <summary>How long an encoded step is, from its first bytes.</summary>
@@ -59,9 +68,11 @@ public static class StepCodec
         int sequences = BinaryPrimitives.ReadInt32LittleEndian(header[16..]);
         tokens = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
         int blocks = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
-        if (sequences is < 1 or > Step.MaxTokens || tokens is < 1 or > Step.MaxTokens || blocks < 1 || blocks > MaxBytes / 8)
-            throw new LinkException($"A step announces {sequences} sequences, {tokens} tokens and {blocks} blocks.");
-        return Bytes(sequences, tokens, blocks);
+        int copies = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
+        if (sequences is < 1 or > Step.MaxTokens || tokens is < 1 or > Step.MaxTokens || blocks < 1 || blocks > MaxBytes / 8
+            || copies is < 0 or > Step.MaxTokens)
+            throw new LinkException($"A step announces {sequences} sequences, {tokens} tokens, {blocks} blocks and {copies} copies.");
+        return Bytes(sequences, tokens, blocks, copies);
     }
 
     /// <summary>Reads a step whose length was found by <see cref="ReadLength"/>.</summary>
@@ -78,7 +89,11 @@ public static class StepCodec
         int tokens = BinaryPrimitives.ReadInt32LittleEndian(source[20..]);
         int blocks = BinaryPrimitives.ReadInt32LittleEndian(source[24..]);
         ReadOnlySpan<byte> tokenBytes = source.Slice(HeaderBytes + (sequences * SequenceBytes), tokens * sizeof(int));
-        ReadOnlySpan<byte> blockBytes = source[^(blocks * sizeof(int))..];
+        int copies = BinaryPrimitives.ReadInt32LittleEndian(source[28..]);
+        ReadOnlySpan<byte> copyBytes = source[^(copies * CopyBytes)..];
+        ReadOnlySpan<byte> blockBytes = source[^((copies * CopyBytes) + (blocks * sizeof(int)))..^(copies * CopyBytes)];
+        for (; copyBytes.Length > 0; copyBytes = copyBytes[CopyBytes..])
+            step.AddCopy(BinaryPrimitives.ReadInt32LittleEndian(copyBytes), BinaryPrimitives.ReadInt32LittleEndian(copyBytes[4..]));
         int[] numbers = ArrayPool<int>.Shared.Rent(tokens + blocks);
         try
         {
@@ -106,8 +121,8 @@ public static class StepCodec
         }
     }
 
-    private static int Bytes(int sequences, int tokens, int blocks) =>
-        HeaderBytes + (sequences * SequenceBytes) + ((tokens + blocks) * sizeof(int));
+    private static int Bytes(int sequences, int tokens, int blocks, int copies) =>
+        HeaderBytes + (sequences * SequenceBytes) + ((tokens + blocks) * sizeof(int)) + (copies * CopyBytes);
 
     private static void Add(Step step, StepSequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<int> blocks)
     {

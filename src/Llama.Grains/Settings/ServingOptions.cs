@@ -21,6 +21,11 @@ public abstract record ServingOptions : ModelOptions
     [RegularExpression("[0-9]{1,4}-[0-9]{1,4}(,[0-9]{1,4}-[0-9]{1,4})*", ErrorMessage = "layer ranges like 0-6,6-12")]
     public string? Ranges { get; init; }
 
+    /// <summary>Tokens of a step at most; null to choose from measured times.</summary>
+    [Description("Tokens that the stages compute in one step at most, if not chosen from measured times.")]
+    [Range(16, 256)]
+    public int? StepTokens { get; init; }
+
     /// <summary>Name of the chat template, or null for the checkpoint's own.</summary>
     [Description("Name of the chat template, if not the checkpoint's own.")]
     public string? ChatTemplate { get; init; }

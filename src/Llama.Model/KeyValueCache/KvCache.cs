@@ -48,11 +48,27 @@ internal sealed unsafe class KvCache : IDisposable
     /// <summary>The sixteen values of a block and head, <c>[16, headDim]</c>.</summary>
     public float* Values(int layer, int block, int kvHead) => Head(values[layer], block, kvHead);
 
+    /// <summary>Copies a block's keys and values in every layer.</summary>
+    public void CopyBlock(int source, int target)
+    {
+        for (int layer = 0; layer < keys.Length; layer++)
+        {
+            Copy(keys[layer], source, target);
+            Copy(values[layer], source, target);
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         foreach (NativeBuffer buffer in keys) buffer.Dispose();
         foreach (NativeBuffer buffer in values) buffer.Dispose();
+    }
+
+    private void Copy(NativeBuffer pool, int source, int target)
+    {
+        long bytes = blockLength * sizeof(float);
+        Buffer.MemoryCopy(pool.Pointer + (source * blockLength), pool.Pointer + (target * blockLength), bytes, bytes);
     }
 
     private float* Head(NativeBuffer pool, int block, int kvHead) =>

@@ -101,6 +101,7 @@ internal sealed unsafe class CpuForward : IDisposable
         step = next;
         tokens = next.Tokens.Length;
         hidden = hiddenStates.Pointer;
+        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
         if (embeddings is not null) RunByTokens(embed);
         Locate();
         for (layer = 0; layer < layers.Length; layer++)

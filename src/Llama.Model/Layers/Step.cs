@@ -33,9 +33,14 @@ public readonly record struct StepSequence
     public int Candidates { get; init; }
 }
 
+/// <summary>A KV block whose contents another block gets, in every layer, before the tokens of the step are computed.</summary>
+/// <param name="Source">The block that is read; steps before this one have written it.</param>
+/// <param name="Target">The block that is overwritten.</param>
+public readonly record struct BlockCopy(int Source, int Target);
+
 /// <summary>
-/// One micro-batch on its way through a pipeline: tokens of one or more sequences with their block tables. Its contents are flat and
-/// reusable: <see cref="Clear"/> keeps the memory.
+/// One micro-batch on its way through a pipeline: tokens of one or more sequences with their block tables, and the blocks that are copied
+/// before, in order. Its contents are flat and reusable: <see cref="Clear"/> keeps the memory.
 /// </summary>
 public sealed class Step
 {
@@ -51,6 +56,7 @@ public sealed class Step
     private readonly List<StepSequence> sequences = [];
     private readonly List<int> tokens = [];
     private readonly List<int> blocks = [];
+    private readonly List<BlockCopy> copies = [];
 
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch { get; set; }
@@ -67,13 +73,22 @@ public sealed class Step
     /// <summary>The block tables of all sequences, one after the other.</summary>
     public ReadOnlySpan<int> Blocks => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(blocks);
 
+    /// <summary>The copies of blocks that come before the tokens, each seeing those before it.</summary>
+    public ReadOnlySpan<BlockCopy> Copies => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(copies);
+
     /// <summary>Empties the step.</summary>
     public void Clear()
     {
         sequences.Clear();
         tokens.Clear();
         blocks.Clear();
+        copies.Clear();
     }
+
+    /// <summary>Adds a copy of a block.</summary>
+    /// <param name="source">The block that is read.</param>
+    /// <param name="target">The block that is overwritten.</param>
+    public void AddCopy(int source, int target) => copies.Add(new BlockCopy(source, target));
 
     /// <summary>Adds a sequence's part.</summary>
     /// <param name="firstPosition">Position of the first token.</param>

@@ -32,6 +32,14 @@ internal static class StepValidation
             if ((uint)block >= (uint)kvBlocks) throw Fault(step, $"names KV block {block}; the pool has {kvBlocks}");
         }
 
+        if (step.Copies.Length > Step.MaxTokens)
+            throw Fault(step, $"copies {step.Copies.Length} blocks; expected at most {Step.MaxTokens}");
+        foreach (BlockCopy copy in step.Copies)
+        {
+            if ((uint)copy.Source >= (uint)kvBlocks || (uint)copy.Target >= (uint)kvBlocks || copy.Source == copy.Target)
+                throw Fault(step, $"copies KV block {copy.Source} to {copy.Target}; expected two of the pool's {kvBlocks}");
+        }
+
         foreach (StepSequence sequence in step.Sequences) Check(step, sequence, config, kvBlocks);
         int covered = 0;
         foreach (StepSequence sequence in step.Sequences) covered += sequence.TokenCount;

@@ -21,6 +21,9 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
     /// <summary>The alternatives that are reported with a token.</summary>
     public Func<int, IReadOnlyList<Candidate>> Candidates { get; set; } = _ => [];
 
+    /// <summary>How many of a prompt's tokens were cached.</summary>
+    public Func<GenerationRequest, int> CachedTokens { get; set; } = _ => 0;
+
     public int Cancelled { get; private set; }
 
     public ClusterStatus Status { get; set; } = new()
@@ -68,7 +71,7 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
                 position++;
                 var isEnd = token == TestTokenizer.End && !request.IgnoreEndTokens;
                 FinishReason? finish = isEnd ? FinishReason.Stop : position == request.MaxTokens ? FinishReason.Length : null;
-                yield return new GeneratedToken(new Candidate(token, -0.5f), Candidates(token), finish);
+                yield return new GeneratedToken(new Candidate(token, -0.5f), Candidates(token), finish, CachedTokens(request));
                 if (finish is not null) yield break;
             }
         }

@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Scheduling;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -160,7 +161,8 @@ public sealed class ClusterTests
     [Fact]
     public async Task GenerateAsync_NobodyTakesOver_IsUnavailableAfterTheRecoveryTimeout()
     {
-        await using var cluster = new TestCluster(TestModel.TinyStories, silos: 1, recoverySeconds: 0.5);
+        await using var cluster = new TestCluster(
+            TestModel.TinyStories, silos: 1, limits: new EngineLimits { RecoveryTimeout = TimeSpan.FromSeconds(0.5) });
         cluster.AddSilo("silo-1");
         await cluster.ReadyAsync();
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => cluster.GenerateAsync(
@@ -179,6 +181,25 @@ public sealed class ClusterTests
         await cluster.ReadyAsync();
         Assert.True(cluster.Status.Epoch > epoch);
         await cluster.AssertGoldenAsync();
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TwoReplicas_APromptGoesWhereItIsCachedThoughTheOtherIsIdle()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2, replicas: 2);
+        GenerationRequest request = cluster.Model.Request(0) with { PromptTokens = [.. Enumerable.Range(300, 60)], MaxTokens = 3 };
+        await cluster.GenerateAsync(request).Soon();
+        int replica = -1;
+        using var leaving = new CancellationTokenSource();
+        await foreach (GeneratedToken _ in cluster.Grain.GenerateAsync(cluster.Model.Request(1) with { MaxTokens = 200 }, leaving.Token))
+        {
+            // While the replica that has the prompt works, and the other does not.
+            replica = cluster.Status.Pipelines.Single(pipeline => pipeline.Running > 0).Replica;
+            await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token)) Assert.Equal(59, token.CachedTokens);
+            break;
+        }
+
+        Assert.Equal(0, replica);
     }
 
     [Fact]

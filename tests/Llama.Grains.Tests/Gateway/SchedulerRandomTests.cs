@@ -1,4 +1,6 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Scheduling;
+using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Gateway;
 
@@ -16,7 +18,7 @@ public sealed class SchedulerRandomTests
     {
         var random = new Random(seed);
         await using var scheduler =
-            new Scheduler(ToyModel.Config, new SchedulerLimits(1000, TimeSpan.FromMinutes(10)), TimeProvider.System);
+            new Scheduler(ToyModel.Config, new EngineLimits { MaxWaiting = 1000 }, TimeProvider.System, NullLogger.Instance);
         var clients = new List<Task>();
         int stages = 1 + (seed % 4);
         ulong epoch = 1;

@@ -1,5 +1,6 @@
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Grains.Scheduling;
 using Llama.Model.Sampling;
 using Llama.Tests;
 
@@ -8,11 +9,19 @@ namespace Llama.Grains.Tests.Gateway;
 public sealed class SchedulerTests : IAsyncDisposable
 {
     private readonly ManualTime time = new();
+    private readonly RecordingLogger logger = new();
     private readonly Scheduler scheduler;
 
-    public SchedulerTests() => scheduler = new Scheduler(ToyModel.Config, new SchedulerLimits(10, TimeSpan.FromSeconds(60)), time);
+    public SchedulerTests() => scheduler = new Scheduler(
+        ToyModel.Config, new EngineLimits { MaxWaiting = 10, StepTokens = 256 }, time, logger);
 
-    public ValueTask DisposeAsync() => scheduler.DisposeAsync();
+    /// <summary>Whatever a test did, an idle scheduler that checks its records finds nothing wrong.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        time.Advance(TimeSpan.FromSeconds(1));
+        await scheduler.DisposeAsync();
+        Assert.DoesNotContain(logger.Messages, message => message.Contains("contradict", StringComparison.Ordinal));
+    }
 
     [Theory]
     [InlineData(1)]
@@ -62,9 +71,9 @@ public sealed class SchedulerTests : IAsyncDisposable
         GenerationRequest request = ToyModel.Request(1, prompt: 1000, generate: 3);
         Task<List<GeneratedToken>> generating = CollectAsync(request);
 
-        // The second chunk is on its way before the first has come back.
-        await Patience.UntilAsync(() => pipeline.UnderWay == 2, () => $"{pipeline.UnderWay} steps");
-        Assert.Equal([(256, 1), (256, 1)], pipeline.Sent);
+        // The next chunks are on their way before the first has come back: one for each stage, and one more.
+        await Patience.UntilAsync(() => pipeline.UnderWay == 3, () => $"{pipeline.UnderWay} steps");
+        Assert.Equal([(256, 1), (256, 1), (256, 1)], pipeline.Sent);
         pipeline.CompleteFromNowOn();
         await generating.Soon();
         Assert.Equal(ToyModel.Alone(request), Ids(await generating));
@@ -111,24 +120,23 @@ public sealed class SchedulerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task GenerateAsync_CancelledWithAStepUnderWay_KeepsItsBlocksUntilTheStepIsBack()
+    public async Task GenerateAsync_CancelledWithAStepUnderWay_ItsBlocksServeTheNextAtOnce()
     {
         var pipeline = new ToyPipeline(2, 10);
         scheduler.Attach(pipeline);
         using var leaving = new CancellationTokenSource();
-        Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1, prompt: 100, generate: 60), leaving.Token);
+        Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1, prompt: 150, generate: 10), leaving.Token);
         await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "the prompt is on its way");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
 
-        // The next one needs these blocks, and must not get them yet: the step may still write into them.
-        GenerationRequest next = ToyModel.Request(2, prompt: 100, generate: 60);
-        Task<List<GeneratedToken>> waiting = CollectAsync(next);
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the next one waits");
-        Assert.Equal((0, 1), (scheduler.FreeBlocks, scheduler.RunningCount));
+        // The next one needs these blocks. Stages take steps in order, so it may have them though the step has not come back.
+        GenerationRequest next = ToyModel.Request(2, prompt: 150, generate: 10);
+        Task<List<GeneratedToken>> following = CollectAsync(next);
+        await Patience.UntilAsync(() => pipeline.UnderWay == 2, () => "the next one is on its way");
         pipeline.CompleteFromNowOn();
-        await waiting.Soon();
-        Assert.Equal(ToyModel.Alone(next), Ids(await waiting));
+        await following.Soon();
+        Assert.Equal(ToyModel.Alone(next), Ids(await following));
         await AllFreeAsync(10);
     }
 
@@ -146,10 +154,10 @@ public sealed class SchedulerTests : IAsyncDisposable
     [Fact]
     public async Task GenerateAsync_BlocksRunOut_WaitsAndGoesInOrderOfArrival()
     {
-        // Two fit at a time.
-        var pipeline = new ToyPipeline(1, 8);
+        // Two fit at a time, of 4 blocks each, with one block to spare.
+        var pipeline = new ToyPipeline(1, 9);
         scheduler.Attach(pipeline);
-        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 30, generate: 30 + (i % 3)))];
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 60, generate: 2 + (i % 3)))];
         var tasks = new List<Task<List<GeneratedToken>>>();
         for (int i = 0; i < 6; i++)
         {
@@ -158,12 +166,12 @@ public sealed class SchedulerTests : IAsyncDisposable
             await Patience.UntilAsync(() => scheduler.RunningCount + scheduler.WaitingCount == arrived, () => "it has arrived");
         }
 
-        Assert.Equal((2, 4, 0), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
+        Assert.Equal((2, 4, 1), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
         pipeline.CompleteFromNowOn();
         await Task.WhenAll(tasks).Soon();
         for (int i = 0; i < 6; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(await tasks[i]));
         Assert.Equal(requests.Select(request => request.PromptTokens[0]), pipeline.Begun);
-        await AllFreeAsync(8);
+        await AllFreeAsync(9);
     }
 
     [Fact]
@@ -268,9 +276,9 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         var pipeline = new ToyPipeline(1, 10);
         scheduler.Attach(pipeline);
-        Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 60));
+        Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 150, generate: 10));
         await Patience.UntilAsync(() => scheduler.RunningCount == 1, () => "one runs");
-        GenerationRequest request = ToyModel.Request(2, prompt: 100, generate: 60);
+        GenerationRequest request = ToyModel.Request(2, prompt: 150, generate: 10);
         Task<List<GeneratedToken>> waiting = CollectAsync(request);
         await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the other waits");
 
@@ -365,12 +373,39 @@ public sealed class SchedulerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task GenerateAsync_TimeoutOver_IsExpiredAndItsBlocksAreFree()
+    {
+        var pipeline = new ToyPipeline(2, 10);
+        scheduler.Attach(pipeline);
+        Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1) with { Timeout = TimeSpan.FromSeconds(2) });
+        await Patience.UntilAsync(() => pipeline.Complete(), () => "it runs");
+        time.Advance(TimeSpan.FromSeconds(1.5));
+        Assert.False(generating.IsCompleted);
+        time.Advance(TimeSpan.FromSeconds(0.5));
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => generating.Soon());
+        Assert.Equal(GenerationError.Expired, fault.Error);
+        await AllFreeAsync(10);
+    }
+
+    [Fact]
+    public async Task CachedTokensAsync_PromptThatWasComputed_CountsItsFullBlocks()
+    {
+        scheduler.Attach(new ToyPipeline(1, 10) { AtOnce = true });
+        GenerationRequest request = ToyModel.Request(1, prompt: 50, generate: 1);
+        Assert.Equal(0, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        await CollectAsync(request).Soon();
+        Assert.Equal(48, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        await scheduler.DisposeAsync().Soon();
+        Assert.Equal(0, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+    }
+
+    [Fact]
     public async Task DisposeAsync_RunningWaitingAndLateRequests_AllEnd()
     {
         var pipeline = new ToyPipeline(1, 10);
         scheduler.Attach(pipeline);
-        Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 60));
-        Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 100, generate: 60));
+        Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 150, generate: 10));
+        Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 150, generate: 10));
         await Patience.UntilAsync(() => pipeline.UnderWay == 1 && scheduler.WaitingCount == 1, () => "one runs, one waits");
         Task<Task<List<GeneratedToken>>[]> late =
             Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());

@@ -1,6 +1,7 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Checkpoints;
@@ -18,7 +19,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
-        IReadOnlyList<LayerSpan>? ranges = null, double recoverySeconds = 60)
+        IReadOnlyList<LayerSpan>? ranges = null, EngineLimits? limits = null, long kvMemory = 4 << 20)
     {
         Model = model;
         settings = new ClusterSettings
@@ -30,9 +31,9 @@ internal sealed class TestCluster : IAsyncDisposable
             Replicas = replicas,
             ExpectedSilos = silos,
             SiloWait = TimeSpan.FromSeconds(waitSeconds),
-            RecoveryTimeout = TimeSpan.FromSeconds(recoverySeconds),
+            Limits = limits ?? new EngineLimits(),
             Ranges = ranges,
-            KvMemory = 4 << 20,
+            KvMemory = kvMemory,
         };
         Grain = StartGrain();
     }
@@ -48,9 +49,10 @@ internal sealed class TestCluster : IAsyncDisposable
         Status.Pipelines[replica].Stages.Select(stage => $"{stage.Silo} {stage.Layers[0]}-{stage.Layers[1]}");
 
     /// <summary>A cluster whose silos, <c>silo-1</c> to <c>silo-n</c>, are ready.</summary>
-    public static async Task<TestCluster> StartAsync(TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60)
+    public static async Task<TestCluster> StartAsync(
+        TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60, EngineLimits? limits = null, long kvMemory = 4 << 20)
     {
-        var cluster = new TestCluster(model, silos, replicas, waitSeconds);
+        var cluster = new TestCluster(model, silos, replicas, waitSeconds, limits: limits, kvMemory: kvMemory);
         for (int i = 1; i <= silos + spares; i++) cluster.AddSilo($"silo-{i}");
         await cluster.ReadyAsync();
         return cluster;

@@ -1,23 +1,17 @@
 using System.Collections.Concurrent;
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Grains.Tests.Scheduling;
 using Llama.Model.Layers;
-using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Gateway;
 
-/// <summary>
-/// Computes steps of the toy model, one after the other and in order, when the test says so. It keeps tokens in blocks, as a stage keeps
-/// keys and values, and draws from what the block table says: a wrong table, position, or a block given away too early changes the tokens.
-/// </summary>
+/// <summary>Computes steps of the toy model, one after the other and in order, when the test says so.</summary>
 internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : IPipeline
 {
-    private const int Nothing = -1;
-
     private readonly Lock gate = new();
     private readonly Queue<Step> underWay = [];
-    private readonly int[] tokens = [.. Enumerable.Repeat(Nothing, kvBlocks * 16)];
-    private readonly int[] positions = [.. Enumerable.Repeat(Nothing, kvBlocks * 16)];
+    private readonly ToyMemory memory = new(kvBlocks);
     private Action<StepResult>? onResult;
     private Action<string>? onLost;
     private string? lost;
@@ -84,7 +78,7 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
             }
 
             underWay.Enqueue(step);
-            Assert.InRange(underWay.Count, 1, Stages);
+            Assert.InRange(underWay.Count, 1, 2 * Stages);
             if (AtOnce) Complete();
         }
     }
@@ -120,38 +114,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
         lock (gate)
         {
             if (lost is not null || !underWay.TryDequeue(out Step? step)) return false;
-            onResult!(spoil(Compute(step)));
+            onResult!(spoil(memory.Compute(step)));
             return true;
         }
-    }
-
-    private StepResult Compute(Step step)
-    {
-        var drawn = new List<DrawnToken>();
-        foreach (StepSequence sequence in step.Sequences)
-        {
-            ReadOnlySpan<int> blocks = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
-            int end = sequence.FirstPosition + sequence.TokenCount;
-            Assert.InRange(blocks.Length * 16, end, KvBlocks * 16);
-            for (int position = sequence.FirstPosition; position < end; position++)
-            {
-                int slot = (blocks[position / 16] * 16) + (position % 16);
-                tokens[slot] = step.Tokens[sequence.TokenOffset + position - sequence.FirstPosition];
-                positions[slot] = position;
-            }
-
-            if (!sequence.Draws) continue;
-            int[] all = new int[end];
-            for (int position = 0; position < end; position++)
-            {
-                int slot = (blocks[position / 16] * 16) + (position % 16);
-                all[position] = positions[slot] == position ? tokens[slot] : Nothing;
-            }
-
-            var token = new Candidate(ToyModel.Next(all, sequence.Number), -0.5f);
-            drawn.Add(new DrawnToken(token, [.. Enumerable.Repeat(token, sequence.Candidates)]));
-        }
-
-        return new StepResult(step.Epoch, step.Number, [.. drawn]);
     }
 }

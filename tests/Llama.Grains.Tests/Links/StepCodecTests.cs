@@ -24,6 +24,7 @@ public sealed class StepCodecTests
             Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());
             Assert.Equal(step.Tokens.ToArray(), read.Tokens.ToArray());
             Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
+            Assert.Equal(step.Copies.ToArray(), read.Copies.ToArray());
         }
     }
 
@@ -34,19 +35,21 @@ public sealed class StepCodecTests
         var sampling = new SamplingParameters { Temperature = float.Epsilon };
         for (int i = 0; i < Step.MaxTokens; i++)
             step.AddDrawingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], sampling, 0.5, 20);
+        for (int i = 0; i < Step.MaxTokens; i++) step.AddCopy(i, int.MaxValue - i);
         var read = new Step();
         StepCodec.Read(Encode(step), read);
         Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());
         Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
+        Assert.Equal(step.Copies.ToArray(), read.Copies.ToArray());
     }
 
     [Fact]
     public void ReadLength_CountsOutOfBounds_AreRefused()
     {
         byte[] header = Encode(RandomStep(new Random(1))).AsSpan(0, StepCodec.HeaderBytes).ToArray();
-        foreach (int offset in (int[])[16, 20, 24])
+        foreach (int offset in (int[])[16, 20, 24, 28])
         {
-            foreach (int count in (int[])[int.MinValue, -1, 0, offset == 24 ? StepCodec.MaxBytes : Step.MaxTokens + 1, int.MaxValue])
+            foreach (int count in (int[])[int.MinValue, -1, offset == 28 ? int.MaxValue : 0, offset == 24 ? StepCodec.MaxBytes : Step.MaxTokens + 1, int.MaxValue])
             {
                 byte[] mutated = [.. header];
                 BinaryPrimitives.WriteInt32LittleEndian(mutated.AsSpan(offset), count);
@@ -133,6 +136,7 @@ public sealed class StepCodecTests
             step.AddDrawingSequence(random.Next(), tokens, blocks, sampling, random.NextDouble(), random.Next(Step.MaxCandidates + 1));
         }
 
+        for (int i = random.Next(4); i > 0; i--) step.AddCopy(random.Next(), random.Next());
         return step;
     }
 }

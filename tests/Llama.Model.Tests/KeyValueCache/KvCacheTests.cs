@@ -30,6 +30,37 @@ public sealed unsafe class KvCacheTests
     }
 
     [Fact]
+    public void CopyBlock_EveryLayerAndHead_IsCopiedAndNothingElseChanges()
+    {
+        using var cache = new KvCache(Config, layers: 2, blocks: 3);
+        for (int layer = 0; layer < 2; layer++)
+        {
+            for (int head = 0; head < 3; head++)
+            {
+                for (int i = 0; i < 16 * 8; i++)
+                {
+                    cache.Keys(layer, 1, head)[i] = (layer * 1000) + (head * 200) + i + 1;
+                    cache.Values(layer, 1, head)[i] = -cache.Keys(layer, 1, head)[i];
+                }
+            }
+        }
+
+        cache.CopyBlock(1, 2);
+        for (int layer = 0; layer < 2; layer++)
+        {
+            for (int head = 0; head < 3; head++)
+            {
+                for (int i = 0; i < 16 * 8; i++)
+                {
+                    float expected = (layer * 1000) + (head * 200) + i + 1;
+                    Assert.Equal((0, expected, expected), (cache.Keys(layer, 0, head)[i], cache.Keys(layer, 1, head)[i], cache.Keys(layer, 2, head)[i]));
+                    Assert.Equal((0, -expected), (cache.Values(layer, 0, head)[i], cache.Values(layer, 2, head)[i]));
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void BlockBytes_Llama405B_IsThatOfItsKeysAndValues()
     {
         // 8 heads of 128 numbers, 16 positions, keys and values, 4 bytes.

@@ -163,6 +163,9 @@ public sealed class CpuForwardTests
             ("has 0 tokens", _ => { }),
             ("21 candidates", step => step.AddDrawingSequence(0, [1], [0], greedy, 0, 21)),
             ("draws with 1", step => step.AddDrawingSequence(0, [1], [0], greedy, 1, 0)),
+            ("copies KV block 32 to 0", step => AddCopied(step, 32, 0)),
+            ("copies KV block 0 to -1", step => AddCopied(step, 0, -1)),
+            ("copies KV block 3 to 3", step => AddCopied(step, 3, 3)),
             ("temperature NaN", step => step.AddDrawingSequence(0, [1], [0], new SamplingParameters { Temperature = float.NaN }, 0, 0)),
         ];
         foreach ((string message, Action<Step> build) in faults)
@@ -175,6 +178,30 @@ public sealed class CpuForwardTests
 
         int[] expected = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Greedy;
         Assert.Equal(expected, runner.Greedy(GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens, expected.Length));
+    }
+
+    [Theory]
+    [InlineData(5)]
+    [InlineData(16)]
+    public void Run_CopiedBlock_DrawsWhatTheOriginalDraws(int length)
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        int[] tokens = [.. GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens.Take(length)];
+        var sampling = new SamplingParameters { Temperature = 0.8f };
+        using var runner = new ForwardRunner(folder, [0, 1, 4]);
+        var step = new Step();
+        step.AddDrawingSequence(0, tokens, [7], sampling, 0.3, 5);
+        DrawnToken expected = runner.Run(step)[0];
+
+        // The copies come before the tokens and in order: block 7 reaches block 9 by way of block 8, and is overwritten meanwhile.
+        step.Clear();
+        step.AddCopy(7, 8);
+        step.AddCopy(8, 9);
+        step.AddSequence(0, [1, 2, 3], [7]);
+        step.AddDrawingSequence(length - 1, tokens.AsSpan(length - 1), [9], sampling, 0.3, 5);
+        DrawnToken drawn = runner.Run(step)[0];
+        Assert.Equal(expected.Drawn, drawn.Drawn);
+        Assert.Equal(expected.Candidates, drawn.Candidates);
     }
 
     [Theory]
@@ -205,6 +232,12 @@ public sealed class CpuForwardTests
 
         // An array of two references and two drawn tokens. The median: a collection meanwhile disturbs the count of the step it meets.
         Assert.InRange(allocated[10], 0, (5 * IntPtr.Size) + (2 * 4 * IntPtr.Size));
+    }
+
+    private static void AddCopied(Step step, int source, int target)
+    {
+        step.AddCopy(source, target);
+        step.AddSequence(0, [1], [0]);
     }
 
     private static bool SameBits(float[] a, float[] b) =>

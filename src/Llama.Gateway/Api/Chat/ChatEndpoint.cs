@@ -18,13 +18,13 @@ internal sealed class ChatEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, Plan, cancellationToken);
+        var plan = await requests.ReadAsync(context, fields => Plan(fields, ClientName.Of(context)), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private GenerationPlan Plan(JsonFields fields)
+    private GenerationPlan Plan(JsonFields fields, string client)
     {
-        var parameters = GenerationParameters.Read(fields) with { LogProbabilities = ReadLogProbabilities(fields) };
+        var parameters = GenerationParameters.Read(fields) with { LogProbabilities = ReadLogProbabilities(fields), Client = client };
         return planner.Plan([messages.Read(fields)], parameters, defaultMaxTokens: null, isChat: true, "messages");
     }
 

@@ -20,15 +20,16 @@ internal sealed class CompletionEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, Plan, cancellationToken);
+        var plan = await requests.ReadAsync(context, fields => Plan(fields, ClientName.Of(context)), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private GenerationPlan Plan(JsonFields fields)
+    private GenerationPlan Plan(JsonFields fields, string client)
     {
         var parameters = GenerationParameters.Read(fields) with
         {
             LogProbabilities = (int?)fields.Integer("logprobs", 0, GenerationParameters.MaxCandidates),
+            Client = client,
         };
         return planner.Plan(prompts.Read(fields), parameters, DefaultMaxTokens, isChat: false, "prompt");
     }

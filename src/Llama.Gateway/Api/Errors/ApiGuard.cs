@@ -72,6 +72,7 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
         GenerationError.Invalid => ApiException.Invalid(param: null, error.Message),
         GenerationError.Overloaded => new ApiException(
             StatusCodes.Status429TooManyRequests, error.Message, code: "rate_limit_exceeded", retryAfter: error.RetryAfter ?? ShortWait),
+        GenerationError.Expired => new ApiException(StatusCodes.Status504GatewayTimeout, error.Message, "timeout", "timeout"),
         _ => new ApiException(
             StatusCodes.Status503ServiceUnavailable, error.Message, code: "unavailable", retryAfter: error.RetryAfter ?? ShortWait),
     };

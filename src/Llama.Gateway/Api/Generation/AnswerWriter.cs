@@ -12,6 +12,9 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
 {
     private readonly string id = $"{format.IdPrefix}{Guid.NewGuid():N}";
     private readonly ChoicePiece[] single = new ChoicePiece[1];
+
+    /// <summary>By prompt: the fewest tokens that a choice found in the cache. The other choices found what that one computed.</summary>
+    private readonly Dictionary<int, int> cachedTokens = [];
     private int completionTokens;
 
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
@@ -21,7 +24,13 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
 
     /// <summary>Counts a token in the usage.</summary>
-    public void Count() => completionTokens++;
+    /// <param name="piece">The token's piece.</param>
+    public void Count(ChoicePiece piece)
+    {
+        completionTokens++;
+        var prompt = piece.Choice / plan.Parameters.Choices;
+        cachedTokens[prompt] = Math.Min(cachedTokens.GetValueOrDefault(prompt, int.MaxValue), piece.Token.CachedTokens);
+    }
 
     /// <summary>Writes one piece as a part of a stream.</summary>
     /// <param name="json">Where to.</param>
@@ -120,6 +129,9 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteNumber("prompt_tokens", plan.PromptTokens);
         json.WriteNumber("completion_tokens", completionTokens);
         json.WriteNumber("total_tokens", plan.PromptTokens + completionTokens);
+        json.WriteStartObject("prompt_tokens_details");
+        json.WriteNumber("cached_tokens", cachedTokens.Values.Sum());
+        json.WriteEndObject();
         json.WriteEndObject();
     }
 }

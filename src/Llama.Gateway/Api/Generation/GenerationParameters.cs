@@ -15,6 +15,11 @@ internal sealed record GenerationParameters
     public const int MaxCandidates = 20;
 
     private const int MaxStopStrings = 16;
+    private const int MaxSessionLength = 256;
+
+    // Seconds: a millisecond and a day.
+    private const double LeastTimeout = 0.001;
+    private const double MostTimeout = 86_400;
 
     /// <summary>The most tokens to generate, or null when the request does not say.</summary>
     public int? MaxTokens { get; init; }
@@ -46,6 +51,18 @@ internal sealed record GenerationParameters
     /// <summary>How many alternatives to report with each token, or null for no log-probabilities at all.</summary>
     public int? LogProbabilities { get; init; }
 
+    /// <summary>Higher ones go first.</summary>
+    public int Priority { get; init; }
+
+    /// <summary>When the request ends at the latest; null for no limit of its own.</summary>
+    public TimeSpan? Timeout { get; init; }
+
+    /// <summary>The conversation that it belongs to, or null.</summary>
+    public string? Session { get; init; }
+
+    /// <summary>Who asks; see <see cref="ClientName"/>.</summary>
+    public string? Client { get; init; }
+
     /// <summary>Reads and checks the fields of a request.</summary>
     /// <param name="fields">The request.</param>
     /// <exception cref="ApiException">A field has a wrong type, is out of range or is not supported.</exception>
@@ -66,7 +83,22 @@ internal sealed record GenerationParameters
             Stream = fields.Flag("stream"),
             IncludeUsage = fields.Object("stream_options")?.Flag("include_usage") ?? false,
             ReturnTokenIds = fields.Flag("return_token_ids"),
+            Priority = (int)(fields.Integer("priority", int.MinValue, int.MaxValue) ?? 0),
+            Timeout = fields.Number("timeout", LeastTimeout, MostTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            Session = ReadSession(fields),
         };
+    }
+
+    private static string? ReadSession(JsonFields fields)
+    {
+        var session = fields.Text("session_id");
+        if (session?.Length > MaxSessionLength)
+        {
+            throw ApiException.Invalid(
+                "session_id", $"session_id may have at most {MaxSessionLength} characters; found {session.Length}.");
+        }
+
+        return session;
     }
 
     private static SamplingParameters ReadSampling(JsonFields fields)

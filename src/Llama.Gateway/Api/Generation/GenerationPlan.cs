@@ -69,6 +69,10 @@ internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, 
                     Seed = unchecked(seed + (ulong)index),
                     IgnoreEndTokens = parameters.IgnoreEnd,
                     Candidates = parameters.LogProbabilities ?? 0,
+                    Priority = parameters.Priority,
+                    Timeout = parameters.Timeout,
+                    Session = parameters.Session,
+                    Client = parameters.Client,
                 };
                 choices.Add(new ChoicePlan(request, startsText, stopTokens));
             }

@@ -27,7 +27,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, TimeProv
         using var events = ServerSentEvents.Begin(response);
         await foreach (var piece in runner.RunAsync(plan, cancellationToken))
         {
-            writer.Count();
+            writer.Count(piece);
             if (writer.IsWorthSending(piece))
                 await events.WriteAsync((writer, piece), static (json, part) => part.writer.WritePart(json, part.piece), cancellationToken);
         }
@@ -42,7 +42,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, TimeProv
         var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
         await foreach (var piece in runner.RunAsync(plan, cancellationToken))
         {
-            writer.Count();
+            writer.Count(piece);
             choices[piece.Choice].Add(piece);
         }
 

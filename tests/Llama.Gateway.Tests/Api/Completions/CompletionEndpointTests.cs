@@ -18,7 +18,9 @@ public sealed class CompletionEndpointTests
         Assert.Equal("test-model", answer.GetProperty("model").GetString());
         var choice = Assert.Single(answer.GetProperty("choices").EnumerateArray());
         Assert.Equal("""{"index":0,"text":"Hello.","logprobs":null,"finish_reason":"stop"}""", choice.GetRawText());
-        Assert.Equal("""{"prompt_tokens":3,"completion_tokens":7,"total_tokens":10}""", answer.GetProperty("usage").GetRawText());
+        Assert.Equal(
+            """{"prompt_tokens":3,"completion_tokens":7,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":0}}""",
+            answer.GetProperty("usage").GetRawText());
         Assert.Equal([TestTokenizer.Begin, 'H', 'i'], gateway.Grain.Single.PromptTokens);
         Assert.Equal(ulong.MaxValue, gateway.Grain.Single.Seed);
         Assert.Equal(16, gateway.Grain.Single.MaxTokens);
@@ -32,13 +34,41 @@ public sealed class CompletionEndpointTests
             Path,
             """
             {"prompt":[72,105],"max_tokens":5.0,"temperature":0.5,"top_p":0.25,"top_k":7,"min_p":0.125,"seed":9,"ignore_eos":true,
-             "user":"me","store":false,"logit_bias":{},"echo":false,"presence_penalty":0,"unheard_of":[1]}
+             "user":"me","store":false,"logit_bias":{},"echo":false,"presence_penalty":0,"unheard_of":[1],
+             "priority":-3,"timeout":2.5,"session_id":"s-1"}
             """);
         var request = gateway.Grain.Single;
         Assert.Equal([72, 105], request.PromptTokens);
         Assert.Equal((5, 9ul, true, 0), (request.MaxTokens!.Value, request.Seed, request.IgnoreEndTokens, request.Candidates));
         var sampling = request.Sampling;
         Assert.Equal((0.5f, 7, 0.25f, 0.125f), (sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP));
+        Assert.Equal((-3, TimeSpan.FromSeconds(2.5), "s-1"), (request.Priority, request.Timeout!.Value, request.Session));
+        Assert.Equal("address 127.0.0.1", request.Client);
+    }
+
+    [Fact]
+    public async Task Post_ApiKey_TellsClientsApartAndIsNotKept()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        foreach (var key in new[] { "sk-1", "sk-2", "sk-1" })
+        {
+            gateway.Client.DefaultRequestHeaders.Authorization = new("Bearer", key);
+            await gateway.PostOkAsync(Path, """{"prompt":"Hi"}""");
+        }
+
+        var clients = gateway.Grain.Requests.Select(request => request.Client).ToList();
+        Assert.Equal(clients[0], clients[2]);
+        Assert.NotEqual(clients[0], clients[1]);
+        Assert.All(clients, client => Assert.Matches("^key [0-9A-F]{32}$", client));
+    }
+
+    [Fact]
+    public async Task Post_CachedTokens_AreCountedOnceForEachPrompt()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.CachedTokens = request => (request.PromptTokens.Count * 10) + (int)request.Seed;
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":[[72],[73,74]],"n":2,"seed":3}""");
+        Assert.Equal(13 + 23, answer.GetProperty("usage").GetProperty("prompt_tokens_details").GetProperty("cached_tokens").GetInt32());
     }
 
     [Fact]
@@ -71,7 +101,9 @@ public sealed class CompletionEndpointTests
         Assert.Equal(
             ["0 a3", "1 a4", "2 b3", "3 b4"],
             answer.GetProperty("choices").EnumerateArray().Select(choice => $"{choice.GetProperty("index")} {choice.GetProperty("text")}"));
-        Assert.Equal("""{"prompt_tokens":4,"completion_tokens":12,"total_tokens":16}""", answer.GetProperty("usage").GetRawText());
+        Assert.Equal(
+            """{"prompt_tokens":4,"completion_tokens":12,"total_tokens":16,"prompt_tokens_details":{"cached_tokens":0}}""",
+            answer.GetProperty("usage").GetRawText());
     }
 
     [Theory]
@@ -182,7 +214,9 @@ public sealed class CompletionEndpointTests
             parts[1].GetProperty("choices").GetRawText());
         Assert.Equal(JsonValueKind.Null, parts[1].GetProperty("usage").ValueKind);
         Assert.Equal("[]", parts[2].GetProperty("choices").GetRawText());
-        Assert.Equal("""{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}""", parts[2].GetProperty("usage").GetRawText());
+        Assert.Equal(
+            """{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":0}}""",
+            parts[2].GetProperty("usage").GetRawText());
         Assert.Equal(3, parts.Count);
     }
 

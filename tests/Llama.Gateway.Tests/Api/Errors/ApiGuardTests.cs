@@ -13,8 +13,9 @@ public sealed class ApiGuardTests
     [InlineData("Overloaded", 2.5, 429, "rate_limit_error", "rate_limit_exceeded", 3)]
     [InlineData("Overloaded", null, 429, "rate_limit_error", "rate_limit_exceeded", 1)]
     [InlineData("Unavailable", 0.0, 503, "server_error", "unavailable", 1)]
+    [InlineData("Expired", null, 504, "server_error", "timeout", null, "timeout")]
     public async Task Generate_GrainRefuses_AnswersWithItsStatus(
-        string kind, double? wait, int status, string type, string? code, int? retryAfter)
+        string kind, double? wait, int status, string type, string? code, int? retryAfter, string? param = null)
     {
         await using var gateway = await TestGateway.StartAsync();
         TimeSpan? retry = wait is null ? null : TimeSpan.FromSeconds(wait.Value);
@@ -22,7 +23,7 @@ public sealed class ApiGuardTests
         foreach (var stream in new[] { "false", "true" })
         {
             var error = await gateway.PostErrorAsync(Path, $$"""{"prompt":"a","stream":{{stream}},"n":3}""");
-            Assert.Equal(new ApiError(status, "Not now.", type, null, code, retryAfter), error);
+            Assert.Equal(new ApiError(status, "Not now.", type, param, code, retryAfter), error);
         }
     }
 

@@ -1,0 +1,134 @@
+using System.Runtime.InteropServices;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Scheduling;
+
+/// <content>What goes into a step.</content>
+internal sealed partial class Engine
+{
+    /// <summary>Most sequences of a step that only decode: prompts always find room beside them.</summary>
+    private const int MostDecoding = Step.MaxTokens - StepBudget.Least;
+
+    /// <summary>For so many stages, one more step than there are stages may be under way; found by simulation.</summary>
+    private const int StagesForOneMore = 8;
+
+    /// <summary>Steps that may be under way.</summary>
+    private int Depth => Stages < 2 ? Stages : Stages + Math.Max(1, Stages / StagesForOneMore);
+
+    /// <summary>
+    /// The next step, if one should be sent now: one for every stage is under way, each with at most its share of the running sequences,
+    /// for all of them in one step would leave the other stages idle. A few more are, so that a stage whose step was short finds
+    /// the next; with few stages these carry prompts only, because dividing the sequences that decode among one more step would cost more
+    /// passes over the weights than it saves. The step must be sent, and not be changed before its result is there.
+    /// </summary>
+    public Step? NextStep()
+    {
+        if (underWay.Count >= Depth) return null;
+        Admit();
+        Batch batch = spare.TryPop(out Batch? old) ? old : new Batch();
+        batch.Begin(epoch, lastStep + 1);
+        int share = (running.Count + Stages - 1) / Stages;
+        if (decodingSteps < Stages || Stages >= StagesForOneMore) AddDecoding(batch, Math.Min(share, MostDecoding));
+        AddPrompts(batch, share);
+        blocks.ReleaseDoubles();
+        if (batch.Sequences.Count == 0)
+        {
+            spare.Push(batch);
+            return null;
+        }
+
+        lastStep++;
+        if (batch.Decodes) decodingSteps++;
+        (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), underWay.Count == 0);
+        underWay.Enqueue(batch);
+        return batch.Step;
+    }
+
+    private void AddDecoding(Batch batch, int most)
+    {
+        while (batch.Sequences.Count < most && ready.First?.Value is { } sequence)
+        {
+            if (TryGrow(sequence, batch)) Add(batch, sequence, sequence.Tokens.Count);
+            else if (sequence.State == SequenceState.Running) return;
+        }
+    }
+
+    private void AddPrompts(Batch batch, int most)
+    {
+        int tokens = -1;
+        LinkedListNode<Sequence>? next = prompts.First;
+        while (next is not null && batch.Sequences.Count < most && tokens != 0)
+        {
+            Sequence sequence = next.Value;
+            next = next.Next;
+            if (!blocks.TrySkip(sequence, batch.Step)) continue;
+            if (tokens < 0)
+            {
+                tokens = budget.PromptTokens(
+                    batch.Sequences.Count, running.Count - prompts.Count, sequence.Tokens.Count, Backlog(), Stages);
+            }
+
+            // A part of a prompt ends with a block, so that the next can begin with one that somebody else has computed.
+            int end = Math.Min(sequence.Scheduled + tokens, sequence.Tokens.Count);
+            if (end < sequence.Tokens.Count) end -= end % BlockPool.BlockTokens;
+            if (end <= sequence.Scheduled) return;
+            tokens -= end - sequence.Scheduled;
+            batch.PromptTokens += end - sequence.Scheduled;
+            Add(batch, sequence, end);
+        }
+    }
+
+    /// <summary>Tokens of prompts that have not been sent, as far as they matter: more than the steps under way can carry is enough.</summary>
+    private int Backlog()
+    {
+        int tokens = 0;
+        for (LinkedListNode<Sequence>? place = prompts.First; place is not null && tokens < Stages * Step.MaxTokens; place = place.Next)
+            tokens += place.Value.Tokens.Count - place.Value.Scheduled;
+        return tokens;
+    }
+
+    private void Add(Batch batch, Sequence sequence, int end)
+    {
+        Span<int> tokens = CollectionsMarshal.AsSpan(sequence.Tokens);
+        int first = sequence.Scheduled;
+        ReadOnlySpan<int> table = CollectionsMarshal.AsSpan(sequence.Blocks)[..BlockPool.BlocksFor(end)];
+        bool decodes = sequence.Place.List == ready;
+        if (end == tokens.Length)
+        {
+            double number = UniformNumber.At(sequence.Request.Seed, end);
+            batch.Step.AddDrawingSequence(
+                first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.Candidates);
+            sequence.Place.List!.Remove(sequence.Place);
+        }
+        else
+        {
+            batch.Step.AddSequence(first, tokens[first..end], table);
+        }
+
+        batch.Sequences.Add(sequence);
+        sequence.Scheduled = end;
+        sequence.StepsUnderWay++;
+        sequence.LastStep = batch.Step.Number;
+        blocks.Register(sequence, first, end, endsPrompt: end == tokens.Length && !decodes, batch.Step.Number);
+    }
+
+    /// <summary>
+    /// Gives a sequence the block of its next token, if need be that of the last in rank, which is preempted. One that this very step
+    /// carries cannot be, and then the sequence stays where it is until the next step; it may itself be the last.
+    /// </summary>
+    private bool TryGrow(Sequence sequence, Batch batch)
+    {
+        while (!blocks.TryGrow(sequence))
+        {
+            Sequence last = running.Max!;
+            if (last.LastStep == batch.Step.Number) return false;
+            Preemptions++;
+            Withdraw(last);
+            Wait(last);
+            if (last == sequence) return false;
+        }
+
+        return true;
+    }
+}

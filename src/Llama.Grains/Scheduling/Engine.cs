@@ -1,0 +1,316 @@
+using Llama.Grains.Gateway;
+using Llama.Grains.Links;
+using Llama.Model;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Scheduling;
+
+/// <summary>
+/// The decisions of one replica's scheduler: who waits, who runs, who has which blocks, and what goes into the next step. It is a plain
+/// object for one thread, without tasks or timers, so a simulator runs it in virtual time; <see cref="Gateway.Scheduler"/> runs it in a real one.
+/// When the pipeline is lost, every sequence goes back to waiting with the tokens that it has; the next pipeline computes them again and
+/// goes on, with the same bits.
+/// </summary>
+internal sealed partial class Engine
+{
+    /// <summary>A request that breaks every pipeline must not keep it from the others for ever.</summary>
+    private const int MostLossesInARow = 4;
+
+    private readonly ModelConfig config;
+    private readonly EngineLimits limits;
+    private readonly TimeProvider time;
+    private readonly WaitingLine waiting;
+    private readonly SortedSet<Sequence> running = new(Sequence.Rank);
+    private readonly SortedSet<(long Deadline, long Arrival, Sequence Sequence)> deadlines =
+        new(Comparer<(long Deadline, long Arrival, Sequence Sequence)>.Create(
+            (a, b) => (a.Deadline, a.Arrival).CompareTo((b.Deadline, b.Arrival))));
+
+    /// <summary>Running sequences with tokens that are known and have not been sent, but for those that only decode; by rank.</summary>
+    private readonly LinkedList<Sequence> prompts = [];
+
+    /// <summary>Running sequences whose next token can be computed; the one that has waited longest first.</summary>
+    private readonly LinkedList<Sequence> ready = [];
+
+    private readonly Queue<Batch> underWay = [];
+    private readonly Stack<Batch> spare = [];
+    private StepBudget budget;
+    private BlockPool pool;
+    private SequenceBlocks blocks;
+    private int decodingSteps;
+    private ulong epoch;
+    private ulong lastStep;
+    private long lastResultAt;
+    private int live;
+
+    /// <summary>Starts with no pipeline.</summary>
+    public Engine(ModelConfig config, EngineLimits limits, TimeProvider time)
+    {
+        this.config = config;
+        this.limits = limits;
+        this.time = time;
+        waiting = new WaitingLine(limits);
+        pool = new BlockPool(0);
+        blocks = new SequenceBlocks(pool);
+        budget = new StepBudget(limits.StepTokens);
+    }
+
+    /// <summary>Stages of the pipeline; 0 while there is none.</summary>
+    public int Stages { get; private set; }
+
+    /// <summary>Sequences that hold blocks.</summary>
+    public int RunningCount => running.Count;
+
+    /// <summary>Sequences that wait for blocks or a pipeline.</summary>
+    public int WaitingCount => waiting.Count;
+
+    /// <summary>Blocks that no sequence holds; what they held may still be known.</summary>
+    public int FreeBlocks => pool.Free;
+
+    /// <summary>How often a sequence has lost its blocks to another.</summary>
+    public long Preemptions { get; private set; }
+
+    /// <summary>Whether nothing is under way and nobody runs.</summary>
+    public bool IsIdle => running.Count == 0 && underWay.Count == 0;
+
+    /// <summary>The sequences that hold blocks, by rank.</summary>
+    public IReadOnlyCollection<Sequence> Running => running;
+
+    /// <summary>Takes a sequence on, or ends it with the reason why not.</summary>
+    public void Submit(Sequence sequence)
+    {
+        if (waiting.Refusal(sequence) is { } refusal)
+        {
+            sequence.Client.End(refusal);
+            return;
+        }
+
+        live++;
+        if (sequence.Request.Timeout is { } timeout)
+        {
+            sequence.Deadline = time.GetTimestamp() + (long)(timeout.TotalSeconds * time.TimestampFrequency);
+            deadlines.Add((sequence.Deadline.Value, sequence.Arrival, sequence));
+        }
+
+        Wait(sequence);
+        Admit();
+    }
+
+    /// <summary>Ends a sequence whose client is gone; its blocks are free at once.</summary>
+    public void Cancel(Sequence sequence) => End(sequence, null);
+
+    /// <summary>Ends every sequence.</summary>
+    public void EndAll(string reason)
+    {
+        foreach (Sequence sequence in (List<Sequence>)[.. running, .. waiting.All])
+            End(sequence, new GenerationException(GenerationError.Unavailable, reason));
+    }
+
+    /// <summary>Begins to make steps for a pipeline that holds nothing yet. There must be none.</summary>
+    /// <param name="stages">Steps that it computes at once.</param>
+    /// <param name="kvBlocks">Blocks in every stage.</param>
+    /// <param name="pipelineEpoch">The plan that its steps belong to.</param>
+    public void Attach(int stages, int kvBlocks, ulong pipelineEpoch)
+    {
+        Stages = stages;
+        epoch = pipelineEpoch;
+        lastStep = 0;
+        pool = new BlockPool(kvBlocks);
+        blocks = new SequenceBlocks(pool);
+        budget = new StepBudget(limits.StepTokens);
+        Admit();
+    }
+
+    /// <summary>The pipeline is lost, and all that it held.</summary>
+    public void Detach()
+    {
+        Stages = 0;
+        underWay.Clear();
+        decodingSteps = 0;
+        ready.Clear();
+        prompts.Clear();
+        pool = new BlockPool(0);
+        blocks = new SequenceBlocks(pool);
+
+        // They wait for a pipeline from now on; what they waited for until now was blocks.
+        foreach (Sequence sequence in waiting.All) sequence.LeavePipeline(time.GetTimestamp());
+        List<Sequence> interrupted = [.. running];
+        running.Clear();
+        foreach (Sequence sequence in interrupted)
+        {
+            sequence.StartOver();
+            sequence.LeavePipeline(time.GetTimestamp());
+            Wait(sequence);
+            if (++sequence.LossesInARow >= MostLossesInARow)
+            {
+                End(sequence, new GenerationException(
+                    GenerationError.Unavailable, $"The pipeline was lost {sequence.LossesInARow} times before the request's next token."));
+            }
+        }
+    }
+
+    /// <summary>Takes the result of the oldest step under way.</summary>
+    /// <returns>What is wrong with it, or null: a stage may be broken in any way, and then the pipeline must not be used any more.</returns>
+    public string? Complete(StepResult result)
+    {
+        if (!underWay.TryDequeue(out Batch? batch) || !Answers(result, batch.Step))
+            return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.";
+        if (batch.Decodes) decodingSteps--;
+        Measure(batch);
+        int drawn = 0;
+        for (int i = 0; i < batch.Sequences.Count; i++)
+        {
+            Sequence sequence = batch.Sequences[i];
+            sequence.StepsUnderWay--;
+            if (batch.Step.Sequences[i].Draws) Append(sequence, result.Drawn[drawn++]);
+        }
+
+        spare.Push(batch);
+        return null;
+    }
+
+    /// <summary>Ends the sequences whose time is over.</summary>
+    public void Expire()
+    {
+        long now = time.GetTimestamp();
+        while (deadlines.Count > 0 && deadlines.Min.Deadline <= now)
+        {
+            Sequence late = deadlines.Min.Sequence;
+            End(late, new GenerationException(
+                GenerationError.Expired,
+                $"The request's timeout of {late.Request.Timeout!.Value.TotalSeconds:0.###} s is over after"
+                + $" {late.Tokens.Count - late.Request.PromptTokens.Count} tokens."));
+        }
+
+        if (Stages > 0) return;
+        foreach (Sequence sequence in (List<Sequence>)[.. waiting.All])
+        {
+            if (time.GetElapsedTime(sequence.WaitingSince, now) < limits.RecoveryTimeout) continue;
+            End(sequence, new GenerationException(
+                GenerationError.Unavailable,
+                $"No pipeline was ready within {limits.RecoveryTimeout.TotalSeconds:0} s.",
+                TimeSpan.FromSeconds(5)));
+        }
+    }
+
+    /// <summary>Tokens at the beginning of a prompt that would not have to be computed.</summary>
+    public int CachedTokens(ReadOnlySpan<int> prompt) => blocks.Cached(prompt);
+
+    /// <summary>
+    /// Looks for contradictions: every block is free or owned as often as it is said to be, and every sequence is in exactly one place.
+    /// </summary>
+    /// <returns>What is wrong, or null.</returns>
+    public string? FindFault()
+    {
+        int[] references = new int[pool.Count];
+        HashSet<Sequence> inPrompts = [.. prompts];
+        HashSet<Sequence> inReady = [.. ready];
+        foreach (Sequence sequence in running)
+        {
+            foreach (int block in sequence.Blocks) references[block]++;
+            int queues = (inPrompts.Contains(sequence) ? 1 : 0) + (inReady.Contains(sequence) ? 1 : 0);
+            if (sequence.State != SequenceState.Running || queues > 1 || (queues == 0 && sequence.StepsUnderWay == 0)
+                || sequence.Scheduled > sequence.Tokens.Count || sequence.Blocks.Count < BlockPool.BlocksFor(sequence.Scheduled))
+            {
+                return $"Sequence {sequence.Arrival} runs, is {sequence.State} and in {queues} queues, and has {sequence.Blocks.Count} blocks"
+                    + $" for {sequence.Scheduled} of {sequence.Tokens.Count} positions and {sequence.StepsUnderWay} steps under way.";
+            }
+        }
+
+        if (running.Count + waiting.Count != live) return $"{running.Count} sequences run, {waiting.Count} wait, of {live}.";
+        if (prompts.Count + ready.Count > running.Count) return "A queue holds sequences that do not run.";
+        return pool.FindFault(references) ?? waiting.FindFault();
+    }
+
+    private void Wait(Sequence sequence)
+    {
+        sequence.State = SequenceState.Waiting;
+        sequence.WaitingSince = time.GetTimestamp();
+        waiting.Add(sequence);
+    }
+
+    /// <summary>
+    /// Lets those run whose tokens find blocks, strictly in order: a large one is not passed by smaller ones for ever. For every one that
+    /// runs already a block stays free, so that it can grow a while before somebody is preempted.
+    /// </summary>
+    private void Admit()
+    {
+        while (Stages > 0 && waiting.First is { } sequence && running.Count < Stages * MostDecoding)
+        {
+            if (BlockPool.BlocksFor(sequence.MaxTokens) > pool.Count)
+            {
+                End(sequence, new GenerationException(
+                    GenerationError.Unavailable,
+                    $"The cluster has room for {pool.Count * BlockPool.BlockTokens} tokens now;"
+                    + $" the request may need {sequence.MaxTokens}."));
+                continue;
+            }
+
+            // A token that is still being drawn belongs to what must be computed again.
+            if (sequence.StepsUnderWay > 0 || !blocks.TryAdmit(sequence, reserve: running.Count)) return;
+            waiting.Remove(sequence);
+            sequence.State = SequenceState.Running;
+            running.Add(sequence);
+            LinkedListNode<Sequence>? before = prompts.Last;
+            while (before is not null && Sequence.Rank.Compare(before.Value, sequence) > 0) before = before.Previous;
+            if (before is null) prompts.AddFirst(sequence.Place);
+            else prompts.AddAfter(before, sequence.Place);
+        }
+    }
+
+    /// <summary>Stops a sequence that runs: its blocks are free, and any later step may overwrite them.</summary>
+    private void Withdraw(Sequence sequence)
+    {
+        running.Remove(sequence);
+        sequence.Place.List?.Remove(sequence.Place);
+        blocks.Release(sequence);
+    }
+
+    private void Measure(Batch batch)
+    {
+        // Behind another step, the time since that one's result is the slowest stage's; alone, a step's time is that of all stages.
+        long now = time.GetTimestamp();
+        double seconds = time.GetElapsedTime(Math.Max(batch.SentAt, lastResultAt), now).TotalSeconds;
+        budget.Measure(batch.SentAlone ? seconds / Stages : seconds, batch.PromptTokens);
+        lastResultAt = now;
+    }
+
+    /// <summary>Whether a result can be the answer to a step: a stage may be broken in any way.</summary>
+    private bool Answers(StepResult result, Step step)
+    {
+        int draws = 0;
+        foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
+        return result.Number == step.Number && result.Drawn.Length == draws
+            && result.Drawn.All(drawn => IsToken(drawn.Drawn) && drawn.Candidates.All(IsToken));
+    }
+
+    private bool IsToken(Candidate candidate) => (uint)candidate.Token < (uint)config.VocabSize;
+
+    private void Append(Sequence sequence, DrawnToken drawn)
+    {
+        if (sequence.State == SequenceState.Outside) return;
+        int token = drawn.Drawn.Token;
+        int cached = sequence.CachedTokens;
+        if (sequence.State == SequenceState.Waiting) waiting.CountToken();
+        else ready.AddLast(sequence.Place);
+        sequence.Tokens.Add(token);
+        sequence.LossesInARow = 0;
+        FinishReason? finish =
+            !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
+            : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
+            : null;
+        sequence.Client.Next(new GeneratedToken(drawn.Drawn, drawn.Candidates, finish, cached));
+        if (finish is not null) End(sequence, null);
+    }
+
+    private void End(Sequence sequence, GenerationException? reason)
+    {
+        if (sequence.State == SequenceState.Outside) return;
+        if (sequence.State == SequenceState.Running) Withdraw(sequence);
+        else waiting.Remove(sequence);
+        sequence.State = SequenceState.Outside;
+        live--;
+        if (sequence.Deadline is { } deadline) deadlines.Remove((deadline, sequence.Arrival, sequence));
+        sequence.Client.End(reason);
+    }
+}

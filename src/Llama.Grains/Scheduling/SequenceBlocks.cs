@@ -1,0 +1,138 @@
+using System.Runtime.InteropServices;
+using Llama.Model.Layers;
+
+namespace Llama.Grains.Scheduling;
+
+/// <summary>
+/// Which blocks a sequence has, and which of them it shares. Steps run in order in every stage; so what a step writes may be shared as
+/// soon as that step has been sent, and a block that is given back may be overwritten by any later step, though earlier ones that use
+/// it have not come back. Within one step there is no order: nothing is shared, and nothing given back is taken, before it is complete.
+/// </summary>
+/// <param name="pool">The blocks.</param>
+internal sealed class SequenceBlocks(BlockPool pool)
+{
+    private readonly List<int> hits = [];
+    private readonly List<int> doubles = [];
+
+    /// <summary>The number of leading tokens that would not have to be computed.</summary>
+    public int Cached(ReadOnlySpan<int> tokens)
+    {
+        Find(tokens);
+        return hits.Count * BlockPool.BlockTokens;
+    }
+
+    /// <summary>Gives a sequence the blocks of all its tokens, cached ones first; all or none.</summary>
+    /// <param name="sequence">One without blocks.</param>
+    /// <param name="reserve">Blocks that must be free afterwards.</param>
+    public bool TryAdmit(Sequence sequence, int reserve)
+    {
+        int total = BlockPool.BlocksFor(sequence.Tokens.Count);
+        Find(CollectionsMarshal.AsSpan(sequence.Tokens));
+        if (pool.Free - hits.Count(pool.IsFree) < total - hits.Count + reserve) return false;
+        foreach (int block in hits)
+        {
+            pool.Share(block);
+            sequence.Blocks.Add(block);
+        }
+
+        sequence.Skip(hits.Count * BlockPool.BlockTokens);
+        while (sequence.Blocks.Count < total) sequence.Blocks.Add(pool.Take());
+        return true;
+    }
+
+    /// <summary>Gives a sequence the block of its next position, if it has not got it.</summary>
+    /// <returns>False when none is free.</returns>
+    public bool TryGrow(Sequence sequence)
+    {
+        if (sequence.Scheduled < sequence.Blocks.Count * BlockPool.BlockTokens) return true;
+        if (pool.Free == 0) return false;
+        sequence.Blocks.Add(pool.Take());
+        return true;
+    }
+
+    /// <summary>
+    /// Moves a sequence past what others have computed by now. Of a last block, which holds the token that must be computed because
+    /// another is drawn from it, a copy is made.
+    /// </summary>
+    /// <returns>False when a sequence of this very step computes what comes next: with the next step it will be there.</returns>
+    public bool TrySkip(Sequence sequence, Step step)
+    {
+        while (sequence.Scheduled % BlockPool.BlockTokens == 0)
+        {
+            (int index, int start) = (sequence.Scheduled / BlockPool.BlockTokens, sequence.Scheduled);
+            int end = Math.Min(start + BlockPool.BlockTokens, sequence.Tokens.Count);
+            if (!pool.TryFind(Key(sequence, index, end), out int found)) return true;
+            if (pool.WrittenBy(found) == step.Number) return false;
+            if (end == sequence.Tokens.Count)
+            {
+                if (end - start == 1) return true;
+                step.AddCopy(found, sequence.Blocks[index]);
+                sequence.Skip(end - start - 1);
+                return true;
+            }
+
+            pool.Share(found);
+            pool.Release(sequence.Blocks[index]);
+            sequence.Blocks[index] = found;
+            sequence.Skip(BlockPool.BlockTokens);
+        }
+
+        return true;
+    }
+
+    /// <summary>
+    /// Makes known what a step writes: every block that it fills, and the partly filled one at the end of a prompt. A sequence whose
+    /// block is a double of a known one goes on with that one.
+    /// </summary>
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="first">First position in the step.</param>
+    /// <param name="end">The position after the last.</param>
+    /// <param name="endsPrompt">Whether a token is drawn for the first time since the sequence began or began again.</param>
+    /// <param name="step">The step's number.</param>
+    public void Register(Sequence sequence, int first, int end, bool endsPrompt, ulong step)
+    {
+        for (int index = first / BlockPool.BlockTokens; (index + 1) * BlockPool.BlockTokens <= end; index++)
+        {
+            int own = sequence.Blocks[index];
+            int known = pool.Register(Key(sequence, index, (index + 1) * BlockPool.BlockTokens), own, step);
+            if (known == own) continue;
+            pool.Share(known);
+            sequence.Blocks[index] = known;
+            doubles.Add(own);
+        }
+
+        if (endsPrompt && end % BlockPool.BlockTokens != 0)
+            pool.Register(Key(sequence, end / BlockPool.BlockTokens, end), sequence.Blocks[^1], step);
+    }
+
+    /// <summary>Gives back what was found to be double in a step that is complete now.</summary>
+    public void ReleaseDoubles()
+    {
+        foreach (int block in doubles) pool.Release(block);
+        doubles.Clear();
+    }
+
+    /// <summary>Takes a sequence's blocks away; what is known of them stays known until they are taken.</summary>
+    public void Release(Sequence sequence)
+    {
+        for (int i = sequence.Blocks.Count - 1; i >= 0; i--) pool.Release(sequence.Blocks[i]);
+        sequence.StartOver();
+    }
+
+    private static BlockKey Key(Sequence sequence, int index, int end) => new(
+        index == 0 ? BlockKey.NoParent : sequence.Blocks[index - 1],
+        CollectionsMarshal.AsSpan(sequence.Tokens)[(index * BlockPool.BlockTokens)..end]);
+
+    /// <summary>Finds the full blocks of a prompt, but for the one with its last token.</summary>
+    private void Find(ReadOnlySpan<int> tokens)
+    {
+        hits.Clear();
+        int parent = BlockKey.NoParent;
+        for (int end = BlockPool.BlockTokens; end < tokens.Length; end += BlockPool.BlockTokens)
+        {
+            var key = new BlockKey(parent, tokens[(end - BlockPool.BlockTokens)..end]);
+            if (!pool.TryFind(key, out parent)) return;
+            hits.Add(parent);
+        }
+    }
+}

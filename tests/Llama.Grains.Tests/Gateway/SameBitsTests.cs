@@ -1,0 +1,82 @@
+using Llama.Grains.Gateway;
+using Llama.Grains.Scheduling;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Tests.Gateway;
+
+/// <summary>The same request gives the same tokens and the same bits of every log-probability, whatever the scheduler makes of it.</summary>
+public sealed class SameBitsTests
+{
+    /// <summary>16 positions of one layer of the shipped model.</summary>
+    private static readonly long BlockBytes = 2L * 16 * TestModel.TinyStories.Config.KvDim * sizeof(float);
+
+    [Theory]
+    [InlineData(1, 256, 400)]
+    [InlineData(2, 16, 400)]
+    [InlineData(3, 48, 30)]
+    [InlineData(4, null, 20)]
+    public async Task GenerateAsync_AmongOthersWithPrefixHitsAndPreemption_HasTheBitsThatItHasAlone(int silos, int? stepTokens, int blocks)
+    {
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 33).Select(MakeRequest)];
+        List<List<Candidate>> alone = [];
+        await using (TestCluster cluster = await StartAsync(1, new EngineLimits { StepTokens = 256 }, 400))
+        {
+            // Each on its own, so that nothing but the cached beginnings of the prompts is shared; the first finds none.
+            foreach (GenerationRequest request in requests) alone.Add(await GenerateAsync(cluster, request).Soon());
+        }
+
+        await using (TestCluster cluster = await StartAsync(silos, new EngineLimits { StepTokens = stepTokens }, blocks))
+        {
+            Assert.Equal(Math.Min(256, blocks * 16), cluster.Status.MaxSequenceTokens);
+            Assert.Equal(alone[0], await GenerateAsync(cluster, requests[0]).Soon());
+            List<Candidate>[] together = await Task.WhenAll(requests.Select(request => GenerateAsync(cluster, request))).Soon();
+            for (int i = 0; i < requests.Count; i++) Assert.Equal(alone[i], together[i]);
+        }
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SamePromptAgain_ReportsCachedTokensAndHasTheSameBits()
+    {
+        await using TestCluster cluster = await StartAsync(2, new EngineLimits(), 100);
+        GenerationRequest request = MakeRequest(0);
+        List<Candidate> first = await GenerateAsync(cluster, request).Soon();
+        var cached = new HashSet<int>();
+        var second = new List<Candidate>();
+        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token))
+        {
+            second.AddRange([token.Drawn, .. token.Candidates]);
+            cached.Add(token.CachedTokens);
+        }
+
+        Assert.Equal(first, second);
+        Assert.Equal(request.PromptTokens.Count - 1, Assert.Single(cached));
+    }
+
+    private static Task<TestCluster> StartAsync(int silos, EngineLimits limits, int blocks)
+    {
+        int layers = (TestModel.TinyStories.Config.Layers + silos - 1) / silos;
+        return TestCluster.StartAsync(TestModel.TinyStories, silos, limits: limits, kvMemory: blocks * layers * BlockBytes);
+    }
+
+    /// <summary>Prompts of up to 90 tokens, of which every fourth begins alike.</summary>
+    private static GenerationRequest MakeRequest(int number)
+    {
+        IReadOnlyList<int> story = [.. TestModel.TinyStories.Golden[number % 2].Prompt, .. TestModel.TinyStories.Golden[number % 2].Greedy];
+        return new GenerationRequest
+        {
+            PromptTokens = [.. story.Take(30 + (number % 4)), .. story.Take(number % 4 * 15)],
+            MaxTokens = 40 + number,
+            Sampling = new SamplingParameters { Temperature = number % 3 * 0.6f },
+            Seed = (ulong)number,
+            IgnoreEndTokens = true,
+            Candidates = number % 4,
+        };
+    }
+
+    private static async Task<List<Candidate>> GenerateAsync(TestCluster cluster, GenerationRequest request)
+    {
+        var drawn = new List<Candidate>();
+        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token)) drawn.AddRange([token.Drawn, .. token.Candidates]);
+        return drawn;
+    }
+}

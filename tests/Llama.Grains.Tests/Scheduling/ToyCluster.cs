@@ -1,0 +1,143 @@
+using Llama.Grains.Gateway;
+using Llama.Grains.Scheduling;
+using Llama.Grains.Tests.Gateway;
+using Llama.Model.Layers;
+using Llama.Tests;
+
+namespace Llama.Grains.Tests.Scheduling;
+
+/// <summary>An engine with a toy pipeline, run step by step; it is searched for contradictions after each.</summary>
+internal sealed class ToyCluster
+{
+    private readonly Queue<Step> underWay = [];
+    private ToyMemory memory;
+    private long arrivals;
+    private ulong epoch;
+
+    public ToyCluster(int stages, int blocks, EngineLimits? limits = null)
+    {
+        Engine = new Engine(ToyModel.Config, limits ?? new EngineLimits { StepTokens = 256 }, Time);
+        memory = new ToyMemory(blocks);
+        if (stages > 0) Attach(stages, blocks);
+    }
+
+    public ManualTime Time { get; } = new();
+
+    public Engine Engine { get; }
+
+    public int UnderWay => underWay.Count;
+
+    /// <summary>Tokens that were computed.</summary>
+    public int Computed => memory.Computed;
+
+    /// <summary>Sequences, tokens and copies of every step that was sent.</summary>
+    public List<(int Sequences, int Tokens, int Copies)> Sent { get; } = [];
+
+    public void Attach(int stages, int blocks)
+    {
+        memory = new ToyMemory(blocks);
+        Engine.Attach(stages, blocks, ++epoch);
+    }
+
+    public void Lose()
+    {
+        Engine.Detach();
+        underWay.Clear();
+        Verify();
+    }
+
+    public ToyClient Submit(GenerationRequest request)
+    {
+        var client = new ToyClient(request);
+        client.Sequence = new Sequence(request, ++arrivals, request.PromptTokens.Count + request.MaxTokens!.Value, client);
+        Engine.Submit(client.Sequence);
+        Verify();
+        return client;
+    }
+
+    public void Cancel(ToyClient client)
+    {
+        Engine.Cancel(client.Sequence);
+        Verify();
+    }
+
+    /// <summary>Sends what may be sent.</summary>
+    public void Send()
+    {
+        while (Engine.NextStep() is { } step)
+        {
+            Sent.Add((step.Sequences.Length, step.Tokens.Length, step.Copies.Length));
+            Assert.InRange(step.Tokens.Length, 1, Llama.Model.Layers.Step.MaxTokens);
+            underWay.Enqueue(step);
+            Assert.InRange(underWay.Count, 1, 2 * Engine.Stages);
+            Verify();
+        }
+    }
+
+    /// <summary>Computes the oldest step under way.</summary>
+    public void Complete()
+    {
+        Assert.Null(Engine.Complete(memory.Compute(underWay.Dequeue())));
+        Verify();
+    }
+
+    /// <summary>Sends and computes one step; false when there is nothing to do.</summary>
+    public bool Step()
+    {
+        Send();
+        if (underWay.Count == 0) return false;
+        Complete();
+        return true;
+    }
+
+    public void Run()
+    {
+        while (Step())
+        {
+        }
+    }
+
+    private void Verify() => Assert.Null(Engine.FindFault());
+}
+
+/// <summary>Collects a sequence's tokens.</summary>
+internal sealed class ToyClient(GenerationRequest request) : ISequenceClient
+{
+    public GenerationRequest Request => request;
+
+    public Sequence Sequence { get; set; } = null!;
+
+    public List<int> Tokens { get; } = [];
+
+    public int? CachedTokens { get; private set; }
+
+    public FinishReason? Finish { get; private set; }
+
+    public bool Ended { get; private set; }
+
+    public GenerationException? Fault { get; private set; }
+
+    public void Next(GeneratedToken token)
+    {
+        Assert.False(Ended);
+        Tokens.Add(token.Drawn.Token);
+        CachedTokens ??= token.CachedTokens;
+        Finish = token.Finish;
+    }
+
+    public void End(GenerationException? fault)
+    {
+        Assert.False(Ended);
+        Ended = true;
+        Fault = fault;
+    }
+
+    /// <summary>It got what it would get alone.</summary>
+    public void AssertComplete()
+    {
+        Assert.Null(Fault);
+        Assert.True(Ended);
+        Assert.NotNull(Finish);
+        Assert.Equal(ToyModel.Alone(request), Tokens);
+    }
+}
