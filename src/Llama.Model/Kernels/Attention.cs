@@ -100,13 +100,24 @@ internal static unsafe class Attention
 
     /// <summary>Products of a query with eight keys, each in canonical lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Scores(float* query, float* keys, int headDim)
+    private static Vector256<float> Scores(float* query, float* keys, int headDim) =>
+        headDim % Lanes.Count == 0 ? ScoresOfWholeVectors(query, keys, headDim) : ScoresOneByOne(query, keys, headDim);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<float> ScoresOneByOne(float* query, float* keys, int headDim)
+    {
+        float* scores = stackalloc float[Lanes.Count];
+        for (int j = 0; j < Lanes.Count; j++) scores[j] = Lanes.Dot(query, keys + (j * headDim), headDim);
+        return Vector256.Load(scores);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<float> ScoresOfWholeVectors(float* query, float* keys, int headDim)
     {
         float* key4 = keys + (4 * headDim);
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
         Vector256<float> a4 = default, a5 = default, a6 = default, a7 = default;
-        int i = 0;
-        for (; i <= headDim - Lanes.Count; i += Lanes.Count)
+        for (int i = 0; i < headDim; i += Lanes.Count)
         {
             Vector256<float> x = Vector256.Load(query + i);
             a0 = Vector256.FusedMultiplyAdd(Vector256.Load(keys + i), x, a0);
@@ -119,24 +130,11 @@ internal static unsafe class Attention
             a7 = Vector256.FusedMultiplyAdd(Vector256.Load(key4 + (3 * headDim) + i), x, a7);
         }
 
-        if (i < headDim)
-        {
-            int rest = headDim - i;
-            Vector256<float> x = Lanes.LoadPartial(query + i, rest);
-            a0 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + i, rest), x, a0);
-            a1 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + headDim + i, rest), x, a1);
-            a2 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + (2 * headDim) + i, rest), x, a2);
-            a3 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(keys + (3 * headDim) + i, rest), x, a3);
-            a4 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + i, rest), x, a4);
-            a5 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + headDim + i, rest), x, a5);
-            a6 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + (2 * headDim) + i, rest), x, a6);
-            a7 = Vector256.FusedMultiplyAdd(Lanes.LoadPartial(key4 + (3 * headDim) + i, rest), x, a7);
-        }
-
         return Lanes.SumEach(a0, a1, a2, a3, a4, a5, a6, a7);
     }
 
     /// <summary><c>output[i] += Σ weights[j] × values[j, i]</c>, position after position; 64 sums stay in registers.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void AddValues(float* weights, float* values, int count, int headDim, float* output)
     {
         int i = 0;

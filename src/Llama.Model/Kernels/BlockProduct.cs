@@ -220,6 +220,10 @@ internal static unsafe class BlockProduct
         int* x1 = (int*)(inputs.Words(token + 1) + start);
         int* x2 = (int*)(inputs.Words(token + 2) + start);
         int* x3 = (int*)(inputs.Words(token + 3) + start);
+        nint stride = inputs.Blocks;
+        nint parts = blockElements / PartElements;
+        float* scales0 = inputs.Scales(token) + firstBlock;
+        short* partSums0 = inputs.Sums(token) + (firstBlock * parts);
         short* integers = panel.Integers;
         for (int block = 0; block < blocks; block++)
         {
@@ -243,10 +247,11 @@ internal static unsafe class BlockProduct
                 b3 += SmallIntegers.MultiplyAddPairs(b, x);
             }
 
-            AddBlock<T>(inputs, token, firstBlock + block, a0, b0, panel, sums);
-            AddBlock<T>(inputs, token + 1, firstBlock + block, a1, b1, panel, sums + PanelRows);
-            AddBlock<T>(inputs, token + 2, firstBlock + block, a2, b2, panel, sums + (2 * PanelRows));
-            AddBlock<T>(inputs, token + 3, firstBlock + block, a3, b3, panel, sums + (3 * PanelRows));
+            AddBlock<T>(scales0 + block, partSums0, a0, b0, panel, sums);
+            AddBlock<T>(scales0 + stride + block, partSums0 + (stride * parts), a1, b1, panel, sums + PanelRows);
+            AddBlock<T>(scales0 + (2 * stride) + block, partSums0 + (2 * stride * parts), a2, b2, panel, sums + (2 * PanelRows));
+            AddBlock<T>(scales0 + (3 * stride) + block, partSums0 + (3 * stride * parts), a3, b3, panel, sums + (3 * PanelRows));
+            partSums0 += parts;
             panel = panel.NextFactors<T>();
             x0 += blockElements / 2;
             x1 += blockElements / 2;
@@ -262,6 +267,7 @@ internal static unsafe class BlockProduct
     {
         int blockElements = T.Type.BlockElements();
         int* x = (int*)(inputs.Words(token) + (firstBlock * blockElements));
+        short* partSums = inputs.Sums(token) + (firstBlock * (blockElements / PartElements));
         short* integers = panel.Integers;
         for (int block = 0; block < blocks; block++, x += blockElements / 2)
         {
@@ -273,18 +279,18 @@ internal static unsafe class BlockProduct
                 b += SmallIntegers.MultiplyAddPairs(Vector256.Load(integers + PanelRows), input);
             }
 
-            AddBlock<T>(inputs, token, firstBlock + block, a, b, panel, sums);
+            AddBlock<T>(inputs.Scales(token) + firstBlock + block, partSums, a, b, panel, sums);
+            partSums += blockElements / PartElements;
             panel = panel.NextFactors<T>();
         }
     }
 
     /// <summary>Adds a block's sums, scaled, to those of sixteen rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddBlock<T>(
-        RoundedInputs inputs, int token, int block, Vector256<int> a, Vector256<int> b, in Panel panel, float* sums)
+    private static void AddBlock<T>(float* scale, short* partSums, Vector256<int> a, Vector256<int> b, in Panel panel, float* sums)
         where T : struct, IBlockFormat
     {
-        Vector256<float> inputScale = Vector256.Create(inputs.Scales(token)[block]);
+        Vector256<float> inputScale = Vector256.Create(*scale);
         Vector256<float> sumsA = Vector256.FusedMultiplyAdd(
             Vector256.ConvertToSingle(a), inputScale * Vector256.Load(panel.Scales), Vector256.Load(sums));
         Vector256<float> sumsB = Vector256.FusedMultiplyAdd(
@@ -292,7 +298,6 @@ internal static unsafe class BlockProduct
         if (T.HasOffsets)
         {
             int parts = T.Type.BlockElements() / PartElements;
-            short* partSums = inputs.Sums(token) + (block * parts);
             a = b = Vector256<int>.Zero;
             for (int pair = 0; pair < (parts + 1) / 2; pair++)
             {

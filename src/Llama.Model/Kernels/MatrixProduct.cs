@@ -115,6 +115,7 @@ internal static unsafe class MatrixProduct
         {
             int count = tokens - token >= TileTokens ? TileTokens : 1;
             if (count == TileTokens) MultiplyThree<T>(in tile, x, end, lanes);
+            else if (tokens == 1 && typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, end, lanes);
             else MultiplyOne<T>(in tile, x, end, lanes);
             for (int i = 0; i < count; i++, token++, x += tile.Columns, y += yStride)
                 Finish<T>(in tile, end, x, lanes + (i * TileRows), y);
@@ -176,7 +177,24 @@ internal static unsafe class MatrixProduct
         lanes[11] = c3;
     }
 
-    /// <summary>Four rows with one token: the case of decoding, where memory is the limit.</summary>
+    /// <summary>
+    /// Four rows with one token, one row after the other: the case of decoding, where memory is the limit. One stream of addresses is
+    /// what the processor foresees best, and one chain of additions keeps up with it.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void MultiplyRows(in Tile tile, float* x, int end, Vector256<float>* lanes)
+    {
+        for (int row = 0; row < tile.Rows; row++)
+        {
+            float* weights = (float*)(row == 0 ? tile.Row0 : row == 1 ? tile.Row1 : row == 2 ? tile.Row2 : tile.Row3);
+            Vector256<float> sums = default;
+            for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
+                sums = Vector256.FusedMultiplyAdd(Vector256.Load(weights + i), Vector256.Load(x + i), sums);
+            lanes[row] = sums;
+        }
+    }
+
+    /// <summary>Four rows with one token, where a chain of additions would keep the rest waiting.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void MultiplyOne<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
         where T : struct, IStoredElements

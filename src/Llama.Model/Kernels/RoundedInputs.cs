@@ -39,11 +39,11 @@ internal sealed unsafe class RoundedInputs : IDisposable
     public int Columns { get; private set; }
 
     /// <summary>Blocks of a vector.</summary>
-    public int Blocks => Columns / BlockElements;
+    public int Blocks { get; private set; }
 
     /// <summary>Sets the length of all vectors that follow.</summary>
     /// <param name="columns">A multiple of <see cref="BlockElements"/>.</param>
-    public void Reset(int columns) => Columns = columns;
+    public void Reset(int columns) => (Columns, Blocks) = (columns, columns / BlockElements);
 
     /// <summary>The bytes of a vector.</summary>
     public sbyte* Bytes(int token) => (sbyte*)bytes.Pointer + ((long)token * Columns);

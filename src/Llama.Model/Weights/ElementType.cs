@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Llama.Model.Weights;
 
 #pragma warning disable CA1707 // The names that the GGUF world gives its types; people write them on command lines.
@@ -47,6 +49,7 @@ public enum ElementType
 public static class ElementTypes
 {
     /// <summary>Elements of a block: rows are whole blocks. 1 where elements are stored one by one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int BlockElements(this ElementType type) => type switch
     {
         ElementType.F32 or ElementType.F16 or ElementType.BF16 => 1,
@@ -55,6 +58,7 @@ public static class ElementTypes
     };
 
     /// <summary>Bytes of a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int BlockBytes(this ElementType type) => type switch
     {
         ElementType.F32 => 4,
