@@ -118,20 +118,19 @@ internal static unsafe class BlockProduct
         {
             Prefetch.Next(ref next, GroupRows * T.Type.BlockBytes());
             Vector256<int> dots = Lanes.SumEach(
-                T.Dot(row0, row4, x), T.Dot(row1, row5, x), T.Dot(row2, row6, x), T.Dot(row3, row7, x));
+                T.Dot(row0, row4, x, sums, out Vector256<int> offsets04), T.Dot(row1, row5, x, sums, out Vector256<int> offsets15),
+                T.Dot(row2, row6, x, sums, out Vector256<int> offsets26), T.Dot(row3, row7, x, sums, out Vector256<int> offsets37));
             Vector256<float> inputScale = Vector256.Create(*inputScales);
             Vector256<float> scale = inputScale * Halves(row0, row1, row2, row3, row4, row5, row6, row7, T.ScaleAt);
             outputs = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(dots), scale, outputs);
             if (T.HasOffsets)
             {
-                dots = Lanes.SumEach(
-                    T.DotOffsets(row0, row4, sums), T.DotOffsets(row1, row5, sums),
-                    T.DotOffsets(row2, row6, sums), T.DotOffsets(row3, row7, sums));
+                dots = Lanes.SumEach(offsets04, offsets15, offsets26, offsets37);
                 scale = inputScale * Halves(row0, row1, row2, row3, row4, row5, row6, row7, T.ScaleAt + sizeof(ushort));
                 outputs = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(dots), scale, outputs);
-                sums += blockElements / PartElements;
             }
 
+            sums += blockElements / PartElements;
             x += blockElements;
             row0 += T.Type.BlockBytes();
             row1 += T.Type.BlockBytes();

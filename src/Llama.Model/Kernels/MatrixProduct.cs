@@ -110,9 +110,13 @@ internal static unsafe class MatrixProduct
     {
         int end = tile.Columns / Lanes.Count * Lanes.Count;
         Vector256<float>* lanes = stackalloc Vector256<float>[TileTokens * TileRows];
+        // The next tile is asked for in as many pieces as there are passes over this one.
+        byte* next = tile.Row0 + (TileRows * (tile.Row1 - tile.Row0));
+        int piece = TileRows * tile.Columns * T.Size / Math.Max(1, tokens / TileTokens);
         int token = 0;
         while (token < tokens)
         {
+            if (tokens > 1) Prefetch.Next(ref next, piece);
             int count = tokens - token >= TileTokens ? TileTokens : 1;
             if (count == TileTokens) MultiplyThree<T>(in tile, x, end, lanes);
             else if (tokens == 1 && typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, end, lanes);
@@ -134,13 +138,11 @@ internal static unsafe class MatrixProduct
         float* x0 = x;
         float* x1 = x0 + tile.Columns;
         float* x2 = x1 + tile.Columns;
-        byte* next = row0 + (TileRows * (row1 - row0));
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
         Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
         Vector256<float> c0 = default, c1 = default, c2 = default, c3 = default;
         for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
         {
-            Prefetch.Next(ref next, TileRows * Lanes.Count * T.Size);
             nuint offset = i * (nuint)T.Size;
             Vector256<float> inputA = Vector256.Load(x0 + i);
             Vector256<float> inputB = Vector256.Load(x1 + i);

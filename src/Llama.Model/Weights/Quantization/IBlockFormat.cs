@@ -35,11 +35,7 @@ internal unsafe interface IBlockFormat
     /// <param name="a">First block.</param>
     /// <param name="b">Second block.</param>
     /// <param name="x">A byte for each element, none of them -128.</param>
-    static abstract Vector256<int> Dot(byte* a, byte* b, sbyte* x);
-
-    /// <summary>In the same way, sums of the products of the parts' offsets with integers; called only where there are offsets.</summary>
-    /// <param name="a">First block.</param>
-    /// <param name="b">Second block.</param>
-    /// <param name="sums">One for each part.</param>
-    static abstract Vector256<int> DotOffsets(byte* a, byte* b, short* sums);
+    /// <param name="sums">The sum of the bytes of each part.</param>
+    /// <param name="offsets">In the same way, the sums of the products of the parts' offsets with <paramref name="sums"/>.</param>
+    static abstract Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets);
 }

@@ -28,17 +28,14 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
     {
+        offsets = default;
         // Eight times the inputs is the same for all rows.
         Vector256<short> eights = SmallIntegers.DotNibbles(Vector256.Create((byte)0x88), x);
-        Vector256<short> sums = SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 2), Vector128.Load(b + 2)), x) - eights;
-        return SmallIntegers.MultiplyAddPairs(sums, Vector256<short>.One);
+        Vector256<short> dots = SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 2), Vector128.Load(b + 2)), x);
+        return SmallIntegers.MultiplyAddPairs(dots - eights, Vector256<short>.One);
     }
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Levels(byte* block) => SmallIntegers.Nibbles(block + 2).AsSByte() - Vector256.Create((sbyte)8);
@@ -66,12 +63,12 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.MultiplyAddPairs(
-        SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 4), Vector128.Load(b + 4)), x), Vector256<short>.One);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => SmallIntegers.Both(sums[0]);
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
+    {
+        offsets = SmallIntegers.Both(sums[0]);
+        return SmallIntegers.MultiplyAddPairs(
+            SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 4), Vector128.Load(b + 4)), x), Vector256<short>.One);
+    }
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>
@@ -96,15 +93,12 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
     {
+        offsets = default;
         Vector256<sbyte> input = Vector256.Load(x);
         return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
     }
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Levels(byte* block) =>
@@ -133,15 +127,12 @@ internal readonly unsafe struct Q5_1Block : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
     {
+        offsets = SmallIntegers.Both(sums[0]);
         Vector256<sbyte> input = Vector256.Load(x);
         return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
     }
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => SmallIntegers.Both(sums[0]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Levels(byte* block) => SmallIntegers.Nibbles(block + 8) | SmallIntegers.Fifths(block + 4);
@@ -169,15 +160,12 @@ internal readonly unsafe struct Q8_0Block : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x)
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
     {
+        offsets = default;
         Vector256<sbyte> input = Vector256.Load(x);
         return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
     }
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Levels(byte* block) => Vector256.Load((sbyte*)block + 2);

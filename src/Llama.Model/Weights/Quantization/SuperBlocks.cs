@@ -36,18 +36,6 @@ internal static unsafe class PackedScales
         return SmallIntegers.Widen(Vector128.Create(scales, minima).AsSByte());
     }
 
-    /// <summary>Sums of the products of two blocks' minima with numbers, negated: four lanes each.</summary>
-    /// <param name="a">First block's scales and minima.</param>
-    /// <param name="b">Second block's.</param>
-    /// <param name="sums">A number for each minimum.</param>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> DotMinima(byte* a, byte* b, short* sums)
-    {
-        Vector128<short> inputs = -Vector128.Load(sums);
-        return SmallIntegers.MultiplyAddPairs(
-            Vector256.Create(GetAll(a).GetUpper(), GetAll(b).GetUpper()), Vector256.Create(inputs, inputs));
-    }
-
     /// <summary>Packs all.</summary>
     /// <param name="scales">Scales, 0 to 63.</param>
     /// <param name="minima">Minima, 0 to 63.</param>
@@ -94,27 +82,31 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
-
-    /// <inheritdoc/>
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => PackedScales.DotMinima(a + 4, b + 4, sums);
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
+    {
+        Vector256<short> factorsA = PackedScales.GetAll(a + 4), factorsB = PackedScales.GetAll(b + 4);
+        Vector128<short> inputs = -Vector128.Load(sums);
+        offsets = SmallIntegers.MultiplyAddPairs(
+            Vector256.Create(factorsA.GetUpper(), factorsB.GetUpper()), Vector256.Create(inputs, inputs));
+        return SmallIntegers.AddHalves(Dot(a, x, (short*)&factorsA), Dot(b, x, (short*)&factorsB));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Dot(byte* block, sbyte* x)
+    private static Vector256<int> Dot(byte* block, sbyte* x, short* scales)
     {
-        Vector128<short> all = PackedScales.GetAll(block + 4).GetLower();
-        short* scales = (short*)&all;
-        byte* source = block + 4 + PackedScales.Bytes;
-        Vector256<int> sums = Vector256<int>.Zero;
-        for (int part = 0; part < PackedScales.Count; part += 2, source += 32, x += 64)
-        {
-            Vector256<short> first = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(source, 0), Vector256.Load(x));
-            Vector256<short> second = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(source, 1), Vector256.Load(x + 32));
-            sums += SmallIntegers.MultiplyAddPairs(first, Vector256.Create(scales[part]));
-            sums += SmallIntegers.MultiplyAddPairs(second, Vector256.Create(scales[part + 1]));
-        }
+        byte* levels = block + 4 + PackedScales.Bytes;
+        return DotPair(levels, x, scales) + DotPair(levels + 32, x + 64, scales + 2)
+            + DotPair(levels + 64, x + 128, scales + 4) + DotPair(levels + 96, x + 192, scales + 6);
+    }
 
-        return sums;
+    /// <summary>Two parts, which share 32 bytes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> DotPair(byte* levels, sbyte* x, short* scales)
+    {
+        Vector256<short> first = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(levels, 0), Vector256.Load(x));
+        Vector256<short> second = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(levels, 1), Vector256.Load(x + 32));
+        return SmallIntegers.MultiplyAddPairs(first, Vector256.Create(scales[0]))
+            + SmallIntegers.MultiplyAddPairs(second, Vector256.Create(scales[1]));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -152,16 +144,18 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
-
-    /// <inheritdoc/>
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => PackedScales.DotMinima(a + 4, b + 4, sums);
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
+    {
+        Vector256<short> factorsA = PackedScales.GetAll(a + 4), factorsB = PackedScales.GetAll(b + 4);
+        Vector128<short> inputs = -Vector128.Load(sums);
+        offsets = SmallIntegers.MultiplyAddPairs(
+            Vector256.Create(factorsA.GetUpper(), factorsB.GetUpper()), Vector256.Create(inputs, inputs));
+        return SmallIntegers.AddHalves(Dot(a, x, (short*)&factorsA), Dot(b, x, (short*)&factorsB));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Dot(byte* block, sbyte* x)
+    private static Vector256<int> Dot(byte* block, sbyte* x, short* scales)
     {
-        Vector128<short> all = PackedScales.GetAll(block + 4).GetLower();
-        short* scales = (short*)&all;
         Vector256<int> sums = Vector256<int>.Zero;
         for (int part = 0; part < PackedScales.Count; part++)
         {
@@ -212,10 +206,11 @@ internal readonly unsafe struct Q6_KBlock : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x) => SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
-
-    /// <inheritdoc/>
-    public static Vector256<int> DotOffsets(byte* a, byte* b, short* sums) => Vector256<int>.Zero;
+    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
+    {
+        offsets = default;
+        return SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Dot(byte* block, sbyte* x)
