@@ -127,7 +127,7 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Four rows with three tokens: the lanes of four sums for each token.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyThree<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
         where T : struct, IStoredElements
     {
@@ -183,7 +183,7 @@ internal static unsafe class MatrixProduct
     /// Four rows with one token, one row after the other: the case of decoding, where memory is the limit. One stream of addresses is
     /// what the processor foresees best, and one chain of additions keeps up with it.
     /// </summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyRows(in Tile tile, float* x, int end, Vector256<float>* lanes)
     {
         for (int row = 0; row < tile.Rows; row++)
@@ -197,7 +197,7 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Four rows with one token, where a chain of additions would keep the rest waiting.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyOne<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
         where T : struct, IStoredElements
     {
