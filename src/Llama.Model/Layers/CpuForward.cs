@@ -92,10 +92,11 @@ internal sealed unsafe class CpuForward : IDisposable
     public OutputHead? Head => head;
 
     /// <summary>
-    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn.
+    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn,
+    /// which the caller gives back. Once buffers have grown to the steps that come, a step allocates nothing.
     /// </summary>
     /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
-    public DrawnToken[]? Run(Step next, PinnedHiddenStates hiddenStates)
+    public DrawnTokens? Run(Step next, PinnedHiddenStates hiddenStates)
     {
         StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
         step = next;

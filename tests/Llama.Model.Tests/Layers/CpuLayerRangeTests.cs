@@ -68,7 +68,7 @@ public sealed class CpuLayerRangeTests
             var wrong = new Step { Epoch = 2, Number = 7 };
             wrong.AddSequence(0, [-1], [0]);
             HiddenStates hidden = RentAndRemember(range, buffers);
-            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(() => range.RunAsync(wrong, hidden, Cancellation));
+            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(() => range.RunAsync(wrong, hidden, Cancellation).AsTask());
             Assert.Contains("Step 2.7", fault.Message, StringComparison.Ordinal);
             StepOutput after = await range.RunAsync(Decode(0), RentAndRemember(range, buffers), Cancellation);
             Assert.Equal(before.Drawn![0].Candidates, after.Drawn![0].Candidates);
@@ -83,7 +83,7 @@ public sealed class CpuLayerRangeTests
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 2, KvBlocks, 1);
         ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(
-            () => range.RunAsync(Decode(0), range.RentHiddenStates(2), Cancellation));
+            () => range.RunAsync(Decode(0), range.RentHiddenStates(2), Cancellation).AsTask());
         Assert.Contains("512 bytes of hidden states; expected 256", fault.Message, StringComparison.Ordinal);
     }
 
@@ -106,9 +106,9 @@ public sealed class CpuLayerRangeTests
 
         // Steps of 256 tokens keep the range busy while the one after them is cancelled in the queue.
         Task<StepOutput>[] before = [.. Enumerable.Range(0, 8).Select(_ => RunAsync(range, Prefill()))];
-        Task<StepOutput> queued = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token);
+        Task<StepOutput> queued = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token).AsTask();
         await cancelled.CancelAsync();
-        Task<StepOutput> late = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token);
+        Task<StepOutput> late = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token).AsTask();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queued);
@@ -164,7 +164,7 @@ public sealed class CpuLayerRangeTests
     }
 
     private static Task<StepOutput> RunAsync(CpuLayerRange range, Step step) =>
-        range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation);
+        range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation).AsTask();
 
     /// <summary>One token of the sequence, with the candidates for the next.</summary>
     private static Step Decode(int position)
