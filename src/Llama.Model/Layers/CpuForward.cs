@@ -128,6 +128,12 @@ internal sealed unsafe class CpuForward : IDisposable
         return head?.Draw(next, hidden);
     }
 
+    /// <summary>Pins the threads to cores in order, the calling thread first, which is the one that runs the steps.</summary>
+    /// <param name="cores">At least one for each thread.</param>
+    /// <exception cref="IOException">The process may not use a core.</exception>
+    /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
+    public void PinThreads(IReadOnlyList<int> cores) => pool.Run((part, _) => ThreadAffinity.Pin(cores[part]));
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -19,13 +19,14 @@ public sealed class CpuLayerRange : ILayerRange
     private readonly SemaphoreSlim arrivals = new(0);
     private readonly CpuForward forward;
     private readonly ModelConfig config;
+    private readonly TaskCompletionSource started = new();
     private readonly Thread thread;
 
-    private CpuLayerRange(CpuForward forward, ModelConfig config)
+    private CpuLayerRange(CpuForward forward, ModelConfig config, IReadOnlyList<int>? cores)
     {
         this.forward = forward;
         this.config = config;
-        thread = new Thread(RunSteps) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
+        thread = new Thread(() => Work(cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
         thread.Start();
     }
 
@@ -47,11 +48,28 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="endLayer">The layer after the last.</param>
     /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
     /// <param name="threads">Compute threads, at least 1.</param>
+    /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
-    public static CpuLayerRange Load(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads)
+    /// <exception cref="IOException">The process may not use a core.</exception>
+    /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
+    public static CpuLayerRange Load(
+        Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads, IReadOnlyList<int>? cores = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return new CpuLayerRange(new CpuForward(checkpoint, firstLayer, endLayer, kvBlocks, threads), checkpoint.Config);
+        if (cores is not null) ArgumentOutOfRangeException.ThrowIfLessThan(cores.Count, threads, nameof(cores));
+        var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvBlocks, threads);
+        var range = new CpuLayerRange(forward, checkpoint.Config, cores);
+        try
+        {
+            range.started.Task.GetAwaiter().GetResult();
+        }
+        catch
+        {
+            forward.Dispose();
+            throw;
+        }
+
+        return range;
     }
 
     /// <inheritdoc/>
@@ -92,6 +110,24 @@ public sealed class CpuLayerRange : ILayerRange
 
         arrivals.Release();
         return await queued.Output.ConfigureAwait(false);
+    }
+
+    private void Work(IReadOnlyList<int>? cores)
+    {
+        try
+        {
+            if (cores is not null) forward.PinThreads(cores);
+        }
+#pragma warning disable CA1031 // A failure is a value: it belongs to the caller of Load.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            started.SetException(e);
+            return;
+        }
+
+        started.SetResult();
+        RunSteps();
     }
 
     private void RunSteps()
