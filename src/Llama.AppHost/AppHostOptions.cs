@@ -23,6 +23,11 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Range(1, 1024)]
     public int? Threads { get; init; }
 
+    /// <summary>The cores that the compute threads are pinned to; null to pin none.</summary>
+    [Description("Cores that the silos' threads are pinned to, on Linux, if they are; each silo gets its own, in order.")]
+    [CoreList]
+    public string? Cores { get; init; }
+
     /// <summary>KV memory of one stage at most; null for the gateway's default.</summary>
     [Description("Memory for keys and values of one stage at most, if not the gateway's default.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
@@ -49,9 +54,15 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
                 [nameof(Ranges), nameof(Silos)]);
         }
 
+        foreach (ValidationResult fault in CoreList.Validate(Cores, Silos * ThreadsOfSilo, nameof(Cores), nameof(Threads)))
+            yield return fault;
+
         if (!IsFree(Port))
             yield return new ValidationResult("is in use by another program; choose another port, or 0 for any free one", [nameof(Port)]);
     }
+
+    /// <summary>Threads that compute in each silo.</summary>
+    public int ThreadsOfSilo => Threads ?? Math.Max(1, (CoreList.Parse(Cores)?.Count ?? Environment.ProcessorCount) / Silos);
 
     /// <summary>The port itself, or a free one in place of 0.</summary>
     public int ChoosePort()

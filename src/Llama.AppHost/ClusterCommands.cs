@@ -1,4 +1,5 @@
 using System.Globalization;
+using Llama.Grains.Settings;
 
 namespace Llama.AppHost;
 
@@ -37,15 +38,18 @@ internal static class ClusterCommands
             ("gateway", $"http://127.0.0.1:{port}"),
             ("listen", "127.0.0.1:0"),
             ("model", Path.GetFullPath(options.Model)),
-            ("threads", ThreadsOfSilo(options)),
+            ("threads", options.ThreadsOfSilo),
+            ("cores", CoresOfSilo(options, number)),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
             ("verbose", options.Verbose)));
     }
 
-    /// <summary>Threads that compute in each silo.</summary>
-    public static int ThreadsOfSilo(AppHostOptions options) => options.Threads ?? Math.Max(1, Environment.ProcessorCount / options.Silos);
+    /// <summary>The silo's own cores out of those of the cluster.</summary>
+    private static string? CoresOfSilo(AppHostOptions options, int number) => CoreList.Parse(options.Cores) is { } cores
+        ? CoreList.Format(cores.Skip((number - 1) * options.ThreadsOfSilo).Take(options.ThreadsOfSilo))
+        : null;
 
     /// <summary>Every value is said, even a default: the environment, which the processes share, must not say otherwise.</summary>
     private static string[] Arguments(params (string Name, object? Value)[] options)

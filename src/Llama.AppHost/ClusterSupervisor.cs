@@ -18,7 +18,7 @@ internal sealed class ClusterSupervisor(AppHostOptions options, AppHostConsole c
         int port = options.ChoosePort();
         ChildCommand gateway = ClusterCommands.Gateway(options, port);
         ChildCommand[] silos = [.. Enumerable.Range(1, options.Silos).Select(number => ClusterCommands.Silo(options, port, number))];
-        console.Say($"Starting a gateway and {Count(silos.Length, "silo")} with {Count(ClusterCommands.ThreadsOfSilo(options), "thread")} "
+        console.Say($"Starting a gateway and {Count(silos.Length, "silo")} with {Count(options.ThreadsOfSilo, "thread")} "
             + $"each for {options.Model}");
 
         using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false })

@@ -1,5 +1,6 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Links;
+using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
 
@@ -41,6 +42,7 @@ internal sealed partial class EmbeddedSilo : IAsyncDisposable
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
         Profile = NumericProfile.Of(checkpoint),
         Threads = options.Threads,
+        Cores = CoreList.Parse(options.Cores),
     };
 
     /// <inheritdoc/>

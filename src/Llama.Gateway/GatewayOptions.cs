@@ -23,6 +23,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
+    /// <summary>The cores that the embedded silo's compute threads are pinned to; null to pin none.</summary>
+    [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
+    [CoreList]
+    public string? Cores { get; init; }
+
     /// <summary>KV memory of one stage at most.</summary>
     [Description("Memory for keys and values of one stage at most.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
@@ -73,6 +78,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         }
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
+            yield return fault;
+
+        // Where other processes compute, the option may have come to this one by the environment that they share.
+        if (Silos > 0) yield break;
+        foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
     }
 }

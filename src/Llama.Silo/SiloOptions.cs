@@ -34,6 +34,11 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
+    /// <summary>The cores that compute threads are pinned to; null to pin none.</summary>
+    [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
+    [CoreList]
+    public string? Cores { get; init; }
+
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
@@ -57,6 +62,8 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
         }
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Listen, nameof(Listen)))
+            yield return fault;
+        foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
     }
 

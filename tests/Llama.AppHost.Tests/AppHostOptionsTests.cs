@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
+using Llama.Model.Kernels;
 
 namespace Llama.AppHost.Tests;
 
@@ -34,6 +35,27 @@ public sealed class AppHostOptionsTests
         ValidationResult fault = Assert.Single(Validate(new AppHostOptions { Port = 0, Silos = 2, Ranges = "0-1,1-2,2-6" }));
 
         Assert.Equal(["Ranges", "Silos"], fault.MemberNames);
+    }
+
+    [Fact]
+    public void Validate_FewerCoresThanTheSilosHaveThreads_NamesThem()
+    {
+        Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
+        string core = $"{ThreadAffinity.Cores()[0]}";
+
+        Assert.Empty(Validate(new AppHostOptions { Port = 0, Silos = 1, Cores = core }));
+        ValidationResult fault = Assert.Single(Validate(new AppHostOptions { Port = 0, Silos = 2, Cores = core }));
+
+        Assert.Equal(["Cores", "Threads"], fault.MemberNames);
+    }
+
+    [Fact]
+    public void ThreadsOfSilo_NotSet_SharesTheCoresOut()
+    {
+        Assert.Equal(Environment.ProcessorCount, new AppHostOptions { Silos = 1 }.ThreadsOfSilo);
+        Assert.Equal(1, new AppHostOptions { Silos = Environment.ProcessorCount + 1 }.ThreadsOfSilo);
+        Assert.Equal(3, new AppHostOptions { Silos = 2, Cores = "0-6" }.ThreadsOfSilo);
+        Assert.Equal(2, new AppHostOptions { Silos = 2, Cores = "0-6", Threads = 2 }.ThreadsOfSilo);
     }
 
     [Fact]

@@ -11,7 +11,8 @@ public sealed class ClusterCommandsTests
         Model = "models/some",
         Silos = 3,
         Replicas = 2,
-        Threads = 4,
+        Threads = 2,
+        Cores = "8-11,3,2,5",
         Ranges = "0-6,6-12",
         KvMemory = new ByteSize(3L << 29),
         StepTokens = 64,
@@ -47,8 +48,8 @@ public sealed class ClusterCommandsTests
         Assert.Equal("Llama.Silo", Path.GetFileNameWithoutExtension(command.FileName + ".exe"));
         Assert.Equal(
             [
-                "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=4",
-                "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--verbose=True",
+                "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
+                "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -60,9 +61,16 @@ public sealed class ClusterCommandsTests
             argument => argument.Contains("ranges") || argument.Contains("weights") || argument.Contains("context") || argument.Contains("kv-memory"));
 
     [Fact]
-    public void ThreadsOfSilo_NotSet_SharesTheCoresOut()
+    public void Silo_Cores_BelongToNoOther()
     {
-        Assert.Equal(Environment.ProcessorCount, ClusterCommands.ThreadsOfSilo(new AppHostOptions { Silos = 1 }));
-        Assert.Equal(1, ClusterCommands.ThreadsOfSilo(new AppHostOptions { Silos = Environment.ProcessorCount + 1 }));
+        string[] cores =
+        [
+            .. Enumerable.Range(1, 3).SelectMany(number => ClusterCommands.Silo(Everything, 8081, number).Arguments)
+                .Where(argument => argument.StartsWith("--cores=", StringComparison.Ordinal)),
+        ];
+        Assert.Equal(["--cores=8,9", "--cores=10,11", "--cores=3,2"], cores);
+        Assert.DoesNotContain(
+            ClusterCommands.Silo(new AppHostOptions(), 8080, 1).Arguments,
+            argument => argument.StartsWith("--cores", StringComparison.Ordinal));
     }
 }

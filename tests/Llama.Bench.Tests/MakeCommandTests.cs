@@ -33,7 +33,7 @@ public class MakeCommandTests
         var step = new Step { Epoch = 1 };
         step.AddDrawingSequence(0, [1, 300, 301], [0], new SamplingParameters { Temperature = 0 }, 0, candidates: 5);
         StepOutput output = await range.RunAsync(step, range.RentHiddenStates(3), TestContext.Current.CancellationToken);
-        Assert.All(output.Drawn![0].Candidates, candidate => Assert.InRange(candidate.LogProbability, -20, 0));
+        Assert.All(output.Drawn![0].Candidates.ToArray(), candidate => Assert.InRange(candidate.LogProbability, -20, 0));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Llama.Grains.Settings;
+using Llama.Model.Kernels;
 
 namespace Llama.Gateway.Tests;
 
@@ -61,6 +62,17 @@ public sealed class GatewayOptionsTests
 
         Assert.Equal(["Replicas", "Silos"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
         Assert.Empty((options with { Silos = 2 }).Validate(new ValidationContext(options)));
+    }
+
+    [Fact]
+    public void Validate_FewerCoresThanThreads_IsRefusedWhereTheGatewayComputes()
+    {
+        Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
+        var options = new GatewayOptions { Threads = 2, Cores = $"{ThreadAffinity.Cores()[0]}" };
+
+        Assert.Equal(["Cores", "Threads"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
+        Assert.Empty((options with { Threads = 1 }).Validate(new ValidationContext(options)));
+        Assert.Empty((options with { Silos = 1 }).Validate(new ValidationContext(options)));
     }
 
     private static bool IsAllowed(string property, object value)

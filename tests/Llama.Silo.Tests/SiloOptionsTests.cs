@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Llama.Model.Kernels;
 
 namespace Llama.Silo.Tests;
 
@@ -18,6 +19,7 @@ public sealed class SiloOptionsTests
     [InlineData("Gateway", "127.0.0.1:8080")]
     [InlineData("Listen", "127.0.0.1")]
     [InlineData("Advertise", "node 7")]
+    [InlineData("Cores", "0-3,3")]
     public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
 
     [Theory]
@@ -26,6 +28,7 @@ public sealed class SiloOptionsTests
     [InlineData("Listen", "[::1]:9000")]
     [InlineData("Advertise", "node-7")]
     [InlineData("Advertise", "node-7:9000")]
+    [InlineData("Cores", "0-3,6")]
     public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
 
     [Fact]
@@ -56,6 +59,16 @@ public sealed class SiloOptionsTests
         Assert.Equal(["Listen"], fault.MemberNames);
         Assert.Contains("http://node-1:8080", fault.ErrorMessage, StringComparison.Ordinal);
         Assert.Empty(Validate(new SiloOptions { Gateway = "http://node-1:8080", Advertise = "node-2:9000" }));
+    }
+
+    [Fact]
+    public void Validate_FewerCoresThanThreads_NamesBoth()
+    {
+        Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
+        var options = new SiloOptions { Threads = 1, Cores = $"{ThreadAffinity.Cores()[0]}" };
+
+        Assert.Empty(Validate(options));
+        Assert.Equal(["Cores", "Threads"], Assert.Single(Validate(options with { Threads = 2 })).MemberNames);
     }
 
     private static bool IsAllowed(string property, string value)

@@ -80,7 +80,11 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
         }
     }
 
-    private void Run(Step step) => range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), CancellationToken.None).GetAwaiter().GetResult();
+    private void Run(Step step)
+    {
+        Task<StepOutput> running = range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), CancellationToken.None).AsTask();
+        running.GetAwaiter().GetResult().Dispose();
+    }
 
     /// <summary>Any token will do; they differ, so that embeddings are read from everywhere.</summary>
     private int Token(int position) => (int)((uint)position * 2654435761 % (uint)config.VocabSize);

@@ -38,7 +38,6 @@ internal sealed class LoadSimulation
     private readonly List<double> firstTokenSeconds = [];
     private readonly List<double> tokenSeconds = [];
     private readonly Queue<LoadClient> asking = [];
-    private readonly Candidate[] noCandidates = [];
     private long arrivals;
     private int answers;
     private bool measuring;
@@ -119,8 +118,8 @@ internal sealed class LoadSimulation
     {
         int draws = 0;
         foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
-        var drawn = new DrawnToken[draws];
-        for (int i = 0; i < draws; i++) drawn[i] = new DrawnToken(new Candidate(random.Next(VocabSize), 0), noCandidates);
+        var drawn = new DrawnTokens();
+        for (int i = 0; i < draws; i++) drawn.Add(new Candidate(random.Next(VocabSize), 0), []);
         return new StepResult(step.Epoch, step.Number, drawn);
     }
 

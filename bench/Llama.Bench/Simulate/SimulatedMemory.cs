@@ -27,7 +27,7 @@ internal sealed class SimulatedMemory(int blocks)
         foreach (BlockCopy copy in step.Copies)
             slots.AsSpan(copy.Source * BlockTokens, BlockTokens).CopyTo(slots.AsSpan(copy.Target * BlockTokens));
         CheckApart(step);
-        var drawn = new List<DrawnToken>();
+        var drawn = new DrawnTokens();
         foreach (StepSequence sequence in step.Sequences)
         {
             ReadOnlySpan<int> table = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
@@ -43,10 +43,10 @@ internal sealed class SimulatedMemory(int blocks)
                 hash = Add(hash, token);
             }
 
-            if (sequence.Draws) drawn.Add(new DrawnToken(new Candidate(Draw(hash, sequence.Number), 0), []));
+            if (sequence.Draws) drawn.Add(new Candidate(Draw(hash, sequence.Number), 0), []);
         }
 
-        return new StepResult(step.Epoch, step.Number, [.. drawn]);
+        return new StepResult(step.Epoch, step.Number, drawn);
     }
 
     /// <summary>The tokens that a request gets when it is alone.</summary>

@@ -8,7 +8,7 @@ namespace Llama.Grains.Links;
 /// <param name="Epoch">The plan of the step.</param>
 /// <param name="Number">The step's number.</param>
 /// <param name="Drawn">The tokens, one for each sequence of the step that drew.</param>
-public sealed record StepResult(ulong Epoch, ulong Number, DrawnToken[] Drawn);
+public sealed record StepResult(ulong Epoch, ulong Number, DrawnTokens Drawn);
 
 /// <summary>
 /// A step's result as bytes, little-endian: epoch and number (8 each), count of tokens (4), and for each the drawn token, the count of
@@ -23,13 +23,16 @@ public static class ResultCodec
     public static byte[] Write(StepResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
-        byte[] bytes = new byte[20 + result.Drawn.Sum(d => 12 + (d.Candidates.Length * 8))];
+        int length = 20;
+        for (int i = 0; i < result.Drawn.Count; i++) length += 12 + (result.Drawn[i].Candidates.Length * 8);
+        byte[] bytes = new byte[length];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, result.Epoch);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(8), result.Number);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(16), result.Drawn.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(16), result.Drawn.Count);
         Span<byte> rest = bytes.AsSpan(20);
-        foreach (DrawnToken drawn in result.Drawn)
+        for (int i = 0; i < result.Drawn.Count; i++)
         {
+            DrawnToken drawn = result.Drawn[i];
             rest = WriteCandidate(rest, drawn.Drawn);
             BinaryPrimitives.WriteInt32LittleEndian(rest, drawn.Candidates.Length);
             rest = rest[4..];
@@ -49,7 +52,8 @@ public static class ResultCodec
         int count = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
         if (count is < 0 or > Step.MaxTokens) throw Malformed(source.Length);
         ReadOnlySpan<byte> rest = source[20..];
-        var drawn = new DrawnToken[count];
+        var drawn = new DrawnTokens();
+        Span<Candidate> best = stackalloc Candidate[Step.MaxCandidates];
         for (int i = 0; i < count; i++)
         {
             if (rest.Length < 12) throw Malformed(source.Length);
@@ -57,9 +61,8 @@ public static class ResultCodec
             int candidates = BinaryPrimitives.ReadInt32LittleEndian(rest);
             rest = rest[4..];
             if (candidates is < 0 or > Step.MaxCandidates || rest.Length < candidates * 8) throw Malformed(source.Length);
-            var best = new Candidate[candidates];
             for (int j = 0; j < candidates; j++) best[j] = ReadCandidate(ref rest);
-            drawn[i] = new DrawnToken(token, best);
+            drawn.Add(token, best[..candidates]);
         }
 
         if (rest.Length > 0) throw Malformed(source.Length);

@@ -154,7 +154,7 @@ internal sealed partial class Engine
     public string? Complete(StepResult result)
     {
         if (!underWay.TryDequeue(out Batch? batch) || !Answers(result, batch.Step))
-            return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Length} tokens.";
+            return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Count} tokens.";
         if (batch.Decodes) decodingSteps--;
         Measure(batch);
         int drawn = 0;
@@ -280,8 +280,17 @@ internal sealed partial class Engine
     {
         int draws = 0;
         foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
-        return result.Number == step.Number && result.Drawn.Length == draws
-            && result.Drawn.All(drawn => IsToken(drawn.Drawn) && drawn.Candidates.All(IsToken));
+        if (result.Number != step.Number || result.Drawn.Count != draws) return false;
+        for (int i = 0; i < draws; i++)
+        {
+            if (!IsToken(result.Drawn[i].Drawn)) return false;
+            foreach (Candidate candidate in result.Drawn[i].Candidates)
+            {
+                if (!IsToken(candidate)) return false;
+            }
+        }
+
+        return true;
     }
 
     private bool IsToken(Candidate candidate) => (uint)candidate.Token < (uint)config.VocabSize;
@@ -299,7 +308,7 @@ internal sealed partial class Engine
             !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
             : null;
-        sequence.Client.Next(new GeneratedToken(drawn.Drawn, drawn.Candidates, finish, cached));
+        sequence.Client.Next(new GeneratedToken(drawn.Drawn, drawn.Candidates.ToArray(), finish, cached));
         if (finish is not null) End(sequence, null);
     }
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Grains.Settings;
@@ -31,6 +32,15 @@ public sealed class WeightTypeAttribute(bool writable) : ValidationAttribute($"o
 
     private static IEnumerable<string> Names(bool writable) =>
         (writable ? GgufConverter.Types : Enum.GetValues<ElementType>()).Select(type => $"{type}".ToLowerInvariant());
+}
+
+/// <summary>The text must be a list of cores; see <see cref="CoreList"/>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class CoreListAttribute()
+    : ValidationAttribute($"a list of cores like 0-3,6, each once, from 0 to {ThreadAffinity.MaxCores - 1}")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null || CoreList.TryParse((string)value, out _);
 }
 
 /// <summary>The text must be an absolute http or https URL.</summary>

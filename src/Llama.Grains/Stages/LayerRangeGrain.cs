@@ -5,7 +5,8 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Stages;
 
 /// <summary>Holds the loaded range, and for the present epoch the conveyor that moves steps through it.</summary>
-public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIdentity self) : ILayerRangeGrain, IAsyncDisposable
+public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIdentity self, IReadOnlyList<int>? cores = null)
+    : ILayerRangeGrain, IAsyncDisposable
 {
     private Checkpoint? checkpoint;
     private CpuLayerRange? range;
@@ -50,7 +51,7 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         Checkpoint opened = open();
         try
         {
-            range = CpuLayerRange.Load(opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads);
+            range = CpuLayerRange.Load(opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads, cores);
         }
         catch
         {

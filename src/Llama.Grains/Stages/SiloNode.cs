@@ -30,6 +30,9 @@ public sealed record SiloSettings
 
     /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
+
+    /// <summary>Cores that the compute threads are pinned to, in order, at least one for each; null to pin none.</summary>
+    public IReadOnlyList<int>? Cores { get; init; }
 }
 
 /// <summary>A silo: listens for links, hosts the layer ranges that it is given, and knows what to announce to a directory.</summary>
@@ -51,7 +54,7 @@ public sealed class SiloNode : IAsyncDisposable
         LinkIdentity self = settings.Identity;
         name = self.Name;
         grains.Register<ILayerRangeGrain>(device => device == StageKey
-            ? new LayerRangeGrain(settings.OpenCheckpoint, settings.Threads, self)
+            ? new LayerRangeGrain(settings.OpenCheckpoint, settings.Threads, self, settings.Cores)
             : throw new GrainCallException($"{name} has no device '{device}'; expected '{StageKey}'."));
         listener = LinkListener.Start(settings.ListenHost, settings.ListenPort, self, ServeAsync, logger);
         member = new Member

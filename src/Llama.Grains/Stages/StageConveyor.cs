@@ -12,7 +12,7 @@ namespace Llama.Grains.Stages;
 /// </summary>
 public sealed class StageConveyor : IAsyncDisposable
 {
-    private const int StepsUnderWay = 64;
+    private const int MaxUnderWay = 64;
     private static readonly TimeSpan TellDeadline = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
@@ -21,9 +21,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly LinkIdentity self;
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource<Stream> resultLink = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Channel<(Step Step, byte[] Encoded, Task<StepOutput> Output)> computing =
-        Channel.CreateBounded<(Step, byte[], Task<StepOutput>)>(
-            new BoundedChannelOptions(StepsUnderWay) { SingleReader = true, SingleWriter = true });
+    private readonly Channel<StepUnderWay> computing =
+        Channel.CreateBounded<StepUnderWay>(new BoundedChannelOptions(MaxUnderWay) { SingleReader = true, SingleWriter = true });
 
     private readonly Lock gate = new();
     private readonly Task sending;
@@ -111,10 +110,11 @@ public sealed class StageConveyor : IAsyncDisposable
 
         await steps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await sending.ConfigureAwait(false);
-        while (computing.Reader.TryRead(out (Step Step, byte[] Encoded, Task<StepOutput> Output) step))
+        while (computing.Reader.TryRead(out StepUnderWay step))
         {
-            await ((Task)step.Output).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (step.Output.IsCompletedSuccessfully) step.Output.Result.HiddenStates?.Dispose();
+            Task<StepOutput> output = step.Output.AsTask();
+            await ((Task)output).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (output.IsCompletedSuccessfully) output.Result.Dispose();
         }
     }
 
@@ -181,7 +181,7 @@ public sealed class StageConveyor : IAsyncDisposable
         }
 
         // There is room, and nobody else writes: from here on the output has an owner.
-        computing.Writer.TryWrite((step, encoded, range.RunAsync(step, hidden, ending.Token)));
+        computing.Writer.TryWrite(new StepUnderWay(step, encoded, range.RunAsync(step, hidden, ending.Token)));
     }
 
     private async Task SendAsync()
@@ -193,23 +193,16 @@ public sealed class StageConveyor : IAsyncDisposable
         {
             while (true)
             {
-                (Step step, byte[] encoded, Task<StepOutput> pending) =
+                (Step step, byte[] encoded, ValueTask<StepOutput> pending) =
                     await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
-                StepOutput output = await pending.ConfigureAwait(false);
-                try
+                using StepOutput output = await pending.ConfigureAwait(false);
+                if (stream is null)
                 {
-                    if (stream is null)
-                    {
-                        stream = await OpenAsync().ConfigureAwait(false);
-                        if (!IsLast) watching = WatchAsync(stream);
-                    }
+                    stream = await OpenAsync().ConfigureAwait(false);
+                    if (!IsLast) watching = WatchAsync(stream);
+                }
 
-                    await ForwardAsync(stream, step, encoded, output).ConfigureAwait(false);
-                }
-                finally
-                {
-                    output.HiddenStates?.Dispose();
-                }
+                await ForwardAsync(stream, step, encoded, output).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
@@ -292,4 +285,10 @@ public sealed class StageConveyor : IAsyncDisposable
             // Nobody left to tell; the closed links tell enough.
         }
     }
+
+    /// <summary>A step that is computed, or waits for it.</summary>
+    /// <param name="Step">The step.</param>
+    /// <param name="Encoded">Its bytes, for the next stage.</param>
+    /// <param name="Output">What the range makes of it; awaited once.</param>
+    private readonly record struct StepUnderWay(Step Step, byte[] Encoded, ValueTask<StepOutput> Output);
 }

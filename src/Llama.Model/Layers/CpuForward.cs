@@ -92,10 +92,11 @@ internal sealed unsafe class CpuForward : IDisposable
     public OutputHead? Head => head;
 
     /// <summary>
-    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn.
+    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn,
+    /// which the caller gives back. Once buffers have grown to the steps that come, a step allocates nothing.
     /// </summary>
     /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
-    public DrawnToken[]? Run(Step next, PinnedHiddenStates hiddenStates)
+    public DrawnTokens? Run(Step next, PinnedHiddenStates hiddenStates)
     {
         StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
         step = next;
@@ -126,6 +127,12 @@ internal sealed unsafe class CpuForward : IDisposable
 
         return head?.Draw(next, hidden);
     }
+
+    /// <summary>Pins the threads to cores in order, the calling thread first, which is the one that runs the steps.</summary>
+    /// <param name="cores">At least one for each thread.</param>
+    /// <exception cref="IOException">The process may not use a core.</exception>
+    /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
+    public void PinThreads(IReadOnlyList<int> cores) => pool.Run((part, _) => ThreadAffinity.Pin(cores[part]));
 
     /// <inheritdoc/>
     public void Dispose()

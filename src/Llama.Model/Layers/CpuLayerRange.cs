@@ -11,18 +11,22 @@ public sealed class CpuLayerRange : ILayerRange
     private const int QueuedSteps = 16;
 
     private readonly ConcurrentBag<PinnedHiddenStates> hiddenPool = [];
+    private readonly ConcurrentBag<QueuedStep> stepPool = [];
     private readonly Channel<QueuedStep> queue =
         Channel.CreateBounded<QueuedStep>(new BoundedChannelOptions(QueuedSteps) { SingleReader = true });
 
+    // Waiting for the channel itself would allocate; this counts the steps in it, and the end.
+    private readonly SemaphoreSlim arrivals = new(0);
     private readonly CpuForward forward;
     private readonly ModelConfig config;
+    private readonly TaskCompletionSource started = new();
     private readonly Thread thread;
 
-    private CpuLayerRange(CpuForward forward, ModelConfig config)
+    private CpuLayerRange(CpuForward forward, ModelConfig config, IReadOnlyList<int>? cores)
     {
         this.forward = forward;
         this.config = config;
-        thread = new Thread(RunSteps) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
+        thread = new Thread(() => Work(cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
         thread.Start();
     }
 
@@ -44,55 +48,97 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="endLayer">The layer after the last.</param>
     /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
     /// <param name="threads">Compute threads, at least 1.</param>
+    /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
-    public static CpuLayerRange Load(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads)
+    /// <exception cref="IOException">The process may not use a core.</exception>
+    /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
+    public static CpuLayerRange Load(
+        Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads, IReadOnlyList<int>? cores = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return new CpuLayerRange(new CpuForward(checkpoint, firstLayer, endLayer, kvBlocks, threads), checkpoint.Config);
+        if (cores is not null) ArgumentOutOfRangeException.ThrowIfLessThan(cores.Count, threads, nameof(cores));
+        var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvBlocks, threads);
+        var range = new CpuLayerRange(forward, checkpoint.Config, cores);
+        try
+        {
+            range.started.Task.GetAwaiter().GetResult();
+        }
+        catch
+        {
+            forward.Dispose();
+            throw;
+        }
+
+        return range;
     }
 
     /// <inheritdoc/>
     public HiddenStates RentHiddenStates(int tokens) => PinnedHiddenStates.Rent(hiddenPool, tokens, config.Dim);
 
     /// <inheritdoc/>
-    public async Task<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken)
+    public ValueTask<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(step);
-        var queued = new QueuedStep(step, (PinnedHiddenStates)hiddenStates, cancellationToken);
-        try
-        {
-            await queue.Writer.WriteAsync(queued, cancellationToken).ConfigureAwait(false);
-        }
-        catch
-        {
-            hiddenStates.Dispose();
-            throw;
-        }
-
-        return await queued.Completion.Task.ConfigureAwait(false);
+        var queued = QueuedStep.Rent(stepPool, step, (PinnedHiddenStates)hiddenStates, cancellationToken);
+        ValueTask writing = queue.Writer.WriteAsync(queued, cancellationToken);
+        if (!writing.IsCompletedSuccessfully) return RunWhenQueuedAsync(writing, queued);
+        arrivals.Release();
+        return queued.Output;
     }
 
     /// <summary>Runs what is queued, refuses what comes later with <see cref="ChannelClosedException"/>, and frees the memory.</summary>
     public async ValueTask DisposeAsync()
     {
-        queue.Writer.TryComplete();
+        if (queue.Writer.TryComplete()) arrivals.Release();
         await Task.Run(thread.Join).ConfigureAwait(false);
         forward.Dispose();
     }
 
-    private void RunSteps()
+    /// <summary>The rest of a call that found the queue full or closed.</summary>
+    private async ValueTask<StepOutput> RunWhenQueuedAsync(ValueTask writing, QueuedStep queued)
     {
-        ChannelReader<QueuedStep> reader = queue.Reader;
-        while (WaitForStep(reader))
+        try
         {
-            while (reader.TryRead(out QueuedStep? queued)) Run(queued);
+            await writing.ConfigureAwait(false);
         }
+        catch
+        {
+            queued.HiddenStates.Dispose();
+            queued.GiveBack();
+            throw;
+        }
+
+        arrivals.Release();
+        return await queued.Output.ConfigureAwait(false);
     }
 
-    private static bool WaitForStep(ChannelReader<QueuedStep> reader)
+    private void Work(IReadOnlyList<int>? cores)
     {
-        ValueTask<bool> waiting = reader.WaitToReadAsync();
-        return waiting.IsCompleted ? waiting.Result : waiting.AsTask().GetAwaiter().GetResult();
+        try
+        {
+            if (cores is not null) forward.PinThreads(cores);
+        }
+#pragma warning disable CA1031 // A failure is a value: it belongs to the caller of Load.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            started.SetException(e);
+            return;
+        }
+
+        started.SetResult();
+        RunSteps();
+    }
+
+    private void RunSteps()
+    {
+        // Every step in the queue has announced itself or is about to, so only the end finds nothing to read.
+        while (true)
+        {
+            arrivals.Wait();
+            if (!queue.Reader.TryRead(out QueuedStep? queued)) return;
+            Run(queued);
+        }
     }
 
     private void Run(QueuedStep queued)
@@ -101,21 +147,16 @@ public sealed class CpuLayerRange : ILayerRange
         try
         {
             queued.CancellationToken.ThrowIfCancellationRequested();
-            DrawnToken[]? drawn = forward.Run(queued.Step, queued.HiddenStates);
+            DrawnTokens? drawn = forward.Run(queued.Step, queued.HiddenStates);
             if (drawn is not null) queued.HiddenStates.Dispose();
-            queued.Completion.SetResult(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
+            queued.Succeed(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
         }
 #pragma warning disable CA1031 // A failure is a value: whatever a step throws belongs to the caller of RunAsync.
         catch (Exception e)
 #pragma warning restore CA1031
         {
             queued.HiddenStates.Dispose();
-            queued.Completion.SetException(e);
+            queued.Fail(e);
         }
-    }
-
-    private sealed record QueuedStep(Step Step, PinnedHiddenStates HiddenStates, CancellationToken CancellationToken)
-    {
-        public TaskCompletionSource<StepOutput> Completion { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

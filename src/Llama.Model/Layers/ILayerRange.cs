@@ -20,7 +20,8 @@ public interface ILayerRange : IAsyncDisposable
     HiddenStates RentHiddenStates(int tokens);
 
     /// <summary>
-    /// Queues a step. Steps run and complete in the order of the calls; the next may be queued before this one is done.
+    /// Queues a step. Steps run and complete in the order of the calls; the next may be queued before this one is done. The task is
+    /// awaited once, and its output disposed of.
     /// </summary>
     /// <param name="step">Not changed until the returned task completes.</param>
     /// <param name="hiddenStates">
@@ -28,5 +29,5 @@ public interface ILayerRange : IAsyncDisposable
     /// </param>
     /// <param name="cancellationToken">Drops the step if it has not begun.</param>
     /// <exception cref="ArgumentException">The step does not fit the model or the range (in the task).</exception>
-    Task<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken);
+    ValueTask<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken);
 }

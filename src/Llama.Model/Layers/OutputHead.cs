@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
@@ -18,6 +19,7 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly int tileLength;
     private readonly Sampler sampler;
     private readonly Action<int, int> multiply;
+    private readonly ConcurrentBag<DrawnTokens> drawnPool = [];
     private NativeBuffer logits;
     private int rows;
 
@@ -45,7 +47,8 @@ internal sealed unsafe class OutputHead : IDisposable
     /// <summary>Draws a token for every sequence that wants one, in the step's order.</summary>
     /// <param name="step">The step.</param>
     /// <param name="hidden">Hidden states after the last layer, <c>[tokens, dim]</c>.</param>
-    public DrawnToken[] Draw(Step step, float* hidden)
+    /// <returns>Rented; the caller disposes of them.</returns>
+    public DrawnTokens Draw(Step step, float* hidden)
     {
         int count = 0;
         foreach (StepSequence sequence in step.Sequences)
@@ -54,15 +57,15 @@ internal sealed unsafe class OutputHead : IDisposable
         }
 
         ComputeLogits(count);
-        var drawn = new DrawnToken[count];
-        count = 0;
+        DrawnTokens drawn = DrawnTokens.Rent(drawnPool);
+        Span<Candidate> best = stackalloc Candidate[Step.MaxCandidates];
         foreach (StepSequence sequence in step.Sequences)
         {
             if (!sequence.Draws) continue;
-            Candidate[] candidates = sequence.Candidates == 0 ? [] : new Candidate[Math.Min(sequence.Candidates, config.VocabSize)];
+            Span<Candidate> candidates = best[..Math.Min(sequence.Candidates, config.VocabSize)];
             Candidate token = sampler.Draw(
-                logits.Pointer + ((long)count * config.VocabSize), sequence.Sampling, sequence.Number, candidates);
-            drawn[count++] = new DrawnToken(token, candidates);
+                logits.Pointer + ((long)drawn.Count * config.VocabSize), sequence.Sampling, sequence.Number, candidates);
+            drawn.Add(token, candidates);
         }
 
         return drawn;

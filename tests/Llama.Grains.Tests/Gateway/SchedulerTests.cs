@@ -1,6 +1,7 @@
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
 using Llama.Grains.Scheduling;
+using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Tests;
 
@@ -332,13 +333,13 @@ public sealed class SchedulerTests : IAsyncDisposable
     public static TheoryData<string, Func<StepResult, StepResult>> Nonsense => new()
     {
         { "another step's number", result => result with { Number = result.Number + 1 } },
-        { "no token", result => result with { Drawn = [] } },
-        { "two tokens", result => result with { Drawn = [.. result.Drawn, .. result.Drawn] } },
-        { "a token outside the vocabulary", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(300, 0) }] } },
-        { "a negative token", result => result with { Drawn = [result.Drawn[0] with { Drawn = new Candidate(-1, 0) }] } },
+        { "no token", result => result with { Drawn = new DrawnTokens() } },
+        { "two tokens", result => Add(result, result.Drawn[0].Drawn) },
+        { "a token outside the vocabulary", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(300, 0)) },
+        { "a negative token", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(-1, 0)) },
         {
             "a candidate outside the vocabulary",
-            result => result with { Drawn = [result.Drawn[0] with { Candidates = [new Candidate(300, 0)] }] }
+            result => Add(result with { Drawn = new DrawnTokens() }, result.Drawn[0].Drawn, new Candidate(300, 0))
         },
     };
 
@@ -419,6 +420,12 @@ public sealed class SchedulerTests : IAsyncDisposable
         // What comes back afterwards disturbs nobody.
         pipeline.Complete();
         pipeline.Fail("It is over.");
+    }
+
+    private static StepResult Add(StepResult result, Candidate drawn, params ReadOnlySpan<Candidate> candidates)
+    {
+        result.Drawn.Add(drawn, candidates);
+        return result;
     }
 
     private static List<int> Ids(IEnumerable<GeneratedToken> generated) => [.. generated.Select(token => token.Drawn.Token)];

@@ -20,7 +20,8 @@ public sealed class ResultCodecTests
     public void Write_LargestResult_HasTheBoundsLength()
     {
         Candidate[] candidates = [.. Enumerable.Repeat(new Candidate(int.MaxValue, float.NegativeInfinity), Step.MaxCandidates)];
-        var result = new StepResult(1, 2, [.. Enumerable.Repeat(new DrawnToken(new Candidate(-1, float.NaN), candidates), Step.MaxTokens)]);
+        var result = new StepResult(1, 2, new DrawnTokens());
+        for (int i = 0; i < Step.MaxTokens; i++) result.Drawn.Add(new Candidate(-1, float.NaN), candidates);
         byte[] bytes = ResultCodec.Write(result);
         Assert.Equal(ResultCodec.MaxBytes, bytes.Length);
         AssertEqual(result, ResultCodec.Read(bytes));
@@ -61,20 +62,29 @@ public sealed class ResultCodecTests
         Assert.InRange(decoded, 1000, 19_999);
     }
 
-    private static StepResult RandomResult(Random random) => new(
-        (ulong)random.NextInt64(), (ulong)random.NextInt64(),
-        [
-            .. Enumerable.Range(0, random.Next(1, 6)).Select(_ => new DrawnToken(
+    private static StepResult RandomResult(Random random)
+    {
+        var result = new StepResult((ulong)random.NextInt64(), (ulong)random.NextInt64(), new DrawnTokens());
+        for (int i = random.Next(1, 6); i > 0; i--)
+        {
+            result.Drawn.Add(
                 RandomCandidate(random),
-                [.. Enumerable.Range(0, random.Next(Step.MaxCandidates + 1)).Select(_ => RandomCandidate(random))])),
-        ]);
+                [.. Enumerable.Range(0, random.Next(Step.MaxCandidates + 1)).Select(_ => RandomCandidate(random))]);
+        }
+
+        return result;
+    }
 
     private static Candidate RandomCandidate(Random random) => new(random.Next(), -random.NextSingle());
 
     private static void AssertEqual(StepResult expected, StepResult found)
     {
         Assert.Equal((expected.Epoch, expected.Number), (found.Epoch, found.Number));
-        Assert.Equal(expected.Drawn.Select(d => d.Drawn), found.Drawn.Select(d => d.Drawn));
-        Assert.Equal(expected.Drawn.SelectMany(d => d.Candidates), found.Drawn.SelectMany(d => d.Candidates));
+        Assert.Equal(expected.Drawn.Count, found.Drawn.Count);
+        for (int i = 0; i < found.Drawn.Count; i++)
+        {
+            Assert.Equal(expected.Drawn[i].Drawn, found.Drawn[i].Drawn);
+            Assert.Equal(expected.Drawn[i].Candidates, found.Drawn[i].Candidates);
+        }
     }
 }

@@ -30,7 +30,7 @@ internal sealed class ToyMemory(int kvBlocks)
         }
 
         AssertApart(step);
-        var drawn = new List<DrawnToken>();
+        var drawn = new DrawnTokens();
         foreach (StepSequence sequence in step.Sequences)
         {
             ReadOnlySpan<int> blocks = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
@@ -53,10 +53,10 @@ internal sealed class ToyMemory(int kvBlocks)
             }
 
             var token = new Candidate(ToyModel.Next(all, sequence.Number), -0.5f);
-            drawn.Add(new DrawnToken(token, [.. Enumerable.Repeat(token, sequence.Candidates)]));
+            drawn.Add(token, [.. Enumerable.Repeat(token, sequence.Candidates)]);
         }
 
-        return new StepResult(step.Epoch, step.Number, [.. drawn]);
+        return new StepResult(step.Epoch, step.Number, drawn);
     }
 
     private static void AssertApart(Step step)

@@ -42,6 +42,17 @@ public sealed class OptionRulesTests
         Assert.False(attribute.IsValid(Path.Combine(folder.Path, "nothing")));
     }
 
+    [Fact]
+    public void CoreList_Text_MustNameEachCoreOnce()
+    {
+        var attribute = new CoreListAttribute();
+
+        Assert.True(attribute.IsValid(null));
+        Assert.True(attribute.IsValid("0-3,6"));
+        Assert.False(attribute.IsValid("0-3,2"));
+        Assert.Equal("a list of cores like 0-3,6, each once, from 0 to 8191", attribute.FormatErrorMessage("--cores"));
+    }
+
     [Theory]
     [InlineData("q4_k", true, true)]
     [InlineData("Q8_0", true, true)]

@@ -37,7 +37,7 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
         return new ToyHiddenStates(tokens, () => Interlocked.Decrement(ref rented));
     }
 
-    public async Task<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken)
+    public async ValueTask<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken)
     {
         bool keep = false;
         try
@@ -48,7 +48,7 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
                 Inside++;
                 if (Gate is not null) await Gate.WaitAsync(CancellationToken.None);
                 if (step.Number == FailAt) throw new InvalidOperationException("out of paper");
-                DrawnToken[]? drawn = Run(step, MemoryMarshal.Cast<byte, float>(hiddenStates.Bytes.Span));
+                DrawnTokens? drawn = Run(step, MemoryMarshal.Cast<byte, float>(hiddenStates.Bytes.Span));
                 keep = drawn is null;
                 return new StepOutput(keep ? hiddenStates : null, drawn);
             }
@@ -66,19 +66,19 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
 
     public ValueTask DisposeAsync() => default;
 
-    private DrawnToken[]? Run(Step step, Span<float> numbers)
+    private DrawnTokens? Run(Step step, Span<float> numbers)
     {
         for (int i = 0; i < numbers.Length; i++) numbers[i] = (FirstLayer == 0 ? step.Tokens[i] : numbers[i]) + EndLayer - FirstLayer;
         if (!last) return null;
-        var drawn = new List<DrawnToken>();
+        var drawn = new DrawnTokens();
         foreach (StepSequence sequence in step.Sequences)
         {
             int sum = 0;
             foreach (float number in numbers.Slice(sequence.TokenOffset, sequence.TokenCount)) sum += (int)number;
-            if (sequence.Draws) drawn.Add(new DrawnToken(new Candidate(sum, 0), []));
+            if (sequence.Draws) drawn.Add(new Candidate(sum, 0), []);
         }
 
-        return [.. drawn];
+        return drawn;
     }
 
     private sealed class ToyHiddenStates(int tokens, Action giveBack) : HiddenStates

@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
-using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Tests;
@@ -124,24 +123,24 @@ public sealed class CpuForwardTests
         var sampling = new SamplingParameters { Temperature = 0.8f, TopP = 0.9f };
         using var runner = new ForwardRunner(folder, [0, 1, 4]);
 
-        DrawnToken[] alone =
+        DrawnTokens[] alone =
         [
             .. Enumerable.Range(0, 5).Select(i =>
             {
                 var step = new Step();
                 step.AddDrawingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), runner.BlockTable, sampling, 0.17 * i, 5);
-                return runner.Run(step)[0];
+                return runner.Run(step);
             }),
         ];
         var together = new Step();
         for (int i = 0; i < 5; i++)
             together.AddDrawingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), [2 * i, (2 * i) + 1], sampling, 0.17 * i, 5);
-        DrawnToken[] drawn = runner.Run(together);
+        DrawnTokens drawn = runner.Run(together);
 
         for (int i = 0; i < 5; i++)
         {
-            Assert.Equal(alone[i].Drawn, drawn[i].Drawn);
-            Assert.Equal(alone[i].Candidates, drawn[i].Candidates);
+            Assert.Equal(alone[i][0].Drawn, drawn[i].Drawn);
+            Assert.Equal(alone[i][0].Candidates, drawn[i].Candidates);
         }
     }
 
@@ -202,36 +201,6 @@ public sealed class CpuForwardTests
         DrawnToken drawn = runner.Run(step)[0];
         Assert.Equal(expected.Drawn, drawn.Drawn);
         Assert.Equal(expected.Candidates, drawn.Candidates);
-    }
-
-    [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void Run_DecodeStepsAfterTheFirst_AllocateTheirResultsAlone(int threads)
-    {
-        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
-        using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
-        using var forward = new CpuForward(checkpoint, 0, 4, 4, threads);
-        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
-        var step = new Step();
-        long Allocated(int position)
-        {
-            step.Clear();
-            step.AddDrawingSequence(position, [position], [2, 0], new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.4, 0);
-            step.AddDrawingSequence(position, [position], [1, 3], new SamplingParameters { Temperature = 0 }, 0.4, 0);
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            DrawnToken[] drawn = forward.Run(step, hidden)!;
-            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            Assert.Equal(2, drawn.Length);
-            return allocated;
-        }
-
-        Allocated(0);
-        Allocated(1);
-        long[] allocated = [.. Enumerable.Range(2, 21).Select(Allocated).Order()];
-
-        // An array of two references and two drawn tokens. The median: a collection meanwhile disturbs the count of the step it meets.
-        Assert.InRange(allocated[10], 0, (5 * IntPtr.Size) + (2 * 4 * IntPtr.Size));
     }
 
     private static void AddCopied(Step step, int source, int target)

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Threading.Channels;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Tests;
@@ -68,7 +69,8 @@ public sealed class CpuLayerRangeTests
             var wrong = new Step { Epoch = 2, Number = 7 };
             wrong.AddSequence(0, [-1], [0]);
             HiddenStates hidden = RentAndRemember(range, buffers);
-            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(() => range.RunAsync(wrong, hidden, Cancellation));
+            ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(
+                () => range.RunAsync(wrong, hidden, Cancellation).AsTask());
             Assert.Contains("Step 2.7", fault.Message, StringComparison.Ordinal);
             StepOutput after = await range.RunAsync(Decode(0), RentAndRemember(range, buffers), Cancellation);
             Assert.Equal(before.Drawn![0].Candidates, after.Drawn![0].Candidates);
@@ -83,7 +85,7 @@ public sealed class CpuLayerRangeTests
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 2, KvBlocks, 1);
         ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(
-            () => range.RunAsync(Decode(0), range.RentHiddenStates(2), Cancellation));
+            () => range.RunAsync(Decode(0), range.RentHiddenStates(2), Cancellation).AsTask());
         Assert.Contains("512 bytes of hidden states; expected 256", fault.Message, StringComparison.Ordinal);
     }
 
@@ -106,9 +108,9 @@ public sealed class CpuLayerRangeTests
 
         // Steps of 256 tokens keep the range busy while the one after them is cancelled in the queue.
         Task<StepOutput>[] before = [.. Enumerable.Range(0, 8).Select(_ => RunAsync(range, Prefill()))];
-        Task<StepOutput> queued = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token);
+        Task<StepOutput> queued = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token).AsTask();
         await cancelled.CancelAsync();
-        Task<StepOutput> late = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token);
+        Task<StepOutput> late = range.RunAsync(Decode(0), range.RentHiddenStates(1), cancelled.Token).AsTask();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queued);
@@ -148,10 +150,58 @@ public sealed class CpuLayerRangeTests
     }
 
     [Fact]
+    public async Task Load_Cores_EachThreadRunsOnItsOwn()
+    {
+        Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
+        int[] cores = [.. ThreadAffinity.Cores().Reverse().Take(2)];
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, KvBlocks, cores.Length, cores);
+
+        // Linux keeps fifteen letters of a name: that of the range's thread, and of the worker beside it.
+        Assert.Equal([$"{cores[0]}"], CoresOfThreads("layers 1-3"));
+        Assert.Equal([.. cores.Skip(1).Select(core => $"{core}")], CoresOfThreads("layers 1-3 work"));
+    }
+
+    [Fact]
+    public void Load_CoreThatThereIsNot_Throws()
+    {
+        Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        int core = ThreadAffinity.Cores()[0];
+        Assert.Throws<IOException>(() => CpuLayerRange.Load(checkpoint, 0, 4, KvBlocks, 1, [8191]));
+        InvalidOperationException fault = Assert.Throws<InvalidOperationException>(
+            () => CpuLayerRange.Load(checkpoint, 0, 4, KvBlocks, 2, [core, 8191]));
+        Assert.Contains("core 8191", fault.Message, StringComparison.Ordinal);
+        Assert.Throws<ArgumentOutOfRangeException>(() => CpuLayerRange.Load(checkpoint, 0, 4, KvBlocks, 2, [core]));
+    }
+
+    [Fact]
     public void KvBlockBytes_SeveralLayers_CountsEach()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         Assert.Equal(3 * 2 * 16 * checkpoint.Config.KvDim * 4, CpuLayerRange.KvBlockBytes(checkpoint.Config, 3));
+    }
+
+    /// <summary>What Linux says about the cores of this process's threads of one name.</summary>
+    private static List<string> CoresOfThreads(string name)
+    {
+        var cores = new List<string>();
+        foreach (string thread in Directory.GetDirectories("/proc/self/task"))
+        {
+            try
+            {
+                if (File.ReadAllText(Path.Combine(thread, "comm")).TrimEnd() != name) continue;
+                cores.AddRange(File.ReadLines(Path.Combine(thread, "status"))
+                    .Where(line => line.StartsWith("Cpus_allowed_list:", StringComparison.Ordinal))
+                    .Select(line => line.Split('\t')[1]));
+            }
+            catch (IOException)
+            {
+                // A thread of another test has ended meanwhile.
+            }
+        }
+
+        return cores;
     }
 
     /// <summary>Room for one token, the array behind it noted.</summary>
@@ -164,7 +214,7 @@ public sealed class CpuLayerRangeTests
     }
 
     private static Task<StepOutput> RunAsync(CpuLayerRange range, Step step) =>
-        range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation);
+        range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation).AsTask();
 
     /// <summary>One token of the sequence, with the candidates for the next.</summary>
     private static Step Decode(int position)

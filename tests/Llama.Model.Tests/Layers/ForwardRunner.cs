@@ -55,11 +55,11 @@ internal sealed unsafe class ForwardRunner : IDisposable
         return [.. logits];
     }
 
-    /// <summary>Runs a step through all ranges.</summary>
-    public DrawnToken[] Run(Step step)
+    /// <summary>Runs a step through all ranges; the tokens stay as they are, being given back to nobody.</summary>
+    public DrawnTokens Run(Step step)
     {
         using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, Math.Max(1, step.Tokens.Length), Config.Dim);
-        DrawnToken[]? drawn = null;
+        DrawnTokens? drawn = null;
         foreach (CpuForward range in ranges) drawn = range.Run(step, hidden);
         return drawn!;
     }

@@ -1,0 +1,82 @@
+using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+using Llama.Tests;
+
+namespace Llama.Model.Tests.Layers;
+
+/// <summary>What a decode step allocates on all threads together; so no other test may run meanwhile.</summary>
+[CollectionDefinition(nameof(DecodeAllocationTests), DisableParallelization = true)]
+[Collection(nameof(DecodeAllocationTests))]
+public sealed class DecodeAllocationTests
+{
+    private const int Windows = 8;
+    private const int StepsInWindow = 16;
+    private const int Layers = 4;
+
+    private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void CpuForwardRun_DecodeSteps_AllocateNothing(int threads)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        using var forward = new CpuForward(checkpoint, 0, Layers, 16, threads);
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
+        var step = new Step();
+        int drawnTokens = 0;
+        long[] allocated = new long[Windows];
+        for (int position = 0; position < Windows * StepsInWindow; position++)
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            Fill(step, position);
+            using (DrawnTokens drawn = forward.Run(step, hidden)!) drawnTokens += drawn.Count;
+            allocated[position / StepsInWindow] += GC.GetTotalAllocatedBytes(precise: true) - before;
+        }
+
+        Assert.Equal(2 * Windows * StepsInWindow, drawnTokens);
+
+        // The runtime's own threads may allocate in one window or another; a step that allocates does in all of them.
+        Assert.Equal(0, allocated.Min());
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task CpuLayerRangeRunAsync_DecodeSteps_AllocateNothing(int threads)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, 16, threads);
+        long[] allocated = await Task.Run(() => DecodeAsync(range), TestContext.Current.CancellationToken);
+        Assert.Equal(0, allocated.Min());
+    }
+
+    /// <summary>Bytes allocated in each window: one asynchronous method, as the loop of a stage is one.</summary>
+    private static async Task<long[]> DecodeAsync(CpuLayerRange range)
+    {
+        var step = new Step();
+        int drawnTokens = 0;
+        long[] allocated = new long[Windows];
+        for (int position = 0; position < Windows * StepsInWindow; position++)
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            Fill(step, position);
+            using (StepOutput output = await range.RunAsync(step, range.RentHiddenStates(2), CancellationToken.None))
+                drawnTokens += output.Drawn!.Count;
+            allocated[position / StepsInWindow] += GC.GetTotalAllocatedBytes(precise: true) - before;
+        }
+
+        Assert.Equal(2 * Windows * StepsInWindow, drawnTokens);
+        return allocated;
+    }
+
+    /// <summary>One token of each of two sequences, one of them with candidates.</summary>
+    private static void Fill(Step step, int position)
+    {
+        step.Clear();
+        var sampling = new SamplingParameters { Temperature = 0.8f, TopP = 0.9f };
+        step.AddDrawingSequence(position, [position], [2, 0, 1, 3, 4, 5, 6, 7], sampling, 0.4, 5);
+        step.AddDrawingSequence(position, [position], [9, 8, 10, 11, 12, 13, 14, 15], new SamplingParameters { Temperature = 0 }, 0.4, 0);
+    }
+}
