@@ -85,10 +85,8 @@ internal static unsafe class Lanes
         if (!Avx2.IsSupported)
         {
             return Vector256.Create(
-                Vector128.Create(
-                    Vector128.Sum(v0.GetLower()), Vector128.Sum(v1.GetLower()), Vector128.Sum(v2.GetLower()), Vector128.Sum(v3.GetLower())),
-                Vector128.Create(
-                    Vector128.Sum(v0.GetUpper()), Vector128.Sum(v1.GetUpper()), Vector128.Sum(v2.GetUpper()), Vector128.Sum(v3.GetUpper())));
+                Vector128.Sum(v0.GetLower()), Vector128.Sum(v1.GetLower()), Vector128.Sum(v2.GetLower()), Vector128.Sum(v3.GetLower()),
+                Vector128.Sum(v0.GetUpper()), Vector128.Sum(v1.GetUpper()), Vector128.Sum(v2.GetUpper()), Vector128.Sum(v3.GetUpper()));
         }
 
         Vector256<long> v01 = (Avx2.UnpackLow(v0, v1) + Avx2.UnpackHigh(v0, v1)).AsInt64();

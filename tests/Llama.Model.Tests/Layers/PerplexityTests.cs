@@ -6,8 +6,8 @@ using Llama.Tests;
 namespace Llama.Model.Tests.Layers;
 
 /// <summary>
-/// Quality of quantised weights: the perplexity of a text, beside what llama.cpp's <c>llama-perplexity -c 128</c> prints for the same files,
-/// as <c>Llama.Bench convert</c> writes them.
+/// Quality of quantised weights: the perplexity of a text, beside what llama.cpp's <c>llama-perplexity -c 128</c> prints for the same
+/// files, as <c>Llama.Bench convert</c> writes them.
 /// </summary>
 public sealed class PerplexityTests
 {
@@ -34,7 +34,8 @@ public sealed class PerplexityTests
     {
         using var runner = new ForwardRunner(file, [0, ForwardRunner.LayersOf(file)]);
         ITokenizer tokenizer = TokenizerLoader.Load(file)!;
-        int[] tokens = [tokenizer.BeginOfText, .. tokenizer.Encode(File.ReadAllText(Path.Combine(TestPaths.Root, "tests", "Llama.Model.Tests", "Layers", "perplexity.txt")))];
+        string text = File.ReadAllText(Path.Combine(TestPaths.Root, "tests", "Llama.Model.Tests", "Layers", "perplexity.txt"));
+        int[] tokens = [tokenizer.BeginOfText, .. tokenizer.Encode(text)];
         double sum = 0;
         int count = 0;
         for (int start = 0; start + ContextLength <= tokens.Length; start += ContextLength)

@@ -37,12 +37,13 @@ internal static unsafe class BlockRows
         for (int i = 0; i < elements; i += blockElements, block += T.Type.BlockBytes())
         {
             Vector256<float> scale = Vector256.Create(HalfBits.ToSingle(Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt)));
+            ushort offsetScale = !T.HasOffsets ? (ushort)0 : Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + sizeof(ushort));
             for (int part = 0; part < blockElements / PartElements; part++, target += PartElements)
             {
                 T.Integers(block, part, out Vector256<short> first, out Vector256<short> second);
                 Store(first, scale, target);
                 Store(second, scale, target + 16);
-                if (T.HasOffsets) Add(HalfBits.ToSingle(Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + 2)) * T.Offset(block, part), target);
+                if (T.HasOffsets) Add(HalfBits.ToSingle(offsetScale) * T.Offset(block, part), target);
             }
         }
     }
