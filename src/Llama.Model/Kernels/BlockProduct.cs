@@ -94,8 +94,8 @@ internal static unsafe class BlockProduct
         else Lanes.StorePartial(outputs, target, count);
     }
 
-    /// <summary>Eight rows with one token.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining)]
+    /// <summary>Eight rows with one token; optimised at once, for the first token of a process must not wait for the compiler's tiers.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static Vector256<float> MultiplyGroup<T>(byte** rows, RoundedInputs inputs, int token)
         where T : struct, IBlockFormat
     {
@@ -167,6 +167,7 @@ internal static unsafe class BlockProduct
 
     /// <summary>Lays eight rows out; the memory is asked for what lies <paramref name="next"/> bytes further on.</summary>
     [SkipLocalsInit]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void LayOut<T>(byte** rows, int firstBlock, int blocks, nint next, Panel panel)
         where T : struct, IBlockFormat
     {
