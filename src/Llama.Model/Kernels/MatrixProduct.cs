@@ -87,7 +87,7 @@ internal static unsafe class MatrixProduct
             }
 
             var tile = new Tile(
-                (byte*)scratch, (byte*)(scratch + stride), (byte*)(scratch + (2 * stride)), (byte*)(scratch + (3 * stride)), rows, columns);
+                (byte*)scratch, (byte*)(scratch + stride), (byte*)(scratch + (2 * stride)), (byte*)(scratch + (3 * stride)), null, rows, columns);
             Multiply<F32Elements>(in tile, x, tokens, y + row, weights.Rows);
         }
     }
@@ -98,9 +98,10 @@ internal static unsafe class MatrixProduct
         for (int row = firstRow; row < endRow; row += TileRows)
         {
             int rows = Math.Min(TileRows, endRow - row);
-            byte* last = weights.Row(row + rows - 1);
+            byte* first = weights.Row(row), last = weights.Row(row + rows - 1);
             var tile = new Tile(
-                weights.Row(row), rows > 1 ? weights.Row(row + 1) : last, rows > 2 ? weights.Row(row + 2) : last, last, rows, weights.Columns);
+                first, rows > 1 ? weights.Row(row + 1) : last, rows > 2 ? weights.Row(row + 2) : last, last,
+                first + (TileRows * (long)weights.Columns * T.Size), rows, weights.Columns);
             Multiply<T>(in tile, x, tokens, y + row, weights.Rows);
         }
     }
@@ -111,12 +112,12 @@ internal static unsafe class MatrixProduct
         int end = tile.Columns / Lanes.Count * Lanes.Count;
         Vector256<float>* lanes = stackalloc Vector256<float>[TileTokens * TileRows];
         // The next tile is asked for in as many pieces as there are passes over this one.
-        byte* next = tile.Row0 + (TileRows * (tile.Row1 - tile.Row0));
+        byte* next = tile.Next;
         int piece = TileRows * tile.Columns * T.Size / Math.Max(1, tokens / TileTokens);
         int token = 0;
         while (token < tokens)
         {
-            if (tokens > 1) Prefetch.Next(ref next, piece);
+            if (tokens > 1 && next is not null) Prefetch.Next(ref next, piece);
             int count = tokens - token >= TileTokens ? TileTokens : 1;
             if (count == TileTokens) MultiplyThree<T>(in tile, x, end, lanes);
             else if (tokens == 1 && typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, end, lanes);
@@ -245,12 +246,16 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Up to four rows of a matrix; those beyond <see cref="Rows"/> repeat one that is there, and their outputs are not stored.</summary>
-    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, int rows, int columns)
+    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, byte* next, int rows, int columns)
     {
         public readonly byte* Row0 = row0;
         public readonly byte* Row1 = row1;
         public readonly byte* Row2 = row2;
         public readonly byte* Row3 = row3;
+
+        /// <summary>What the memory is asked for meanwhile; null for rows that were converted, whose source was asked for then.</summary>
+        public readonly byte* Next = next;
+
         public readonly int Rows = rows;
         public readonly int Columns = columns;
     }

@@ -36,6 +36,28 @@ internal static unsafe class PackedScales
         return SmallIntegers.Widen(Vector128.Create(scales, minima).AsSByte());
     }
 
+    /// <summary>The levels of a part, times its scale.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Multiply(
+        Vector256<byte> levels, byte* packed, int part, out Vector256<short> first, out Vector256<short> second)
+    {
+        SmallIntegers.Widen(levels.AsSByte(), out first, out second);
+        Vector256<short> scale = Vector256.Create((short)Get(packed, part).Scale);
+        first *= scale;
+        second *= scale;
+    }
+
+    /// <summary>Sums of the products of two blocks' minima with numbers, negated: four lanes each.</summary>
+    /// <param name="a">All of the first block, by <see cref="GetAll"/>.</param>
+    /// <param name="b">All of the second block.</param>
+    /// <param name="sums">A number for each minimum.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> DotMinima(Vector256<short> a, Vector256<short> b, short* sums)
+    {
+        Vector128<short> inputs = -Vector128.Load(sums);
+        return SmallIntegers.MultiplyAddPairs(Vector256.Create(a.GetUpper(), b.GetUpper()), Vector256.Create(inputs, inputs));
+    }
+
     /// <summary>Packs all.</summary>
     /// <param name="scales">Scales, 0 to 63.</param>
     /// <param name="minima">Minima, 0 to 63.</param>
@@ -72,22 +94,15 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
-    {
-        SmallIntegers.Widen(Levels(block, part).AsSByte(), out first, out second);
-        Vector256<short> scale = Vector256.Create((short)PackedScales.Get(block + 4, part).Scale);
-        first *= scale;
-        second *= scale;
-    }
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        PackedScales.Multiply(Levels(block, part), block + 4, part, out first, out second);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
     {
         Vector256<short> factorsA = PackedScales.GetAll(a + 4), factorsB = PackedScales.GetAll(b + 4);
-        Vector128<short> inputs = -Vector128.Load(sums);
-        offsets = SmallIntegers.MultiplyAddPairs(
-            Vector256.Create(factorsA.GetUpper(), factorsB.GetUpper()), Vector256.Create(inputs, inputs));
+        offsets = PackedScales.DotMinima(factorsA, factorsB, sums);
         return SmallIntegers.AddHalves(Dot(a, x, (short*)&factorsA), Dot(b, x, (short*)&factorsB));
     }
 
@@ -134,22 +149,15 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
-    {
-        SmallIntegers.Widen(Levels(block, part).AsSByte(), out first, out second);
-        Vector256<short> scale = Vector256.Create((short)PackedScales.Get(block + 4, part).Scale);
-        first *= scale;
-        second *= scale;
-    }
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        PackedScales.Multiply(Levels(block, part), block + 4, part, out first, out second);
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
     {
         Vector256<short> factorsA = PackedScales.GetAll(a + 4), factorsB = PackedScales.GetAll(b + 4);
-        Vector128<short> inputs = -Vector128.Load(sums);
-        offsets = SmallIntegers.MultiplyAddPairs(
-            Vector256.Create(factorsA.GetUpper(), factorsB.GetUpper()), Vector256.Create(inputs, inputs));
+        offsets = PackedScales.DotMinima(factorsA, factorsB, sums);
         return SmallIntegers.AddHalves(Dot(a, x, (short*)&factorsA), Dot(b, x, (short*)&factorsB));
     }
 
