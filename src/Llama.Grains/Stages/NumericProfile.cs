@@ -8,7 +8,7 @@ namespace Llama.Grains.Stages;
 public static class NumericProfile
 {
     /// <summary>Counts changes of the kernels that change their results' bits.</summary>
-    private const int KernelRevision = 2;
+    private const int KernelRevision = 3;
 
     /// <summary>The profile of a checkpoint on this process's device: device class, kernels' revision, weight type, KV type.</summary>
     public static string Of(Checkpoint checkpoint)

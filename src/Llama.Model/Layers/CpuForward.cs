@@ -269,7 +269,7 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>This part's rows of a product, for all tokens.</summary>
     private (int First, int End) Multiply(WeightMatrix weights, float* output, int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, BlockProduct.GroupRows);
+        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Lanes.Count);
         buffers.Inputs.Multiply(weights, first, end, tokens, output, buffers.Tile(part));
         return (first, end);
     }

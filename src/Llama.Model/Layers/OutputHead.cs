@@ -115,7 +115,7 @@ internal sealed unsafe class OutputHead : IDisposable
 
     private void Multiply(int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, BlockProduct.GroupRows);
+        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, Lanes.Count);
         inputs.Multiply(output, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
     }
 }
