@@ -6,7 +6,7 @@ namespace Llama.Grains.Links;
 public sealed record LinkIdentity
 {
     /// <summary>Version of the protocol between processes; equal on both sides or there is no link.</summary>
-    public const int ProtocolVersion = 2;
+    public const int ProtocolVersion = 3;
 
     /// <summary>The process's name in the cluster.</summary>
     public required string Name { get; init; }
@@ -22,6 +22,12 @@ public sealed record LinkIdentity
     /// is no link.
     /// </summary>
     public string? Weights { get; init; }
+
+    /// <summary>
+    /// What the weights of each layer are called (<see cref="WeightDigests"/>); equal in every layer that both sides can read, or there is
+    /// no link.
+    /// </summary>
+    public string LayerDigests { get; init; } = string.Empty;
 
     /// <summary>The cluster key; empty when none is set, which only loopback allows.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
@@ -39,6 +45,7 @@ public sealed record LinkIdentity
             Fingerprint = ModelFingerprint.Of(checkpoint.Config),
             ContextLength = checkpoint.Config.ContextLength,
             Weights = checkpoint.WeightName,
+            LayerDigests = WeightDigests.Of(checkpoint),
             Key = key,
         };
     }

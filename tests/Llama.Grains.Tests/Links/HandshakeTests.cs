@@ -159,6 +159,14 @@ public sealed class HandshakeTests
         Assert.Equal($"'silo-1' has another --context: {contextLength} tokens; expected 256.", fault.Message);
     }
 
+    [Fact]
+    public async Task DialAsync_OtherWeightsOfOneShape_ThrowsTheLayer()
+    {
+        LinkException fault = await RefusedAsync(
+            LinkPair.Identity("silo-1", digests: ",11111111,22222222"), LinkPair.Identity("gateway", digests: "00000000,11111111,33333333"));
+        Assert.Equal("'silo-1' has other weights of the same shape, from layer 2 on: a fine-tune of this model, or what it was made from.", fault.Message);
+    }
+
     [Theory]
     [InlineData("Q4_0", null)]
     [InlineData(null, "Q4_0")]
@@ -229,5 +237,5 @@ public sealed class HandshakeTests
     private static object MakeHello(
         int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
         int nonceLength = 64, int purpose = 2) =>
-        new { version, name, fingerprint, contextLength = 256, weights = "F16", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
+        new { version, name, fingerprint, contextLength = 256, weights = "F16", layerDigests = "0123abcd,,89abcdef", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
 }

@@ -28,12 +28,14 @@ internal sealed class LinkPair : IDisposable
 
     /// <summary>Who a process of the tests' cluster is.</summary>
     public static LinkIdentity Identity(
-        string name, string key = "secret", string fingerprint = "f00d", int contextLength = 256, string? weights = null) => new()
+        string name, string key = "secret", string fingerprint = "f00d", int contextLength = 256, string? weights = null,
+        string digests = "") => new()
         {
             Name = name,
             Fingerprint = fingerprint,
             ContextLength = contextLength,
             Weights = weights,
+            LayerDigests = digests,
             Key = Encoding.UTF8.GetBytes(key),
         };
 

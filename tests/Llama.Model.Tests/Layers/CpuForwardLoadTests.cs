@@ -64,6 +64,8 @@ public sealed class CpuForwardLoadTests
 
         public override WeightMatrix OpenMatrix(string name, int rows, int columns) => whole.OpenMatrix(Present(name), rows, columns);
 
+        internal override byte[] ReadRow(string name, int rows, int columns, int row) => whole.ReadRow(Present(name), rows, columns, row);
+
         public override float[] ReadVector(string name, int length) => whole.ReadVector(Present(name), length);
 
         protected override void Dispose(bool disposing)
