@@ -34,7 +34,7 @@ internal sealed unsafe class OutputHead : IDisposable
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
         inputs = new ProductInputs(Step.MaxTokens, config.Dim);
         inputs.Reset(normed.Pointer, output);
-        tileLength = ProductInputs.ScratchLength(Step.MaxTokens, config.Dim);
+        tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
         sampler = new Sampler(config.VocabSize);
