@@ -1,4 +1,5 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Links;
 
@@ -29,14 +30,18 @@ public sealed record LinkIdentity
     /// </summary>
     public string LayerDigests { get; init; } = string.Empty;
 
+    /// <summary>Type that it keeps keys and values in; equal on both sides or there is no link.</summary>
+    public ElementType KvType { get; init; }
+
     /// <summary>The cluster key; empty when none is set, which only loopback allows.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
 
     /// <summary>A process that has a checkpoint.</summary>
     /// <param name="name">The process's name.</param>
     /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="kvType">Type that it keeps keys and values in.</param>
     /// <param name="key">The cluster key.</param>
-    public static LinkIdentity Of(string name, Checkpoint checkpoint, ReadOnlyMemory<byte> key)
+    public static LinkIdentity Of(string name, Checkpoint checkpoint, ElementType kvType, ReadOnlyMemory<byte> key)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         return new LinkIdentity
@@ -46,6 +51,7 @@ public sealed record LinkIdentity
             ContextLength = checkpoint.Config.ContextLength,
             Weights = checkpoint.WeightName,
             LayerDigests = WeightDigests.Of(checkpoint),
+            KvType = kvType,
             Key = key,
         };
     }

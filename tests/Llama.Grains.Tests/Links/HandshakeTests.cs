@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Grains.Links;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Links;
 
@@ -168,6 +169,16 @@ public sealed class HandshakeTests
     }
 
     [Theory]
+    [InlineData(ElementType.Q8_0, ElementType.F32)]
+    [InlineData(ElementType.F16, ElementType.Q8_0)]
+    public async Task DialAsync_AnotherKvType_ThrowsBothAndTheOption(ElementType dialler, ElementType listener)
+    {
+        LinkException fault = await RefusedAsync(
+            LinkPair.Identity("silo-1", kvType: dialler), LinkPair.Identity("gateway", kvType: listener));
+        Assert.Equal($"'silo-1' has another --kv-type: {dialler}; expected {listener}.", fault.Message);
+    }
+
+    [Theory]
     [InlineData("Q4_0", null)]
     [InlineData(null, "Q4_0")]
     [InlineData("Q4_0", "Q4_0")]
@@ -237,5 +248,9 @@ public sealed class HandshakeTests
     private static object MakeHello(
         int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
         int nonceLength = 64, int purpose = 2) =>
-        new { version, name, fingerprint, contextLength = 256, weights = "F16", layerDigests = "0123abcd,,89abcdef", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
+        new
+        {
+            version, name, fingerprint, contextLength = 256, weights = "F16", kvType = "F32", nonce = new string('a', nonceLength),
+            target = new { purpose, epoch = 7 }, layerDigests = "0123abcd,,89abcdef",
+        };
 }
