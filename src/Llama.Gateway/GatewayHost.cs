@@ -28,6 +28,8 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
     public static WebApplication Build(GatewayOptions options)
     {
+        // A vocabulary takes as long to read as the web server to set up.
+        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
@@ -55,7 +57,7 @@ internal static partial class GatewayHost
         builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
             services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
+        builder.Services.AddLlamaApi(Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger));
         if (options.Silos == 0)
         {
             builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity));
@@ -92,9 +94,8 @@ internal static partial class GatewayHost
         },
     };
 
-    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ILogger logger)
+    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ITokenizer? tokenizer, ILogger logger)
     {
-        ITokenizer? tokenizer = TokenizerLoader.Load(options.Model);
         ChatTemplate? template = null;
         if (tokenizer is null)
         {
