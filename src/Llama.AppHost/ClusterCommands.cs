@@ -23,6 +23,8 @@ internal static class ClusterCommands
         ("rope-factor", options.RopeFactor),
         ("weights", options.Weights),
         ("chat-template", options.ChatTemplate),
+        ("directory", options.Directory),
+        ("directory-login-file", options.DirectoryLoginFile),
         ("verbose", options.Verbose)));
 
     /// <summary>A silo's.</summary>
@@ -43,6 +45,8 @@ internal static class ClusterCommands
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
+            ("directory", options.Directory),
+            ("directory-login-file", options.DirectoryLoginFile),
             ("verbose", options.Verbose)));
     }
 

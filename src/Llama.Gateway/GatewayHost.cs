@@ -1,4 +1,5 @@
 using Llama.Gateway.Api;
+using Llama.Gateway.Forwarding;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
@@ -46,15 +47,19 @@ internal static partial class GatewayHost
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         var identity = LinkIdentity.Of("gateway", checkpoint, ClusterKey.Load(options.ClusterKeyFile));
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
+        string? advertised = null;
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(identity);
-        builder.Services.AddSingleton<IDirectory, EmbeddedDirectory>();
+        builder.Services.AddSingleton<IDirectory>(services => OpenDirectory(options, services));
+        builder.Services.AddSingleton(services => new Ownership(
+            services.GetRequiredService<IDirectory>(), () => advertised, services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
         builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
-            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<TimeProvider>(),
-            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
+            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<Ownership>(),
+            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
+        builder.Services.AddSingleton<OwnerForwarder>();
         if (options.Silos == 0)
         {
             builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity));
@@ -63,11 +68,23 @@ internal static partial class GatewayHost
 
         WebApplication application = builder.Build();
         if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
+        application.Use(application.Services.GetRequiredService<OwnerForwarder>().HandleAsync);
         application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
         ParentWatch.Start(application.Lifetime.StopApplication);
-        application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
+        application.Lifetime.ApplicationStarted.Register(() =>
+        {
+            Log.Listening(application.Logger, name, application.Urls.First());
+            advertised = options.AdvertisedUrl(new Uri(application.Urls.First()).Port);
+        });
         return application;
+    }
+
+    private static IDirectory OpenDirectory(GatewayOptions options, IServiceProvider services)
+    {
+        TimeProvider time = services.GetRequiredService<TimeProvider>();
+        ILogger logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
+        return (IDirectory?)options.OpenDirectory(time, logger) ?? new EmbeddedDirectory(time);
     }
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()

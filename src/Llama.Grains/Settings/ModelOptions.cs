@@ -1,6 +1,8 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Llama.Grains.Directory.Etcd;
 using Llama.Model.Checkpoints;
+using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Settings;
 
@@ -27,9 +29,24 @@ public abstract record ModelOptions
     [WeightType(writable: true)]
     public string? Weights { get; init; }
 
+    /// <summary>Where the processes find each other, if not in the gateway.</summary>
+    [Description("Where the processes find each other, if not in the gateway: etcd://host:2379, or several hosts with commas between.")]
+    [EtcdAddress]
+    public string? Directory { get; init; }
+
+    /// <summary>File with user and password for the directory, or null.</summary>
+    [Description($"File with the directory's user:password, which may be in the variable {DirectoryLogin.Variable} instead.")]
+    public string? DirectoryLoginFile { get; init; }
+
     /// <summary>Whether to log details.</summary>
     [Description("Log details.")]
     public virtual bool Verbose { get; init; }
+
+    /// <summary>Opens the directory that these settings name; null where it is the gateway's own.</summary>
+    /// <exception cref="InvalidDataException">User and password cannot be used.</exception>
+    public EtcdDirectory? OpenDirectory(TimeProvider time, ILogger logger) => Directory is null
+        ? null
+        : new EtcdDirectory(EtcdAddress.Parse(Directory), DirectoryLogin.Load(DirectoryLoginFile), time, logger);
 
     /// <summary>Opens the checkpoint with these settings.</summary>
     /// <param name="threads">Threads to round weights on.</param>
