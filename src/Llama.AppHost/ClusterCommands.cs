@@ -24,7 +24,7 @@ internal static class ClusterCommands
         ("weights", options.Weights),
         ("chat-template", options.ChatTemplate),
         ("directory", options.Directory),
-        ("directory-login-file", options.DirectoryLoginFile),
+        ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
         ("verbose", options.Verbose)));
 
     /// <summary>A silo's.</summary>
@@ -46,7 +46,7 @@ internal static class ClusterCommands
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
             ("directory", options.Directory),
-            ("directory-login-file", options.DirectoryLoginFile),
+            ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
             ("verbose", options.Verbose)));
     }
 

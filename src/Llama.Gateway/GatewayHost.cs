@@ -14,7 +14,9 @@ using Llama.Model.Weights;
 
 namespace Llama.Gateway;
 
-/// <summary>Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.</summary>
+/// <summary>
+/// Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.
+/// </summary>
 internal static partial class GatewayHost
 {
     private const int MaxConnections = 4096;
@@ -53,11 +55,13 @@ internal static partial class GatewayHost
         builder.Services.AddSingleton(identity);
         builder.Services.AddSingleton<IDirectory>(services => OpenDirectory(options, services));
         builder.Services.AddSingleton(services => new Ownership(
-            services.GetRequiredService<IDirectory>(), () => advertised, services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
+            services.GetRequiredService<IDirectory>(), () => advertised,
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
         builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
-            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<Ownership>(),
-            services.GetRequiredService<TimeProvider>(), services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
+            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
+            services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
         builder.Services.AddSingleton<OwnerForwarder>();
         if (options.Silos == 0)

@@ -13,7 +13,9 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [HostPort(PortRule.None)]
     public string Host { get; init; } = "127.0.0.1";
 
-    /// <summary>Where the other gateways of a directory reach this one, <c>host</c> or <c>host:port</c>; null for where it listens.</summary>
+    /// <summary>
+    /// Where the other gateways of a directory reach this one, <c>host</c> or <c>host:port</c>; null for where it listens.
+    /// </summary>
     [Description("Where the other gateways of a directory reach this one, if not where it listens.")]
     [HostPort(PortRule.Optional)]
     public string? Advertise { get; init; }
@@ -85,7 +87,8 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         if (Directory is not null && Silos == 0)
         {
             yield return new ValidationResult(
-                "serves alone, with a silo inside this process, which a --directory is not for; say how many silos to wait for", [nameof(Silos)]);
+                "serves alone, with a silo inside this process, which a --directory is not for; say how many silos to wait for",
+                [nameof(Silos)]);
         }
 
         if (Directory is not null && Advertise is null && HostPort.Parse(Host).IsEveryInterface)

@@ -11,7 +11,8 @@ internal static class JoinEndpoint
     /// Serves a silo's membership until it ends. A request that is no upgrade to a link is refused, and so is every one where silos are to
     /// join another directory than the gateway's own.
     /// </summary>
-    public static async Task HandleAsync(HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
+    public static async Task HandleAsync(
+        HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
     {
         IHttpUpgradeFeature? upgrade = context.Features.Get<IHttpUpgradeFeature>();
         if (upgrade is not { IsUpgradableRequest: true } || context.Request.Headers.Upgrade != GatewayConnection.Protocol)

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using Llama.AppHost;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;
@@ -12,6 +13,8 @@ public sealed class EtcdTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
     private static readonly GoldenTokens Golden = GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))[0];
+
+    private static CancellationToken TestEnds => TestContext.Current.CancellationToken;
 
     [Fact]
     public async Task Kill_Etcd_StreamsGoOnNewOnesAreAdmittedAndNoGhostStays()
@@ -28,8 +31,8 @@ public sealed class EtcdTests
         IReadOnlyList<int> undisturbed = await cluster.Client.CompleteAsync(request);
 
         // Longer than a lease; in all this time there are streams, and each but the first begins when etcd is gone.
-        IAsyncEnumerator<IReadOnlyList<int>> running = cluster.Client.StreamAsync(request, TestContext.Current.CancellationToken)
-            .GetAsyncEnumerator(TestContext.Current.CancellationToken);
+        IAsyncEnumerator<IReadOnlyList<int>> running = cluster.Client.StreamAsync(request, TestEnds)
+            .GetAsyncEnumerator(TestEnds);
         Assert.True(await running.MoveNextAsync());
         List<int> tokens = [.. running.Current];
         etcd.Kill();
@@ -67,10 +70,23 @@ public sealed class EtcdTests
         Assert.Equal(503, status);
         Assert.Contains("Silo silo-1 is refused: ", body, StringComparison.Ordinal);
 
-        cluster.StartSilo(3);
+        // One that would join the gateway itself is told where to go instead.
+        using (var outside = new RunningProgram(ClusterCommands.Silo(
+            new AppHostOptions { Model = TestPaths.TinyStories, Silos = 1, Threads = 1 }, cluster.Client.Http.BaseAddress!.Port, 4)))
+            await outside.SaysAsync("409 Silos of this gateway need its --directory", Deadline);
+
+        RunningProgram belongs = cluster.StartSilo(3);
         await cluster.ReadyAsync();
         Assert.Equal("silo-3", Assert.Single(await cluster.Client.StagesAsync()).Silo);
         Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
+
+        // One that stops in good order takes its entry with it: another of its name need not wait for a lease to end.
+        ProcessTable.Signal(belongs.Id, "TERM");
+        Assert.Equal(0, await belongs.ExitsAsync(Deadline));
+        RunningProgram again = cluster.StartSilo(3);
+        await again.SaysAsync("Silo silo-3 is in the directory", Deadline);
+        Assert.DoesNotContain("is a member already", again.Output, StringComparison.Ordinal);
+        await cluster.ReadyAsync();
     }
 
     [Fact]
@@ -86,7 +102,7 @@ public sealed class EtcdTests
         RunningProgram second = cluster.StartGateway($"--port={port}");
         using var other = new GatewayClient(port);
         await other.ReadyAsync(() => cluster.Output);
-        await second.SaysAsync($"The gateway at http://127.0.0.1:{cluster.Client.Http.BaseAddress!.Port} owns them.", Deadline);
+        await second.SaysAsync($"the one at http://127.0.0.1:{cluster.Client.Http.BaseAddress!.Port} owns the pipelines", Deadline);
 
         // Whole answers, streams, faults and the cluster's state are the owner's.
         Assert.Equal(Golden.Greedy, await other.CompleteAsync(Golden.Request));
@@ -94,15 +110,15 @@ public sealed class EtcdTests
         ClusterStatus before = await other.StatusAsync();
         Assert.Equal((await cluster.Client.StatusAsync()).Epoch, before.Epoch);
         using (HttpResponseMessage fault = await other.Http.PostAsJsonAsync(
-            "/v1/completions", Golden.Request with { MaxTokens = 0 }, TestContext.Current.CancellationToken))
+            "/v1/completions", Golden.Request with { MaxTokens = 0 }, TestEnds))
         {
             Assert.Equal(HttpStatusCode.BadRequest, fault.StatusCode);
-            Assert.Contains("max_tokens", await fault.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+            Assert.Contains("max_tokens", await fault.Content.ReadAsStringAsync(TestEnds), StringComparison.Ordinal);
         }
 
         // A client that goes away ends its sequence at the owner.
-        await using (IAsyncEnumerator<IReadOnlyList<int>> stream = other.StreamAsync(
-            Golden.Request with { MaxTokens = 240 }, TestContext.Current.CancellationToken).GetAsyncEnumerator(TestContext.Current.CancellationToken))
+        TokenRequest longer = Golden.Request with { MaxTokens = 240 };
+        await using (IAsyncEnumerator<IReadOnlyList<int>> stream = other.StreamAsync(longer, TestEnds).GetAsyncEnumerator(TestEnds))
             Assert.True(await stream.MoveNextAsync());
         await Wait.UntilAsync(
             "nothing runs", Deadline, async () => (await cluster.Client.StatusAsync()).Pipelines[0].Running == 0, () => cluster.Output);
@@ -114,19 +130,25 @@ public sealed class EtcdTests
         Assert.Equal(Golden.Greedy, await other.CompleteAsync(Golden.Request));
         ClusterStatus after = await other.StatusAsync();
         Assert.True(after.Epoch > before.Epoch);
-        Assert.Equal(before.Pipelines[0].Stages.Select(stage => stage.ProcessId), after.Pipelines[0].Stages.Select(stage => stage.ProcessId));
+        Assert.Equal(before.Pipelines[0].Stages, after.Pipelines[0].Stages, (a, b) => a.ProcessId == b.ProcessId);
 
         // The one that comes back is not the owner any more.
         cluster.StartGateway();
         await cluster.ReadyAsync();
         Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
         Assert.Equal(after.Epoch, (await cluster.Client.StatusAsync()).Epoch);
+
+        // An owner that stops in good order is succeeded before its lease would have ended.
+        ProcessTable.Signal(second.Id, "TERM");
+        Assert.Equal(0, await second.ExitsAsync(Deadline));
+        Assert.InRange(await cluster.ReadyAsync(), TimeSpan.Zero, TimeSpan.FromSeconds(4));
+        Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
     }
 
     private static async Task<List<int>> CollectAsync(GatewayClient client, TokenRequest request)
     {
         List<int> tokens = [];
-        await foreach (IReadOnlyList<int> part in client.StreamAsync(request, TestContext.Current.CancellationToken)) tokens.AddRange(part);
+        await foreach (IReadOnlyList<int> part in client.StreamAsync(request, TestEnds)) tokens.AddRange(part);
         return tokens;
     }
 

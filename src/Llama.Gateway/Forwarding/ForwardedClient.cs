@@ -5,8 +5,8 @@ using System.Text;
 namespace Llama.Gateway.Forwarding;
 
 /// <summary>
-/// Tells the owner of the pipelines on whose behalf another gateway asks, so that clients keep their own shares: the client's address, with a
-/// keyed hash (HMAC-SHA256) that only a process with the cluster's key can make.
+/// Tells the owner of the pipelines on whose behalf another gateway asks, so that clients keep their own shares: the client's address, with
+/// a keyed hash (HMAC-SHA256, RFC 2104) that only a process with the cluster's key can make.
 /// </summary>
 internal static class ForwardedClient
 {

@@ -31,6 +31,6 @@ public sealed class DirectoryView
     /// <summary>The silos that are alive, by name.</summary>
     public IReadOnlyList<Member> Members { get; }
 
-    /// <summary>What is wrong with entries that say of themselves that they are silos, a sentence each: no member is made of them.</summary>
+    /// <summary>What is wrong with entries under the keys of silos, a sentence each: they are no members.</summary>
     public IReadOnlyList<string> Faults { get; }
 }

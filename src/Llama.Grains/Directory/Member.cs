@@ -54,7 +54,8 @@ public sealed record Member
         {
             member = JsonSerializer.Deserialize<Member>(entry.Value, Json);
             fault = member is null ? $"The directory has null at '{entry.Key}'; expected a silo."
-                : member.Fault() ?? (member.Key == entry.Key ? null : $"Silo '{member.Name}' is at '{entry.Key}'; expected '{member.Key}'.");
+                : member.Key != entry.Key ? $"Silo '{member.Name}' is at '{entry.Key}'; expected '{member.Key}'."
+                : member.Fault();
         }
         catch (JsonException e)
         {

@@ -30,7 +30,8 @@ public static class Membership
         Member first = member();
         if (first.Fault() is { } fault) throw new DirectoryException(fault);
         return new Presence(
-            directory, first.Key, () => member().ToText(), $"Silo {first.Name}", other => Taken(first.Name, other), logger);
+            directory, first.Key, () => member().ToText(),
+            new PresenceWords($"Silo {first.Name} is in the directory", other => Taken(first.Name, other)), logger);
     }
 
     private static string Taken(string name, DirectoryEntry? other) =>

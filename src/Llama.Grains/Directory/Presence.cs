@@ -14,12 +14,12 @@ public sealed partial class Presence : IAsyncDisposable
     private readonly IDirectory directory;
     private readonly string key;
     private readonly Func<string> value;
-    private readonly string who;
-    private readonly Func<DirectoryEntry?, string> conflict;
+    private readonly PresenceWords words;
     private readonly ILogger logger;
     private readonly Beat beat;
     private ILease? lease;
     private DirectoryEntry? own;
+    private long lastRevision;
     private string? lastReason;
     private bool away;
 
@@ -27,17 +27,14 @@ public sealed partial class Presence : IAsyncDisposable
     /// <param name="directory">Where.</param>
     /// <param name="key">Its key.</param>
     /// <param name="value">Its text at the moment; must not throw.</param>
-    /// <param name="who">Who keeps it, for the log.</param>
-    /// <param name="conflict">Says why the entry cannot be there when another's is.</param>
+    /// <param name="words">What is said of it.</param>
     /// <param name="logger">Told when the entry is there and when it is not.</param>
-    public Presence(
-        IDirectory directory, string key, Func<string> value, string who, Func<DirectoryEntry?, string> conflict, ILogger logger)
+    public Presence(IDirectory directory, string key, Func<string> value, PresenceWords words, ILogger logger)
     {
         this.directory = directory;
         this.key = key;
         this.value = value;
-        this.who = who;
-        this.conflict = conflict;
+        this.words = words;
         this.logger = logger;
         beat = new Beat($"presence of {key}", Interval, Keep);
     }
@@ -56,7 +53,7 @@ public sealed partial class Presence : IAsyncDisposable
         {
             if (lease is not null && !lease.Renew())
             {
-                Log.LeaseLost(logger, who);
+                Log.LeaseLost(logger, key);
                 (lease, own) = (null, null);
             }
 
@@ -64,10 +61,12 @@ public sealed partial class Presence : IAsyncDisposable
             if (away) (away, lastReason) = (false, null);
             Put(lease, value());
         }
-        catch (DirectoryException e)
+#pragma warning disable CA1031 // Without this thread the process would vanish from the directory: whatever went wrong, it goes on.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             away = true;
-            Say(e.Message);
+            if (IsNews(e.Message)) Log.Away(logger, key, e.Message);
         }
 
         return true;
@@ -76,38 +75,60 @@ public sealed partial class Presence : IAsyncDisposable
     private void Put(ILease mine, string text)
     {
         if (own?.Value == text) return;
-        bool first = own is null;
-        if (directory.TryPut(key, text, own?.Revision ?? 0, mine, out DirectoryEntry? present))
-        {
-            own = present;
-            lastReason = null;
-            if (first) Log.Present(logger, who);
-        }
+
+        // After an outage the view may know of an entry that the directory has forgotten: who had the key before, has it still.
+        if (own is null && directory.View.Entries.TryGetValue(key, out DirectoryEntry? other)
+            && other.Lease != mine.Id && other.Revision != lastRevision)
+            Find(other, mine);
+        else if (directory.TryPut(key, text, own?.Revision ?? 0, mine, out DirectoryEntry? present) || present is not null)
+            Find(present!, mine);
         else
+            own = null;
+    }
+
+    /// <summary>An entry is there: this one's, also one that was written by a call whose answer was lost, or another's.</summary>
+    private void Find(DirectoryEntry present, ILease mine)
+    {
+        bool first = own is null;
+        own = present.Lease == mine.Id ? present : null;
+        if (own is not null)
         {
-            // One of this lease was written by a call whose answer was lost.
-            own = present?.Lease == mine.Id ? present : null;
-            if (present is not null && own is null) Say(conflict(present));
+            lastRevision = own.Revision;
+            lastReason = null;
+            if (first) Log.Present(logger, words.Present);
+        }
+        else if (words.Taken(present) is var sentence && IsNews(sentence))
+        {
+            Log.Taken(logger, words.TakenLevel, sentence);
         }
     }
 
-    /// <summary>Once, not at every attempt: the other, or the directory, may be as it is for hours.</summary>
-    private void Say(string reason)
+    /// <summary>Said once, not at every attempt: the other, or the directory, may be as it is for hours.</summary>
+    private bool IsNews(string reason)
     {
-        if (reason == lastReason) return;
+        bool news = reason != lastReason;
         lastReason = reason;
-        Log.Absent(logger, who, reason);
+        return news;
     }
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "{Who} is in the directory")]
-        public static partial void Present(ILogger logger, string who);
+        [LoggerMessage(1, LogLevel.Information, "{Sentence}")]
+        public static partial void Present(ILogger logger, string sentence);
 
-        [LoggerMessage(2, LogLevel.Warning, "{Who} has lost its lease and takes a new one")]
-        public static partial void LeaseLost(ILogger logger, string who);
+        [LoggerMessage(2, LogLevel.Warning, "The lease of '{Key}' in the directory has ended; taking a new one")]
+        public static partial void LeaseLost(ILogger logger, string key);
 
-        [LoggerMessage(3, LogLevel.Warning, "{Who} cannot be written to the directory, trying again: {Reason}")]
-        public static partial void Absent(ILogger logger, string who, string reason);
+        [LoggerMessage(3, LogLevel.Warning, "'{Key}' cannot be kept in the directory at present, trying again: {Reason}")]
+        public static partial void Away(ILogger logger, string key, string reason);
+
+        [LoggerMessage(EventId = 4, Message = "{Sentence}")]
+        public static partial void Taken(ILogger logger, LogLevel level, string sentence);
     }
 }
+
+/// <summary>What is logged of an entry that a process keeps.</summary>
+/// <param name="Present">Said when it is there.</param>
+/// <param name="Taken">Said when another's is there instead.</param>
+/// <param name="TakenLevel">How bad that is.</param>
+public sealed record PresenceWords(string Present, Func<DirectoryEntry, string> Taken, LogLevel TakenLevel = LogLevel.Warning);

@@ -49,6 +49,14 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
         return [.. view.Members.Where(IsAdmitted)];
     }
 
+    /// <summary>
+    /// Greets silos once more, because a pipeline of them was lost: one that died, or hangs, may be in the directory for a while yet.
+    /// </summary>
+    public void Doubt(IEnumerable<Member> silos)
+    {
+        foreach (Member silo in silos) greetings[Identity(silo)] = new Greeting(GreetAsync(silo), time.GetTimestamp());
+    }
+
     private static (string Name, int ProcessId, string Address) Identity(Member silo) => (silo.Name, silo.ProcessId, silo.Address);
 
     private bool IsAdmitted(Member silo)

@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. Does so
-/// only while this gateway owns the pipelines. One loop owns all of it; only the loading of a pipeline, which may take minutes, runs beside it.
+/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. Does
+/// so only while this gateway owns the pipelines. One loop owns all of it; only the loading of a pipeline, which may take minutes, runs
+/// beside it.
 /// </summary>
 internal sealed partial class ClusterController : IAsyncDisposable
 {
@@ -167,6 +168,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         if (!pipeline.Lost.IsCompleted) return;
         string reason = await pipeline.Lost.ConfigureAwait(false);
         bool worked = pipeline.Ready;
+        admission.Doubt(pipeline.Plan.Select(stage => stage.Member));
         await CloseAsync(replica).ConfigureAwait(false);
         if (worked)
         {

@@ -27,7 +27,11 @@ public sealed class Ownership : IAsyncDisposable
     /// <param name="logger">Told who owns the pipelines.</param>
     public Ownership(IDirectory directory, Func<string?> url, ILogger logger) => presence = new Presence(
         directory, Key, () => JsonSerializer.Serialize(new GatewayRecord(instance, url()), JsonSerializerOptions.Web),
-        "This gateway, as the owner of the pipelines,", other => $"The gateway at {Parse(other)?.Url} owns them.", logger);
+        new PresenceWords(
+            "This gateway owns the pipelines",
+            other => $"This gateway stands by and forwards requests: the one at {Parse(other)?.Url} owns the pipelines",
+            LogLevel.Information),
+        logger);
 
     /// <summary>The owner as a directory knows it; null while there is none.</summary>
     public static GatewayRecord? Of(DirectoryView view)

@@ -158,28 +158,45 @@ public abstract class DirectoryContract
     {
         var directory = new KnownLeases(Here);
         var logger = new RecordingLogger();
-        var presence = new Presence(directory, "key", () => "here", "The test", _ => "taken", logger);
+        var presence = new Presence(directory, "key", () => "here", new PresenceWords("here", _ => "taken"), logger);
         DirectoryEntry first = (await SeenAsync(There, "key", entry => entry is not null))!;
         Assert.Single(directory.Leases).Dispose();
         DirectoryEntry second = (await SeenAsync(There, "key", entry => entry is not null && entry.Lease != first.Lease))!;
         Assert.True(second.Revision > first.Revision);
-        Assert.Contains("Warning: The test has lost its lease and takes a new one ", logger.Messages);
+        Assert.Contains("Warning: The lease of 'key' in the directory has ended; taking a new one ", logger.Messages);
         await presence.DisposeAsync().Soon();
         await SeenAsync(There, "key", entry => entry is null);
+    }
+
+    [Fact]
+    public async Task Presence_AnswerLost_KnowsItsOwnEntry()
+    {
+        string value = "1";
+        var directory = new KnownLeases(Here) { LosesNextAnswer = true };
+        var words = new PresenceWords("here", _ => "unexpected");
+        await using var presence = new Presence(directory, "key", () => Volatile.Read(ref value), words, new RecordingLogger());
+        DirectoryEntry first = (await SeenAsync(There, "key", entry => entry is not null))!;
+        await SeenAsync(Here, "key", entry => entry is not null);
+        Volatile.Write(ref value, "2");
+        DirectoryEntry second = (await SeenAsync(There, "key", entry => entry?.Value == "2"))!;
+        Assert.Equal(first.Lease, second.Lease);
+        Assert.False(directory.LosesNextAnswer);
     }
 
     [Fact]
     public async Task Presence_KeyThatTwoWant_GoesToTheSecondWhenTheFirstEnds()
     {
         var logger = new RecordingLogger();
-        var first = new Presence(Here, "owner", () => "first", "The first", _ => "unexpected", logger);
+        var first = new Presence(Here, "owner", () => "first", new PresenceWords("first is there", _ => "unexpected"), logger);
         await SeenAsync(There, "owner", entry => entry?.Value == "first");
-        await using var second = new Presence(There, "owner", () => "second", "The second", other => $"{other!.Value} owns it", logger);
-        const string Refusal = "Warning: The second cannot be written to the directory, trying again: first owns it ";
+        var words = new PresenceWords("second is there", other => $"{other.Value} has it");
+        await using var second = new Presence(There, "owner", () => "second", words, logger);
+        const string Refusal = "Warning: first has it ";
         await Patience.UntilAsync(() => logger.Messages.Contains(Refusal), () => string.Join('\n', logger.Messages));
         await first.DisposeAsync().Soon();
         await SeenAsync(Here, "owner", entry => entry?.Value == "second");
-        Assert.Single(logger.Messages, Refusal);
+        string[] said = ["Information: first is there ", Refusal, "Information: second is there "];
+        await Patience.UntilAsync(() => logger.Messages.SequenceEqual(said), () => string.Join('\n', logger.Messages));
     }
 
     [Fact]
@@ -206,9 +223,11 @@ public abstract class DirectoryContract
         return view.Entries.GetValueOrDefault(key);
     }
 
-    /// <summary>A directory whose leases a test can end, as if they had not been renewed in time.</summary>
+    /// <summary>A directory whose leases a test can end, as if they had not been renewed in time, and whose answers can be lost.</summary>
     private sealed class KnownLeases(IDirectory directory) : IDirectory
     {
+        public bool LosesNextAnswer { get; set; }
+
         public List<ILease> Leases { get; } = [];
 
         public DirectoryView View => directory.View;
@@ -222,7 +241,12 @@ public abstract class DirectoryContract
             return Leases[^1];
         }
 
-        public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present) =>
-            directory.TryPut(key, value, revision, lease, out present);
+        public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present)
+        {
+            bool written = directory.TryPut(key, value, revision, lease, out present);
+            if (!LosesNextAnswer) return written;
+            LosesNextAnswer = false;
+            throw new DirectoryException("The answer is lost.");
+        }
     }
 }

@@ -5,8 +5,8 @@ using Microsoft.Extensions.Logging;
 namespace Llama.Grains.Directory.Etcd;
 
 /// <summary>
-/// The directory in a real etcd, over its JSON gateway. A loop keeps the view: it reads all keys, then watches them from the revision after;
-/// when the watch ends, for whatever reason, compaction among them, it reads all keys again, perhaps from another server.
+/// The directory in a real etcd, over its JSON gateway. A loop keeps the view: it reads all keys, then watches them from the revision
+/// after; when the watch ends, for whatever reason, compaction among them, it reads all keys again, perhaps from another server.
 /// </summary>
 public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
 {
@@ -21,14 +21,8 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
-    private readonly Lock gate = new();
-    private readonly Dictionary<string, DirectoryEntry> entries = new(StringComparer.Ordinal);
-    private readonly HashSet<string> lingering = new(StringComparer.Ordinal);
-    private readonly PublishedView view = new();
-    private readonly ITimer graceTimer;
+    private readonly EtcdView view;
     private readonly Task watching;
-    private long lastHeard;
-    private bool grace;
 
     /// <summary>Starts to look for the etcd, which need not run yet.</summary>
     /// <param name="address">Where it is.</param>
@@ -49,21 +43,25 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
         client = new EtcdClient(address, login);
         this.time = time;
         this.logger = logger;
-        lastHeard = time.GetTimestamp();
-        graceTimer = time.CreateTimer(_ => EndGrace(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        view = new EtcdView(prefix, leaseTime, time);
         watching = Task.Run(() => WatchAsync(address.ToString()));
     }
 
     /// <inheritdoc/>
-    public DirectoryView View => view.Now;
+    public DirectoryView View => view.Published.Now;
 
     /// <inheritdoc/>
     public Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
-        view.WaitForChangeAsync(version, cancellationToken);
+        view.Published.WaitForChangeAsync(version, cancellationToken);
 
     /// <inheritdoc/>
-    public ILease Grant() => new Lease(
-        this, Call<EtcdLeaseAnswer>("lease/grant", new EtcdLeaseRequest { SecondsToLive = (long)leaseTime.TotalSeconds }).Id);
+    public ILease Grant()
+    {
+        var answer = Call<EtcdLeaseAnswer>("lease/grant", new EtcdLeaseRequest { SecondsToLive = (long)leaseTime.TotalSeconds });
+
+        // An entry of lease 0 would never end.
+        return answer.Id != 0 ? new Lease(this, answer.Id) : throw new DirectoryException("etcd granted a lease without a number.");
+    }
 
     /// <inheritdoc/>
     public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present)
@@ -87,8 +85,8 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
         }
 
         present = answer.Succeeded
-            ? new DirectoryEntry(key, value, answer.Header.Revision, lease.Id)
-            : answer.Responses?.FirstOrDefault()?.ResponseRange?.Kvs?.Select(Entry).FirstOrDefault();
+            ? new DirectoryEntry(key, value, Revision(answer.Header), lease.Id)
+            : answer.Responses?.FirstOrDefault()?.ResponseRange?.Kvs?.Select(pair => EtcdView.Entry(key, pair)).FirstOrDefault();
         return answer.Succeeded;
     }
 
@@ -97,7 +95,7 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await watching.ConfigureAwait(false);
-        await graceTimer.DisposeAsync().ConfigureAwait(false);
+        view.Dispose();
         client.Dispose();
         stopping.Dispose();
     }
@@ -105,7 +103,7 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
     private T Call<T>(string path, object request)
     {
         T answer = client.Call<T>(path, request);
-        lock (gate) Heard();
+        view.Heard();
         return answer;
     }
 
@@ -122,14 +120,15 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
             string reason = "it has ended the watch";
             try
             {
-                EtcdRangeAnswer all = await Task.Run(() => Call<EtcdRangeAnswer>("kv/range", new EtcdRange(start, end))).ConfigureAwait(false);
-                Replace(all.Kvs ?? []);
+                EtcdRangeAnswer all =
+                    await Task.Run(() => Call<EtcdRangeAnswer>("kv/range", new EtcdRange(start, end))).ConfigureAwait(false);
+                view.Replace(all.Kvs ?? []);
                 if (lastReason is not null) Log.Reached(logger, address);
                 lastReason = null;
-                var watch = new EtcdWatch(new EtcdWatchCreate(start, end, all.Header.Revision + 1));
+                var watch = new EtcdWatch(new EtcdWatchCreate(start, end, Revision(all.Header) + 1));
                 await foreach (EtcdWatchAnswer answer in client.WatchAsync(watch, stopping.Token).ConfigureAwait(false))
                 {
-                    Apply(answer.Events ?? []);
+                    view.Apply(answer.Events ?? []);
                     pause = TimeSpan.Zero;
                 }
             }
@@ -141,9 +140,10 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                reason = e.Message;
+                reason = e is OperationCanceledException ? "the server that was watched does not answer" : e.Message;
             }
 
+            view.StartGrace();
             if (reason != lastReason) Log.Away(logger, address, reason);
             lastReason = reason;
             pause = pause == TimeSpan.Zero
@@ -153,76 +153,8 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
         }
     }
 
-    private void Replace(EtcdKeyValue[] all)
-    {
-        lock (gate)
-        {
-            List<DirectoryEntry> present = [.. all.Select(Entry)];
-            foreach (string key in entries.Keys.Except(present.Select(entry => entry.Key)).ToList()) Remove(key);
-            foreach (DirectoryEntry entry in present) Put(entry);
-            view.Publish(entries);
-        }
-    }
-
-    private void Apply(EtcdEvent[] events)
-    {
-        lock (gate)
-        {
-            Heard();
-            foreach (EtcdEvent change in events)
-            {
-                DirectoryEntry entry = Entry(change.Kv);
-                if (change.Type == "DELETE") Remove(entry.Key);
-                else Put(entry);
-            }
-
-            if (events.Length > 0) view.Publish(entries);
-        }
-    }
-
-    /// <summary>
-    /// An etcd that was away, stood still, or comes back empty could not be told who is alive: that says something of itself, and nothing of
-    /// the processes. They get the time of a lease to be heard again; what was known of them stays until then. Every process that has something in a
-    /// directory asks it once a second, so half a lease without an answer means that it was away.
-    /// </summary>
-    private void Heard()
-    {
-        long now = time.GetTimestamp();
-        if (time.GetElapsedTime(lastHeard, now) > leaseTime / 2)
-        {
-            grace = true;
-            graceTimer.Change(leaseTime, Timeout.InfiniteTimeSpan);
-        }
-
-        lastHeard = now;
-    }
-
-    private void Put(DirectoryEntry entry)
-    {
-        entries[entry.Key] = entry;
-        lingering.Remove(entry.Key);
-    }
-
-    private void Remove(string key)
-    {
-        if (grace && entries.ContainsKey(key)) lingering.Add(key);
-        else entries.Remove(key);
-    }
-
-    private void EndGrace()
-    {
-        lock (gate)
-        {
-            grace = false;
-            if (lingering.Count == 0) return;
-            foreach (string key in lingering) entries.Remove(key);
-            lingering.Clear();
-            view.Publish(entries);
-        }
-    }
-
-    private DirectoryEntry Entry(EtcdKeyValue pair) => new(
-        Encoding.UTF8.GetString(pair.Key)[prefix.Length..], Encoding.UTF8.GetString(pair.Value ?? []), pair.ModRevision, pair.Lease);
+    private static long Revision(EtcdHeader? header) =>
+        header?.Revision ?? throw new DirectoryException("etcd's answer has no header.");
 
     private sealed class Lease(EtcdDirectory directory, long id) : ILease
     {

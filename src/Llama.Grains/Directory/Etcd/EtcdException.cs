@@ -22,9 +22,9 @@ internal sealed class EtcdException(EtcdCode code, string message) : DirectoryEx
     public bool IsOfToken => code == EtcdCode.Unauthenticated || TokenFaults.Any(Message.Contains);
 
     /// <summary>
-    /// Reads the body of an answer that is no success. etcd 3.4 writes <c>{"error": text, "message": text, "code": number}</c>, 3.5 the same
-    /// in another order, 3.6 <c>{"code": number, "message": text, "details": […]}</c>; a proxy writes anything. In a stream all of them
-    /// come as <c>{"error": {"message": text, …}}</c>, the number called <c>grpc_code</c> before 3.6 and <c>code</c> since.
+    /// Reads the body of an answer that is no success. etcd 3.4 writes <c>{"error": text, "message": text, "code": number}</c>, 3.5 the
+    /// same in another order, 3.6 <c>{"code": number, "message": text, "details": […]}</c>; a proxy writes anything. In a stream all of
+    /// them come as <c>{"error": {"message": text, …}}</c>, the number called <c>grpc_code</c> before 3.6 and <c>code</c> since.
     /// </summary>
     /// <param name="body">The body, or the error of a stream's message.</param>
     /// <param name="status">The HTTP status; it says what kind where the body does not.</param>
@@ -64,7 +64,11 @@ internal sealed class EtcdException(EtcdCode code, string message) : DirectoryEx
         _ => EtcdCode.Other,
     };
 
-    private static string Short(string text) => text.Trim() is { Length: > MaxMessage } longText ? longText[..MaxMessage] + "…" : text.Trim();
+    private static string Short(string text)
+    {
+        string trimmed = text.Trim();
+        return trimmed.Length > MaxMessage ? trimmed[..MaxMessage] + "…" : trimmed;
+    }
 }
 
 /// <summary>Those of gRPC's status codes that make a difference here.</summary>

@@ -35,9 +35,9 @@ internal sealed record EtcdHeader(long Revision);
 
 internal sealed record EtcdKeyValue(byte[] Key, byte[]? Value, long ModRevision, long Lease);
 
-internal sealed record EtcdRangeAnswer(EtcdHeader Header, EtcdKeyValue[]? Kvs);
+internal sealed record EtcdRangeAnswer(EtcdHeader? Header, EtcdKeyValue[]? Kvs);
 
-internal sealed record EtcdTransactionAnswer(EtcdHeader Header, bool Succeeded, EtcdOperationAnswer[]? Responses);
+internal sealed record EtcdTransactionAnswer(EtcdHeader? Header, bool Succeeded, EtcdOperationAnswer[]? Responses);
 
 internal sealed record EtcdOperationAnswer(EtcdRangeAnswer? ResponseRange);
 

@@ -11,16 +11,23 @@ namespace Llama.Grains.Tests.Directory.Etcd;
 /// <summary>Answers as etcd's versions document them, whichever is installed here.</summary>
 public sealed class EtcdClientTests
 {
+    private const string NoLeader34 =
+        """{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader","http_status":"Service Unavailable"}}""";
+
+    private const string NoLeader36 = """{"error":{"code":14,"message":"etcdserver: no leader","details":[]}}""";
+    private const string Put = """{"key":"YQ==","mod_revision":"4"}""";
+    private const string Deletion = """{"type":"DELETE","kv":{"key":"Yg==","mod_revision":"4"}}""";
+
     [Theory]
-    [InlineData("""{"header":{"revision":"7"},"kvs":[{"key":"YQ==","create_revision":"3","mod_revision":"5","version":"1","value":"Yg==","lease":"7587"}],"count":"1"}""")]
-    [InlineData("""{"header":{"cluster_id":"1","revision":7},"kvs":[{"key":"YQ==","mod_revision":5,"value":"Yg==","lease":7587}],"more":false}""")]
+    [InlineData("""{"header":{"revision":"7"},"kvs":[{"key":"YQ==","version":"1","mod_revision":"5","value":"Yg==","lease":"7587"}]}""")]
+    [InlineData("""{"header":{"revision":7},"kvs":[{"key":"YQ==","mod_revision":5,"value":"Yg==","lease":7587}],"more":false}""")]
     public async Task Call_Range_ReadsNumbersAsTextAndAsNumbers(string body)
     {
         await using var server = await Server.StartAsync(200, body);
         EtcdRangeAnswer answer = server.Client.Call<EtcdRangeAnswer>("kv/range", new EtcdRange("a"u8.ToArray(), null));
         EtcdKeyValue pair = Assert.Single(answer.Kvs!);
-        Assert.Equal((7, "a", "b", 5, 7587), (
-            answer.Header.Revision, Encoding.UTF8.GetString(pair.Key), Encoding.UTF8.GetString(pair.Value!), pair.ModRevision, pair.Lease));
+        Assert.Equal(("a", "b"), (Encoding.UTF8.GetString(pair.Key), Encoding.UTF8.GetString(pair.Value!)));
+        Assert.Equal((7, 5, 7587), (answer.Header!.Revision, pair.ModRevision, pair.Lease));
         Assert.Equal("""/v3/kv/range {"key":"YQ=="}""", server.Asked);
     }
 
@@ -47,24 +54,26 @@ public sealed class EtcdClientTests
 
     [Theory]
     // 3.4 and 3.5, one message a line.
-    [InlineData("{\"result\":{\"header\":{\"revision\":\"3\"},\"created\":true}}\n{\"result\":{\"events\":[{\"kv\":{\"key\":\"YQ==\",\"mod_revision\":\"4\"}},{\"type\":\"DELETE\",\"kv\":{\"key\":\"Yg==\",\"mod_revision\":\"4\"}}]}}\n")]
+    [InlineData($$$"""{"result":{"created":true}}{{{"\n"}}}{"result":{"events":[{"kv":{{{Put}}}},{{{Deletion}}}]}}{{{"\n"}}}""")]
     // 3.6: the watch's number and the default type may be there.
-    [InlineData("{\"result\":{\"header\":{\"revision\":\"3\"},\"watch_id\":\"0\",\"created\":true,\"events\":[]}}\n{\"result\":{\"events\":[{\"type\":\"PUT\",\"kv\":{\"key\":\"YQ==\",\"mod_revision\":\"4\",\"value\":\"\"}},{\"type\":\"DELETE\",\"kv\":{\"key\":\"Yg==\",\"mod_revision\":\"4\"}}]}}\n")]
+    [InlineData($$$"""{"result":{"watch_id":"0","created":true}}{"result":{"events":[{"type":"PUT","kv":{{{Put}}}},{{{Deletion}}}]}}""")]
     public async Task WatchAsync_Events_AreRead(string body)
     {
         await using var server = await Server.StartAsync(200, body);
         List<EtcdEvent> events = [];
         await foreach (EtcdWatchAnswer answer in WatchAsync(server)) events.AddRange(answer.Events ?? []);
-        Assert.Equal([("a", false), ("b", true)], events.Select(change => (Encoding.UTF8.GetString(change.Kv.Key), change.Type == "DELETE")));
+        Assert.Equal(
+            [("a", false), ("b", true)],
+            events.Select(change => (Encoding.UTF8.GetString(change.Kv.Key), change.Type == "DELETE")));
         Assert.Equal("""/v3/watch {"create_request":{"key":"YQ==","range_end":"Yg==","start_revision":"4"}}""", server.Asked);
     }
 
     [Theory]
-    [InlineData(200, """{"error":{"grpc_code":14,"http_code":503,"message":"etcdserver: no leader","http_status":"Service Unavailable"}}""", "etcd says: etcdserver: no leader")]
-    [InlineData(200, """{"error":{"code":14,"message":"etcdserver: no leader","details":[]}}""", "etcd says: etcdserver: no leader")]
+    [InlineData(200, NoLeader34, "etcd says: etcdserver: no leader")]
+    [InlineData(200, NoLeader36, "etcd says: etcdserver: no leader")]
     [InlineData(503, """{"code":14,"message":"etcdserver: no leader","details":[]}""", "etcd says: etcdserver: no leader")]
-    [InlineData(200, """{"result":{"canceled":true,"compact_revision":"12"}}""", "etcd has ended the watch: what came before revision 12 is compacted.")]
-    [InlineData(200, """{"result":{"canceled":true,"cancel_reason":"etcdserver: permission denied"}}""", "etcd has ended the watch: etcdserver: permission denied.")]
+    [InlineData(200, """{"result":{"canceled":true,"compact_revision":"12"}}""", "what came before revision 12 is compacted")]
+    [InlineData(200, """{"result":{"canceled":true,"cancel_reason":"etcdserver: permission denied"}}""", "etcdserver: permission denied")]
     [InlineData(200, "null {}", "etcd's watch gave a message without a result.")]
     public async Task WatchAsync_EndedByEtcd_SaysWhy(int status, string body, string reason)
     {
@@ -73,7 +82,7 @@ public sealed class EtcdClientTests
         {
             await foreach (EtcdWatchAnswer answer in WatchAsync(server)) Assert.Null(answer.Events);
         });
-        Assert.Equal(reason, fault.Message);
+        Assert.Contains(reason, fault.Message, StringComparison.Ordinal);
     }
 
     private static IAsyncEnumerable<EtcdWatchAnswer> WatchAsync(Server server) =>
@@ -82,7 +91,8 @@ public sealed class EtcdClientTests
     /// <summary>An HTTP server that always gives the same answer.</summary>
     private sealed class Server(WebApplication application) : IAsyncDisposable
     {
-        public EtcdClient Client { get; } = new(EtcdAddress.Parse(application.Urls.First().Replace("http://", "etcd://", StringComparison.Ordinal)), null);
+        public EtcdClient Client { get; } =
+            new(EtcdAddress.Parse(application.Urls.First().Replace("http://", "etcd://", StringComparison.Ordinal)), null);
 
         public string? Asked { get; private set; }
 
