@@ -22,6 +22,7 @@ internal static class ClusterCommands
         ("context", options.Context),
         ("rope-factor", options.RopeFactor),
         ("weights", options.Weights),
+        ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
         ("directory", options.Directory),
         ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
@@ -45,6 +46,7 @@ internal static class ClusterCommands
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
+            ("kv-type", options.KvType),
             ("directory", options.Directory),
             ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
             ("verbose", options.Verbose)));

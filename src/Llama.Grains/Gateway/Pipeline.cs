@@ -36,8 +36,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly Channel<Step> outgoing;
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
+    private readonly FrameWriter stepWriter = new();
     private Stream? steps;
     private Stream? results;
+    private FrameReader? resultReader;
     private long oldestSent;
     private int underWay;
 
@@ -97,6 +99,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
         results = await Dialler.DialAsync(
             Plan[^1].Member.Address, self, new LinkTarget(LinkPurpose.Results, Epoch), deadline.Token).ConfigureAwait(false);
+        resultReader = new FrameReader(results);
         steps = await Dialler.DialAsync(
             Plan[0].Member.Address, self, new LinkTarget(LinkPurpose.Steps, Epoch), deadline.Token).ConfigureAwait(false);
         Own(WatchFirstStageAsync());
@@ -179,13 +182,13 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     {
         var probe = new Step { Epoch = Epoch };
         probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
-        await WriteAsync(probe, cancellationToken).ConfigureAwait(false);
+        await stepWriter.SendAsync(steps!, probe, default, cancellationToken).ConfigureAwait(false);
         try
         {
-            (FrameKind kind, byte[] payload) =
-                await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
-            if (kind == FrameKind.Failure) throw new LinkException(Encoding.UTF8.GetString(payload));
-            Frames.Expect(kind, FrameKind.Result, payload);
+            (FrameKind kind, ReadOnlyMemory<byte> payload) =
+                await resultReader!.ReadFrameAsync(ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
+            if (kind == FrameKind.Failure) throw new LinkException(Encoding.UTF8.GetString(payload.Span));
+            Frames.Expect(kind, FrameKind.Result, payload.Span);
         }
         catch (EndOfStreamException)
         {
@@ -199,7 +202,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         try
         {
             await foreach (Step step in outgoing.Reader.ReadAllAsync(ending.Token).ConfigureAwait(false))
-                await WriteAsync(step, ending.Token).ConfigureAwait(false);
+                await stepWriter.SendAsync(steps!, step, default, ending.Token).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // A failure is a value: whatever ends this loop ends the pipeline.
         catch (Exception e)
@@ -210,31 +213,22 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    private async Task WriteAsync(Step step, CancellationToken cancellationToken)
-    {
-        int length = StepCodec.Bytes(step);
-        byte[] frame = new byte[Frames.HeaderBytes + length];
-        Frames.WriteHeader(frame, FrameKind.Step, length);
-        StepCodec.Write(step, frame.AsSpan(Frames.HeaderBytes));
-        await steps!.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
-    }
-
     private async Task ReceiveAsync(Action<StepResult> onResult)
     {
         try
         {
             while (true)
             {
-                (FrameKind kind, byte[] payload) =
-                    await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
+                (FrameKind kind, ReadOnlyMemory<byte> payload) =
+                    await resultReader!.ReadFrameAsync(ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
-                    Fail(Encoding.UTF8.GetString(payload));
+                    Fail(Encoding.UTF8.GetString(payload.Span));
                     return;
                 }
 
-                Frames.Expect(kind, FrameKind.Result, payload);
-                StepResult result = ResultCodec.Read(payload);
+                Frames.Expect(kind, FrameKind.Result, payload.Span);
+                StepResult result = ResultCodec.Read(payload.Span);
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
                 Volatile.Write(ref oldestSent, time.GetTimestamp());
                 Interlocked.Decrement(ref underWay);

@@ -19,7 +19,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <exception cref="PlacementException">The model does not fit them.</exception>
     public (IReadOnlyList<PlannedStage> Stages, int KvBlocks) Plan(IReadOnlyList<Member> silos)
     {
-        long blockBytes = CpuLayerRange.KvBlockBytes(settings.Config, 1);
+        long blockBytes = CpuLayerRange.KvBlockBytes(settings.Config, settings.Identity.KvType, 1);
         int contextBlocks = BlockPool.BlocksFor(settings.Config.ContextLength);
         var costs = ModelCosts.Of(settings.Config, settings.ElementBytes, blockBytes * Math.Min(contextBlocks, 64));
         if (settings.Ranges is { } given && given.Count != silos.Count)

@@ -51,7 +51,8 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         Checkpoint opened = open();
         try
         {
-            range = CpuLayerRange.Load(opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads, cores);
+            range = CpuLayerRange.Load(
+                opened, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores);
         }
         catch
         {

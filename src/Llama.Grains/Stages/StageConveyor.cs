@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Channels;
 using Llama.Grains.Links;
@@ -24,6 +26,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly Channel<StepUnderWay> computing =
         Channel.CreateBounded<StepUnderWay>(new BoundedChannelOptions(MaxUnderWay) { SingleReader = true, SingleWriter = true });
 
+    private readonly ConcurrentBag<Step> stepPool = [];
+    private readonly FrameWriter writer = new();
     private readonly Lock gate = new();
     private readonly Task sending;
     private Task receiving = Task.CompletedTask;
@@ -123,21 +127,20 @@ public sealed class StageConveyor : IAsyncDisposable
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         try
         {
-            byte[] scratch = new byte[Frames.HeaderBytes + StepCodec.HeaderBytes];
+            var reader = new FrameReader(stream);
             while (true)
             {
-                (FrameKind kind, int bytes) =
-                    await Frames.ReadHeaderAsync(stream, scratch, int.MaxValue, ended.Token).ConfigureAwait(false);
+                (FrameKind kind, int bytes) = await reader.ReadHeaderAsync(int.MaxValue, ended.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
-                    byte[] reason = new byte[Math.Min(bytes, Frames.MaxControlBytes)];
-                    await stream.ReadExactlyAsync(reason, ended.Token).ConfigureAwait(false);
-                    await EndAsync(Encoding.UTF8.GetString(reason)).ConfigureAwait(false);
+                    ReadOnlyMemory<byte> reason =
+                        await reader.ReadAsync(Math.Min(bytes, Frames.MaxControlBytes), ended.Token).ConfigureAwait(false);
+                    await EndAsync(Encoding.UTF8.GetString(reason.Span)).ConfigureAwait(false);
                     return;
                 }
 
                 Frames.Expect(kind, FrameKind.Step, []);
-                await ReadStepAsync(stream, bytes, scratch, ended.Token).ConfigureAwait(false);
+                await ReadStepAsync(reader, bytes, ended.Token).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
@@ -152,26 +155,23 @@ public sealed class StageConveyor : IAsyncDisposable
         }
     }
 
-    private async Task ReadStepAsync(Stream stream, int frameBytes, byte[] scratch, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ReadStepAsync(FrameReader reader, int frameBytes, CancellationToken cancellationToken)
     {
-        Memory<byte> header = scratch.AsMemory(0, StepCodec.HeaderBytes);
-        await stream.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte> header = await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken).ConfigureAwait(false);
         int stepBytes = StepCodec.ReadLength(header.Span, out int tokens);
-        var step = new Step();
+        if (!stepPool.TryTake(out Step? step)) step = new Step();
         HiddenStates hidden = range.RentHiddenStates(tokens);
-        byte[] encoded;
         try
         {
             int hiddenBytes = assignment.FirstLayer == 0 ? 0 : hidden.Bytes.Length;
             if (frameBytes != stepBytes + hiddenBytes)
                 throw new LinkException(
                     $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
-            encoded = new byte[stepBytes];
-            header.CopyTo(encoded);
-            await stream.ReadExactlyAsync(encoded.AsMemory(StepCodec.HeaderBytes), cancellationToken).ConfigureAwait(false);
-            StepCodec.Read(encoded, step);
+            ReadOnlyMemory<byte> encoded = await reader.ReadAsync(stepBytes, cancellationToken).ConfigureAwait(false);
+            StepCodec.Read(encoded.Span, step);
             if (step.Epoch != Epoch) throw new LinkException($"A step of epoch {step.Epoch} came; expected epoch {Epoch}.");
-            await stream.ReadExactlyAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
+            await reader.ReadAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
             await computing.Writer.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
@@ -181,7 +181,7 @@ public sealed class StageConveyor : IAsyncDisposable
         }
 
         // There is room, and nobody else writes: from here on the output has an owner.
-        computing.Writer.TryWrite(new StepUnderWay(step, encoded, range.RunAsync(step, hidden, ending.Token)));
+        computing.Writer.TryWrite(new StepUnderWay(step, range.RunAsync(step, hidden, ending.Token)));
     }
 
     private async Task SendAsync()
@@ -193,7 +193,7 @@ public sealed class StageConveyor : IAsyncDisposable
         {
             while (true)
             {
-                (Step step, byte[] encoded, ValueTask<StepOutput> pending) =
+                (Step step, ValueTask<StepOutput> pending) =
                     await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
                 using StepOutput output = await pending.ConfigureAwait(false);
                 if (stream is null)
@@ -202,7 +202,8 @@ public sealed class StageConveyor : IAsyncDisposable
                     if (!IsLast) watching = WatchAsync(stream);
                 }
 
-                await ForwardAsync(stream, step, encoded, output).ConfigureAwait(false);
+                await ForwardAsync(stream, step, output).ConfigureAwait(false);
+                stepPool.Add(step);
             }
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
@@ -245,22 +246,9 @@ public sealed class StageConveyor : IAsyncDisposable
         }
     }
 
-    private async Task ForwardAsync(Stream stream, Step step, byte[] encoded, StepOutput output)
-    {
-        if (output.Drawn is { } drawn)
-        {
-            byte[] result = ResultCodec.Write(new StepResult(step.Epoch, step.Number, drawn));
-            await Frames.SendAsync(stream, FrameKind.Result, result, ending.Token).ConfigureAwait(false);
-            return;
-        }
-
-        ReadOnlyMemory<byte> hidden = output.HiddenStates!.Bytes;
-        byte[] head = new byte[Frames.HeaderBytes + encoded.Length];
-        Frames.WriteHeader(head, FrameKind.Step, encoded.Length + hidden.Length);
-        encoded.CopyTo(head, Frames.HeaderBytes);
-        await stream.WriteAsync(head, ending.Token).ConfigureAwait(false);
-        await stream.WriteAsync(hidden, ending.Token).ConfigureAwait(false);
-    }
+    private ValueTask ForwardAsync(Stream stream, Step step, StepOutput output) => output.Drawn is { } drawn
+        ? writer.SendAsync(stream, new StepResult(step.Epoch, step.Number, drawn), ending.Token)
+        : writer.SendAsync(stream, step, output.HiddenStates!.Bytes, ending.Token);
 
     /// <summary>Ends receiving, computing and sending; the first reason is the one that counts.</summary>
     private async Task EndAsync(string? reason)
@@ -288,7 +276,6 @@ public sealed class StageConveyor : IAsyncDisposable
 
     /// <summary>A step that is computed, or waits for it.</summary>
     /// <param name="Step">The step.</param>
-    /// <param name="Encoded">Its bytes, for the next stage.</param>
     /// <param name="Output">What the range makes of it; awaited once.</param>
-    private readonly record struct StepUnderWay(Step Step, byte[] Encoded, ValueTask<StepOutput> Output);
+    private readonly record struct StepUnderWay(Step Step, ValueTask<StepOutput> Output);
 }

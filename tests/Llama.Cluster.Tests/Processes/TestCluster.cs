@@ -46,19 +46,19 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     }
 
     /// <summary>Starts the gateway.</summary>
-    /// <param name="more">Further arguments.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartGateway(params string[] more) =>
         Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>
-    /// <param name="more">Further arguments.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartSilo(int number, params string[] more) => Start(ClusterCommands.Silo(options, options.Port, number), more);
 
     /// <summary>Starts a silo that has another model.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="otherModel">The folder of its checkpoint.</param>
-    /// <param name="more">Further arguments.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartStrangerSilo(int number, string otherModel, params string[] more) =>
         Start(ClusterCommands.Silo(options with { Model = otherModel }, options.Port, number), more);
 
@@ -75,12 +75,11 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
 
     private RunningProgram Start(ChildCommand command, string[] more)
     {
-        var program = new RunningProgram(command with
-        {
-            // An option may be given once: what a test says replaces what AppHost would.
-            Arguments = [.. command.Arguments.Where(one => !more.Any(other => other.Split('=')[0] == one.Split('=')[0])), .. more],
-        });
+        IEnumerable<string> others = command.Arguments.ExceptBy(more.Select(NameOf), NameOf);
+        var program = new RunningProgram(command with { Arguments = [.. others, .. more] });
         programs.Add(program);
         return program;
     }
+
+    private static string NameOf(string argument) => argument.Split('=')[0];
 }
