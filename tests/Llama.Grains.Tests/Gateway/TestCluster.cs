@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
@@ -17,6 +18,7 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly EmbeddedDirectory directory = new(new ManualTime());
     private readonly Dictionary<string, (SiloNode Node, ILease Lease)> silos = [];
     private readonly ClusterSettings settings;
+    private Ownership ownership;
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
@@ -91,7 +93,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Stops the gateway and starts another on the same silos, which join it anew.</summary>
     public async Task RestartGatewayAsync()
     {
-        await Grain.DisposeAsync().Soon();
+        await StopGrainAsync();
         foreach ((string name, (SiloNode node, ILease lease)) in silos.ToList())
         {
             lease.Dispose();
@@ -130,7 +132,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Grain.DisposeAsync().Soon();
+        await StopGrainAsync();
         foreach ((SiloNode node, ILease lease) in silos.Values)
         {
             lease.Dispose();
@@ -140,5 +142,16 @@ internal sealed class TestCluster : IAsyncDisposable
         directory.Dispose();
     }
 
-    private GatewayGrain StartGrain() => new(settings, directory, TimeProvider.System, NullLogger.Instance);
+    [MemberNotNull(nameof(ownership))]
+    private GatewayGrain StartGrain()
+    {
+        ownership = new Ownership(directory, () => null, NullLogger.Instance);
+        return new GatewayGrain(settings, directory, ownership, TimeProvider.System, NullLogger.Instance);
+    }
+
+    private async Task StopGrainAsync()
+    {
+        await Grain.DisposeAsync().Soon();
+        await ownership.DisposeAsync().Soon();
+    }
 }
