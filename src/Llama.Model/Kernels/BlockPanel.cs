@@ -62,7 +62,7 @@ internal static unsafe class BlockPanel
         {
             // Places beyond the last row repeat it; their outputs are not stored.
             int count = Math.Min(Rows, endRow - row);
-            for (int i = 0; i < Rows; i++) rows[i] = weights.Row(row + Math.Min(i, count - 1));
+            weights.ListRows(row, count, rows, Rows);
             MultiplyRows<T, TLayout>(rows, x, tokens, new Panel(scratch, IntegersLength, FactorsLength), sums);
             for (int token = 0; token < tokens; token++)
             {
