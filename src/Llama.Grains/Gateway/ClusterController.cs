@@ -10,6 +10,9 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 internal sealed partial class ClusterController : IAsyncDisposable
 {
+    /// <summary>A lease and its check, twice.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(8);
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly ClusterSettings settings;
@@ -20,8 +23,11 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
 
-    /// <summary>Silos (name and process) that could not load their layers: the last to be chosen, while they live.</summary>
+    /// <summary>Silos (name and process) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.</summary>
     private readonly HashSet<(string Name, int ProcessId)> unfit = [];
+
+    /// <summary>Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.</summary>
+    private readonly Dictionary<(string Name, int ProcessId), long> silent = [];
 
     private readonly Task loop;
     private ulong epoch;
@@ -75,6 +81,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private async Task PlanAsync(DirectoryView view)
     {
         unfit.IntersectWith(view.Members.Select(Identity));
+        foreach ((string, int) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
         foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
         foreach (Replica replica in replicas)
         {
@@ -111,6 +118,12 @@ internal sealed partial class ClusterController : IAsyncDisposable
         string reason = await pipeline.Lost.ConfigureAwait(false);
         bool worked = pipeline.Ready;
         await CloseAsync(replica).ConfigureAwait(false);
+        if (pipeline.Unfit is { } silo)
+        {
+            unfit.Add(Identity(silo));
+            if (pipeline.Silent) silent[Identity(silo)] = time.GetTimestamp() + (long)(Silence.TotalSeconds * time.TimestampFrequency);
+        }
+
         if (worked)
         {
             replica.WithoutPipelineSince = time.GetTimestamp();
@@ -120,7 +133,6 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
         else
         {
-            if (pipeline.Unfit is { } silo) unfit.Add(Identity(silo));
             replica.FailedPlans++;
 
             // Said once for each reason, not at every attempt.
@@ -147,7 +159,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     {
         List<Member> free =
         [
-            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)))
+            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo))
                 .GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>(),
         ];
         int target = Math.Min(Share(replica.Number), planner.MostStages);
@@ -161,9 +173,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
         try
         {
             HashSet<Member> chosen = [.. free.OrderBy(silo => unfit.Contains(Identity(silo))).Take(target)];
-            (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan([.. free.Where(chosen.Contains)]);
+            PipelinePlan plan = planner.Plan([.. free.Where(chosen.Contains)]);
             epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
-            replica.Pipeline = Pipeline.Create(replica.Number, epoch, stages, kvBlocks, time);
+            replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
             replica.Reason = replica.LastFailure is { } failure
                 ? $"The silos are loading their layers again, after this: {failure}"
                 : "The silos are loading their layers.";
@@ -175,6 +187,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
             replica.Reason = e.Message;
         }
     }
+
+    private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
 
     /// <summary>How many of the expected silos belong to a replica.</summary>
     private int Share(int replica) =>

@@ -18,7 +18,10 @@ internal interface IPipeline
     /// <summary>Queues a step, at most two for each stage. It must not change until its result is there.</summary>
     void Send(Step step);
 
-    /// <summary>Ends the pipeline: it answered nonsense.</summary>
+    /// <summary>Ends the pipeline: its last stage answered nonsense, and counts as lost.</summary>
+    void Reject(string reason);
+
+    /// <summary>Ends the pipeline, and none of its stages is to blame.</summary>
     void Fail(string reason);
 
     /// <summary>Says who hears of results and of the end, each called once at a time; results may come at once.</summary>

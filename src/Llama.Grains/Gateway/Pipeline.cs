@@ -3,21 +3,15 @@ using System.Threading.Channels;
 using Llama.Grains.Directory;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
-using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Gateway;
 
-/// <summary>A stage of a planned pipeline.</summary>
-/// <param name="Member">The silo.</param>
-/// <param name="Span">Its layers.</param>
-internal sealed record PlannedStage(Member Member, LayerSpan Span);
-
 /// <summary>
 /// The gateway's end of one pipeline and epoch: loads the stages, feeds steps to the first and takes results from the last. Loss of a
-/// link, a failed stage, or a step that takes longer than its deadline ends it; it is never repaired, but replaced under a new epoch.
+/// link, or a stage that fails, hangs or answers nonsense ends it; it is never repaired, but replaced under a new epoch.
 /// </summary>
 internal sealed class Pipeline : IPipeline, IAsyncDisposable
 {
@@ -25,7 +19,6 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private const int StepsAStage = 2;
 
     private static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan StepDeadline = TimeSpan.FromMinutes(1);
 
     /// <summary>A link that closes without a word is often not the cause: within this time another may tell a better reason.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
@@ -36,20 +29,21 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly Channel<Step> outgoing;
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
+    private readonly StageWatch watch;
+    private Stream[] pulses = [];
     private Stream? steps;
     private Stream? results;
-    private long oldestSent;
-    private int underWay;
 
-    private Pipeline(int replica, ulong epoch, IReadOnlyList<PlannedStage> plan, int kvBlocks, TimeProvider time)
+    private Pipeline(int replica, ulong epoch, PipelinePlan plan, TimeProvider time)
     {
         Replica = replica;
         Epoch = epoch;
-        Plan = plan;
-        KvBlocks = kvBlocks;
+        Plan = plan.Stages;
+        KvBlocks = plan.KvBlocks;
         this.time = time;
-        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * plan.Count) { SingleReader = true });
-        WeightBytes = new long[plan.Count];
+        watch = new StageWatch([.. Plan.Select(stage => stage.Member.Name)], plan.SlowestLayer, time);
+        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
+        WeightBytes = new long[Plan.Count];
     }
 
     /// <summary>Which replica it serves.</summary>
@@ -64,8 +58,11 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }
 
-    /// <summary>The silo that could not load its layers, if that is why the pipeline did not open.</summary>
+    /// <summary>The silo that could not load its layers, hung or answered nonsense, if that is why the pipeline ended.</summary>
     public Member? Unfit { get; private set; }
+
+    /// <summary>Whether <see cref="Unfit"/> gave no sign of life: others will soon see that, too.</summary>
+    public bool Silent { get; private set; }
 
     /// <summary>Whether every stage has loaded and a first step has come through.</summary>
     public bool Ready { get; private set; }
@@ -80,8 +77,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public Task<string> Lost => lost.Task;
 
     /// <summary>Plans a pipeline's stages into an object that <see cref="OpenAsync"/> makes work.</summary>
-    public static Pipeline Create(int replica, ulong epoch, IReadOnlyList<PlannedStage> plan, int kvBlocks, TimeProvider time) =>
-        new(replica, epoch, plan, kvBlocks, time);
+    public static Pipeline Create(int replica, ulong epoch, PipelinePlan plan, TimeProvider time) => new(replica, epoch, plan, time);
 
     /// <summary>Loads every stage, connects the ends and sends a first step through all of it.</summary>
     /// <exception cref="IOException">A silo does not answer.</exception>
@@ -90,18 +86,21 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         deadline.CancelAfter(LoadDeadline);
-        foreach (PlannedStage stage in Plan)
-            calls.Add(await GrainLink.OpenAsync(stage.Member.Address, self, deadline.Token).ConfigureAwait(false));
+        foreach (PlannedStage stage in Plan) calls.Add(await CallAsync(stage.Member, self, deadline.Token).ConfigureAwait(false));
         foreach (GrainLink link in calls) Own(WatchAsync(link));
         await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
 
-        results = await Dialler.DialAsync(
-            Plan[^1].Member.Address, self, new LinkTarget(LinkPurpose.Results, Epoch), deadline.Token).ConfigureAwait(false);
-        steps = await Dialler.DialAsync(
-            Plan[0].Member.Address, self, new LinkTarget(LinkPurpose.Steps, Epoch), deadline.Token).ConfigureAwait(false);
+        pulses = await Task.WhenAll(Plan.Select(stage => DialAsync(stage, LinkPurpose.Pulse))).ConfigureAwait(false);
+        for (int i = 0; i < Plan.Count; i++) Own(FollowAsync(i));
+        Own(Task.Run(WatchStagesAsync, CancellationToken.None));
+        results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
+        steps = await DialAsync(Plan[0], LinkPurpose.Steps).ConfigureAwait(false);
         Own(WatchFirstStageAsync());
         await ProbeAsync(deadline.Token).ConfigureAwait(false);
         Ready = true;
+
+        Task<Stream> DialAsync(PlannedStage stage, LinkPurpose purpose) =>
+            Dialler.DialAsync(stage.Member.Address, self, new LinkTarget(purpose, Epoch), deadline.Token);
     }
 
     /// <inheritdoc/>
@@ -109,16 +108,18 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     {
         Own(Task.Run(SendAsync));
         Own(Task.Run(() => ReceiveAsync(onResult)));
-        Own(Task.Run(WatchDeadlineAsync));
         Own(TellLostAsync(onLost));
     }
 
     /// <inheritdoc/>
     public void Send(Step step)
     {
-        if (Interlocked.Increment(ref underWay) == 1) Volatile.Write(ref oldestSent, time.GetTimestamp());
+        watch.Sent(step.Tokens.Length);
         if (!outgoing.Writer.TryWrite(step)) Fail($"More than {StepsAStage * Stages} steps wait to be sent.");
     }
+
+    /// <inheritdoc/>
+    public void Reject(string reason) => Blame(Plan.Count - 1, reason);
 
     /// <inheritdoc/>
     public void Fail(string reason)
@@ -133,6 +134,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Fail("The pipeline was closed.");
         if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
         if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
+        foreach (Stream pulse in pulses) await pulse.DisposeAsync().ConfigureAwait(false);
         foreach (GrainLink link in calls) await link.DisposeAsync().ConfigureAwait(false);
         Task all;
         lock (loops) all = Task.WhenAll(loops);
@@ -145,6 +147,32 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private void Own(Task task)
     {
         lock (loops) loops.Add(task);
+    }
+
+    /// <summary>Ends the pipeline because of one of its stages.</summary>
+    private void Blame(int stage, string reason, bool silent = false)
+    {
+        lock (loops)
+        {
+            if (lost.Task.IsCompleted) return;
+            (Unfit, Silent) = (Plan[stage].Member, silent);
+            lost.SetResult(reason);
+        }
+
+        ending.Cancel();
+    }
+
+    private async Task<GrainLink> CallAsync(Member silo, LinkIdentity self, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await GrainLink.OpenAsync(silo.Address, self, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            Unfit = silo;
+            throw;
+        }
     }
 
     private async Task LoadAsync(int stage, CancellationToken cancellationToken)
@@ -166,10 +194,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
         catch (GrainCallException e)
         {
-            Unfit = Plan[stage].Member;
-
             // At once, not when the other stages have loaded, which may take minutes.
-            Fail($"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+            Blame(stage, $"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
             throw;
         }
     }
@@ -236,8 +262,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
                 Frames.Expect(kind, FrameKind.Result, payload);
                 StepResult result = ResultCodec.Read(payload);
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
-                Volatile.Write(ref oldestSent, time.GetTimestamp());
-                Interlocked.Decrement(ref underWay);
+                watch.Answered();
                 onResult(result);
             }
         }
@@ -245,9 +270,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            if (e is IOException and not LinkException)
-                await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Fail($"{Plan[^1].Member.Name} sends no more results: {e.Message}");
+            string reason = $"{Plan[^1].Member.Name} sends no more results: {e.Message}";
+            if (e is LinkException) Reject(reason);
+            await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Fail(reason);
         }
     }
 
@@ -273,22 +299,47 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Fail($"The link to {name} closed.");
     }
 
-    private async Task WatchDeadlineAsync()
+    /// <summary>Takes a stage's signs of life, and answers each, so that the silo sees that somebody listens.</summary>
+    private async Task FollowAsync(int stage)
     {
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), time);
-        while (!lost.Task.IsCompleted)
+        try
         {
-            try
+            while (true)
             {
-                await timer.WaitForNextTickAsync(ending.Token).ConfigureAwait(false);
+                (FrameKind kind, byte[] payload) =
+                    await Frames.ReadAsync(pulses[stage], PulseCodec.Bytes, ending.Token).ConfigureAwait(false);
+                Frames.Expect(kind, FrameKind.Pulse, payload);
+                watch.Hear(stage, PulseCodec.Read(payload));
+                await Frames.SendAsync(pulses[stage], FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, ending.Token).ConfigureAwait(false);
             }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
+        }
+        catch (LinkException e)
+        {
+            Blame(stage, $"{Plan[stage].Member.Name} gives no signs of life: {e.Message}");
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The epoch is over there, and the other links tell why.
+            await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Fail($"{Plan[stage].Member.Name} closed the link of its signs of life.");
+        }
+    }
 
-            if (Volatile.Read(ref underWay) > 0 && time.GetElapsedTime(Volatile.Read(ref oldestSent)) > StepDeadline)
-                Fail($"A step took longer than {StepDeadline.TotalSeconds:0} s.");
+    private async Task WatchStagesAsync()
+    {
+        using var timer = new PeriodicTimer(StageWatch.Interval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(ending.Token).ConfigureAwait(false))
+            {
+                if (watch.Check() is not var (stage, reason)) continue;
+                if (stage is { } index) Blame(index, reason, silent: true);
+                else Fail(reason);
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The pipeline has ended.
         }
     }
 

@@ -17,7 +17,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <summary>Plans the stages.</summary>
     /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
-    public (IReadOnlyList<PlannedStage> Stages, int KvBlocks) Plan(IReadOnlyList<Member> silos)
+    public PipelinePlan Plan(IReadOnlyList<Member> silos)
     {
         long blockBytes = CpuLayerRange.KvBlockBytes(settings.Config, 1);
         int contextBlocks = BlockPool.BlocksFor(settings.Config.ContextLength);
@@ -42,6 +42,10 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         }
 
         int kvBlocks = (int)Math.Min(blocks, int.MaxValue / BlockPool.BlockTokens);
-        return ([.. spans.Select((span, i) => new PlannedStage(silos[i], span))], kvBlocks);
+        var slowest = LayerTime.Of(
+            Math.Max(settings.Config.LayerElements, (long)settings.Config.VocabSize * settings.Config.Dim),
+            Math.Max(costs.LayerBytes, costs.HeadBytes),
+            silos.Min(silo => silo.Threads));
+        return new PipelinePlan([.. spans.Select((span, i) => new PlannedStage(silos[i], span))], kvBlocks, slowest);
     }
 }

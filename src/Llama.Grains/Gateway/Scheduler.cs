@@ -134,7 +134,9 @@ internal sealed partial class Scheduler : IAsyncDisposable
 
     private void Complete(IPipeline source, StepResult result)
     {
-        if (source == pipeline && engine.Complete(result) is { } fault) FailPipeline(fault);
+        if (source != pipeline || engine.Complete(result) is not { } fault) return;
+        Detach(source);
+        source.Reject(fault);
     }
 
     private void Detach(IPipeline? lost)

@@ -293,7 +293,8 @@ internal sealed partial class Engine
         return true;
     }
 
-    private bool IsToken(Candidate candidate) => (uint)candidate.Token < (uint)config.VocabSize;
+    private bool IsToken(Candidate candidate) =>
+        (uint)candidate.Token < (uint)config.VocabSize && !float.IsNaN(candidate.LogProbability);
 
     private void Append(Sequence sequence, DrawnToken drawn)
     {

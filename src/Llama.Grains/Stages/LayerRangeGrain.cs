@@ -8,6 +8,9 @@ namespace Llama.Grains.Stages;
 public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIdentity self, IReadOnlyList<int>? cores = null)
     : ILayerRangeGrain, IAsyncDisposable
 {
+    /// <summary>A step in the range ends within this time unless it hangs; those behind it are dropped.</summary>
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
+
     private Checkpoint? checkpoint;
     private CpuLayerRange? range;
     private int kvBlocks;
@@ -63,10 +66,20 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         kvBlocks = assignment.KvBlocks;
     }
 
+    /// <exception cref="InvalidOperationException">A step does not end; a later call may find that it has.</exception>
     private async Task StopAsync()
     {
         if (conveyor is null) return;
-        await conveyor.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await conveyor.DisposeAsync().AsTask().WaitAsync(StopDeadline).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw new InvalidOperationException(
+                $"A step of epoch {conveyor.Epoch} still runs after {StopDeadline.TotalSeconds:0} s; the stage hangs.");
+        }
+
         conveyor = null;
     }
 

@@ -104,7 +104,11 @@ public sealed class SiloNode : IAsyncDisposable
         }
 
         await Handshake.AcceptAsync(stream, cancellationToken).ConfigureAwait(false);
-        if (target.Purpose == LinkPurpose.Steps) await conveyor.ReceiveAsync(stream, cancellationToken).ConfigureAwait(false);
-        else await conveyor.ReturnResultsAsync(stream, cancellationToken).ConfigureAwait(false);
+        await (target.Purpose switch
+        {
+            LinkPurpose.Steps => conveyor.ReceiveAsync(stream, cancellationToken),
+            LinkPurpose.Results => conveyor.ReturnResultsAsync(stream, cancellationToken),
+            _ => conveyor.PulseAsync(stream, TimeProvider.System, cancellationToken),
+        }).ConfigureAwait(false);
     }
 }

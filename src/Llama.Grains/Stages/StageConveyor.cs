@@ -27,6 +27,7 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly Lock gate = new();
     private readonly Task sending;
     private Task receiving = Task.CompletedTask;
+    private Task? stopped;
     private bool hasSource;
     private string? failure;
 
@@ -45,6 +46,9 @@ public sealed class StageConveyor : IAsyncDisposable
 
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch => assignment.Epoch;
+
+    /// <summary>How far the stage is.</summary>
+    public RangeProgress Progress => range.Progress;
 
     private bool IsLast => assignment.NextAddress is null;
 
@@ -97,17 +101,35 @@ public sealed class StageConveyor : IAsyncDisposable
         await sending.ConfigureAwait(false);
     }
 
-    /// <summary>Ends the epoch: returns when no step of it runs any more.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>
+    /// Sends signs of life into a link that the gateway opened, until the link or the epoch ends. Whoever has no such link any more has no
+    /// gateway: the epoch ends with the link.
+    /// </summary>
+    /// <exception cref="IOException">The gateway closed the link, or was silent for too long.</exception>
+    public async Task PulseAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
     {
-        await ending.CancelAsync().ConfigureAwait(false);
-        Task steps;
-        lock (gate)
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        try
         {
-            hasSource = true;
-            steps = receiving;
+            await StagePulse.SendAsync(stream, () => Progress, time, ended.Token).ConfigureAwait(false);
         }
+        finally
+        {
+            await EndAsync(null).ConfigureAwait(false);
+        }
+    }
 
+    /// <summary>Ends the epoch: returns when no step of it runs any more.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (gate) return new ValueTask(stopped ??= StopAsync());
+    }
+
+    private async Task StopAsync()
+    {
+        hasSource = true;
+        Task steps = receiving;
+        await ending.CancelAsync().ConfigureAwait(false);
         await steps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await sending.ConfigureAwait(false);
         while (computing.Reader.TryRead(out StepUnderWay step))

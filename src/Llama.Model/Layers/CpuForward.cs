@@ -38,6 +38,7 @@ internal sealed unsafe class CpuForward : IDisposable
     private int nextAttention;
     private int layer;
     private float* hidden;
+    private long layersDone;
 
     /// <summary>Maps the weights of a range.</summary>
     /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
@@ -88,6 +89,9 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>Bytes of weights mapped.</summary>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
+    /// <summary>Layers of all steps that have been computed, the output head as one: any thread may look.</summary>
+    public long LayersDone => Volatile.Read(ref layersDone);
+
     /// <summary>The output head; null unless the range ends with the last layer.</summary>
     public OutputHead? Head => head;
 
@@ -123,9 +127,12 @@ internal sealed unsafe class CpuForward : IDisposable
             buffers.Inputs.Reset(buffers.Gate, weights.W2);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
+            Volatile.Write(ref layersDone, layersDone + 1);
         }
 
-        return head?.Draw(next, hidden);
+        DrawnTokens? drawn = head?.Draw(next, hidden);
+        Volatile.Write(ref layersDone, layersDone + 1);
+        return drawn;
     }
 
     /// <summary>Pins the threads to cores in order, the calling thread first, which is the one that runs the steps.</summary>

@@ -21,6 +21,8 @@ public sealed class CpuLayerRange : ILayerRange
     private readonly ModelConfig config;
     private readonly TaskCompletionSource started = new();
     private readonly Thread thread;
+    private int steps;
+    private ulong begun;
 
     private CpuLayerRange(CpuForward forward, ModelConfig config, IReadOnlyList<int>? cores)
     {
@@ -38,6 +40,9 @@ public sealed class CpuLayerRange : ILayerRange
 
     /// <inheritdoc/>
     public long WeightBytes => forward.WeightBytes;
+
+    /// <inheritdoc/>
+    public RangeProgress Progress => new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps));
 
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
     public static long KvBlockBytes(ModelConfig config, int layers) => KvCache.BlockBytes(config) * layers;
@@ -80,6 +85,7 @@ public sealed class CpuLayerRange : ILayerRange
     {
         ArgumentNullException.ThrowIfNull(step);
         var queued = QueuedStep.Rent(stepPool, step, (PinnedHiddenStates)hiddenStates, cancellationToken);
+        Interlocked.Increment(ref steps);
         ValueTask writing = queue.Writer.WriteAsync(queued, cancellationToken);
         if (!writing.IsCompletedSuccessfully) return RunWhenQueuedAsync(writing, queued);
         arrivals.Release();
@@ -103,6 +109,7 @@ public sealed class CpuLayerRange : ILayerRange
         }
         catch
         {
+            Interlocked.Decrement(ref steps);
             queued.HiddenStates.Dispose();
             queued.GiveBack();
             throw;
@@ -144,17 +151,20 @@ public sealed class CpuLayerRange : ILayerRange
     private void Run(QueuedStep queued)
     {
         // The buffer is back in the pool before the caller hears that the step is done.
+        Volatile.Write(ref begun, queued.Step.Number);
         try
         {
             queued.CancellationToken.ThrowIfCancellationRequested();
             DrawnTokens? drawn = forward.Run(queued.Step, queued.HiddenStates);
             if (drawn is not null) queued.HiddenStates.Dispose();
+            Interlocked.Decrement(ref steps);
             queued.Succeed(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
         }
 #pragma warning disable CA1031 // A failure is a value: whatever a step throws belongs to the caller of RunAsync.
         catch (Exception e)
 #pragma warning restore CA1031
         {
+            Interlocked.Decrement(ref steps);
             queued.HiddenStates.Dispose();
             queued.Fail(e);
         }

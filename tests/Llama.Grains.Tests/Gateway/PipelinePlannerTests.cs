@@ -16,16 +16,16 @@ public sealed class PipelinePlannerTests
     [Fact]
     public void Plan_KvMemory_BoundsTheBlocksByTheStageWithMostLayers()
     {
-        (IReadOnlyList<PlannedStage> stages, int blocks) = Planner(100 * BlockBytes, [new LayerSpan(0, 1), new LayerSpan(1, 4)]).Plan(Two);
-        Assert.Equal([("silo-1", new LayerSpan(0, 1)), ("silo-2", new LayerSpan(1, 4))], stages.Select(s => (s.Member.Name, s.Span)));
-        Assert.Equal(33, blocks);
+        PipelinePlan plan = Planner(100 * BlockBytes, [new LayerSpan(0, 1), new LayerSpan(1, 4)]).Plan(Two);
+        Assert.Equal([("silo-1", new LayerSpan(0, 1)), ("silo-2", new LayerSpan(1, 4))], plan.Stages.Select(s => (s.Member.Name, s.Span)));
+        Assert.Equal(33, plan.KvBlocks);
     }
 
     [Fact]
     public void Plan_PlentyOfMemory_StopsAtSixtyFourFullSequences()
     {
-        (_, int blocks) = Planner(1L << 40).Plan([.. Two.Select(silo => silo with { MemoryBytes = 1L << 40 })]);
-        Assert.Equal(64 * 8192 / 16, blocks);
+        PipelinePlan plan = Planner(1L << 40).Plan([.. Two.Select(silo => silo with { MemoryBytes = 1L << 40 })]);
+        Assert.Equal(64 * 8192 / 16, plan.KvBlocks);
     }
 
     [Fact]
@@ -33,8 +33,8 @@ public sealed class PipelinePlannerTests
     {
         PipelinePlanner planner = Planner(1L << 30, [new LayerSpan(0, 2), new LayerSpan(2, 4)]);
         ModelCosts costs = ModelCosts.Of(TestModel.Llama3.Config, 4, 0);
-        (_, int blocks) = planner.Plan([Two[0] with { MemoryBytes = costs.Bytes(new LayerSpan(0, 2)) + (10 * 2 * BlockBytes) }, Two[1]]);
-        Assert.Equal(10, blocks);
+        PipelinePlan plan = planner.Plan([Two[0] with { MemoryBytes = costs.Bytes(new LayerSpan(0, 2)) + (10 * 2 * BlockBytes) }, Two[1]]);
+        Assert.Equal(10, plan.KvBlocks);
     }
 
     [Fact]

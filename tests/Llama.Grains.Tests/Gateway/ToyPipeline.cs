@@ -83,6 +83,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
         }
     }
 
+    public void Reject(string reason) => Fail(reason);
+
     public void Fail(string reason)
     {
         lock (gate)
