@@ -45,6 +45,28 @@ public sealed class LossTests
         Assert.True(ProcessTable.IsAlive(victim.ProcessId));
     }
 
+    [Fact]
+    public async Task Kill_SiloInTheMiddleOfStreams_TheSpareTakesOverAndOnlyItComputesAgain()
+    {
+        using TestCluster cluster = await StartAsync();
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        StageStatus victim = (await cluster.Client.StagesAsync())[1];
+        Streams streams = await BegunAsync(cluster, requests);
+        ProcessTable.Signal(victim.ProcessId, "KILL");
+        Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.00} s");
+        Assert.Matches(
+            $@"8 sequences go on \d+\.\d\d s after the loss; \d+ positions were computed again in layers {victim.Layers[0]} to"
+            + $@" {victim.Layers[1]} only, \d+ in all layers",
+            cluster.Output);
+        Assert.Equal(["silo-1", "silo-4", "silo-3"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
+    }
+
     /// <summary>Three silos that compute, and a fourth that stands by.</summary>
     private static async Task<TestCluster> StartAsync()
     {

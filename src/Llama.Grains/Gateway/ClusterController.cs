@@ -13,6 +13,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// <summary>A lease and its check, twice.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(8);
 
+    /// <summary>Attempts to go on with the same cut; then the layers are cut anew.</summary>
+    private const int MostRepairs = 4;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly ClusterSettings settings;
@@ -129,6 +132,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
             replica.WithoutPipelineSince = time.GetTimestamp();
             replica.FailedPlans = 0;
             replica.LastFailure = null;
+            replica.Heritage = pipeline.Heritage;
             Log.Lost(logger, replica.Number, pipeline.Epoch, reason);
         }
         else
@@ -157,11 +161,17 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private void TryPlan(Replica replica, DirectoryView view)
     {
-        List<Member> free =
+        List<Member> unused =
         [
-            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo))
-                .GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>(),
+            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
         ];
+        if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs && planner.Repair(heritage, unused, IsFit) is { } repaired)
+        {
+            Open(replica, repaired, view);
+            return;
+        }
+
+        List<Member> free = [.. unused.GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>()];
         int target = Math.Min(Share(replica.Number), planner.MostStages);
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
         if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
@@ -172,14 +182,10 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         try
         {
-            HashSet<Member> chosen = [.. free.OrderBy(silo => unfit.Contains(Identity(silo))).Take(target)];
-            PipelinePlan plan = planner.Plan([.. free.Where(chosen.Contains)]);
-            epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
-            replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
-            replica.Reason = replica.LastFailure is { } failure
-                ? $"The silos are loading their layers again, after this: {failure}"
-                : "The silos are loading their layers.";
-            replica.Opening = OpenAsync(replica, replica.Pipeline);
+            HashSet<Member> chosen = [.. free.Take(target)];
+            PipelinePlan plan = planner.Plan([.. view.Members.Where(chosen.Contains)]);
+            replica.Heritage = null;
+            Open(replica, plan, view);
         }
         catch (PlacementException e)
         {
@@ -187,6 +193,18 @@ internal sealed partial class ClusterController : IAsyncDisposable
             replica.Reason = e.Message;
         }
     }
+
+    private void Open(Replica replica, PipelinePlan plan, DirectoryView view)
+    {
+        epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
+        replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
+        replica.Reason = replica.LastFailure is { } failure
+            ? $"The silos are loading their layers again, after this: {failure}"
+            : "The silos are loading their layers.";
+        replica.Opening = OpenAsync(replica, replica.Pipeline);
+    }
+
+    private bool IsFit(Member silo) => !unfit.Contains(Identity(silo));
 
     private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
 
@@ -196,7 +214,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
-        string stages = string.Join(", ", pipeline.Plan.Select(stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"));
+        string stages = string.Join(", ", pipeline.Plan.Select(
+            stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}{(stage.KeepsBlocks ? " as before" : "")}"));
         Log.Opening(logger, replica.Number, pipeline.Epoch, stages);
         try
         {

@@ -1,4 +1,5 @@
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 
 namespace Llama.Grains.Gateway;
@@ -14,6 +15,12 @@ internal interface IPipeline
 
     /// <summary>The plan that it belongs to.</summary>
     ulong Epoch { get; }
+
+    /// <summary>
+    /// The layers whose KV blocks are lost, where the others kept those of the pipeline before, none of them perhaps; null when the stages
+    /// hold nothing.
+    /// </summary>
+    LayerSpan? LostLayers { get; }
 
     /// <summary>Queues a step, at most two for each stage. It must not change until its result is there.</summary>
     void Send(Step step);

@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Llama.Grains.Directory;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -29,17 +30,18 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly Channel<Step> outgoing;
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
+    private readonly PipelinePlan plan;
     private readonly StageWatch watch;
     private Stream[] pulses = [];
     private Stream? steps;
     private Stream? results;
+    private ulong completedStep;
 
     private Pipeline(int replica, ulong epoch, PipelinePlan plan, TimeProvider time)
     {
         Replica = replica;
         Epoch = epoch;
-        Plan = plan.Stages;
-        KvBlocks = plan.KvBlocks;
+        this.plan = plan;
         this.time = time;
         watch = new StageWatch([.. Plan.Select(stage => stage.Member.Name)], plan.SlowestLayer, time);
         outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
@@ -53,7 +55,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public ulong Epoch { get; }
 
     /// <summary>The stages.</summary>
-    public IReadOnlyList<PlannedStage> Plan { get; }
+    public IReadOnlyList<PlannedStage> Plan => plan.Stages;
+
+    /// <summary>What the next pipeline may go on with, when this one is lost.</summary>
+    public Heritage Heritage => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep));
 
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }
@@ -71,7 +76,12 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public int Stages => Plan.Count;
 
     /// <inheritdoc/>
-    public int KvBlocks { get; }
+    public int KvBlocks => plan.KvBlocks;
+
+    /// <inheritdoc/>
+    public LayerSpan? LostLayers { get; private set; }
+
+    private ulong Lineage => plan.Inherits?.Lineage ?? Epoch;
 
     /// <summary>Completes with the reason when the pipeline has ended.</summary>
     public Task<string> Lost => lost.Task;
@@ -88,7 +98,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         deadline.CancelAfter(LoadDeadline);
         foreach (PlannedStage stage in Plan) calls.Add(await CallAsync(stage.Member, self, deadline.Token).ConfigureAwait(false));
         foreach (GrainLink link in calls) Own(WatchAsync(link));
-        await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+        bool[] kept = await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+        LostLayers = FindLostLayers(kept);
 
         pulses = await Task.WhenAll(Plan.Select(stage => DialAsync(stage, LinkPurpose.Pulse))).ConfigureAwait(false);
         for (int i = 0; i < Plan.Count; i++) Own(FollowAsync(i));
@@ -175,7 +186,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    private async Task LoadAsync(int stage, CancellationToken cancellationToken)
+    /// <returns>Whether the stage has kept its blocks.</returns>
+    private async Task<bool> LoadAsync(int stage, CancellationToken cancellationToken)
     {
         bool last = stage == Plan.Count - 1;
         var assignment = new StageAssignment
@@ -184,6 +196,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             FirstLayer = Plan[stage].Span.First,
             EndLayer = Plan[stage].Span.End,
             KvBlocks = KvBlocks,
+            KeepsLog = Plan[stage].KeepsLog,
+            Lineage = Lineage,
+            Keeps = Plan[stage].KeepsBlocks,
             NextAddress = last ? null : Plan[stage + 1].Member.Address,
         };
         try
@@ -191,6 +206,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             StageReport report =
                 await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
+            return assignment.Keeps && report.Kept && report.AppliedStep >= plan.Inherits?.CompletedStep;
         }
         catch (GrainCallException e)
         {
@@ -200,11 +216,33 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    /// <summary>One token through all stages: the pipeline answers, its links are open and its code is compiled.</summary>
+    /// <summary>
+    /// The layers from the first stage that lost its blocks, or from the first of all if nobody kept what goes into that stage, to the end of
+    /// the last that did.
+    /// </summary>
+    private LayerSpan? FindLostLayers(bool[] kept)
+    {
+        if (!kept.Contains(true)) return null;
+        int first = Array.IndexOf(kept, false);
+        if (first < 0) return default(LayerSpan);
+        bool fed = first > 0 && Plan[first - 1].KeepsLog;
+        return new LayerSpan(fed ? Plan[first].Span.First : 0, Plan[Array.LastIndexOf(kept, false)].Span.End);
+    }
+
+    /// <summary>
+    /// One token through all stages: the pipeline answers, its links are open and its code is compiled. Where stages have kept their blocks,
+    /// they let it pass.
+    /// </summary>
     private async Task ProbeAsync(CancellationToken cancellationToken)
     {
         var probe = new Step { Epoch = Epoch };
-        probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
+        if (LostLayers is null) probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
+        else
+        {
+            probe.EndLayer = 0;
+            probe.AddSequence(0, [0], [0]);
+        }
+
         await WriteAsync(probe, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -263,6 +301,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
                 StepResult result = ResultCodec.Read(payload);
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
                 watch.Answered();
+                Volatile.Write(ref completedStep, result.Number);
                 onResult(result);
             }
         }

@@ -13,7 +13,8 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
 
     private Checkpoint? checkpoint;
     private CpuLayerRange? range;
-    private int kvBlocks;
+    private StageAssignment? loaded;
+    private ulong appliedStep;
     private volatile StageConveyor? conveyor;
 
     /// <summary>The newest plan that the stage has had a place in; 0 before the first.</summary>
@@ -27,16 +28,19 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
             throw new InvalidOperationException($"The stage is of epoch {Epoch}; epoch {assignment.Epoch} is over.");
         Epoch = assignment.Epoch;
         await StopAsync().ConfigureAwait(false);
-        bool loaded = range is not null && range.FirstLayer == assignment.FirstLayer && range.EndLayer == assignment.EndLayer
-            && kvBlocks == assignment.KvBlocks;
-        if (!loaded)
+        bool fits = loaded is not null && loaded.FirstLayer == assignment.FirstLayer && loaded.EndLayer == assignment.EndLayer
+            && loaded.KvBlocks == assignment.KvBlocks && loaded.KeepsLog == assignment.KeepsLog;
+        bool kept = fits && assignment.Keeps && loaded!.Lineage == assignment.Lineage;
+        if (!kept) appliedStep = 0;
+        if (!fits)
         {
             await FreeAsync().ConfigureAwait(false);
             await Task.Run(() => Load(assignment), cancellationToken).ConfigureAwait(false);
         }
 
+        loaded = assignment;
         conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes);
+        return new StageReport(range!.WeightBytes, kept, appliedStep);
     }
 
     /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
@@ -54,7 +58,8 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         Checkpoint opened = open();
         try
         {
-            range = CpuLayerRange.Load(opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads, cores);
+            range = CpuLayerRange.Load(
+                opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads, cores, assignment.KeepsLog);
         }
         catch
         {
@@ -63,7 +68,6 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         }
 
         checkpoint = opened;
-        kvBlocks = assignment.KvBlocks;
     }
 
     /// <exception cref="InvalidOperationException">A step does not end; a later call may find that it has.</exception>
@@ -80,13 +84,14 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
                 $"A step of epoch {conveyor.Epoch} still runs after {StopDeadline.TotalSeconds:0} s; the stage hangs.");
         }
 
+        if (conveyor.AppliedStep > 0) appliedStep = conveyor.AppliedStep;
         conveyor = null;
     }
 
     private async Task FreeAsync()
     {
         if (range is not null) await range.DisposeAsync().ConfigureAwait(false);
-        range = null;
+        (range, loaded) = (null, null);
         checkpoint?.Dispose();
         checkpoint = null;
     }

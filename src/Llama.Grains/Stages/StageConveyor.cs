@@ -1,6 +1,7 @@
 using System.Text;
 using System.Threading.Channels;
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 
 namespace Llama.Grains.Stages;
@@ -30,6 +31,7 @@ public sealed class StageConveyor : IAsyncDisposable
     private Task? stopped;
     private bool hasSource;
     private string? failure;
+    private ulong applied;
 
     /// <summary>Starts a conveyor; links are brought to it by <see cref="ReceiveAsync"/> and <see cref="ReturnResultsAsync"/>.</summary>
     /// <param name="range">The loaded range.</param>
@@ -49,6 +51,9 @@ public sealed class StageConveyor : IAsyncDisposable
 
     /// <summary>How far the stage is.</summary>
     public RangeProgress Progress => range.Progress;
+
+    /// <summary>Number of the last step that the stage has computed, or let pass; 0 before the first.</summary>
+    public ulong AppliedStep => Volatile.Read(ref applied);
 
     private bool IsLast => assignment.NextAddress is null;
 
@@ -178,13 +183,14 @@ public sealed class StageConveyor : IAsyncDisposable
     {
         Memory<byte> header = scratch.AsMemory(0, StepCodec.HeaderBytes);
         await stream.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
-        int stepBytes = StepCodec.ReadLength(header.Span, out int tokens);
+        int stepBytes = StepCodec.ReadLength(header.Span, out int tokens, out LayerSpan layers);
         var step = new Step();
         HiddenStates hidden = range.RentHiddenStates(tokens);
         byte[] encoded;
         try
         {
-            int hiddenBytes = assignment.FirstLayer == 0 ? 0 : hidden.Bytes.Length;
+            bool computes = layers.Contains(assignment.FirstLayer);
+            int hiddenBytes = assignment.FirstLayer > 0 && computes ? hidden.Bytes.Length : 0;
             if (frameBytes != stepBytes + hiddenBytes)
                 throw new LinkException(
                     $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
@@ -218,6 +224,7 @@ public sealed class StageConveyor : IAsyncDisposable
                 (Step step, byte[] encoded, ValueTask<StepOutput> pending) =
                     await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
                 using StepOutput output = await pending.ConfigureAwait(false);
+                Volatile.Write(ref applied, step.Number);
                 if (stream is null)
                 {
                     stream = await OpenAsync().ConfigureAwait(false);
@@ -276,7 +283,8 @@ public sealed class StageConveyor : IAsyncDisposable
             return;
         }
 
-        ReadOnlyMemory<byte> hidden = output.HiddenStates!.Bytes;
+        // A stage that lets the step pass needs nothing of it but its place in the order.
+        ReadOnlyMemory<byte> hidden = step.IsComputedBy(assignment.EndLayer) ? output.HiddenStates!.Bytes : default;
         byte[] head = new byte[Frames.HeaderBytes + encoded.Length];
         Frames.WriteHeader(head, FrameKind.Step, encoded.Length + hidden.Length);
         encoded.CopyTo(head, Frames.HeaderBytes);

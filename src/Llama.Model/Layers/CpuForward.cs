@@ -106,7 +106,7 @@ internal sealed unsafe class CpuForward : IDisposable
         step = next;
         tokens = next.Tokens.Length;
         hidden = hiddenStates.Pointer;
-        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
+        CopyBlocks(next);
         if (embeddings is not null) RunByTokens(embed);
         Locate();
         for (layer = 0; layer < layers.Length; layer++)
@@ -135,6 +135,14 @@ internal sealed unsafe class CpuForward : IDisposable
         return drawn;
     }
 
+    /// <summary>Does of a step that other layers compute what every layer does.</summary>
+    /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
+    public void Pass(Step next, PinnedHiddenStates hiddenStates)
+    {
+        StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
+        CopyBlocks(next);
+    }
+
     /// <summary>Pins the threads to cores in order, the calling thread first, which is the one that runs the steps.</summary>
     /// <param name="cores">At least one for each thread.</param>
     /// <exception cref="IOException">The process may not use a core.</exception>
@@ -148,6 +156,11 @@ internal sealed unsafe class CpuForward : IDisposable
         head?.Dispose();
         cache.Dispose();
         buffers.Dispose();
+    }
+
+    private void CopyBlocks(Step next)
+    {
+        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
     }
 
     /// <summary>A region whose work is divided by tokens: a single token is not worth a barrier.</summary>

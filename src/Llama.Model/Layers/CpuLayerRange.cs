@@ -24,9 +24,12 @@ public sealed class CpuLayerRange : ILayerRange
     private int steps;
     private ulong begun;
 
-    private CpuLayerRange(CpuForward forward, ModelConfig config, IReadOnlyList<int>? cores)
+    private readonly HiddenStateLog? log;
+
+    private CpuLayerRange(CpuForward forward, HiddenStateLog? log, ModelConfig config, IReadOnlyList<int>? cores)
     {
         this.forward = forward;
+        this.log = log;
         this.config = config;
         thread = new Thread(() => Work(cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
         thread.Start();
@@ -47,6 +50,9 @@ public sealed class CpuLayerRange : ILayerRange
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
     public static long KvBlockBytes(ModelConfig config, int layers) => KvCache.BlockBytes(config) * layers;
 
+    /// <summary>Bytes that one KV block takes in the log of a range's hidden states.</summary>
+    public static long LogBlockBytes(ModelConfig config) => HiddenStateLog.BlockBytes(config.Dim);
+
     /// <summary>Maps the weights of the layers <c>[firstLayer, endLayer)</c> and makes their KV pools.</summary>
     /// <param name="checkpoint">Stays open, and is used by nobody else, until the range is disposed of.</param>
     /// <param name="firstLayer">First layer.</param>
@@ -54,16 +60,19 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
     /// <param name="threads">Compute threads, at least 1.</param>
     /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
+    /// <param name="keepsLog">Whether it keeps the hidden states that it puts out, so that the next range can be rebuilt.</param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
     /// <exception cref="IOException">The process may not use a core.</exception>
     /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
     public static CpuLayerRange Load(
-        Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads, IReadOnlyList<int>? cores = null)
+        Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads,
+        IReadOnlyList<int>? cores = null, bool keepsLog = false)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (cores is not null) ArgumentOutOfRangeException.ThrowIfLessThan(cores.Count, threads, nameof(cores));
         var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvBlocks, threads);
-        var range = new CpuLayerRange(forward, checkpoint.Config, cores);
+        HiddenStateLog? log = keepsLog ? new HiddenStateLog(checkpoint.Config.Dim, kvBlocks) : null;
+        var range = new CpuLayerRange(forward, log, checkpoint.Config, cores);
         try
         {
             range.started.Task.GetAwaiter().GetResult();
@@ -71,6 +80,7 @@ public sealed class CpuLayerRange : ILayerRange
         catch
         {
             forward.Dispose();
+            log?.Dispose();
             throw;
         }
 
@@ -98,6 +108,7 @@ public sealed class CpuLayerRange : ILayerRange
         if (queue.Writer.TryComplete()) arrivals.Release();
         await Task.Run(thread.Join).ConfigureAwait(false);
         forward.Dispose();
+        log?.Dispose();
     }
 
     /// <summary>The rest of a call that found the queue full or closed.</summary>
@@ -155,7 +166,7 @@ public sealed class CpuLayerRange : ILayerRange
         try
         {
             queued.CancellationToken.ThrowIfCancellationRequested();
-            DrawnTokens? drawn = forward.Run(queued.Step, queued.HiddenStates);
+            DrawnTokens? drawn = Run(queued.Step, queued.HiddenStates);
             if (drawn is not null) queued.HiddenStates.Dispose();
             Interlocked.Decrement(ref steps);
             queued.Succeed(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
@@ -168,5 +179,26 @@ public sealed class CpuLayerRange : ILayerRange
             queued.HiddenStates.Dispose();
             queued.Fail(e);
         }
+    }
+
+    private unsafe DrawnTokens? Run(Step step, PinnedHiddenStates hiddenStates)
+    {
+        bool computes = step.IsComputedBy(FirstLayer);
+        if (computes != step.IsComputedBy(EndLayer - 1))
+            throw new ArgumentException($"Step {step.Epoch}.{step.Number} is for layers {step.FirstLayer} to {step.EndLayer}, which cut this range.");
+        if (computes)
+        {
+            DrawnTokens? drawn = forward.Run(step, hiddenStates);
+            log?.Write(step, hiddenStates.Pointer);
+            return drawn;
+        }
+
+        forward.Pass(step, hiddenStates);
+        log?.Copy(step);
+        if (EndLayer == config.Layers) return new DrawnTokens();
+        if (!step.IsComputedBy(EndLayer)) return null;
+        if (log is null) throw new ArgumentException($"Step {step.Epoch}.{step.Number} is read from a log; this range keeps none.");
+        log.Read(step, hiddenStates.Pointer);
+        return null;
     }
 }
