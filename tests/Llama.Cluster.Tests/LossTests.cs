@@ -54,7 +54,7 @@ public sealed class LossTests
         await undisturbed.EndedAsync();
 
         StageStatus victim = (await cluster.Client.StagesAsync())[1];
-        Streams streams = await BegunAsync(cluster, requests);
+        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
         ProcessTable.Signal(victim.ProcessId, "KILL");
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();
@@ -88,11 +88,11 @@ public sealed class LossTests
            select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 230, Temperature = seed == 0 ? 0 : 1, Seed = seed },
     ];
 
-    private static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests)
+    private static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests, int tokens = 5)
     {
         var streams = new Streams(cluster.Client, requests);
         await Wait.UntilAsync(
-            "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count > 4), () => cluster.Output);
+            "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count >= tokens), () => cluster.Output);
         return streams;
     }
 }
