@@ -21,7 +21,7 @@ public sealed class LossTests
         await undisturbed.EndedAsync();
 
         StageStatus victim = (await cluster.Client.StagesAsync())[1];
-        Streams streams = await BegunAsync(cluster, requests);
+        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
         ProcessTable.Signal(victim.ProcessId, "STOP");
         await streams.EndedAsync();
         Assert.Equal(undisturbed.Tokens, streams.Tokens);
@@ -65,6 +65,24 @@ public sealed class LossTests
             + $@" {victim.Layers[1]} only, \d+ in all layers",
             cluster.Output);
         Assert.Equal(["silo-1", "silo-4", "silo-3"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
+    }
+
+    [Fact]
+    public async Task Stop_GatewayForAWhile_BlamesNobodyAndGoesOn()
+    {
+        using TestCluster cluster = await StartAsync();
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        Streams streams = await BegunAsync(cluster, requests);
+        ProcessTable.Signal(cluster.Gateway.Id, "STOP");
+        await Task.Delay(TimeSpan.FromSeconds(4.5), TestContext.Current.CancellationToken);
+        ProcessTable.Signal(cluster.Gateway.Id, "CONT");
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.DoesNotContain("lost:", cluster.Output, StringComparison.Ordinal);
+        Assert.Equal(1ul, (await cluster.Client.StatusAsync()).Epoch);
     }
 
     /// <summary>Three silos that compute, and a fourth that stands by.</summary>

@@ -15,6 +15,9 @@ internal sealed class TestCluster(string model, int silos) : IDisposable
     /// <summary>A client of the gateway.</summary>
     public GatewayClient Client => client ??= new GatewayClient(options.Port);
 
+    /// <summary>The gateway, once it was started.</summary>
+    public RunningProgram Gateway { get; private set; } = null!;
+
     /// <summary>What the processes have said so far.</summary>
     public string Output => string.Concat(programs.Select(program => program.Output));
 
@@ -39,7 +42,7 @@ internal sealed class TestCluster(string model, int silos) : IDisposable
     /// <summary>Starts the gateway.</summary>
     /// <param name="more">Further arguments.</param>
     public RunningProgram StartGateway(params string[] more) =>
-        Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
+        Gateway = Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>

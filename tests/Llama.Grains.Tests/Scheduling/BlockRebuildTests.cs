@@ -58,6 +58,31 @@ public sealed class BlockRebuildTests
         Assert.InRange(cluster.Computed - before, 140, 156);
     }
 
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 2)]
+    [InlineData(0, null)]
+    [InlineData(1, 2)]
+    [InlineData(1, null)]
+    [InlineData(4, 0)]
+    [InlineData(4, 2)]
+    [InlineData(4, null)]
+    public void Attach_LossInTheMidstOfARebuild_WhatWasNotRebuiltIsAddedToWhatIsLost(int steps, int? second)
+    {
+        var cluster = new ToyCluster(3, 200);
+        ToyClient[] clients = [.. Enumerable.Range(0, 6).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 200, generate: 60)))];
+        for (int i = 0; i < 60; i++) cluster.Step();
+        cluster.Lose(new Random(1), 1);
+        cluster.GoOn(new LayerSpan(1, 2));
+        for (int i = 0; i < steps; i++) cluster.Step();
+        cluster.Send();
+        cluster.Lose(new Random(2), second is { } lost ? [lost] : []);
+        cluster.GoOn(second is { } stage ? new LayerSpan(stage, stage + 1) : default);
+        cluster.Run();
+        Assert.All(clients, client => client.AssertComplete());
+        Assert.Equal(200, cluster.Engine.FreeBlocks);
+    }
+
     [Fact]
     public void Attach_PromptsInCommon_AreRebuiltOnce()
     {

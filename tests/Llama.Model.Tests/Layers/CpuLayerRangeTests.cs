@@ -57,6 +57,22 @@ public sealed class CpuLayerRangeTests
         }
     }
 
+    [Fact]
+    public async Task Progress_StepsThatRan_CountsTheirLayers()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, KvBlocks, 1);
+        Assert.Equal(default, range.Progress);
+        Step step = Decode(0);
+        step.Number = 7;
+        using (StepOutput output = await RunAsync(range, step)) Assert.NotNull(output.HiddenStates);
+        RangeProgress first = range.Progress;
+        Assert.Equal((7ul, 0), (first.Step, first.Steps));
+        Assert.InRange(first.Layers, 2, 3);
+        using (StepOutput output = await RunAsync(range, step)) Assert.NotNull(output.HiddenStates);
+        Assert.Equal(2 * first.Layers, range.Progress.Layers);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
