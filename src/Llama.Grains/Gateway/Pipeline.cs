@@ -24,7 +24,6 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <summary>A link that closes without a word is often not the cause: within this time another may tell a better reason.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
-    private readonly TimeProvider time;
     private readonly CancellationTokenSource ending = new();
     private readonly List<GrainLink> calls = [];
     private readonly Channel<Step> outgoing;
@@ -32,7 +31,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly List<Task> loops = [];
     private readonly PipelinePlan plan;
     private readonly StageWatch watch;
-    private Stream[] pulses = [];
+    private readonly StagePulses pulses;
     private Stream? steps;
     private Stream? results;
     private ulong completedStep;
@@ -42,8 +41,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Replica = replica;
         Epoch = epoch;
         this.plan = plan;
-        this.time = time;
-        watch = new StageWatch([.. Plan.Select(stage => stage.Member.Name)], plan.SlowestLayer, time);
+        string[] names = [.. Plan.Select(stage => stage.Member.Name)];
+        watch = new StageWatch(names, plan.SlowestLayer, time);
+        pulses = new StagePulses(names, watch, time, End);
         outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
         WeightBytes = new long[Plan.Count];
     }
@@ -66,7 +66,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <summary>The silo that could not load its layers, hung or answered nonsense, if that is why the pipeline ended.</summary>
     public Member? Unfit { get; private set; }
 
-    /// <summary>Whether <see cref="Unfit"/> gave no sign of life: others will soon see that, too.</summary>
+    /// <summary>Whether <see cref="Unfit"/> gave no sign of life or hung: it may need a while to be seen as gone by others, too.</summary>
     public bool Silent { get; private set; }
 
     /// <summary>Whether every stage has loaded and a first step has come through.</summary>
@@ -101,9 +101,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         bool[] kept = await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
         LostLayers = FindLostLayers(kept);
 
-        pulses = await Task.WhenAll(Plan.Select(stage => DialAsync(stage, LinkPurpose.Pulse))).ConfigureAwait(false);
-        for (int i = 0; i < Plan.Count; i++) Own(FollowAsync(i));
-        Own(Task.Run(WatchStagesAsync, CancellationToken.None));
+        await pulses.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Pulse)).ConfigureAwait(false);
         results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
         steps = await DialAsync(Plan[0], LinkPurpose.Steps).ConfigureAwait(false);
         Own(WatchFirstStageAsync());
@@ -130,14 +128,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public void Reject(string reason) => Blame(Plan.Count - 1, reason);
+    public void Reject(string reason) => End(Plan.Count - 1, reason);
 
     /// <inheritdoc/>
-    public void Fail(string reason)
-    {
-        lost.TrySetResult(reason);
-        ending.Cancel();
-    }
+    public void Fail(string reason) => End(null, reason);
 
     /// <summary>Closes the links. Not while <see cref="OpenAsync"/> runs, which <see cref="Fail"/> ends.</summary>
     public async ValueTask DisposeAsync()
@@ -145,7 +139,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Fail("The pipeline was closed.");
         if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
         if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
-        foreach (Stream pulse in pulses) await pulse.DisposeAsync().ConfigureAwait(false);
+        await pulses.DisposeAsync().ConfigureAwait(false);
         foreach (GrainLink link in calls) await link.DisposeAsync().ConfigureAwait(false);
         Task all;
         lock (loops) all = Task.WhenAll(loops);
@@ -160,14 +154,13 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         lock (loops) loops.Add(task);
     }
 
-    /// <summary>Ends the pipeline because of one of its stages.</summary>
-    private void Blame(int stage, string reason, bool silent = false)
+    /// <summary>Ends the pipeline, because of one of its stages or none; the first reason is the one that counts.</summary>
+    private void End(int? stage, string reason, bool silent = false)
     {
         lock (loops)
         {
-            if (lost.Task.IsCompleted) return;
-            (Unfit, Silent) = (Plan[stage].Member, silent);
-            lost.SetResult(reason);
+            if (!lost.Task.IsCompleted && stage is { } index) (Unfit, Silent) = (Plan[index].Member, silent);
+            lost.TrySetResult(reason);
         }
 
         ending.Cancel();
@@ -211,7 +204,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         catch (GrainCallException e)
         {
             // At once, not when the other stages have loaded, which may take minutes.
-            Blame(stage, $"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+            End(stage, $"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
             throw;
         }
     }
@@ -336,50 +329,6 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         await link.Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         string name = Plan[calls.IndexOf(link)].Member.Name;
         Fail($"The link to {name} closed.");
-    }
-
-    /// <summary>Takes a stage's signs of life, and answers each, so that the silo sees that somebody listens.</summary>
-    private async Task FollowAsync(int stage)
-    {
-        try
-        {
-            while (true)
-            {
-                (FrameKind kind, byte[] payload) =
-                    await Frames.ReadAsync(pulses[stage], PulseCodec.Bytes, ending.Token).ConfigureAwait(false);
-                Frames.Expect(kind, FrameKind.Pulse, payload);
-                watch.Hear(stage, PulseCodec.Read(payload));
-                await Frames.SendAsync(pulses[stage], FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, ending.Token).ConfigureAwait(false);
-            }
-        }
-        catch (LinkException e)
-        {
-            Blame(stage, $"{Plan[stage].Member.Name} gives no signs of life: {e.Message}");
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
-        {
-            // The epoch is over there, and the other links tell why.
-            await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Fail($"{Plan[stage].Member.Name} closed the link of its signs of life.");
-        }
-    }
-
-    private async Task WatchStagesAsync()
-    {
-        using var timer = new PeriodicTimer(StageWatch.Interval, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(ending.Token).ConfigureAwait(false))
-            {
-                if (watch.Check() is not var (stage, reason)) continue;
-                if (stage is { } index) Blame(index, reason, silent: true);
-                else Fail(reason);
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The pipeline has ended.
-        }
     }
 
     private async Task TellLostAsync(Action<string> onLost) => onLost(await lost.Task.ConfigureAwait(false));
