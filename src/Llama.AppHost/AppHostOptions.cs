@@ -34,7 +34,7 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     public ByteSize? KvMemory { get; init; }
 
     /// <summary>Memory of a silo for the hidden states that are kept in case the next one is lost; null for the silos' default.</summary>
-    [Description("Memory of a silo for what it sent on, if not its default: if the next silo is lost, only that one's layers are computed again.")]
+    [Description("Memory of a silo for what it sent on, if not its default: if the next one is lost, only its layers are computed again.")]
     [Range(typeof(ByteSize), "0", "64TiB")]
     public ByteSize? LogMemory { get; init; }
 

@@ -150,7 +150,8 @@ internal sealed class Exploration
     }
 
     /// <summary>
-    /// The stages that were left go on with their blocks, or others come, as many as chance will have it; every sequence fits the fewest blocks.
+    /// The stages that were left go on with their blocks, or others come, as many as chance will have it; every sequence fits the fewest
+    /// blocks.
     /// </summary>
     private void Attach()
     {

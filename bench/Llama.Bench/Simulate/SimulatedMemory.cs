@@ -6,8 +6,8 @@ using Llama.Model.Sampling;
 namespace Llama.Bench.Simulate;
 
 /// <summary>
-/// The KV blocks of a pipeline's stages, of one layer each, and a model whose next token is a hash of all tokens so far. Blocks keep tokens and
-/// their positions as a stage keeps keys and values, and a log of what it put out; what is drawn is read from the blocks that a step
+/// The KV blocks of a pipeline's stages, of one layer each, and a model whose next token is a hash of all tokens so far. Blocks keep
+/// tokens and their positions as a stage keeps keys and values, and a log of what it put out; what is drawn is read from the blocks that a step
 /// names, of one stage after the other. So a block that is shared, copied, rebuilt or given away wrongly makes other tokens than the
 /// sequence gets alone.
 /// </summary>

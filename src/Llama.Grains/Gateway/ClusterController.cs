@@ -26,10 +26,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
 
-    /// <summary>Silos (name and process) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.</summary>
+    /// <summary>
+    /// Silos (name and process) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.
+    /// </summary>
     private readonly HashSet<(string Name, int ProcessId)> unfit = [];
 
-    /// <summary>Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.</summary>
+    /// <summary>
+    /// Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.
+    /// </summary>
     private readonly Dictionary<(string Name, int ProcessId), long> silent = [];
 
     private readonly Task loop;
@@ -165,7 +169,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
         [
             .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
         ];
-        if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs && planner.Repair(heritage, unused, IsFit) is { } repaired)
+        if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs
+            && planner.Repair(heritage, unused, IsFit) is { } repaired)
         {
             Open(replica, repaired, view);
             return;

@@ -210,8 +210,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     }
 
     /// <summary>
-    /// The layers from the first stage that lost its blocks, or from the first of all if nobody kept what goes into that stage, to the end of
-    /// the last that did.
+    /// The layers from the first stage that lost its blocks, or from the first of all if nobody kept what goes into that stage, to the end
+    /// of the last that lost them.
     /// </summary>
     private LayerSpan? FindLostLayers(bool[] kept)
     {
@@ -223,8 +223,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     }
 
     /// <summary>
-    /// One token through all stages: the pipeline answers, its links are open and its code is compiled. Where stages have kept their blocks,
-    /// they let it pass.
+    /// One token through all stages: the pipeline answers, its links are open and its code is compiled. Where stages have kept their
+    /// blocks, they let it pass.
     /// </summary>
     private async Task ProbeAsync(CancellationToken cancellationToken)
     {

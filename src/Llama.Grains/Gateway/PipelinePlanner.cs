@@ -47,7 +47,9 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         return new PipelinePlan([.. spans.Select((span, i) => Place(silos[i], span, kvBlocks, costs))], kvBlocks, slowest);
     }
 
-    /// <summary>Plans the pipeline that follows a lost one with the same cut: its silos keep their places, others take the empty ones.</summary>
+    /// <summary>
+    /// Plans the pipeline that follows a lost one with the same cut: its silos keep their places, others take the empty ones.
+    /// </summary>
     /// <param name="heritage">What the lost one leaves.</param>
     /// <param name="free">Silos that may be chosen, best first.</param>
     /// <param name="trusted">Whether a silo may go on with the blocks that it has.</param>

@@ -107,8 +107,8 @@ internal sealed class BlockRebuild(BlockPool pool)
     }
 
     /// <summary>
-    /// Moves past what is known by now: blocks that another sequence had in common with this one, or that one which began meanwhile computed
-    /// in its own.
+    /// Moves past what is known by now: blocks that another sequence had in common with this one, or that one which began meanwhile
+    /// computed in its own.
     /// </summary>
     /// <returns>False when this very step rebuilds some: within a step there is no order.</returns>
     private bool SkipShared(Sequence sequence, Chain chain, ulong step)

@@ -30,7 +30,9 @@ public sealed record StageAssignment
     /// <summary>Whether it keeps the hidden states that it sends on, so that the next stage can be rebuilt.</summary>
     public bool KeepsLog { get; init; }
 
-    /// <summary>The epoch in which these KV blocks were first handed out: a pipeline that follows a lost one may go on with its blocks.</summary>
+    /// <summary>
+    /// The epoch in which these KV blocks were first handed out: a pipeline that follows a lost one may go on with its blocks.
+    /// </summary>
     public ulong Lineage { get; init; }
 
     /// <summary>Whether the stage is asked for the blocks that it has of this lineage; one that is new to it has none.</summary>

@@ -12,7 +12,9 @@ internal static class StagePulse
     /// <summary>Time between two signs.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>After so long without an answer the gateway is gone. A gateway that stood still for a moment is not worth a new pipeline.</summary>
+    /// <summary>
+    /// After so long without an answer the gateway is gone. A gateway that stood still for a moment is not worth a new pipeline.
+    /// </summary>
     public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
     /// <summary>Sends signs of life until the link ends; closes it then.</summary>

@@ -185,7 +185,11 @@ public sealed class CpuLayerRange : ILayerRange
     {
         bool computes = step.IsComputedBy(FirstLayer);
         if (computes != step.IsComputedBy(EndLayer - 1))
-            throw new ArgumentException($"Step {step.Epoch}.{step.Number} is for layers {step.FirstLayer} to {step.EndLayer}, which cut this range.");
+        {
+            throw new ArgumentException(
+                $"Step {step.Epoch}.{step.Number} is for layers {step.FirstLayer} to {step.EndLayer}, which cut this range.");
+        }
+
         if (computes)
         {
             DrawnTokens? drawn = forward.Run(step, hiddenStates);

@@ -9,7 +9,7 @@ namespace Llama.Model.Layers;
 /// </summary>
 internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
 {
-    private readonly NativeBuffer states = new((long)blocks * Step.BlockTokens * dim);
+    private readonly NativeBuffer pool = new((long)blocks * Step.BlockTokens * dim);
 
     /// <summary>Bytes of one block.</summary>
     public static long BlockBytes(int dim) => (long)Step.BlockTokens * dim * sizeof(float);
@@ -22,7 +22,8 @@ internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
         Copy(step);
         foreach (StepSequence sequence in step.Sequences)
         {
-            for (int i = 0; i < sequence.TokenCount; i++) Move(hidden + ((long)(sequence.TokenOffset + i) * dim), Slot(step, sequence, i), dim);
+            float* states = hidden + ((long)sequence.TokenOffset * dim);
+            for (int i = 0; i < sequence.TokenCount; i++) Move(states + ((long)i * dim), Slot(step, sequence, i), dim);
         }
     }
 
@@ -33,7 +34,8 @@ internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
     {
         foreach (StepSequence sequence in step.Sequences)
         {
-            for (int i = 0; i < sequence.TokenCount; i++) Move(Slot(step, sequence, i), hidden + ((long)(sequence.TokenOffset + i) * dim), dim);
+            float* states = hidden + ((long)sequence.TokenOffset * dim);
+            for (int i = 0; i < sequence.TokenCount; i++) Move(Slot(step, sequence, i), states + ((long)i * dim), dim);
         }
     }
 
@@ -41,17 +43,18 @@ internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
     public void Copy(Step step)
     {
         long length = (long)Step.BlockTokens * dim;
-        foreach (BlockCopy copy in step.Copies) Move(states.Pointer + (copy.Source * length), states.Pointer + (copy.Target * length), length);
+        foreach (BlockCopy copy in step.Copies)
+            Move(pool.Pointer + (copy.Source * length), pool.Pointer + (copy.Target * length), length);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => states.Dispose();
+    public void Dispose() => pool.Dispose();
 
     private float* Slot(Step step, StepSequence sequence, int token)
     {
         int position = sequence.FirstPosition + token;
         long block = step.Blocks[sequence.BlockOffset + (position / Step.BlockTokens)];
-        return states.Pointer + (((block * Step.BlockTokens) + (position % Step.BlockTokens)) * dim);
+        return pool.Pointer + (((block * Step.BlockTokens) + (position % Step.BlockTokens)) * dim);
     }
 
     private static void Move(float* source, float* target, long length) =>

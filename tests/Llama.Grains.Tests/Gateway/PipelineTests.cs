@@ -165,7 +165,9 @@ public sealed class PipelineTests : IAsyncDisposable
         // Whatever the first takes, the last answers.
         stages[0].Last = stages[^1];
         return Pipeline.Create(
-            0, 5, new PipelinePlan([.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1)))], 8, default), time);
+            0, 5,
+            new PipelinePlan([.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1)))], 8, default),
+            time);
     }
 
     private async Task<Pipeline> OpenAsync(params ScriptedSilo[] stages)

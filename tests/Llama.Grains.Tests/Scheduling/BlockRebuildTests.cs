@@ -16,7 +16,8 @@ public sealed class BlockRebuildTests
     public void Attach_OneStageOfFourLost_OnlyItIsRebuiltForLessThanFortyPercent(int lost)
     {
         var cluster = new ToyCluster(4, 400);
-        ToyClient[] clients = [.. Enumerable.Range(0, 8).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 40 + (5 * i), generate: 200)))];
+        ToyClient[] clients =
+            [.. Enumerable.Range(0, 8).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 40 + (5 * i), generate: 200)))];
         for (int i = 0; i < 300; i++) cluster.Step();
         cluster.Send();
         int held = clients.Sum(client => client.Sequence.Tokens.Count);

@@ -47,7 +47,8 @@ internal sealed class ToyMemory(int kvBlocks, int stages = 1)
             for (int position = 0; position < all.Length; position++)
             {
                 int slot = Slot(step, sequence, position);
-                all[position] = Array.TrueForAll(blocks, kept => kept[slot] == (blocks[0][slot].Token, position)) ? blocks[0][slot].Token : -1;
+                int written = blocks[0][slot].Token;
+                all[position] = Array.TrueForAll(blocks, kept => kept[slot] == (written, position)) ? written : -1;
             }
 
             var token = new Candidate(ToyModel.Next(all, sequence.Number), -0.5f);
