@@ -1,4 +1,5 @@
 using Llama.Bench;
+using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
 using Llama.Bench.Simulate;
@@ -8,6 +9,7 @@ using Llama.Model.Checkpoints;
 const string Usage = """
     Llama.Bench measures models, and makes models to measure with. Commands:
       run      times prefill and decode in this process, beside what the machine can do
+      link     times a step's way over a link and back
       load     sends requests to a server and measures throughput and latency
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
@@ -36,6 +38,10 @@ try
             SettingsResult<RunOptions> run = SettingsReader.Read<RunOptions>(rest);
             if (run.Options is { } test) await RunCommand.RunAsync(test, Console.Out);
             return run.ExitCode;
+        case ["link", .. var rest]:
+            SettingsResult<LinkOptions> link = SettingsReader.Read<LinkOptions>(rest);
+            if (link.Options is { } trips) await LinkCommand.RunAsync(trips, Console.Out, stopping.Token);
+            return link.ExitCode;
         case ["load", .. var rest]:
             SettingsResult<LoadOptions> load = SettingsReader.Read<LoadOptions>(rest);
             return load.Options is { } traffic

@@ -22,6 +22,7 @@ internal static class ClusterCommands
         ("context", options.Context),
         ("rope-factor", options.RopeFactor),
         ("weights", options.Weights),
+        ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
         ("verbose", options.Verbose)));
 
@@ -44,6 +45,7 @@ internal static class ClusterCommands
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
+            ("kv-type", options.KvType),
             ("verbose", options.Verbose)));
     }
 

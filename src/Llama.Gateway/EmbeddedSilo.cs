@@ -40,7 +40,7 @@ internal sealed partial class EmbeddedSilo : IAsyncDisposable
     {
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
-        Profile = NumericProfile.Of(checkpoint),
+        Profile = NumericProfile.Of(checkpoint, gateway.KvType),
         Threads = options.Threads,
         Cores = CoreList.Parse(options.Cores),
     };

@@ -44,7 +44,8 @@ internal static partial class GatewayHost
         ILogger logger = startLogging.CreateLogger("Llama.Gateway");
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
-        var identity = LinkIdentity.Of("gateway", checkpoint, ClusterKey.Load(options.ClusterKeyFile));
+        ElementType kvType = KvTypeAttribute.Parse(options.KvType);
+        var identity = LinkIdentity.Of("gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile));
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
 
         builder.Services.AddSingleton(TimeProvider.System);

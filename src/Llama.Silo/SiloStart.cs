@@ -2,6 +2,7 @@ using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Silo;
@@ -17,12 +18,13 @@ internal static partial class SiloStart
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         HostPort listen = HostPort.Parse(options.Listen);
+        ElementType kvType = KvTypeAttribute.Parse(options.KvType);
         Log.Started(logger, options.Name, options.Threads, options.Model);
         return new SiloSettings
         {
-            Identity = LinkIdentity.Of(options.Name, checkpoint, ClusterKey.Load(options.ClusterKeyFile)),
+            Identity = LinkIdentity.Of(options.Name, checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile)),
             OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
-            Profile = NumericProfile.Of(checkpoint),
+            Profile = NumericProfile.Of(checkpoint, kvType),
             ListenHost = listen.Host,
             ListenPort = listen.Port ?? 0,
             Advertise = options.Advertise,

@@ -20,6 +20,7 @@ public sealed class ClusterCommandsTests
         Context = 4096,
         RopeFactor = 8.5f,
         Weights = "q4_k",
+        KvType = "q8_0",
         ChatTemplate = "llama3",
         Verbose = true,
     };
@@ -34,8 +35,8 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
-                "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--chat-template=llama3",
-                "--verbose=True",
+                "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
+                "--chat-template=llama3", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -50,7 +51,8 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
-                "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--verbose=True",
+                "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
+                "--verbose=True",
             ],
             command.Arguments);
     }

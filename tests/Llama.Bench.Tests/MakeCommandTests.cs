@@ -29,7 +29,7 @@ public class MakeCommandTests
         Assert.Equal(32, checkpoint.Config.RopeFactors!.Values[^1]);
         Assert.Equal(500, TokenizerLoader.Load(file)!.VocabSize);
 
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, kvBlocks: 1, threads: 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, kvBlocks: 1, threads: 1);
         var step = new Step { Epoch = 1 };
         step.AddDrawingSequence(0, [1, 300, 301], [0], new SamplingParameters { Temperature = 0 }, 0, candidates: 5);
         StepOutput output = await range.RunAsync(step, range.RentHiddenStates(3), TestContext.Current.CancellationToken);

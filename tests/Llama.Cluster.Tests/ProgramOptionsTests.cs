@@ -35,6 +35,8 @@ public sealed class ProgramOptionsTests
     [InlineData(
         "Llama.Gateway", "--kv-memory=1KiB",
         "--kv-memory: '1KiB' is not allowed; expected a size in bytes or like 512MiB from 64KiB to 64TiB")]
+    [InlineData("Llama.AppHost", "--kv-type=q4_0", "--kv-type: 'q4_0' is not allowed; expected one of f32, f16, q8_0 (command line)")]
+    [InlineData("Llama.Silo", "--kv-type=bf16", "--kv-type: 'bf16' is not allowed; expected one of f32, f16, q8_0 (command line)")]
     [InlineData("Llama.Silo", "--gateway=somewhere", "--gateway: 'somewhere' is not allowed; expected an http or https URL")]
     [InlineData(
         "Llama.Silo", "--listen=192.0.2.1:0",

@@ -35,6 +35,30 @@ public sealed class WeightsTests
     }
 
     [Fact]
+    public async Task Weights_OfAnotherTrainingRun_AreRefused()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder["model.gguf"], tuned = folder["tuned.gguf"];
+        GgufConverter.Convert(
+            TestPaths.TinyStories, ElementType.F32, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
+
+        // The lowest bit of every weight in the second half of the file, which has nothing but weights.
+        byte[] bytes = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
+        for (int i = bytes.Length / 8 * 4; i < bytes.Length; i += 4) bytes[i] ^= 1;
+        await File.WriteAllBytesAsync(tuned, bytes, TestContext.Current.CancellationToken);
+        using var cluster = new TestCluster(file, 1);
+        cluster.StartGateway();
+
+        RunningProgram other = cluster.StartStrangerSilo(1, tuned);
+        await other.SaysAsync("'silo-1' has other weights of the same shape, from layer ", Deadline);
+        cluster.StartSilo(2);
+        await cluster.ReadyAsync();
+
+        GoldenTokens golden = GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))[0];
+        Assert.Equal(golden.Greedy, await cluster.Client.CompleteAsync(golden.Request));
+    }
+
+    [Fact]
     public async Task Weights_OfAQuantizedFile_AreRefused()
     {
         using var folder = new TemporaryFolder();

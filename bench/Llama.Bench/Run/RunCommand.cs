@@ -1,6 +1,8 @@
 using System.Globalization;
+using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
+using Llama.Model.Weights;
 
 namespace Llama.Bench.Run;
 
@@ -11,16 +13,20 @@ internal static class RunCommand
     /// <exception cref="CheckpointException">The model cannot be used.</exception>
     public static async Task RunAsync(RunOptions options, TextWriter output)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(options.Model, new CheckpointOptions());
+        ElementType kvType = KvTypeAttribute.Parse(options.KvType);
         IReadOnlyList<int> depths = RunOptions.List(options.Depth);
         IReadOnlyList<int> prompts = [.. RunOptions.List(options.Prompt).Where(prompt => prompt > 0)];
         IReadOnlyList<int> batches = RunOptions.List(options.Batch);
         int positions = depths.Max() + Math.Max(prompts.DefaultIfEmpty(0).Max(), options.Generate + 1);
         int blocksPerSequence = ModelTest.BlocksPerSequence(positions);
+
+        // Speed does not depend on the context that the model was trained with.
+        using Checkpoint checkpoint = Checkpoint.Open(options.Model, new CheckpointOptions { ContextLength = positions });
         if (!options.Json)
         {
             await output.WriteLineAsync(string.Create(
-                CultureInfo.InvariantCulture, $"{options.Model}: {checkpoint.WeightName}, {checkpoint.Config.Layers} layers, dim {checkpoint.Config.Dim}"));
+                CultureInfo.InvariantCulture,
+                $"{options.Model}: {checkpoint.WeightName}, KV {kvType}, {checkpoint.Config.Layers} layers, dim {checkpoint.Config.Dim}"));
             await output.WriteLineAsync("threads  test             depth   tokens/s (min … max)          GB/s  of limit   GFLOP/s  of limit");
         }
 
@@ -28,9 +34,9 @@ internal static class RunCommand
         {
             MachineLimits limits = MachineLimits.Measure(threads);
             await using CpuLayerRange range =
-                CpuLayerRange.Load(checkpoint, 0, checkpoint.Config.Layers, blocksPerSequence * batches.Max(), threads);
+                CpuLayerRange.Load(checkpoint, 0, checkpoint.Config.Layers, kvType, blocksPerSequence * batches.Max(), threads);
             var test = new ModelTest(checkpoint.Config, range, blocksPerSequence);
-            var report = new RunReport(checkpoint.Config, threads, range.WeightBytes, limits);
+            var report = new RunReport(checkpoint.Config, kvType, threads, range.WeightBytes, limits);
             foreach (int depth in depths)
             {
                 foreach (int prompt in prompts)

@@ -41,6 +41,11 @@ public sealed record RunOptions
     [RegularExpression(Numbers, ErrorMessage = "numbers like 0,2048")]
     public string Depth { get; init; } = "0";
 
+    /// <summary>Type that keys and values are kept in.</summary>
+    [Description("Type that keys and values are kept in.")]
+    [KvType]
+    public string KvType { get; init; } = "f32";
+
     /// <summary>Measured repetitions.</summary>
     [Description("Measured repetitions of each test, after one that is not.")]
     [Range(1, 1000)]

@@ -2,15 +2,17 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Llama.Model;
+using Llama.Model.Weights;
 
 namespace Llama.Bench.Run;
 
 /// <summary>A result in words or as JSON, beside the machine's limits.</summary>
 /// <param name="config">The model.</param>
+/// <param name="kvType">Type of its keys and values.</param>
 /// <param name="threads">Compute threads.</param>
 /// <param name="weightBytes">Bytes of all weights.</param>
 /// <param name="limits">What the machine can do with these threads.</param>
-internal sealed class RunReport(ModelConfig config, int threads, long weightBytes, MachineLimits limits)
+internal sealed class RunReport(ModelConfig config, ElementType kvType, int threads, long weightBytes, MachineLimits limits)
 {
     /// <summary>The largest resident memory of this process so far, 10^6 bytes.</summary>
     public static double PeakMegabytes()
@@ -37,6 +39,7 @@ internal sealed class RunReport(ModelConfig config, int threads, long weightByte
         new
         {
             threads,
+            KvType = $"{kvType}",
             result.Test,
             result.Depth,
             result.Tokens,

@@ -32,8 +32,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly PipelinePlan plan;
     private readonly StageWatch watch;
     private readonly StagePulses pulses;
+    private readonly FrameWriter stepWriter = new();
     private Stream? steps;
     private Stream? results;
+    private FrameReader? resultReader;
     private ulong completedStep;
 
     private Pipeline(int replica, ulong epoch, PipelinePlan plan, TimeProvider time)
@@ -103,6 +105,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
         await pulses.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Pulse)).ConfigureAwait(false);
         results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
+        resultReader = new FrameReader(results);
         steps = await DialAsync(Plan[0], LinkPurpose.Steps).ConfigureAwait(false);
         Own(WatchFirstStageAsync());
         await ProbeAsync(deadline.Token).ConfigureAwait(false);
@@ -236,13 +239,13 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             probe.AddSequence(0, [0], [0]);
         }
 
-        await WriteAsync(probe, cancellationToken).ConfigureAwait(false);
+        await stepWriter.SendAsync(steps!, probe, default, cancellationToken).ConfigureAwait(false);
         try
         {
-            (FrameKind kind, byte[] payload) =
-                await Frames.ReadAsync(results!, ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
-            if (kind == FrameKind.Failure) throw new LinkException(Encoding.UTF8.GetString(payload));
-            Frames.Expect(kind, FrameKind.Result, payload);
+            (FrameKind kind, ReadOnlyMemory<byte> payload) =
+                await resultReader!.ReadFrameAsync(ResultCodec.MaxBytes, cancellationToken).ConfigureAwait(false);
+            if (kind == FrameKind.Failure) throw new LinkException(Encoding.UTF8.GetString(payload.Span));
+            Frames.Expect(kind, FrameKind.Result, payload.Span);
         }
         catch (EndOfStreamException)
         {
@@ -256,7 +259,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         try
         {
             await foreach (Step step in outgoing.Reader.ReadAllAsync(ending.Token).ConfigureAwait(false))
-                await WriteAsync(step, ending.Token).ConfigureAwait(false);
+                await stepWriter.SendAsync(steps!, step, default, ending.Token).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // A failure is a value: whatever ends this loop ends the pipeline.
         catch (Exception e)
@@ -267,31 +270,22 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    private async Task WriteAsync(Step step, CancellationToken cancellationToken)
-    {
-        int length = StepCodec.Bytes(step);
-        byte[] frame = new byte[Frames.HeaderBytes + length];
-        Frames.WriteHeader(frame, FrameKind.Step, length);
-        StepCodec.Write(step, frame.AsSpan(Frames.HeaderBytes));
-        await steps!.WriteAsync(frame, cancellationToken).ConfigureAwait(false);
-    }
-
     private async Task ReceiveAsync(Action<StepResult> onResult)
     {
         try
         {
             while (true)
             {
-                (FrameKind kind, byte[] payload) =
-                    await Frames.ReadAsync(results!, ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
+                (FrameKind kind, ReadOnlyMemory<byte> payload) =
+                    await resultReader!.ReadFrameAsync(ResultCodec.MaxBytes, ending.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
-                    Fail(Encoding.UTF8.GetString(payload));
+                    Fail(Encoding.UTF8.GetString(payload.Span));
                     return;
                 }
 
-                Frames.Expect(kind, FrameKind.Result, payload);
-                StepResult result = ResultCodec.Read(payload);
+                Frames.Expect(kind, FrameKind.Result, payload.Span);
+                StepResult result = ResultCodec.Read(payload.Span);
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
                 watch.Answered();
                 Volatile.Write(ref completedStep, result.Number);

@@ -100,21 +100,15 @@ public static class Frames
     public static ValueTask SendJsonAsync<T>(Stream stream, FrameKind kind, T message, CancellationToken cancellationToken) =>
         SendAsync(stream, kind, JsonSerializer.SerializeToUtf8Bytes(message, Json), cancellationToken);
 
-    /// <summary>Reads what comes before a payload.</summary>
-    /// <param name="stream">The link.</param>
-    /// <param name="scratch">At least <see cref="HeaderBytes"/> bytes.</param>
+    /// <summary>What the bytes before a payload say.</summary>
+    /// <param name="header">At least <see cref="HeaderBytes"/> bytes.</param>
     /// <param name="maxBytes">Longest payload allowed.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="LinkException">The length is out of bounds.</exception>
-    /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
-    public static async ValueTask<(FrameKind Kind, int Bytes)> ReadHeaderAsync(
-        Stream stream, Memory<byte> scratch, int maxBytes, CancellationToken cancellationToken)
+    public static (FrameKind Kind, int Bytes) ParseHeader(ReadOnlySpan<byte> header, int maxBytes)
     {
-        ArgumentNullException.ThrowIfNull(stream);
-        await stream.ReadExactlyAsync(scratch[..HeaderBytes], cancellationToken).ConfigureAwait(false);
-        int bytes = BinaryPrimitives.ReadInt32LittleEndian(scratch.Span);
+        int bytes = BinaryPrimitives.ReadInt32LittleEndian(header);
         if (bytes < 0 || bytes > maxBytes) throw new LinkException($"A frame announces {(uint)bytes} bytes; expected at most {maxBytes}.");
-        return ((FrameKind)scratch.Span[4], bytes);
+        return ((FrameKind)header[4], bytes);
     }
 
     /// <summary>Reads one frame as a whole.</summary>
@@ -123,8 +117,10 @@ public static class Frames
     public static async ValueTask<(FrameKind Kind, byte[] Payload)> ReadAsync(
         Stream stream, int maxBytes, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(stream);
         byte[] header = new byte[HeaderBytes];
-        (FrameKind kind, int bytes) = await ReadHeaderAsync(stream, header, maxBytes, cancellationToken).ConfigureAwait(false);
+        await stream.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
+        (FrameKind kind, int bytes) = ParseHeader(header, maxBytes);
         byte[] payload = new byte[bytes];
         await stream.ReadExactlyAsync(payload, cancellationToken).ConfigureAwait(false);
         return (kind, payload);

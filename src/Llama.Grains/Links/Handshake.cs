@@ -1,10 +1,11 @@
 using System.Security.Cryptography;
 using System.Text;
+using Llama.Model.Checkpoints;
 
 namespace Llama.Grains.Links;
 
 /// <summary>
-/// The greeting on every link: version and model fingerprint must agree, and both sides prove that they hold the cluster key by a
+/// The greeting on every link: version, model, weights and numeric types must agree, and both sides prove that they hold the cluster key by a
 /// keyed hash (HMAC-SHA256, RFC 2104) over both greetings, random numbers of both sides among them, so nothing can be replayed.
 /// The key never crosses the link.
 /// </summary>
@@ -25,7 +26,8 @@ public static class Handshake
     {
         ArgumentNullException.ThrowIfNull(self);
         var hello = new Hello(
-            LinkIdentity.ProtocolVersion, self.Name, self.Fingerprint, self.ContextLength, self.Weights, Nonce(), target);
+            LinkIdentity.ProtocolVersion, self.Name, self.Fingerprint, self.ContextLength, self.Weights, $"{self.KvType}", Nonce(), target,
+            self.LayerDigests);
         await Frames.SendJsonAsync(stream, FrameKind.Hello, hello, cancellationToken).ConfigureAwait(false);
         Welcome welcome = await Frames.ReadJsonAsync<Welcome>(stream, FrameKind.Welcome, cancellationToken).ConfigureAwait(false);
         if (!Proves(welcome.Proof, self.Key, "listener", hello, welcome.Name, welcome.Nonce))
@@ -98,6 +100,9 @@ public static class Handshake
             yield return $"another --context: {hello.ContextLength} tokens; expected {self.ContextLength}";
         if (hello.Weights is not null && self.Weights is not null && hello.Weights != self.Weights)
             yield return $"other weights, or another --weights: {hello.Weights}; expected {self.Weights}";
+        else if (WeightDigests.FirstDifference(hello.LayerDigests, self.LayerDigests) is { } layer)
+            yield return $"other weights of the same shape, from layer {layer} on: a fine-tune of this model, or what it was made from";
+        if (hello.KvType != $"{self.KvType}") yield return $"another --kv-type: {hello.KvType}; expected {self.KvType}";
     }
 
     private static string Nonce() => Convert.ToHexString(RandomNumberGenerator.GetBytes(NonceBytes));
@@ -105,8 +110,8 @@ public static class Handshake
     private static string Prove(ReadOnlyMemory<byte> key, string side, Hello hello, string listener, string nonce)
     {
         string text = string.Join(
-            '\n', side, hello.Version, hello.Name, hello.Fingerprint, hello.ContextLength, hello.Weights, hello.Nonce, hello.Target.Purpose, hello.Target.Epoch,
-            listener, nonce);
+            '\n', side, hello.Version, hello.Name, hello.Fingerprint, hello.ContextLength, hello.Weights, hello.KvType, hello.LayerDigests,
+            hello.Nonce, hello.Target.Purpose, hello.Target.Epoch, listener, nonce);
         return Convert.ToHexString(HMACSHA256.HashData(key.Span, Encoding.UTF8.GetBytes(text)));
     }
 
@@ -115,7 +120,8 @@ public static class Handshake
             Encoding.UTF8.GetBytes(proof), Encoding.UTF8.GetBytes(Prove(key, side, hello, listener, nonce)));
 
     private sealed record Hello(
-        int Version, string Name, string Fingerprint, int ContextLength, string? Weights, string Nonce, LinkTarget Target);
+        int Version, string Name, string Fingerprint, int ContextLength, string? Weights, string KvType, string Nonce, LinkTarget Target,
+        string LayerDigests = "");
 
     private sealed record Welcome(string Name, string Nonce, string Proof);
 

@@ -1,4 +1,5 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Links;
 
@@ -6,7 +7,7 @@ namespace Llama.Grains.Links;
 public sealed record LinkIdentity
 {
     /// <summary>Version of the protocol between processes; equal on both sides or there is no link.</summary>
-    public const int ProtocolVersion = 3;
+    public const int ProtocolVersion = 4;
 
     /// <summary>The process's name in the cluster.</summary>
     public required string Name { get; init; }
@@ -23,14 +24,24 @@ public sealed record LinkIdentity
     /// </summary>
     public string? Weights { get; init; }
 
+    /// <summary>
+    /// What the weights of each layer are called (<see cref="WeightDigests"/>); equal in every layer that both sides can read, or there is
+    /// no link.
+    /// </summary>
+    public string LayerDigests { get; init; } = string.Empty;
+
+    /// <summary>Type that it keeps keys and values in; equal on both sides or there is no link.</summary>
+    public ElementType KvType { get; init; }
+
     /// <summary>The cluster key; empty when none is set, which only loopback allows.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
 
     /// <summary>A process that has a checkpoint.</summary>
     /// <param name="name">The process's name.</param>
     /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="kvType">Type that it keeps keys and values in.</param>
     /// <param name="key">The cluster key.</param>
-    public static LinkIdentity Of(string name, Checkpoint checkpoint, ReadOnlyMemory<byte> key)
+    public static LinkIdentity Of(string name, Checkpoint checkpoint, ElementType kvType, ReadOnlyMemory<byte> key)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         return new LinkIdentity
@@ -39,6 +50,8 @@ public sealed record LinkIdentity
             Fingerprint = ModelFingerprint.Of(checkpoint.Config),
             ContextLength = checkpoint.Config.ContextLength,
             Weights = checkpoint.WeightName,
+            LayerDigests = WeightDigests.Of(checkpoint),
+            KvType = kvType,
             Key = key,
         };
     }

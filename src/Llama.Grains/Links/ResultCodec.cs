@@ -8,7 +8,7 @@ namespace Llama.Grains.Links;
 /// <param name="Epoch">The plan of the step.</param>
 /// <param name="Number">The step's number.</param>
 /// <param name="Drawn">The tokens, one for each sequence of the step that drew.</param>
-public sealed record StepResult(ulong Epoch, ulong Number, DrawnTokens Drawn);
+public readonly record struct StepResult(ulong Epoch, ulong Number, DrawnTokens Drawn);
 
 /// <summary>
 /// A step's result as bytes, little-endian: epoch and number (8 each), count of tokens (4), and for each the drawn token, the count of
@@ -19,17 +19,23 @@ public static class ResultCodec
     /// <summary>Longest encoded result.</summary>
     public const int MaxBytes = 20 + (Step.MaxTokens * (12 + (Step.MaxCandidates * 8)));
 
-    /// <summary>Encodes a result.</summary>
-    public static byte[] Write(StepResult result)
+    /// <summary>Bytes that a result takes.</summary>
+    public static int Bytes(StepResult result)
     {
-        ArgumentNullException.ThrowIfNull(result);
-        int length = 20;
-        for (int i = 0; i < result.Drawn.Count; i++) length += 12 + (result.Drawn[i].Candidates.Length * 8);
-        byte[] bytes = new byte[length];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, result.Epoch);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(8), result.Number);
-        BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(16), result.Drawn.Count);
-        Span<byte> rest = bytes.AsSpan(20);
+        int bytes = 20;
+        for (int i = 0; i < result.Drawn.Count; i++) bytes += 12 + (result.Drawn[i].Candidates.Length * 8);
+        return bytes;
+    }
+
+    /// <summary>Encodes a result.</summary>
+    /// <param name="result">The result.</param>
+    /// <param name="target">At least <see cref="Bytes"/> bytes.</param>
+    public static void Write(StepResult result, Span<byte> target)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(target, result.Epoch);
+        BinaryPrimitives.WriteUInt64LittleEndian(target[8..], result.Number);
+        BinaryPrimitives.WriteInt32LittleEndian(target[16..], result.Drawn.Count);
+        Span<byte> rest = target[20..];
         for (int i = 0; i < result.Drawn.Count; i++)
         {
             DrawnToken drawn = result.Drawn[i];
@@ -38,8 +44,6 @@ public static class ResultCodec
             rest = rest[4..];
             foreach (Candidate candidate in drawn.Candidates) rest = WriteCandidate(rest, candidate);
         }
-
-        return bytes;
     }
 
     /// <summary>Decodes a result.</summary>

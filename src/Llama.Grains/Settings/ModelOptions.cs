@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Llama.Model.Checkpoints;
+using Llama.Model.KeyValueCache;
 
 namespace Llama.Grains.Settings;
 
@@ -27,18 +28,36 @@ public abstract record ModelOptions
     [WeightType(writable: true)]
     public string? Weights { get; init; }
 
+    /// <summary>Type that keys and values are rounded to when they are written.</summary>
+    [Description("Type that keys and values are kept in.")]
+    [KvType]
+    public string KvType { get; init; } = "f32";
+
     /// <summary>Whether to log details.</summary>
     [Description("Log details.")]
     public virtual bool Verbose { get; init; }
 
-    /// <summary>Opens the checkpoint with these settings.</summary>
+    /// <summary>Opens the checkpoint with these settings, all of which its model must allow.</summary>
     /// <param name="threads">Threads to round weights on.</param>
     /// <exception cref="CheckpointException">It cannot be used.</exception>
-    public Checkpoint OpenCheckpoint(int threads) => Checkpoint.Open(Model, new CheckpointOptions
+    public Checkpoint OpenCheckpoint(int threads)
     {
-        ContextLength = Context,
-        RopeFactor = RopeFactor,
-        Weights = Weights is null ? null : WeightTypeAttribute.Parse(Weights),
-        Threads = threads,
-    });
+        Checkpoint checkpoint = Checkpoint.Open(Model, new CheckpointOptions
+        {
+            ContextLength = Context,
+            RopeFactor = RopeFactor,
+            Weights = Weights is null ? null : WeightTypeAttribute.Parse(Weights),
+            Threads = threads,
+        });
+        try
+        {
+            KvTypes.Check(KvTypeAttribute.Parse(KvType), checkpoint.Config);
+            return checkpoint;
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
 }

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Kernels;
+using Llama.Model.KeyValueCache;
 using Llama.Model.Weights;
 
 namespace Llama.Grains.Settings;
@@ -32,6 +33,19 @@ public sealed class WeightTypeAttribute(bool writable) : ValidationAttribute($"o
 
     private static IEnumerable<string> Names(bool writable) =>
         (writable ? GgufConverter.Types : Enum.GetValues<ElementType>()).Select(type => $"{type}".ToLowerInvariant());
+}
+
+/// <summary>The text must name a type that keys and values can be kept in, in upper or lower case.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class KvTypeAttribute() : ValidationAttribute($"one of {string.Join(", ", Names)}")
+{
+    private static IEnumerable<string> Names => KvTypes.All.Select(type => $"{type}".ToLowerInvariant());
+
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null || Names.Contains((string)value, StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>The type of a valid name.</summary>
+    public static ElementType Parse(string name) => Enum.Parse<ElementType>(name, ignoreCase: true);
 }
 
 /// <summary>The text must be a list of cores; see <see cref="CoreList"/>.</summary>

@@ -59,7 +59,7 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         try
         {
             range = CpuLayerRange.Load(
-                opened, assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, threads, cores, assignment.KeepsLog);
+                opened, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.KeepsLog);
         }
         catch
         {

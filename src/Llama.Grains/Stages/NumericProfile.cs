@@ -1,4 +1,5 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Stages;
 
@@ -8,12 +9,12 @@ namespace Llama.Grains.Stages;
 public static class NumericProfile
 {
     /// <summary>Counts changes of the kernels that change their results' bits.</summary>
-    private const int KernelRevision = 2;
+    private const int KernelRevision = 3;
 
     /// <summary>The profile of a checkpoint on this process's device: device class, kernels' revision, weight type, KV type.</summary>
-    public static string Of(Checkpoint checkpoint)
+    public static string Of(Checkpoint checkpoint, ElementType kvType)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
-        return $"cpu-{KernelRevision}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/F32";
+        return $"cpu-{KernelRevision}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/{kvType}";
     }
 }

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Channels;
 using Llama.Grains.Links;
@@ -25,6 +27,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly Channel<StepUnderWay> computing =
         Channel.CreateBounded<StepUnderWay>(new BoundedChannelOptions(MaxUnderWay) { SingleReader = true, SingleWriter = true });
 
+    private readonly ConcurrentBag<Step> stepPool = [];
+    private readonly FrameWriter writer = new();
     private readonly Lock gate = new();
     private readonly Task sending;
     private Task receiving = Task.CompletedTask;
@@ -150,21 +154,20 @@ public sealed class StageConveyor : IAsyncDisposable
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         try
         {
-            byte[] scratch = new byte[Frames.HeaderBytes + StepCodec.HeaderBytes];
+            var reader = new FrameReader(stream);
             while (true)
             {
-                (FrameKind kind, int bytes) =
-                    await Frames.ReadHeaderAsync(stream, scratch, int.MaxValue, ended.Token).ConfigureAwait(false);
+                (FrameKind kind, int bytes) = await reader.ReadHeaderAsync(int.MaxValue, ended.Token).ConfigureAwait(false);
                 if (kind == FrameKind.Failure)
                 {
-                    byte[] reason = new byte[Math.Min(bytes, Frames.MaxControlBytes)];
-                    await stream.ReadExactlyAsync(reason, ended.Token).ConfigureAwait(false);
-                    await EndAsync(Encoding.UTF8.GetString(reason)).ConfigureAwait(false);
+                    ReadOnlyMemory<byte> reason =
+                        await reader.ReadAsync(Math.Min(bytes, Frames.MaxControlBytes), ended.Token).ConfigureAwait(false);
+                    await EndAsync(Encoding.UTF8.GetString(reason.Span)).ConfigureAwait(false);
                     return;
                 }
 
                 Frames.Expect(kind, FrameKind.Step, []);
-                await ReadStepAsync(stream, bytes, scratch, ended.Token).ConfigureAwait(false);
+                await ReadStepAsync(reader, bytes, ended.Token).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
@@ -179,14 +182,13 @@ public sealed class StageConveyor : IAsyncDisposable
         }
     }
 
-    private async Task ReadStepAsync(Stream stream, int frameBytes, byte[] scratch, CancellationToken cancellationToken)
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask ReadStepAsync(FrameReader reader, int frameBytes, CancellationToken cancellationToken)
     {
-        Memory<byte> header = scratch.AsMemory(0, StepCodec.HeaderBytes);
-        await stream.ReadExactlyAsync(header, cancellationToken).ConfigureAwait(false);
+        ReadOnlyMemory<byte> header = await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken).ConfigureAwait(false);
         int stepBytes = StepCodec.ReadLength(header.Span, out int tokens, out LayerSpan layers);
-        var step = new Step();
+        if (!stepPool.TryTake(out Step? step)) step = new Step();
         HiddenStates hidden = range.RentHiddenStates(tokens);
-        byte[] encoded;
         try
         {
             bool computes = layers.Contains(assignment.FirstLayer);
@@ -194,12 +196,10 @@ public sealed class StageConveyor : IAsyncDisposable
             if (frameBytes != stepBytes + hiddenBytes)
                 throw new LinkException(
                     $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
-            encoded = new byte[stepBytes];
-            header.CopyTo(encoded);
-            await stream.ReadExactlyAsync(encoded.AsMemory(StepCodec.HeaderBytes), cancellationToken).ConfigureAwait(false);
-            StepCodec.Read(encoded, step);
+            ReadOnlyMemory<byte> encoded = await reader.ReadAsync(stepBytes, cancellationToken).ConfigureAwait(false);
+            StepCodec.Read(encoded.Span, step);
             if (step.Epoch != Epoch) throw new LinkException($"A step of epoch {step.Epoch} came; expected epoch {Epoch}.");
-            await stream.ReadExactlyAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
+            await reader.ReadAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
             await computing.Writer.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);
         }
         catch
@@ -209,7 +209,7 @@ public sealed class StageConveyor : IAsyncDisposable
         }
 
         // There is room, and nobody else writes: from here on the output has an owner.
-        computing.Writer.TryWrite(new StepUnderWay(step, encoded, range.RunAsync(step, hidden, ending.Token)));
+        computing.Writer.TryWrite(new StepUnderWay(step, range.RunAsync(step, hidden, ending.Token)));
     }
 
     private async Task SendAsync()
@@ -221,7 +221,7 @@ public sealed class StageConveyor : IAsyncDisposable
         {
             while (true)
             {
-                (Step step, byte[] encoded, ValueTask<StepOutput> pending) =
+                (Step step, ValueTask<StepOutput> pending) =
                     await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
                 using StepOutput output = await pending.ConfigureAwait(false);
                 Volatile.Write(ref applied, step.Number);
@@ -231,7 +231,8 @@ public sealed class StageConveyor : IAsyncDisposable
                     if (!IsLast) watching = WatchAsync(stream);
                 }
 
-                await ForwardAsync(stream, step, encoded, output).ConfigureAwait(false);
+                await ForwardAsync(stream, step, output).ConfigureAwait(false);
+                stepPool.Add(step);
             }
         }
         catch (OperationCanceledException) when (ending.IsCancellationRequested)
@@ -274,22 +275,13 @@ public sealed class StageConveyor : IAsyncDisposable
         }
     }
 
-    private async Task ForwardAsync(Stream stream, Step step, byte[] encoded, StepOutput output)
+    private ValueTask ForwardAsync(Stream stream, Step step, StepOutput output)
     {
-        if (output.Drawn is { } drawn)
-        {
-            byte[] result = ResultCodec.Write(new StepResult(step.Epoch, step.Number, drawn));
-            await Frames.SendAsync(stream, FrameKind.Result, result, ending.Token).ConfigureAwait(false);
-            return;
-        }
+        if (output.Drawn is { } drawn) return writer.SendAsync(stream, new StepResult(step.Epoch, step.Number, drawn), ending.Token);
 
         // A stage that lets the step pass needs nothing of it but its place in the order.
-        ReadOnlyMemory<byte> hidden = step.IsComputedBy(assignment.EndLayer) ? output.HiddenStates!.Bytes : default;
-        byte[] head = new byte[Frames.HeaderBytes + encoded.Length];
-        Frames.WriteHeader(head, FrameKind.Step, encoded.Length + hidden.Length);
-        encoded.CopyTo(head, Frames.HeaderBytes);
-        await stream.WriteAsync(head, ending.Token).ConfigureAwait(false);
-        await stream.WriteAsync(hidden, ending.Token).ConfigureAwait(false);
+        Memory<byte> hidden = step.IsComputedBy(assignment.EndLayer) ? output.HiddenStates!.Bytes : default;
+        return writer.SendAsync(stream, step, hidden, ending.Token);
     }
 
     /// <summary>Ends receiving, computing and sending; the first reason is the one that counts.</summary>
@@ -318,7 +310,6 @@ public sealed class StageConveyor : IAsyncDisposable
 
     /// <summary>A step that is computed, or waits for it.</summary>
     /// <param name="Step">The step.</param>
-    /// <param name="Encoded">Its bytes, for the next stage.</param>
     /// <param name="Output">What the range makes of it; awaited once.</param>
-    private readonly record struct StepUnderWay(Step Step, byte[] Encoded, ValueTask<StepOutput> Output);
+    private readonly record struct StepUnderWay(Step Step, ValueTask<StepOutput> Output);
 }

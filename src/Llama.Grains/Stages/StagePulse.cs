@@ -73,14 +73,13 @@ internal static class StagePulse
 
     private static async Task ReadAnswersAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
     {
-        byte[] header = new byte[Frames.HeaderBytes];
         while (true)
         {
             using var silence = new CancellationTokenSource(LongestSilence, time);
             using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
             try
             {
-                (FrameKind kind, _) = await Frames.ReadHeaderAsync(stream, header, 0, either.Token).ConfigureAwait(false);
+                (FrameKind kind, _) = await Frames.ReadAsync(stream, 0, either.Token).ConfigureAwait(false);
                 Frames.Expect(kind, FrameKind.Heartbeat, []);
             }
             catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)

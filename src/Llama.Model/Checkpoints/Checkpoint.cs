@@ -86,6 +86,14 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
     public abstract WeightMatrix OpenMatrix(string name, int rows, int columns);
 
+    /// <summary>The bytes of one row of what <see cref="OpenMatrix"/> gives; no other row is read or rounded.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    /// <param name="rows">Rows that the configuration asks for.</param>
+    /// <param name="columns">Columns that the configuration asks for.</param>
+    /// <param name="row">Which row.</param>
+    /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
+    internal abstract byte[] ReadRow(string name, int rows, int columns, int row);
+
     /// <summary>Reads a vector as single-precision numbers and checks its length.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     /// <param name="length">Elements that the configuration asks for.</param>

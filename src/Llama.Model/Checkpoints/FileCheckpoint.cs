@@ -37,6 +37,13 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         throw WrongShape(parts[0], $"{StoredTensor.Text(rows, columns)}{split}");
     }
 
+    /// <inheritdoc/>
+    internal override byte[] ReadRow(string name, int rows, int columns, int row)
+    {
+        WeightMatrix matrix = OpenMatrix(name, rows, columns);
+        return new ReadOnlySpan<byte>(matrix.Row(row), (int)matrix.Type.Bytes(columns)).ToArray();
+    }
+
     /// <summary>Gives back the memory that a matrix takes. What was opened of it is no longer valid; it can be opened again.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     public void Release(string name)

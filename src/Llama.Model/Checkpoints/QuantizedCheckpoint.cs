@@ -56,6 +56,16 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
     }
 
     /// <inheritdoc/>
+    internal override byte[] ReadRow(string name, int rows, int columns, int row)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        var rounding = new RowRounding(source.OpenMatrix(StoredName(name), rows, columns), WeightType, source.Config);
+        byte[] bytes = new byte[rounding.RowBytes];
+        fixed (byte* target = bytes) rounding.Write(row, 1, target, 1, CancellationToken.None);
+        return bytes;
+    }
+
+    /// <inheritdoc/>
     public override float[] ReadVector(string name, int length) => source.ReadVector(name, length);
 
     /// <inheritdoc/>

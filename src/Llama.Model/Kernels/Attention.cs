@@ -9,7 +9,7 @@ namespace Llama.Model.Kernels;
 /// taken block by block (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018): a query keeps the greatest score so
 /// far, the sum of the weights and the weighted values, and a block with a greater score scales them down first. Every query sees the
 /// blocks in order, each as a whole up to its own position, so the result depends on the sequence alone and not on which queries
-/// are computed together. These share each read of a block.
+/// are computed together. These share each read of a block, and its conversion where keys and values are kept in another type.
 /// </summary>
 internal static unsafe class Attention
 {
@@ -18,8 +18,8 @@ internal static unsafe class Attention
 
     private const int VectorsAtOnce = 8;
 
-    /// <summary>Floats of scratch memory for groups of a number of heads.</summary>
-    public static int ScratchLength(int group) => 2 * MaxTokens * group;
+    /// <summary>Floats of scratch memory for groups of a number of heads of a width.</summary>
+    public static int ScratchLength(int group, int headDim) => (2 * KvCache.BlockTokens * headDim) + (2 * MaxTokens * group);
 
     /// <summary>Attends with consecutive tokens of a sequence, and all query heads that share one key-value head.</summary>
     /// <param name="cache">Keys and values, those of the tokens included.</param>
@@ -39,16 +39,19 @@ internal static unsafe class Attention
         int group, int headDim, float* queries, float* output, long stride, float* scratch)
     {
         float scale = 1 / MathF.Sqrt(headDim);
-        float* greatest = scratch;
-        float* sums = scratch + (tokens * group);
+        float* valueScratch = scratch + (KvCache.BlockTokens * headDim);
+        float* greatest = valueScratch + (KvCache.BlockTokens * headDim);
+        float* sums = greatest + (tokens * group);
         new Span<float>(greatest, tokens * group).Fill(float.NegativeInfinity);
         new Span<float>(sums, tokens * group).Clear();
         for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), group * headDim).Clear();
 
         for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
-            float* keys = cache.Keys(layer, blockTable[first / KvCache.BlockTokens], kvHead);
-            float* values = cache.Values(layer, blockTable[first / KvCache.BlockTokens], kvHead);
+            int index = first / KvCache.BlockTokens, block = blockTable[index];
+            if (first + KvCache.BlockTokens < position + tokens) cache.AskFor(layer, blockTable[index + 1], kvHead);
+            float* keys = cache.Keys(layer, block, kvHead, scratch);
+            float* values = cache.Values(layer, block, kvHead, valueScratch);
             for (int token = Math.Max(0, first - position); token < tokens; token++)
             {
                 int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first);

@@ -76,11 +76,21 @@ internal static unsafe class Lanes
         return Sse.MoveLowToHigh(w01, w23) + Sse.MoveHighToLow(w23, w01);
     }
 
-    /// <summary>
-    /// The sums of the halves of four vectors of integers: the lower halves in the vectors' order, then the upper halves.
-    /// </summary>
+    /// <summary>The sums of eight vectors' lanes, in the vectors' order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> SumEach(Vector256<int> v0, Vector256<int> v1, Vector256<int> v2, Vector256<int> v3)
+    public static Vector256<int> SumEach(
+        Vector256<int> v0, Vector256<int> v1, Vector256<int> v2, Vector256<int> v3,
+        Vector256<int> v4, Vector256<int> v5, Vector256<int> v6, Vector256<int> v7)
+    {
+        Vector256<int> v0123 = SumHalves(v0, v1, v2, v3), v4567 = SumHalves(v4, v5, v6, v7);
+        return Avx2.IsSupported
+            ? Avx2.Permute2x128(v0123, v4567, 0x20) + Avx2.Permute2x128(v0123, v4567, 0x31)
+            : Vector256.Create(v0123.GetLower() + v0123.GetUpper(), v4567.GetLower() + v4567.GetUpper());
+    }
+
+    /// <summary>The sums of the halves of four vectors: the lower halves in the vectors' order, then the upper halves.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> SumHalves(Vector256<int> v0, Vector256<int> v1, Vector256<int> v2, Vector256<int> v3)
     {
         if (!Avx2.IsSupported)
         {

@@ -8,7 +8,8 @@ namespace Llama.Model.Kernels;
 /// <summary>
 /// Products of stored numbers with float vectors: <c>y[t, r] = Σ w[r, c] × x[t, c]</c>, every sum in canonical lanes, so an
 /// output has the same bits whichever tile, batch or thread computed it. Tiles of four rows and up to three tokens: twelve chains of
-/// additions keep two multiply-add units busy, and every vector that is loaded is used three or four times.
+/// additions keep two multiply-add units busy, and every vector that is loaded is used three or four times. Long rows are taken in
+/// blocks of columns, which the first-level cache holds together with the inputs that they meet.
 /// </summary>
 internal static unsafe class MatrixProduct
 {
@@ -17,11 +18,14 @@ internal static unsafe class MatrixProduct
 
     private const int TileTokens = 3;
 
+    /// <summary>Columns of a tile.</summary>
+    private const int BlockColumns = 768;
+
     /// <summary>Inputs that stay in the second-level cache while all rows of a share pass by.</summary>
     private const int InputBytes = 512 << 10;
 
-    /// <summary>Floats of scratch memory that a call needs for <paramref name="columns"/> columns.</summary>
-    public static int ScratchLength(int columns) => TileRows * Lanes.Pad(columns);
+    /// <summary>Floats of scratch memory that a call needs: a tile's weights, and the lanes of its sums.</summary>
+    public static int ScratchLength(int tokens) => TileRows * (BlockColumns + (tokens * Lanes.Count));
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
     /// <param name="weights">The matrix <c>[rows, columns]</c>, not in a type of blocks.</param>
@@ -41,7 +45,7 @@ internal static unsafe class MatrixProduct
             float* output = y + ((long)token * weights.Rows);
             switch (weights.Type)
             {
-                case ElementType.F32: Multiply<F32Elements>(weights, firstRow, endRow, input, count, output); break;
+                case ElementType.F32: Multiply<F32Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
                 case ElementType.F16: Multiply<F16Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
                 case ElementType.BF16: Multiply<BF16Elements>(weights, firstRow, endRow, input, count, output, scratch); break;
                 default: throw new NotSupportedException($"{weights.Type} is a type of blocks");
@@ -55,112 +59,115 @@ internal static unsafe class MatrixProduct
         byte* source = weights.Row(row);
         switch (weights.Type)
         {
-            case ElementType.F32: StoredElements.Convert<F32Elements>(source, target, weights.Columns, source); break;
-            case ElementType.F16: StoredElements.Convert<F16Elements>(source, target, weights.Columns, source); break;
-            case ElementType.BF16: StoredElements.Convert<BF16Elements>(source, target, weights.Columns, source); break;
+            case ElementType.F32: StoredElements.Convert<F32Elements>(source, target, weights.Columns); break;
+            case ElementType.F16: StoredElements.Convert<F16Elements>(source, target, weights.Columns); break;
+            case ElementType.BF16: StoredElements.Convert<BF16Elements>(source, target, weights.Columns); break;
             default: BlockRows.Dequantize(weights.Type, source, target, weights.Columns); break;
         }
     }
 
-    /// <summary>Short weights: converted in passing for a single token, beforehand for several.</summary>
     private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
         where T : struct, IStoredElements
     {
-        if (tokens == 1) Multiply<T>(weights, firstRow, endRow, x, tokens, y);
-        else MultiplyConverted<T>(weights, firstRow, endRow, x, tokens, y, scratch);
-    }
-
-    /// <summary>Converts a tile of rows, and multiplies it as floats.</summary>
-    private static void MultiplyConverted<T>(
-        WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
-        where T : struct, IStoredElements
-    {
-        int columns = weights.Columns;
-        int stride = Lanes.Pad(columns);
+        Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
         for (int row = firstRow; row < endRow; row += TileRows)
         {
+            // Rows beyond the last repeat one that is there; their outputs are not stored.
             int rows = Math.Min(TileRows, endRow - row);
-            for (int i = 0; i < rows; i++)
+            byte* last = weights.Row(row + rows - 1);
+            var tile = new Tile(
+                weights.Row(row), rows > 1 ? weights.Row(row + 1) : last, rows > 2 ? weights.Row(row + 2) : last, last, rows, weights.Columns);
+            if (tokens > 1)
             {
-                byte* source = weights.Row(row + i);
-                StoredElements.Convert<T>(source, scratch + ((long)i * stride), columns, source + (TileRows * (long)columns * T.Size));
+                MultiplyBlocks<T>(in tile, x, tokens, lanes, scratch, y + row, weights.Rows);
+                continue;
             }
 
-            var tile = new Tile(
-                (byte*)scratch, (byte*)(scratch + stride), (byte*)(scratch + (2 * stride)), (byte*)(scratch + (3 * stride)), null, rows, columns);
-            Multiply<F32Elements>(in tile, x, tokens, y + row, weights.Rows);
+            if (typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, lanes);
+            else MultiplyOne<T>(in tile, x, lanes);
+            Finish<T>(in tile, x, lanes, y + row);
         }
     }
 
-    private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y)
-        where T : struct, IStoredElements
-    {
-        for (int row = firstRow; row < endRow; row += TileRows)
-        {
-            int rows = Math.Min(TileRows, endRow - row);
-            byte* first = weights.Row(row), last = weights.Row(row + rows - 1);
-            var tile = new Tile(
-                first, rows > 1 ? weights.Row(row + 1) : last, rows > 2 ? weights.Row(row + 2) : last, last,
-                first + (TileRows * (long)weights.Columns * T.Size), rows, weights.Columns);
-            Multiply<T>(in tile, x, tokens, y + row, weights.Rows);
-        }
-    }
-
-    private static void Multiply<T>(in Tile tile, float* x, int tokens, float* y, long yStride)
-        where T : struct, IStoredElements
-    {
-        int end = tile.Columns / Lanes.Count * Lanes.Count;
-        Vector256<float>* lanes = stackalloc Vector256<float>[TileTokens * TileRows];
-        // The next tile is asked for in as many pieces as there are passes over this one.
-        byte* next = tile.Next;
-        int piece = TileRows * tile.Columns * T.Size / Math.Max(1, tokens / TileTokens);
-        int token = 0;
-        while (token < tokens)
-        {
-            if (tokens > 1 && next is not null) Prefetch.Next(ref next, piece);
-            int count = tokens - token >= TileTokens ? TileTokens : 1;
-            if (count == TileTokens) MultiplyThree<T>(in tile, x, end, lanes);
-            else if (tokens == 1 && typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, end, lanes);
-            else MultiplyOne<T>(in tile, x, end, lanes);
-            for (int i = 0; i < count; i++, token++, x += tile.Columns, y += yStride)
-                Finish<T>(in tile, end, x, lanes + (i * TileRows), y);
-        }
-    }
-
-    /// <summary>Four rows with three tokens: the lanes of four sums for each token.</summary>
+    /// <summary>
+    /// Four rows with several tokens, some columns at a time. These are copied first, as floats: rows of a matrix often lie a power of two
+    /// apart, and would drive each other out of the cache.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyThree<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
+    private static void MultiplyBlocks<T>(
+        in Tile tile, float* x, int tokens, Vector256<float>* lanes, float* scratch, float* y, long yStride)
         where T : struct, IStoredElements
     {
-        byte* row0 = tile.Row0;
-        byte* row1 = tile.Row1;
-        byte* row2 = tile.Row2;
-        byte* row3 = tile.Row3;
-        float* x0 = x;
-        float* x1 = x0 + tile.Columns;
-        float* x2 = x1 + tile.Columns;
-        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
-        Vector256<float> c0 = default, c1 = default, c2 = default, c3 = default;
-        for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
+        byte* next = tile.Row0 + (TileRows * (tile.Row1 - tile.Row0));
+
+        // Where one block is all, the lanes of all tokens may lie in one place.
+        int lanesStride = tile.End > BlockColumns ? TileRows : 0;
+        Vector256<float>* zeros = stackalloc Vector256<float>[TileTokens * TileRows];
+        int first = 0;
+        do
         {
-            nuint offset = i * (nuint)T.Size;
+            int count = Math.Min(BlockColumns, tile.End - first);
+            int offset = first * T.Size;
+            StoredElements.Convert<T>(tile.Row0 + offset, scratch, count);
+            StoredElements.Convert<T>(tile.Row1 + offset, scratch + BlockColumns, count);
+            StoredElements.Convert<T>(tile.Row2 + offset, scratch + (2 * BlockColumns), count);
+            StoredElements.Convert<T>(tile.Row3 + offset, scratch + (3 * BlockColumns), count);
+
+            // The next tile is asked for in as many pieces as there are passes over this one.
+            int piece = TileRows * count * T.Size / Math.Max(1, tokens / TileTokens);
+            int token = 0;
+            while (token < tokens)
+            {
+                Prefetch.Next(ref next, piece);
+                int pass = tokens - token >= TileTokens ? TileTokens : 1;
+                float* inputs = x + ((long)token * tile.Columns);
+                Vector256<float>* sums = lanes + (token * lanesStride);
+                Vector256<float>* sumsBefore = first == 0 ? zeros : sums;
+                if (pass == TileTokens) MultiplyThree(scratch, inputs + first, tile.Columns, count, sumsBefore, sums);
+                else AddOne(scratch, inputs + first, count, sumsBefore, sums);
+                token += pass;
+                if (first + count < tile.End) continue;
+                float* output = y + ((token - pass) * yStride);
+                for (int i = 0; i < pass; i++, inputs += tile.Columns, sums += TileRows, output += yStride) Finish<T>(in tile, inputs, sums, output);
+            }
+
+            first += count;
+        }
+        while (first < tile.End);
+    }
+
+    /// <summary>Four rows with three tokens: the lanes of four sums for each token go on.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyThree(float* tile, float* x, int stride, int count, Vector256<float>* from, Vector256<float>* lanes)
+    {
+        float* row0 = tile;
+        float* row1 = row0 + BlockColumns;
+        float* row2 = row1 + BlockColumns;
+        float* row3 = row2 + BlockColumns;
+        float* x0 = x;
+        float* x1 = x0 + stride;
+        float* x2 = x1 + stride;
+        Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
+        Vector256<float> b0 = from[4], b1 = from[5], b2 = from[6], b3 = from[7];
+        Vector256<float> c0 = from[8], c1 = from[9], c2 = from[10], c3 = from[11];
+        for (nuint i = 0; i < (nuint)count; i += Lanes.Count)
+        {
             Vector256<float> inputA = Vector256.Load(x0 + i);
             Vector256<float> inputB = Vector256.Load(x1 + i);
             Vector256<float> inputC = Vector256.Load(x2 + i);
-            Vector256<float> weight = T.Load(row0 + offset);
+            Vector256<float> weight = Vector256.Load(row0 + i);
             a0 = Vector256.FusedMultiplyAdd(weight, inputA, a0);
             b0 = Vector256.FusedMultiplyAdd(weight, inputB, b0);
             c0 = Vector256.FusedMultiplyAdd(weight, inputC, c0);
-            weight = T.Load(row1 + offset);
+            weight = Vector256.Load(row1 + i);
             a1 = Vector256.FusedMultiplyAdd(weight, inputA, a1);
             b1 = Vector256.FusedMultiplyAdd(weight, inputB, b1);
             c1 = Vector256.FusedMultiplyAdd(weight, inputC, c1);
-            weight = T.Load(row2 + offset);
+            weight = Vector256.Load(row2 + i);
             a2 = Vector256.FusedMultiplyAdd(weight, inputA, a2);
             b2 = Vector256.FusedMultiplyAdd(weight, inputB, b2);
             c2 = Vector256.FusedMultiplyAdd(weight, inputC, c2);
-            weight = T.Load(row3 + offset);
+            weight = Vector256.Load(row3 + i);
             a3 = Vector256.FusedMultiplyAdd(weight, inputA, a3);
             b3 = Vector256.FusedMultiplyAdd(weight, inputB, b3);
             c3 = Vector256.FusedMultiplyAdd(weight, inputC, c3);
@@ -180,26 +187,50 @@ internal static unsafe class MatrixProduct
         lanes[11] = c3;
     }
 
+    /// <summary>Four rows with one of several tokens: the lanes of four sums go on.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void AddOne(float* tile, float* x, int count, Vector256<float>* from, Vector256<float>* lanes)
+    {
+        float* row0 = tile;
+        float* row1 = row0 + BlockColumns;
+        float* row2 = row1 + BlockColumns;
+        float* row3 = row2 + BlockColumns;
+        Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
+        for (nuint i = 0; i < (nuint)count; i += Lanes.Count)
+        {
+            Vector256<float> input = Vector256.Load(x + i);
+            a0 = Vector256.FusedMultiplyAdd(Vector256.Load(row0 + i), input, a0);
+            a1 = Vector256.FusedMultiplyAdd(Vector256.Load(row1 + i), input, a1);
+            a2 = Vector256.FusedMultiplyAdd(Vector256.Load(row2 + i), input, a2);
+            a3 = Vector256.FusedMultiplyAdd(Vector256.Load(row3 + i), input, a3);
+        }
+
+        lanes[0] = a0;
+        lanes[1] = a1;
+        lanes[2] = a2;
+        lanes[3] = a3;
+    }
+
     /// <summary>
     /// Four rows with one token, one row after the other: the case of decoding, where memory is the limit. One stream of addresses is
     /// what the processor foresees best, and one chain of additions keeps up with it.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyRows(in Tile tile, float* x, int end, Vector256<float>* lanes)
+    private static void MultiplyRows(in Tile tile, float* x, Vector256<float>* lanes)
     {
         for (int row = 0; row < tile.Rows; row++)
         {
             float* weights = (float*)(row == 0 ? tile.Row0 : row == 1 ? tile.Row1 : row == 2 ? tile.Row2 : tile.Row3);
             Vector256<float> sums = default;
-            for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
+            for (nuint i = 0; i < (nuint)tile.End; i += Lanes.Count)
                 sums = Vector256.FusedMultiplyAdd(Vector256.Load(weights + i), Vector256.Load(x + i), sums);
             lanes[row] = sums;
         }
     }
 
-    /// <summary>Four rows with one token, where a chain of additions would keep the rest waiting.</summary>
+    /// <summary>The same for short numbers, four rows side by side: one chain of additions would not keep up with half the bytes.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyOne<T>(in Tile tile, float* x, int end, Vector256<float>* lanes)
+    private static void MultiplyOne<T>(in Tile tile, float* x, Vector256<float>* lanes)
         where T : struct, IStoredElements
     {
         byte* row0 = tile.Row0;
@@ -208,7 +239,7 @@ internal static unsafe class MatrixProduct
         byte* row3 = tile.Row3;
         byte* next = row0 + (TileRows * (row1 - row0));
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        for (nuint i = 0; i < (nuint)end; i += Lanes.Count)
+        for (nuint i = 0; i < (nuint)tile.End; i += Lanes.Count)
         {
             Prefetch.Next(ref next, TileRows * Lanes.Count * T.Size);
             nuint offset = i * (nuint)T.Size;
@@ -226,14 +257,14 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Adds the columns beyond the last whole vector, adds up the lanes and stores one output for each row of the tile.</summary>
-    private static void Finish<T>(in Tile tile, int done, float* x, Vector256<float>* lanes, float* y)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish<T>(in Tile tile, float* x, Vector256<float>* lanes, float* y)
         where T : struct, IStoredElements
     {
-        if (done < tile.Columns)
+        if (tile.End < tile.Columns)
         {
-            int rest = tile.Columns - done;
-            Vector256<float> input = Lanes.LoadPartial(x + done, rest);
-            int offset = done * T.Size;
+            int rest = tile.Columns - tile.End, offset = tile.End * T.Size;
+            Vector256<float> input = Lanes.LoadPartial(x + tile.End, rest);
             lanes[0] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row0 + offset, rest), input, lanes[0]);
             lanes[1] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row1 + offset, rest), input, lanes[1]);
             lanes[2] = Vector256.FusedMultiplyAdd(StoredElements.LoadPartial<T>(tile.Row2 + offset, rest), input, lanes[2]);
@@ -246,17 +277,16 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Up to four rows of a matrix; those beyond <see cref="Rows"/> repeat one that is there, and their outputs are not stored.</summary>
-    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, byte* next, int rows, int columns)
+    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, int rows, int columns)
     {
         public readonly byte* Row0 = row0;
         public readonly byte* Row1 = row1;
         public readonly byte* Row2 = row2;
         public readonly byte* Row3 = row3;
-
-        /// <summary>What the memory is asked for meanwhile; null for rows that were converted, whose source was asked for then.</summary>
-        public readonly byte* Next = next;
-
         public readonly int Rows = rows;
         public readonly int Columns = columns;
+
+        /// <summary>Columns in whole vectors.</summary>
+        public readonly int End = columns / Lanes.Count * Lanes.Count;
     }
 }

@@ -33,9 +33,9 @@ internal sealed unsafe class ProductInputs : IDisposable
 
     private bool RoundsLarge { get; set; }
 
-    /// <summary>Floats of scratch memory that a product needs for a number of columns.</summary>
-    public static int ScratchLength(int tokens, int columns) =>
-        Math.Max(MatrixProduct.ScratchLength(columns), BlockProduct.ScratchLength(tokens));
+    /// <summary>Floats of scratch memory that a product needs for a number of vectors.</summary>
+    public static int ScratchLength(int tokens) =>
+        Math.Max(MatrixProduct.ScratchLength(tokens), BlockProduct.ScratchLength(tokens));
 
     /// <summary>Says what comes next. Every vector must then be prepared before a product.</summary>
     /// <param name="values">The inputs, <c>[tokens, columns]</c>; they may be written later.</param>

@@ -6,15 +6,22 @@ namespace Llama.Model.Kernels;
 
 /// <summary>
 /// Inputs of a matrix product rounded to bytes, for weights stored in blocks: as many elements as such a block has share a scale, the
-/// greatest magnitude becomes 127. The bytes are there a second time as 16-bit integers, the form in which several tokens' inputs
-/// meet the weights.
+/// greatest magnitude becomes 127. The bytes are there a second time as pairs of 16-bit integers, those of four vectors side by side: the
+/// form in which several tokens' inputs meet the weights.
 /// </summary>
 internal sealed unsafe class RoundedInputs : IDisposable
 {
+    /// <summary>Vectors whose pairs lie side by side.</summary>
+    public const int GroupTokens = 4;
+
     private const int PartElements = BlockRows.PartElements;
 
+    /// <summary>Columns that <see cref="Halves"/> orders together.</summary>
+    private const int HalvesColumns = Lanes.Count * PartElements;
+
     private readonly NativeBuffer bytes;
-    private readonly NativeBuffer words;
+    private readonly NativeBuffer halves;
+    private readonly NativeBuffer pairs;
     private readonly NativeBuffer scales;
     private readonly NativeBuffer sums;
 
@@ -27,9 +34,10 @@ internal sealed unsafe class RoundedInputs : IDisposable
         BlockElements = blockElements;
         long elements = (long)tokens * (columns + blockElements);
         bytes = new NativeBuffer(elements / sizeof(float));
-        words = new NativeBuffer(elements / 2);
-        scales = new NativeBuffer(elements / blockElements);
-        sums = new NativeBuffer(elements / PartElements);
+        halves = new NativeBuffer(elements / sizeof(float));
+        pairs = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 2);
+        scales = new NativeBuffer((elements / blockElements) + Lanes.Count);
+        sums = new NativeBuffer((elements / PartElements) + Lanes.Count);
     }
 
     /// <summary>Elements that share a scale.</summary>
@@ -46,15 +54,32 @@ internal sealed unsafe class RoundedInputs : IDisposable
     public void Reset(int columns) => (Columns, Blocks) = (columns, columns / BlockElements);
 
     /// <summary>The bytes of a vector.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public sbyte* Bytes(int token) => (sbyte*)bytes.Pointer + ((long)token * Columns);
 
-    /// <summary>The same as 16-bit integers.</summary>
-    public short* Words(int token) => (short*)words.Pointer + ((long)token * Columns);
+    /// <summary>
+    /// The bytes of a vector for blocks whose elements i and i + 16 share a byte: of every eight blocks of 32 the first halves of blocks 0
+    /// and 4, their second halves, then those of blocks 1 and 5, and so on. Not there for the last blocks if they are fewer than eight.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public sbyte* Halves(int token) => (sbyte*)halves.Pointer + ((long)token * Columns);
 
-    /// <summary>The scale of each block of a vector.</summary>
+    /// <summary>
+    /// The first pair of 16-bit integers of a vector, the one of even index lower; the next pair lies <see cref="GroupTokens"/> pairs further.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int* Pairs(int token)
+    {
+        int place = token % GroupTokens;
+        return (int*)pairs.Pointer + ((long)(token - place) * (Columns / 2)) + place;
+    }
+
+    /// <summary>The scale of each block of a vector; eight of them may be read together.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float* Scales(int token) => scales.Pointer + ((long)token * Blocks);
 
-    /// <summary>The sums of every 32 bytes of a vector; an even number of them may be read together.</summary>
+    /// <summary>The sums of every 32 bytes of a vector; eight of them may be read together.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public short* Sums(int token) => (short*)sums.Pointer + ((long)token * (Columns / PartElements));
 
     /// <summary>Rounds one vector, to nearest, ties to even.</summary>
@@ -64,7 +89,8 @@ internal sealed unsafe class RoundedInputs : IDisposable
     {
         float* scale = Scales(token);
         sbyte* byteTarget = Bytes(token);
-        short* wordTarget = Words(token);
+        sbyte* halfTarget = Halves(token);
+        int* pairTarget = Pairs(token);
         short* sumTarget = Sums(token);
         for (int done = 0; done < Columns; done += BlockElements, scale++)
         {
@@ -83,9 +109,23 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 Vector256<int> i0 = Nearest(Vector256.Load(part) * factor), i1 = Nearest(Vector256.Load(part + 8) * factor);
                 Vector256<int> i2 = Nearest(Vector256.Load(part + 16) * factor), i3 = Nearest(Vector256.Load(part + 24) * factor);
                 Vector256<short> first = Vector256.Narrow(i0, i1), second = Vector256.Narrow(i2, i3);
-                first.Store(wordTarget + done + i);
-                second.Store(wordTarget + done + i + 16);
-                Vector256.Narrow(first, second).Store(byteTarget + done + i);
+                for (int pair = 0; pair < Lanes.Count; pair++)
+                {
+                    pairTarget[pair * GroupTokens] = first.AsInt32().GetElement(pair);
+                    pairTarget[(pair + Lanes.Count) * GroupTokens] = second.AsInt32().GetElement(pair);
+                }
+
+                pairTarget += PartElements / 2 * GroupTokens;
+                Vector256<sbyte> rounded = Vector256.Narrow(first, second);
+                rounded.Store(byteTarget + done + i);
+                if (BlockElements == PartElements && done < Columns / HalvesColumns * HalvesColumns)
+                {
+                    int block = done / PartElements % Lanes.Count;
+                    sbyte* half = halfTarget + (done / HalvesColumns * HalvesColumns) + (block % 4 * 64) + (block / 4 * 16);
+                    rounded.GetLower().Store(half);
+                    rounded.GetUpper().Store(half + PartElements);
+                }
+
                 sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
             }
         }
@@ -95,7 +135,8 @@ internal sealed unsafe class RoundedInputs : IDisposable
     public void Dispose()
     {
         bytes.Dispose();
-        words.Dispose();
+        halves.Dispose();
+        pairs.Dispose();
         scales.Dispose();
         sums.Dispose();
     }

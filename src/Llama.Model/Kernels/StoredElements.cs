@@ -31,17 +31,13 @@ internal static unsafe class StoredElements
     /// <param name="source">First element.</param>
     /// <param name="target">Receives them.</param>
     /// <param name="count">How many.</param>
-    /// <param name="next">What will be converted later: the memory is asked for as much of it.</param>
-    public static void Convert<T>(byte* source, float* target, int count, byte* next)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Convert<T>(byte* source, float* target, int count)
         where T : struct, IStoredElements
     {
         int i = 0;
         for (; i <= count - Lanes.Count; i += Lanes.Count)
-        {
-            Prefetch.Next(ref next, Lanes.Count * T.Size);
             T.Load(source + ((long)i * T.Size)).Store(target + i);
-        }
-
         if (i < count) Lanes.StorePartial(LoadPartial<T>(source + ((long)i * T.Size), count - i), target + i, count - i);
     }
 }

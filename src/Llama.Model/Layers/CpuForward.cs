@@ -41,10 +41,11 @@ internal sealed unsafe class CpuForward : IDisposable
     private long layersDone;
 
     /// <summary>Maps the weights of a range.</summary>
-    /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
-    public CpuForward(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads)
+    /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
+    public CpuForward(Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads)
     {
         config = checkpoint.Config;
+        KvTypes.Check(kvType, config);
         ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
@@ -57,7 +58,7 @@ internal sealed unsafe class CpuForward : IDisposable
         try
         {
             if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
-            cache = new KvCache(config, layers.Length, kvBlocks);
+            cache = new KvCache(config, kvType, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
             buffers = new CpuBuffers(config, threads);
         }
@@ -243,13 +244,12 @@ internal sealed unsafe class CpuForward : IDisposable
 
             int position = buffers.PositionOf[t];
             int block = BlockTable(t)[position / KvCache.BlockTokens];
-            int slot = position % KvCache.BlockTokens * headDim;
+            int slot = position % KvCache.BlockTokens;
             for (int h = 0; h < config.KvHeads; h++)
             {
                 float* key = buffers.Keys + ((long)t * config.KvDim) + (h * headDim);
                 rotary.Rotate(key, buffers.Cosines(t), buffers.Sines(t));
-                Copy(key, cache.Keys(layer, block, h) + slot, headDim);
-                Copy(buffers.Values + ((long)t * config.KvDim) + (h * headDim), cache.Values(layer, block, h) + slot, headDim);
+                cache.Write(layer, block, h, slot, key, buffers.Values + ((long)t * config.KvDim) + (h * headDim));
             }
         }
     }
@@ -289,7 +289,7 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>This part's rows of a product, for all tokens.</summary>
     private (int First, int End) Multiply(WeightMatrix weights, float* output, int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, BlockProduct.GroupRows);
+        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Lanes.Count);
         buffers.Inputs.Multiply(weights, first, end, tokens, output, buffers.Tile(part));
         return (first, end);
     }
@@ -310,7 +310,4 @@ internal sealed unsafe class CpuForward : IDisposable
         StepSequence sequence = step.Sequences[buffers.SequenceOf[token]];
         return step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
     }
-
-    private static void Copy(float* source, float* target, int count) =>
-        new ReadOnlySpan<float>(source, count).CopyTo(new Span<float>(target, count));
 }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Llama.Model.Checkpoints;
 using Llama.Model.KeyValueCache;
+using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
 
@@ -48,7 +49,7 @@ public sealed class CpuLayerRange : ILayerRange
     public RangeProgress Progress => new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps));
 
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
-    public static long KvBlockBytes(ModelConfig config, int layers) => KvCache.BlockBytes(config) * layers;
+    public static long KvBlockBytes(ModelConfig config, ElementType kvType, int layers) => KvCache.BlockBytes(config, kvType) * layers;
 
     /// <summary>Bytes that one KV block takes in the log of a range's hidden states.</summary>
     public static long LogBlockBytes(ModelConfig config) => HiddenStateLog.BlockBytes(config.Dim);
@@ -57,20 +58,21 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="checkpoint">Stays open, and is used by nobody else, until the range is disposed of.</param>
     /// <param name="firstLayer">First layer.</param>
     /// <param name="endLayer">The layer after the last.</param>
+    /// <param name="kvType">Type that keys and values are kept in, one of <see cref="KvTypes.All"/>.</param>
     /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
     /// <param name="threads">Compute threads, at least 1.</param>
     /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
     /// <param name="keepsLog">Whether it keeps the hidden states that it puts out, so that the next range can be rebuilt.</param>
-    /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
+    /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
     /// <exception cref="IOException">The process may not use a core.</exception>
     /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
     public static CpuLayerRange Load(
-        Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, int threads,
+        Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads,
         IReadOnlyList<int>? cores = null, bool keepsLog = false)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (cores is not null) ArgumentOutOfRangeException.ThrowIfLessThan(cores.Count, threads, nameof(cores));
-        var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvBlocks, threads);
+        var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvType, kvBlocks, threads);
         HiddenStateLog? log = keepsLog ? new HiddenStateLog(checkpoint.Config.Dim, kvBlocks) : null;
         var range = new CpuLayerRange(forward, log, checkpoint.Config, cores);
         try

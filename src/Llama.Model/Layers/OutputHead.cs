@@ -34,7 +34,7 @@ internal sealed unsafe class OutputHead : IDisposable
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
         inputs = new ProductInputs(Step.MaxTokens, config.Dim);
         inputs.Reset(normed.Pointer, output);
-        tileLength = ProductInputs.ScratchLength(Step.MaxTokens, config.Dim);
+        tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
         sampler = new Sampler(config.VocabSize);
@@ -115,7 +115,7 @@ internal sealed unsafe class OutputHead : IDisposable
 
     private void Multiply(int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, BlockProduct.GroupRows);
+        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, Lanes.Count);
         inputs.Multiply(output, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
     }
 }

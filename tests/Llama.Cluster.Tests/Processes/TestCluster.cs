@@ -40,19 +40,19 @@ internal sealed class TestCluster(string model, int silos) : IDisposable
     }
 
     /// <summary>Starts the gateway.</summary>
-    /// <param name="more">Further arguments.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartGateway(params string[] more) =>
         Gateway = Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>
-    /// <param name="more">Further arguments.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartSilo(int number, params string[] more) => Start(ClusterCommands.Silo(options, options.Port, number), more);
 
     /// <summary>Starts a silo that has another model.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="otherModel">The folder of its checkpoint.</param>
-    /// <param name="more">Further arguments.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartStrangerSilo(int number, string otherModel, params string[] more) =>
         Start(ClusterCommands.Silo(options with { Model = otherModel }, options.Port, number), more);
 
@@ -69,8 +69,11 @@ internal sealed class TestCluster(string model, int silos) : IDisposable
 
     private RunningProgram Start(ChildCommand command, string[] more)
     {
-        var program = new RunningProgram(command with { Arguments = [.. command.Arguments, .. more] });
+        IEnumerable<string> others = command.Arguments.ExceptBy(more.Select(NameOf), NameOf);
+        var program = new RunningProgram(command with { Arguments = [.. others, .. more] });
         programs.Add(program);
         return program;
     }
+
+    private static string NameOf(string argument) => argument.Split('=')[0];
 }

@@ -3,6 +3,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
 using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Gateway;
 
@@ -19,6 +20,22 @@ public sealed class PipelinePlannerTests
         PipelinePlan plan = Planner(100 * BlockBytes, [new LayerSpan(0, 1), new LayerSpan(1, 4)]).Plan(Two);
         Assert.Equal([("silo-1", new LayerSpan(0, 1)), ("silo-2", new LayerSpan(1, 4))], plan.Stages.Select(s => (s.Member.Name, s.Span)));
         Assert.Equal(33, plan.KvBlocks);
+    }
+
+    [Theory]
+    [InlineData(ElementType.F32, 1)]
+    [InlineData(ElementType.F16, 2)]
+    [InlineData(ElementType.Q8_0, 3.7647)]
+    public void Plan_KvType_DecidesHowManyBlocksFit(ElementType kvType, double times)
+    {
+        // Heads of 32 numbers: 128 bytes, 64, or 34.
+        ClusterSettings settings = Settings(64 << 20, null) with
+        {
+            Config = TestModel.TinyStories.Config with { ContextLength = 1 << 20 },
+            Identity = LinkPair.Identity("gateway", kvType: kvType),
+        };
+        int blocks = new PipelinePlanner(settings).Plan(Two).KvBlocks;
+        Assert.Equal((64 << 20) / (3.0 * 2 * 16 * 64 * 4) * times, blocks, 1.0);
     }
 
     [Fact]
@@ -115,7 +132,9 @@ public sealed class PipelinePlannerTests
         Assert.Equal(1, Planner(1, [new LayerSpan(0, 4)]).MostStages);
     }
 
-    private static PipelinePlanner Planner(long kvMemory, IReadOnlyList<LayerSpan>? ranges = null) => new(new ClusterSettings
+    private static PipelinePlanner Planner(long kvMemory, IReadOnlyList<LayerSpan>? ranges = null) => new(Settings(kvMemory, ranges));
+
+    private static ClusterSettings Settings(long kvMemory, IReadOnlyList<LayerSpan>? ranges) => new()
     {
         ModelName = "test",
         Config = TestModel.Llama3.Config,
@@ -123,5 +142,5 @@ public sealed class PipelinePlannerTests
         Identity = LinkPair.Identity("gateway"),
         KvMemory = kvMemory,
         Ranges = ranges,
-    });
+    };
 }

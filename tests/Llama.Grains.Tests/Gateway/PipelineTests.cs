@@ -78,7 +78,7 @@ public sealed class PipelineTests : IAsyncDisposable
         { "A frame of kind Call came", [0, 0, 0, 0, (byte)FrameKind.Call] },
         { "announces 4294967295 bytes", [255, 255, 255, 255, (byte)FrameKind.Result] },
         { "cut off or malformed", [3, 0, 0, 0, (byte)FrameKind.Result, 1, 2, 3] },
-        { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. ResultCodec.Write(new StepResult(99, 1, new DrawnTokens()))] },
+        { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. Encoded.Of(new StepResult(99, 1, new DrawnTokens()))] },
         { "out of paper", [12, 0, 0, 0, (byte)FrameKind.Failure, .. "out of paper"u8] },
     };
 
@@ -254,7 +254,7 @@ public sealed class PipelineTests : IAsyncDisposable
                 var step = new Step();
                 StepCodec.Read(payload, step);
                 await Patience.UntilAsync(() => Last!.Results is not null, () => "the gateway opens the link for results first");
-                byte[] result = ResultCodec.Write(new StepResult(step.Epoch, step.Number, new DrawnTokens()));
+                byte[] result = Encoded.Of(new StepResult(step.Epoch, step.Number, new DrawnTokens()));
                 await Frames.SendAsync(Last!.Results!, FrameKind.Result, result, cancellationToken);
             }
         }

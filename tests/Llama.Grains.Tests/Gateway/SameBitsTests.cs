@@ -1,31 +1,31 @@
 using Llama.Grains.Gateway;
 using Llama.Grains.Scheduling;
+using Llama.Model.Layers;
 using Llama.Model.Sampling;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Gateway;
 
 /// <summary>The same request gives the same tokens and the same bits of every log-probability, whatever the scheduler makes of it.</summary>
 public sealed class SameBitsTests
 {
-    /// <summary>16 positions of one layer of the shipped model.</summary>
-    private static readonly long BlockBytes = 2L * 16 * TestModel.TinyStories.Config.KvDim * sizeof(float);
-
     [Theory]
-    [InlineData(1, 256, 400)]
-    [InlineData(2, 16, 400)]
-    [InlineData(3, 48, 30)]
-    [InlineData(4, null, 20)]
-    public async Task GenerateAsync_AmongOthersWithPrefixHitsAndPreemption_HasTheBitsThatItHasAlone(int silos, int? stepTokens, int blocks)
+    [InlineData(1, 256, 400, ElementType.F32)]
+    [InlineData(2, 16, 400, ElementType.F32)]
+    [InlineData(3, 48, 30, ElementType.Q8_0)]
+    [InlineData(4, null, 20, ElementType.F16)]
+    public async Task GenerateAsync_AmongOthersWithPrefixHitsAndPreemption_HasTheBitsThatItHasAlone(
+        int silos, int? stepTokens, int blocks, ElementType kvType)
     {
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 33).Select(MakeRequest)];
         List<List<Candidate>> alone = [];
-        await using (TestCluster cluster = await StartAsync(1, new EngineLimits { StepTokens = 256 }, 400))
+        await using (TestCluster cluster = await StartAsync(1, new EngineLimits { StepTokens = 256 }, 400, kvType))
         {
             // Each on its own, so that nothing but the cached beginnings of the prompts is shared; the first finds none.
             foreach (GenerationRequest request in requests) alone.Add(await GenerateAsync(cluster, request).Soon());
         }
 
-        await using (TestCluster cluster = await StartAsync(silos, new EngineLimits { StepTokens = stepTokens }, blocks))
+        await using (TestCluster cluster = await StartAsync(silos, new EngineLimits { StepTokens = stepTokens }, blocks, kvType))
         {
             Assert.Equal(Math.Min(256, blocks * 16), cluster.Status.MaxSequenceTokens);
             Assert.Equal(alone[0], await GenerateAsync(cluster, requests[0]).Soon());
@@ -37,7 +37,7 @@ public sealed class SameBitsTests
     [Fact]
     public async Task GenerateAsync_SamePromptAgain_ReportsCachedTokensAndHasTheSameBits()
     {
-        await using TestCluster cluster = await StartAsync(2, new EngineLimits(), 100);
+        await using TestCluster cluster = await StartAsync(2, new EngineLimits(), 100, ElementType.F32);
         GenerationRequest request = MakeRequest(0);
         List<Candidate> first = await GenerateAsync(cluster, request).Soon();
         var cached = new HashSet<int>();
@@ -52,10 +52,11 @@ public sealed class SameBitsTests
         Assert.Equal(request.PromptTokens.Count - 1, Assert.Single(cached));
     }
 
-    private static Task<TestCluster> StartAsync(int silos, EngineLimits limits, int blocks)
+    private static Task<TestCluster> StartAsync(int silos, EngineLimits limits, int blocks, ElementType kvType)
     {
         int layers = (TestModel.TinyStories.Config.Layers + silos - 1) / silos;
-        return TestCluster.StartAsync(TestModel.TinyStories, silos, limits: limits, kvMemory: blocks * layers * BlockBytes);
+        long blockBytes = CpuLayerRange.KvBlockBytes(TestModel.TinyStories.Config, kvType, layers);
+        return TestCluster.StartAsync(TestModel.TinyStories, silos, limits: limits, kvMemory: blocks * blockBytes, kvType: kvType);
     }
 
     /// <summary>Prompts of up to 90 tokens, of which every fourth begins alike.</summary>

@@ -5,6 +5,7 @@ using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Checkpoints;
+using Llama.Model.Weights;
 using Llama.Tests;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -20,7 +21,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
-        IReadOnlyList<LayerSpan>? ranges = null, EngineLimits? limits = null, long kvMemory = 4 << 20, long logMemory = 4 << 20)
+        IReadOnlyList<LayerSpan>? ranges = null, EngineLimits? limits = null, long kvMemory = 4 << 20, ElementType kvType = ElementType.F32,
+        long logMemory = 4 << 20)
     {
         Model = model;
         this.logMemory = logMemory;
@@ -29,7 +31,7 @@ internal sealed class TestCluster : IAsyncDisposable
             ModelName = "test",
             Config = model.Config,
             ElementBytes = 4,
-            Identity = LinkPair.Identity("gateway", fingerprint: model.Fingerprint),
+            Identity = LinkPair.Identity("gateway", fingerprint: model.Fingerprint, kvType: kvType),
             Replicas = replicas,
             ExpectedSilos = silos,
             SiloWait = TimeSpan.FromSeconds(waitSeconds),
@@ -56,9 +58,10 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>A cluster whose silos, <c>silo-1</c> to <c>silo-n</c>, are ready.</summary>
     public static async Task<TestCluster> StartAsync(
         TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60, EngineLimits? limits = null,
-        long kvMemory = 4 << 20, long logMemory = 4 << 20)
+        long kvMemory = 4 << 20, ElementType kvType = ElementType.F32, long logMemory = 4 << 20)
     {
-        var cluster = new TestCluster(model, silos, replicas, waitSeconds, limits: limits, kvMemory: kvMemory, logMemory: logMemory);
+        var cluster = new TestCluster(
+            model, silos, replicas, waitSeconds, limits: limits, kvMemory: kvMemory, kvType: kvType, logMemory: logMemory);
         for (int i = 1; i <= silos + spares; i++) cluster.AddSilo($"silo-{i}");
         await cluster.ReadyAsync();
         return cluster;
@@ -70,7 +73,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var node = new SiloNode(
             new SiloSettings
             {
-                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint),
+                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.KvType),
                 OpenCheckpoint = () => Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions()),
                 Profile = profile ?? Model.Profile,
                 Threads = 1,

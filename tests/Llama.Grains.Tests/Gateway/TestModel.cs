@@ -4,6 +4,7 @@ using Llama.Grains.Stages;
 using Llama.Model;
 using Llama.Model.Checkpoints;
 using Llama.Model.Sampling;
+using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -59,6 +60,6 @@ internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int
     private static string ProfileOf(string folder)
     {
         using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
-        return NumericProfile.Of(checkpoint);
+        return NumericProfile.Of(checkpoint, ElementType.F32);
     }
 }

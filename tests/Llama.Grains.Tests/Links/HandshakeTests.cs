@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Grains.Links;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Links;
 
@@ -159,6 +160,24 @@ public sealed class HandshakeTests
         Assert.Equal($"'silo-1' has another --context: {contextLength} tokens; expected 256.", fault.Message);
     }
 
+    [Fact]
+    public async Task DialAsync_OtherWeightsOfOneShape_ThrowsTheLayer()
+    {
+        LinkException fault = await RefusedAsync(
+            LinkPair.Identity("silo-1", digests: ",11111111,22222222"), LinkPair.Identity("gateway", digests: "00000000,11111111,33333333"));
+        Assert.Equal("'silo-1' has other weights of the same shape, from layer 2 on: a fine-tune of this model, or what it was made from.", fault.Message);
+    }
+
+    [Theory]
+    [InlineData(ElementType.Q8_0, ElementType.F32)]
+    [InlineData(ElementType.F16, ElementType.Q8_0)]
+    public async Task DialAsync_AnotherKvType_ThrowsBothAndTheOption(ElementType dialler, ElementType listener)
+    {
+        LinkException fault = await RefusedAsync(
+            LinkPair.Identity("silo-1", kvType: dialler), LinkPair.Identity("gateway", kvType: listener));
+        Assert.Equal($"'silo-1' has another --kv-type: {dialler}; expected {listener}.", fault.Message);
+    }
+
     [Theory]
     [InlineData("Q4_0", null)]
     [InlineData(null, "Q4_0")]
@@ -229,5 +248,9 @@ public sealed class HandshakeTests
     private static object MakeHello(
         int version = LinkIdentity.ProtocolVersion, string name = "silo-1", string fingerprint = "f00d",
         int nonceLength = 64, int purpose = 2) =>
-        new { version, name, fingerprint, contextLength = 256, weights = "F16", nonce = new string('a', nonceLength), target = new { purpose, epoch = 7 } };
+        new
+        {
+            version, name, fingerprint, contextLength = 256, weights = "F16", kvType = "F32", nonce = new string('a', nonceLength),
+            target = new { purpose, epoch = 7 }, layerDigests = "0123abcd,,89abcdef",
+        };
 }

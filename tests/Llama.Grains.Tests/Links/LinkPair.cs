@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Llama.Grains.Links;
+using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Links;
 
@@ -28,12 +29,15 @@ internal sealed class LinkPair : IDisposable
 
     /// <summary>Who a process of the tests' cluster is.</summary>
     public static LinkIdentity Identity(
-        string name, string key = "secret", string fingerprint = "f00d", int contextLength = 256, string? weights = null) => new()
+        string name, string key = "secret", string fingerprint = "f00d", int contextLength = 256, string? weights = null,
+        ElementType kvType = ElementType.F32, string digests = "") => new()
         {
             Name = name,
             Fingerprint = fingerprint,
             ContextLength = contextLength,
             Weights = weights,
+            LayerDigests = digests,
+            KvType = kvType,
             Key = Encoding.UTF8.GetBytes(key),
         };
 

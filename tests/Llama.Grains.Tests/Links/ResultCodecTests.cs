@@ -12,7 +12,7 @@ public sealed class ResultCodecTests
         for (int seed = 0; seed < 300; seed++)
         {
             StepResult result = RandomResult(new Random(seed));
-            AssertEqual(result, ResultCodec.Read(ResultCodec.Write(result)));
+            AssertEqual(result, ResultCodec.Read(Encoded.Of(result)));
         }
     }
 
@@ -22,7 +22,7 @@ public sealed class ResultCodecTests
         Candidate[] candidates = [.. Enumerable.Repeat(new Candidate(int.MaxValue, float.NegativeInfinity), Step.MaxCandidates)];
         var result = new StepResult(1, 2, new DrawnTokens());
         for (int i = 0; i < Step.MaxTokens; i++) result.Drawn.Add(new Candidate(-1, float.NaN), candidates);
-        byte[] bytes = ResultCodec.Write(result);
+        byte[] bytes = Encoded.Of(result);
         Assert.Equal(ResultCodec.MaxBytes, bytes.Length);
         AssertEqual(result, ResultCodec.Read(bytes));
     }
@@ -30,7 +30,7 @@ public sealed class ResultCodecTests
     [Fact]
     public void Read_EveryTruncationAndExtension_ThrowsLinkException()
     {
-        byte[] bytes = ResultCodec.Write(RandomResult(new Random(4)));
+        byte[] bytes = Encoded.Of(RandomResult(new Random(4)));
         for (int length = 0; length < bytes.Length; length++)
             Assert.Throws<LinkException>(() => ResultCodec.Read(bytes.AsSpan(0, length)));
         Assert.Throws<LinkException>(() => ResultCodec.Read([.. bytes, 0]));
@@ -43,7 +43,7 @@ public sealed class ResultCodecTests
         int decoded = 0;
         for (int i = 0; i < 20_000; i++)
         {
-            byte[] bytes = ResultCodec.Write(RandomResult(random));
+            byte[] bytes = Encoded.Of(RandomResult(random));
             for (int m = random.Next(1, 5); m > 0; m--) bytes[random.Next(Math.Min(bytes.Length, 60))] = (byte)random.Next(256);
             long before = GC.GetAllocatedBytesForCurrentThread();
             try

@@ -54,6 +54,19 @@ public sealed class OptionRulesTests
     }
 
     [Theory]
+    [InlineData("f32", true)]
+    [InlineData("F16", true)]
+    [InlineData("q8_0", true)]
+    [InlineData("bf16", false)]
+    [InlineData("q4_0", false)]
+    [InlineData("", false)]
+    public void KvType_Name_MustBeOneThatKeysAndValuesCanHave(string name, bool expected)
+    {
+        Assert.Equal(expected, new KvTypeAttribute().IsValid(name));
+        Assert.Equal("one of f32, f16, q8_0", new KvTypeAttribute().FormatErrorMessage("--kv-type"));
+    }
+
+    [Theory]
     [InlineData("q4_k", true, true)]
     [InlineData("Q8_0", true, true)]
     [InlineData("q6_k", false, true)]

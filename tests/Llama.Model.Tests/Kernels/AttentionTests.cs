@@ -1,5 +1,6 @@
 using Llama.Model.Kernels;
 using Llama.Model.KeyValueCache;
+using Llama.Model.Weights;
 
 namespace Llama.Model.Tests.Kernels;
 
@@ -12,13 +13,16 @@ public sealed unsafe class AttentionTests
     private static readonly int[] BlockTable = [4, 0, 6, 2];
 
     [Theory]
-    [InlineData(1, 1, 8)]
-    [InlineData(1, 4, 6)]
-    [InlineData(3, 2, 20)]
-    public void Attend_ShuffledBlocks_IsSoftmaxOfScoresTimesValues(int kvHeads, int group, int headDim)
+    [InlineData(1, 1, 8, ElementType.F32)]
+    [InlineData(1, 4, 6, ElementType.F32)]
+    [InlineData(3, 2, 20, ElementType.F32)]
+    [InlineData(1, 4, 6, ElementType.F16)]
+    [InlineData(3, 2, 20, ElementType.F16)]
+    [InlineData(3, 2, 32, ElementType.Q8_0)]
+    public void Attend_ShuffledBlocks_IsSoftmaxOfScoresTimesValues(int kvHeads, int group, int headDim, ElementType type)
     {
         ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = kvHeads * group, KvHeads = kvHeads };
-        using var cache = new KvCache(config, Layers, Blocks);
+        using var cache = new KvCache(config, type, Layers, Blocks);
         var random = new Random(headDim);
         Fill(cache, kvHeads, headDim, random);
         float[] queries = Numbers(random, group * headDim);
@@ -41,11 +45,11 @@ public sealed unsafe class AttentionTests
     public void Attend_ScoresFarApart_StaysFinite()
     {
         ModelConfig config = RotaryModels.Plain(8, 10_000);
-        using var cache = new KvCache(config, Layers, Blocks);
+        using var cache = new KvCache(config, ElementType.F32, Layers, Blocks);
         for (int position = 0; position < 3; position++)
         {
-            cache.Keys(1, 4, 0)[position * 8] = 1e15f * position;
-            cache.Values(1, 4, 0)[position * 8] = position;
+            cache.Keys(1, 4, 0, null)[position * 8] = 1e15f * position;
+            cache.Values(1, 4, 0, null)[position * 8] = position;
         }
 
         float[] query = [1e15f, 0, 0, 0, 0, 0, 0, 0];
@@ -55,23 +59,25 @@ public sealed unsafe class AttentionTests
     }
 
     [Theory]
-    [InlineData(1, 8)]
-    [InlineData(3, 20)]
-    [InlineData(2, 72)]
-    public void Attend_TokensTogether_HaveTheBitsOfEachAloneAndSeeNothingBehindThem(int group, int headDim)
+    [InlineData(1, 8, ElementType.F32)]
+    [InlineData(3, 20, ElementType.F32)]
+    [InlineData(2, 72, ElementType.F32)]
+    [InlineData(2, 72, ElementType.F16)]
+    [InlineData(2, 64, ElementType.Q8_0)]
+    public void Attend_TokensTogether_HaveTheBitsOfEachAloneAndSeeNothingBehindThem(int group, int headDim, ElementType type)
     {
         ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = group, KvHeads = 1 };
-        using var cache = new KvCache(config, Layers, Blocks);
+        using var cache = new KvCache(config, type, Layers, Blocks);
         var random = new Random(headDim);
         Fill(cache, 1, headDim, random);
         float[] queries = Numbers(random, Attention.MaxTokens * group * headDim);
         foreach ((int position, int tokens) in ((int, int)[])[(0, 1), (0, 16), (3, 16), (15, 2), (16, 5), (31, 16)])
         {
             // What lies behind the last token is what an earlier sequence left: it may be anything.
+            float[] nothing = [.. Enumerable.Repeat(float.NaN, headDim)];
             for (int j = position + tokens; j < BlockTable.Length * KvCache.BlockTokens; j++)
             {
-                new Span<float>(cache.Keys(1, BlockTable[j / 16], 0) + (j % 16 * headDim), headDim).Fill(float.NaN);
-                new Span<float>(cache.Values(1, BlockTable[j / 16], 0) + (j % 16 * headDim), headDim).Fill(float.NaN);
+                fixed (float* row = nothing) cache.Write(1, BlockTable[j / 16], 0, j % 16, row, row);
             }
 
             float[] together = new float[tokens * group * headDim];
@@ -91,17 +97,18 @@ public sealed unsafe class AttentionTests
     private static void Attend(
         KvCache cache, int kvHead, int position, int tokens, int group, int headDim, float[] queries, float[] output)
     {
-        float[] scratch = new float[Attention.ScratchLength(group)];
+        float[] scratch = new float[Attention.ScratchLength(group, headDim)];
         fixed (float* q = queries, o = output, s = scratch)
             Attention.Attend(cache, 1, BlockTable, kvHead, position, tokens, group, headDim, q, o, group * headDim, s);
     }
 
     private static double[] Reference(KvCache cache, int position, int kvHead, float[] query)
     {
+        float* scratch = stackalloc float[16 * query.Length];
         double[] scores = new double[position + 1];
         for (int j = 0; j <= position; j++)
         {
-            float* key = cache.Keys(1, BlockTable[j / 16], kvHead) + (j % 16 * query.Length);
+            float* key = cache.Keys(1, BlockTable[j / 16], kvHead, scratch) + (j % 16 * query.Length);
             for (int i = 0; i < query.Length; i++) scores[j] += (double)query[i] * key[i] / Math.Sqrt(query.Length);
         }
 
@@ -109,7 +116,7 @@ public sealed unsafe class AttentionTests
         double[] output = new double[query.Length];
         for (int j = 0; j <= position; j++)
         {
-            float* value = cache.Values(1, BlockTable[j / 16], kvHead) + (j % 16 * query.Length);
+            float* value = cache.Values(1, BlockTable[j / 16], kvHead, scratch) + (j % 16 * query.Length);
             for (int i = 0; i < query.Length; i++) output[i] += Math.Exp(scores[j] - scores.Max()) / sum * value[i];
         }
 
@@ -124,8 +131,11 @@ public sealed unsafe class AttentionTests
             {
                 for (int head = 0; head < kvHeads; head++)
                 {
-                    Numbers(random, 16 * headDim).CopyTo(new Span<float>(cache.Keys(layer, block, head), 16 * headDim));
-                    Numbers(random, 16 * headDim).CopyTo(new Span<float>(cache.Values(layer, block, head), 16 * headDim));
+                    for (int slot = 0; slot < KvCache.BlockTokens; slot++)
+                    {
+                        fixed (float* key = Numbers(random, headDim), value = Numbers(random, headDim))
+                            cache.Write(layer, block, head, slot, key, value);
+                    }
                 }
             }
         }

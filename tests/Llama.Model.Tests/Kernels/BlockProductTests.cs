@@ -38,7 +38,9 @@ public sealed class BlockProductTests
     public void Multiply_EveryShape_HasTheBitsOfEveryElementAlone(ElementType type)
     {
         const int MaxRows = 19, MaxTokens = 6;
-        foreach (int columns in (int[])[256, 768, 1536])
+        // A whole group of eight blocks, less, more, and several.
+        int block = type.BlockElements();
+        foreach (int columns in (int[])[block * 8, block, block * 3, block * 9, 1536])
         {
             using var product = new TestBlocks(type, MaxRows, columns, MaxTokens);
             float[] alone = product.ElementByElement();
@@ -61,11 +63,26 @@ public sealed class BlockProductTests
     }
 
     [Theory]
-    [InlineData(ElementType.Q8_0)]
-    [InlineData(ElementType.Q4_1)]
-    public void Multiply_RowsOfOneBlock_HaveTheBitsOfEveryElementAlone(ElementType type)
+    [MemberData(nameof(Types))]
+    public void Multiply_GreatestIntegers_DoNotOverflow(ElementType type)
     {
-        using var product = new TestBlocks(type, 3, 32, 5);
-        Assert.Equal(product.ElementByElement(), product.Multiply(0, 3, 0, 5));
+        foreach (byte filling in (byte[])[0x00, 0x7f, 0x80, 0xff])
+        {
+            using var product = new TestBlocks(type, 8, 2304, 5, filling);
+            float[] alone = product.ElementByElement();
+            Assert.Equal(alone, product.Multiply(0, 8, 0, 5));
+            for (int t = 0; t < 5; t++)
+            {
+                double exact = 0, magnitude = 0;
+                for (int c = 0; c < 2304; c++)
+                {
+                    double term = product.Weights[c] * product.RoundedInput(t, c);
+                    exact += term;
+                    magnitude += Math.Abs(term);
+                }
+
+                Assert.Equal(exact, alone[t * 8], magnitude * 1e-6);
+            }
+        }
     }
 }

@@ -46,7 +46,7 @@ public sealed unsafe class StoredElementsTests
         for (int i = 0; i < count; i++) BitConverter.TryWriteBytes(bytes.AsSpan(1 + (i * 2)), (Half)(i + 0.5f));
         float[] target = [.. Enumerable.Repeat(-1f, count + 8)];
         fixed (byte* source = bytes)
-        fixed (float* pointer = target) StoredElements.Convert<F16Elements>(source + 1, pointer, count, source + 1);
+        fixed (float* pointer = target) StoredElements.Convert<F16Elements>(source + 1, pointer, count);
         for (int i = 0; i < target.Length; i++) Assert.Equal(i < count ? i + 0.5f : -1, target[i]);
     }
 
@@ -71,7 +71,7 @@ public sealed unsafe class StoredElementsTests
     {
         float[] loaded = new float[words.Length];
         fixed (ushort* source = words)
-        fixed (float* target = loaded) StoredElements.Convert<T>((byte*)source, target, words.Length, (byte*)source);
+        fixed (float* target = loaded) StoredElements.Convert<T>((byte*)source, target, words.Length);
         return loaded;
     }
 }

@@ -16,11 +16,13 @@ internal sealed unsafe class TestBlocks : IDisposable
     private readonly float[] values;
     private readonly float[] scratch;
 
-    public TestBlocks(ElementType type, int rows, int columns, int tokens)
+    /// <summary>With random weights and inputs; or with every byte of the blocks one and the same, and inputs that round to ±127.</summary>
+    public TestBlocks(ElementType type, int rows, int columns, int tokens, byte? filling = null)
     {
         Tokens = tokens;
         var random = new Random((rows * 1000) + columns);
         values = [.. Enumerable.Range(0, tokens * columns).Select(_ => (float)((random.NextDouble() * 2) - 1))];
+        if (filling is not null) values = [.. values.Select((x, i) => (i / columns) switch { 0 => 1, 1 => -1, _ => x < 0 ? -1f : 1f })];
         inputs = new RoundedInputs(type.BlockElements(), tokens, columns);
         scratch = new float[BlockProduct.ScratchLength(tokens)];
 
@@ -28,6 +30,7 @@ internal sealed unsafe class TestBlocks : IDisposable
         int rowBytes = (int)type.Bytes(columns);
         byte[] blocks = new byte[rows * rowBytes];
         random.NextBytes(blocks);
+        if (filling is { } value) blocks.AsSpan().Fill(value);
         foreach (int place in Halves(type))
         {
             for (int block = 0; block < blocks.Length; block += type.BlockBytes())

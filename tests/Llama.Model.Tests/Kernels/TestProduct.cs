@@ -22,7 +22,7 @@ internal sealed unsafe class TestProduct : IDisposable
         var random = new Random((rows * 1000) + columns);
         Weights = [.. Enumerable.Range(0, rows * columns).Select(_ => Stored(type, (float)((random.NextDouble() * 2) - 1)))];
         inputs = [.. Enumerable.Range(0, tokens * columns).Select(_ => (float)((random.NextDouble() * 2) - 1))];
-        scratch = new float[MatrixProduct.ScratchLength(columns)];
+        scratch = new float[MatrixProduct.ScratchLength(tokens)];
 
         const int Poison = 33;
         int runElements = rows / runs * columns;

@@ -1,16 +1,21 @@
 using Llama.Model.KeyValueCache;
 using Llama.Model.Tests.Kernels;
+using Llama.Model.Weights;
 
 namespace Llama.Model.Tests.KeyValueCache;
 
 public sealed unsafe class KvCacheTests
 {
-    private static readonly ModelConfig Config = RotaryModels.Plain(8, 10_000) with { Heads = 6, KvHeads = 3 };
+    private const int HeadDim = 32;
+    private static readonly ModelConfig Config = RotaryModels.Plain(HeadDim, 10_000) with { Heads = 6, KvHeads = 3 };
 
-    [Fact]
-    public void KeysAndValues_EveryLayerBlockAndHead_AreZeroAndApart()
+    [Theory]
+    [InlineData(ElementType.F32)]
+    [InlineData(ElementType.F16)]
+    [InlineData(ElementType.Q8_0)]
+    public void KeysAndValues_EveryLayerBlockAndHead_AreZeroAndApart(ElementType type)
     {
-        using var cache = new KvCache(Config, layers: 2, blocks: 5);
+        using var cache = new KvCache(Config, type, layers: 2, blocks: 5);
         Assert.Equal(5, cache.Blocks);
         for (int pass = 0; pass < 2; pass++)
         {
@@ -21,27 +26,28 @@ public sealed unsafe class KvCacheTests
                 {
                     for (int head = 0; head < 3; head++)
                     {
-                        Check(cache.Keys(layer, block, head), pass, ++mark);
-                        Check(cache.Values(layer, block, head), pass, ++mark);
+                        mark += 2;
+                        AssertAll(pass == 0 ? 0 : mark, Keys(cache, layer, block, head));
+                        AssertAll(pass == 0 ? 0 : mark + 1, Values(cache, layer, block, head));
+                        for (int slot = 0; slot < 16; slot++) Write(cache, layer, block, head, slot, mark, mark + 1);
                     }
                 }
             }
         }
     }
 
-    [Fact]
-    public void CopyBlock_EveryLayerAndHead_IsCopiedAndNothingElseChanges()
+    [Theory]
+    [InlineData(ElementType.F32)]
+    [InlineData(ElementType.F16)]
+    [InlineData(ElementType.Q8_0)]
+    public void CopyBlock_EveryLayerAndHead_IsCopiedAndNothingElseChanges(ElementType type)
     {
-        using var cache = new KvCache(Config, layers: 2, blocks: 3);
+        using var cache = new KvCache(Config, type, layers: 2, blocks: 3);
         for (int layer = 0; layer < 2; layer++)
         {
             for (int head = 0; head < 3; head++)
             {
-                for (int i = 0; i < 16 * 8; i++)
-                {
-                    cache.Keys(layer, 1, head)[i] = (layer * 1000) + (head * 200) + i + 1;
-                    cache.Values(layer, 1, head)[i] = -cache.Keys(layer, 1, head)[i];
-                }
+                for (int slot = 0; slot < 16; slot++) Write(cache, layer, 1, head, slot, Mark(layer, head, slot), -Mark(layer, head, slot));
             }
         }
 
@@ -50,22 +56,27 @@ public sealed unsafe class KvCacheTests
         {
             for (int head = 0; head < 3; head++)
             {
-                for (int i = 0; i < 16 * 8; i++)
+                AssertAll(0, Keys(cache, layer, 0, head));
+                AssertAll(0, Values(cache, layer, 0, head));
+                for (int slot = 0; slot < 16; slot++)
                 {
-                    float expected = (layer * 1000) + (head * 200) + i + 1;
-                    Assert.Equal((0, expected, expected), (cache.Keys(layer, 0, head)[i], cache.Keys(layer, 1, head)[i], cache.Keys(layer, 2, head)[i]));
-                    Assert.Equal((0, -expected), (cache.Values(layer, 0, head)[i], cache.Values(layer, 2, head)[i]));
+                    Range row = (slot * HeadDim)..((slot + 1) * HeadDim);
+                    AssertAll(Mark(layer, head, slot), [.. Keys(cache, layer, 1, head)[row], .. Keys(cache, layer, 2, head)[row]]);
+                    AssertAll(-Mark(layer, head, slot), [.. Values(cache, layer, 1, head)[row], .. Values(cache, layer, 2, head)[row]]);
                 }
             }
         }
     }
 
-    [Fact]
-    public void BlockBytes_Llama405B_IsThatOfItsKeysAndValues()
+    [Theory]
+    [InlineData(ElementType.F32, 4 * 32)]
+    [InlineData(ElementType.F16, 2 * 32)]
+    [InlineData(ElementType.Q8_0, 32 + 2)]
+    public void BlockBytes_Llama405B_IsThatOfItsKeysAndValues(ElementType type, int bytesOf32)
     {
-        // 8 heads of 128 numbers, 16 positions, keys and values, 4 bytes.
+        // 8 heads of 128 numbers, 16 positions, keys and values.
         ModelConfig config = Config with { Dim = 16_384, Heads = 128, KvHeads = 8, HeadDim = 128 };
-        Assert.Equal(2 * 16 * 8 * 128 * 4, KvCache.BlockBytes(config));
+        Assert.Equal(2 * 16 * 8 * 128 / 32 * bytesOf32, KvCache.BlockBytes(config, type));
     }
 
     [Fact]
@@ -74,8 +85,8 @@ public sealed unsafe class KvCacheTests
         ModelConfig config = Config with { Heads = 8, KvHeads = 8, HeadDim = 128 };
         const int Blocks = (1 << 17) + 2;
         using KvCache cache = MakeOrSkip(config, Blocks);
-        float* first = cache.Keys(0, 0, 0);
-        float* last = cache.Keys(0, Blocks - 1, 7);
+        float* first = cache.Keys(0, 0, 0, null);
+        float* last = cache.Keys(0, Blocks - 1, 7, null);
         Assert.Equal((((Blocks - 1L) * 8) + 7) * 16 * 128, last - first);
         last[(16 * 128) - 1] = 1;
         Assert.Equal(1, first[(Blocks * 8L * 16 * 128) - 1]);
@@ -85,7 +96,7 @@ public sealed unsafe class KvCacheTests
     {
         try
         {
-            return new KvCache(config, 1, blocks);
+            return new KvCache(config, ElementType.F32, 1, blocks);
         }
         catch (OutOfMemoryException)
         {
@@ -94,11 +105,33 @@ public sealed unsafe class KvCacheTests
         }
     }
 
-    /// <summary>Finds zeros in the first pass and leaves a mark; finds the mark in the second.</summary>
-    private static void Check(float* memory, int pass, float mark)
+    /// <summary>A number that F16 keeps as it is.</summary>
+    private static float Mark(int layer, int head, int slot) => (layer * 512) + (head * 64) + slot + 1;
+
+    /// <summary>A position whose key and value are the same number 32 times, which every type keeps nearly.</summary>
+    private static void Write(KvCache cache, int layer, int block, int head, int slot, float key, float value)
     {
-        var block = new Span<float>(memory, 16 * 8);
-        Assert.False(block.ContainsAnyExcept(pass == 0 ? 0 : mark));
-        block.Fill(mark);
+        float* row = stackalloc float[2 * HeadDim];
+        new Span<float>(row, HeadDim).Fill(key);
+        new Span<float>(row + HeadDim, HeadDim).Fill(value);
+        cache.Write(layer, block, head, slot, row, row + HeadDim);
+    }
+
+    private static float[] Keys(KvCache cache, int layer, int block, int head)
+    {
+        float* scratch = stackalloc float[16 * HeadDim];
+        return new Span<float>(cache.Keys(layer, block, head, scratch), 16 * HeadDim).ToArray();
+    }
+
+    private static float[] Values(KvCache cache, int layer, int block, int head)
+    {
+        float* scratch = stackalloc float[16 * HeadDim];
+        return new Span<float>(cache.Values(layer, block, head, scratch), 16 * HeadDim).ToArray();
+    }
+
+    /// <summary>All numbers are the expected one, as nearly as a scale in half precision tells it.</summary>
+    private static void AssertAll(float expected, float[] found)
+    {
+        foreach (float number in found) Assert.InRange(MathF.Abs(number - expected), 0, MathF.Abs(expected) / 2000);
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Llama.Model.Kernels;
+using Llama.Model.KeyValueCache;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Tests.Kernels;
@@ -34,6 +35,7 @@ internal static unsafe class ComputedBits
             foreach (Candidate candidate in runner.Run(step)[0].Candidates) Append(digest, [candidate.Token, candidate.LogProbability]);
         }
 
+        AppendKvTypes(digest);
         foreach (ElementType type in BlockProductTests.Types)
         {
             using var product = new TestBlocks(type, 19, 768, 6);
@@ -44,6 +46,19 @@ internal static unsafe class ComputedBits
         AppendExponentials(digest);
         AppendRotaryAngles(digest);
         return Convert.ToHexString(digest.GetHashAndReset());
+    }
+
+    /// <summary>Heads of 32 numbers, which every type can keep.</summary>
+    private static void AppendKvTypes(IncrementalHash digest)
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied");
+        int[] tokens = GoldenResults.Read(Path.Combine(folder, "golden.json")).Tokens;
+        string checkpoint = Path.Combine(folder, "hf");
+        foreach (ElementType kvType in KvTypes.All)
+        {
+            using var runner = new ForwardRunner(checkpoint, [0, ForwardRunner.LayersOf(checkpoint)], kvType: kvType);
+            foreach (float[] logits in runner.Logits(tokens, 7)) Append(digest, logits);
+        }
     }
 
     private static void AppendExponentials(IncrementalHash digest)

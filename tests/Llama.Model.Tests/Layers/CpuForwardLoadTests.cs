@@ -24,7 +24,8 @@ public sealed class CpuForwardLoadTests
         int before = process.Threads.Count;
         for (int i = 0; i < 10; i++)
         {
-            CheckpointException fault = Assert.Throws<CheckpointException>(() => new CpuForward(checkpoint, 0, 4, 4, Threads));
+            CheckpointException fault = Assert.Throws<CheckpointException>(
+                () => new CpuForward(checkpoint, 0, 4, ElementType.F32, 4, Threads));
             Assert.Contains(missing, fault.Message, StringComparison.Ordinal);
         }
 
@@ -37,7 +38,7 @@ public sealed class CpuForwardLoadTests
     {
         using Checkpoint whole = Checkpoint.Open(Path.Combine(TestPaths.Fixtures, "llama-3", "hf"), new CheckpointOptions());
         using var checkpoint = new CheckpointWithout(whole, "none");
-        using var forward = new CpuForward(checkpoint, 1, 3, 4, 1);
+        using var forward = new CpuForward(checkpoint, 1, 3, ElementType.F32, 4, 1);
         Assert.Equal(18, checkpoint.Opened.Count);
         Assert.All(checkpoint.Opened, name => Assert.Matches("^layers\\.[12]\\.", name));
         Assert.Null(forward.Head);
@@ -63,6 +64,8 @@ public sealed class CpuForwardLoadTests
         public List<string> Opened { get; } = [];
 
         public override WeightMatrix OpenMatrix(string name, int rows, int columns) => whole.OpenMatrix(Present(name), rows, columns);
+
+        internal override byte[] ReadRow(string name, int rows, int columns, int row) => whole.ReadRow(Present(name), rows, columns, row);
 
         public override float[] ReadVector(string name, int length) => whole.ReadVector(Present(name), length);
 

@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using System.Text.Json;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
+using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Model.Tests.Layers;
@@ -180,14 +181,16 @@ public sealed class CpuForwardTests
     }
 
     [Theory]
-    [InlineData(5)]
-    [InlineData(16)]
-    public void Run_CopiedBlock_DrawsWhatTheOriginalDraws(int length)
+    [InlineData(5, ElementType.F32)]
+    [InlineData(16, ElementType.F32)]
+    [InlineData(5, ElementType.F16)]
+    [InlineData(5, ElementType.Q8_0)]
+    public void Run_CopiedBlock_DrawsWhatTheOriginalDraws(int length, ElementType kvType)
     {
-        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied", "hf");
         int[] tokens = [.. GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens.Take(length)];
         var sampling = new SamplingParameters { Temperature = 0.8f };
-        using var runner = new ForwardRunner(folder, [0, 1, 4]);
+        using var runner = new ForwardRunner(folder, [0, 1, 3], kvType: kvType);
         var step = new Step();
         step.AddDrawingSequence(0, tokens, [7], sampling, 0.3, 5);
         DrawnToken expected = runner.Run(step)[0];

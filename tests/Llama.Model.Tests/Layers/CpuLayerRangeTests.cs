@@ -4,6 +4,7 @@ using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
+using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Model.Tests.Layers;
@@ -24,7 +25,7 @@ public sealed class CpuLayerRangeTests
     {
         // Every step needs the keys and values of all before it, and none waits for its result.
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 2);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 2);
         Task<StepOutput>[] steps = [.. Enumerable.Range(0, Tokens.Length).Select(i => RunAsync(range, Decode(i)))];
         Assert.True(steps.Length > 20);
 
@@ -44,9 +45,9 @@ public sealed class CpuLayerRangeTests
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         using Checkpoint second = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange head = CpuLayerRange.Load(checkpoint, 0, cut, KvBlocks, 1);
-        await using CpuLayerRange tail = CpuLayerRange.Load(second, cut, Layers, KvBlocks, 1);
-        await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        await using CpuLayerRange head = CpuLayerRange.Load(checkpoint, 0, cut, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange tail = CpuLayerRange.Load(second, cut, Layers, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
         Assert.Equal((cut, Layers), (tail.FirstLayer, tail.EndLayer));
         for (int i = 0; i < 5; i++)
         {
@@ -61,7 +62,7 @@ public sealed class CpuLayerRangeTests
     public async Task Progress_StepsThatRan_CountsTheirLayers()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, KvBlocks, 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
         Assert.Equal(default, range.Progress);
         Step step = Decode(0);
         step.Number = 7;
@@ -79,10 +80,10 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_RangeRebuilt_FromTheLogOrFromTheBeginning_DrawsTheSameBits(bool log)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange first = CpuLayerRange.Load(checkpoint, 0, 1, KvBlocks, 1, keepsLog: log);
-        await using CpuLayerRange middle = CpuLayerRange.Load(checkpoint, 1, 3, KvBlocks, 1);
-        await using CpuLayerRange last = CpuLayerRange.Load(checkpoint, 3, Layers, KvBlocks, 1);
-        await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        await using CpuLayerRange first = CpuLayerRange.Load(checkpoint, 0, 1, ElementType.F32, KvBlocks, 1, keepsLog: log);
+        await using CpuLayerRange middle = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange last = CpuLayerRange.Load(checkpoint, 3, Layers, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
         for (int i = 0; i < 20; i++)
         {
             await RunAsync(whole, Decode(i));
@@ -90,7 +91,7 @@ public sealed class CpuLayerRangeTests
         }
 
         // Another range takes the place of the one in the middle. In one step and two, a block copied between.
-        await using CpuLayerRange other = CpuLayerRange.Load(checkpoint, 1, 3, KvBlocks, 1);
+        await using CpuLayerRange other = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
         foreach ((int from, int to) in ((int, int)[])[(0, 16), (16, 20)])
         {
             var rebuild = new Step { FirstLayer = log ? 1 : 0, EndLayer = 3 };
@@ -113,7 +114,7 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_RebuildingStepThatCannotBe_Fails()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, KvBlocks, 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, KvBlocks, 1);
         Step plain = new() { EndLayer = 2 };
         plain.AddSequence(0, Tokens.AsSpan(0, 3), BlockTable);
         Assert.Null((await RunAsync(range, plain)).Drawn);
@@ -132,7 +133,7 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_StepThatFails_LeavesTheNextAndItsBuffer()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
         StepOutput before = await RunAsync(range, Decode(0));
         var buffers = new HashSet<byte[]>();
         for (int i = 0; i < 10; i++)
@@ -154,7 +155,7 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_HiddenStatesOfAnotherSize_FailsAsAValue()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 2, KvBlocks, 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 2, ElementType.F32, KvBlocks, 1);
         ArgumentException fault = await Assert.ThrowsAsync<ArgumentException>(
             () => range.RunAsync(Decode(0), range.RentHiddenStates(2), Cancellation).AsTask());
         Assert.Contains("512 bytes of hidden states; expected 256", fault.Message, StringComparison.Ordinal);
@@ -164,7 +165,7 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_ManyStepsOneAfterTheOther_ShareOneBuffer()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
         var buffers = new HashSet<byte[]>();
         for (int i = 0; i < 50; i++) await range.RunAsync(Decode(i % 16), RentAndRemember(range, buffers), Cancellation);
         Assert.Single(buffers);
@@ -174,7 +175,7 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_CancelledBeforeItBegins_IsDropped()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 1);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
         using var cancelled = new CancellationTokenSource();
 
         // Steps of 256 tokens keep the range busy while the one after them is cancelled in the queue.
@@ -194,7 +195,7 @@ public sealed class CpuLayerRangeTests
     public async Task DisposeAsync_StepsInTheQueueAndBeforeIt_EndsAllOfThem()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, KvBlocks, 2);
+        CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 2);
         Task<StepOutput>[] steps = [.. Enumerable.Range(0, 30).Select(_ => RunAsync(range, Prefill()))];
 
         await range.DisposeAsync();
@@ -217,7 +218,8 @@ public sealed class CpuLayerRangeTests
     public void Load_ImpossibleRange_Throws(int firstLayer, int endLayer, int kvBlocks, int threads)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        Assert.Throws<ArgumentOutOfRangeException>(() => CpuLayerRange.Load(checkpoint, firstLayer, endLayer, kvBlocks, threads));
+        Assert.Throws<ArgumentOutOfRangeException>(
+            () => CpuLayerRange.Load(checkpoint, firstLayer, endLayer, ElementType.F32, kvBlocks, threads));
     }
 
     [Fact]
@@ -226,7 +228,7 @@ public sealed class CpuLayerRangeTests
         Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
         int[] cores = [.. ThreadAffinity.Cores().Reverse().Take(2)];
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, KvBlocks, cores.Length, cores);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, cores.Length, cores);
 
         // Linux keeps fifteen letters of a name: that of the range's thread, and of the worker beside it.
         Assert.Equal([$"{cores[0]}"], CoresOfThreads("layers 1-3"));
@@ -239,18 +241,18 @@ public sealed class CpuLayerRangeTests
         Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         int core = ThreadAffinity.Cores()[0];
-        Assert.Throws<IOException>(() => CpuLayerRange.Load(checkpoint, 0, 4, KvBlocks, 1, [8191]));
+        Assert.Throws<IOException>(() => CpuLayerRange.Load(checkpoint, 0, 4, ElementType.F32, KvBlocks, 1, [8191]));
         InvalidOperationException fault = Assert.Throws<InvalidOperationException>(
-            () => CpuLayerRange.Load(checkpoint, 0, 4, KvBlocks, 2, [core, 8191]));
+            () => CpuLayerRange.Load(checkpoint, 0, 4, ElementType.F32, KvBlocks, 2, [core, 8191]));
         Assert.Contains("core 8191", fault.Message, StringComparison.Ordinal);
-        Assert.Throws<ArgumentOutOfRangeException>(() => CpuLayerRange.Load(checkpoint, 0, 4, KvBlocks, 2, [core]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => CpuLayerRange.Load(checkpoint, 0, 4, ElementType.F32, KvBlocks, 2, [core]));
     }
 
     [Fact]
     public void KvBlockBytes_SeveralLayers_CountsEach()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        Assert.Equal(3 * 2 * 16 * checkpoint.Config.KvDim * 4, CpuLayerRange.KvBlockBytes(checkpoint.Config, 3));
+        Assert.Equal(3 * 2 * 16 * checkpoint.Config.KvDim * 4, CpuLayerRange.KvBlockBytes(checkpoint.Config, ElementType.F32, 3));
     }
 
     /// <summary>What Linux says about the cores of this process's threads of one name.</summary>

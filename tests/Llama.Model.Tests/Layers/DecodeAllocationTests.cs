@@ -1,6 +1,7 @@
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
+using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Model.Tests.Layers;
@@ -12,17 +13,19 @@ public sealed class DecodeAllocationTests
 {
     private const int Windows = 8;
     private const int StepsInWindow = 16;
-    private const int Layers = 4;
+    private const int Layers = 3;
 
-    private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+    private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied", "hf");
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void CpuForwardRun_DecodeSteps_AllocateNothing(int threads)
+    [InlineData(1, ElementType.F32)]
+    [InlineData(2, ElementType.F32)]
+    [InlineData(2, ElementType.F16)]
+    [InlineData(2, ElementType.Q8_0)]
+    public void CpuForwardRun_DecodeSteps_AllocateNothing(int threads, ElementType kvType)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        using var forward = new CpuForward(checkpoint, 0, Layers, 16, threads);
+        using var forward = new CpuForward(checkpoint, 0, Layers, kvType, 16, threads);
         using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
         var step = new Step();
         int drawnTokens = 0;
@@ -47,7 +50,7 @@ public sealed class DecodeAllocationTests
     public async Task CpuLayerRangeRunAsync_DecodeSteps_AllocateNothing(int threads)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, 16, threads);
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, 16, threads);
         long[] allocated = await Task.Run(() => DecodeAsync(range), TestContext.Current.CancellationToken);
         Assert.Equal(0, allocated.Min());
     }

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
+using Llama.Model.Weights;
 
 namespace Llama.Model.Tests.Layers;
 
@@ -14,10 +15,11 @@ internal sealed unsafe class ForwardRunner : IDisposable
     private readonly List<CpuForward> ranges = [];
     private readonly ConcurrentBag<PinnedHiddenStates> pool = [];
 
-    public ForwardRunner(string folder, IReadOnlyList<int> cuts, int threads = 1, CheckpointOptions? options = null)
+    public ForwardRunner(
+        string folder, IReadOnlyList<int> cuts, int threads = 1, CheckpointOptions? options = null, ElementType kvType = ElementType.F32)
     {
         checkpoint = Checkpoint.Open(folder, options ?? new CheckpointOptions());
-        for (int i = 0; i + 1 < cuts.Count; i++) ranges.Add(new CpuForward(checkpoint, cuts[i], cuts[i + 1], KvBlocks, threads));
+        for (int i = 0; i + 1 < cuts.Count; i++) ranges.Add(new CpuForward(checkpoint, cuts[i], cuts[i + 1], kvType, KvBlocks, threads));
     }
 
     public ModelConfig Config => checkpoint.Config;

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using System.Runtime.Intrinsics.X86;
 
 namespace Llama.Model.Weights.Quantization;
 
@@ -28,10 +27,7 @@ internal static class HalfBits
     public static Vector256<float> ToSingle(Vector128<ushort> halves)
     {
         // Widened with their signs, which then fill the three bits above the exponent's place as well.
-        Vector256<int> words = Avx2.IsSupported
-            ? Avx2.ConvertToVector256Int32(halves.AsInt16())
-            : Vector256.Create(Vector128.WidenLower(halves.AsInt16()), Vector128.WidenUpper(halves.AsInt16()));
-        Vector256<int> bits = (words << 13) & Vector256.Create(unchecked((int)0x8fffe000));
+        Vector256<int> bits = (SmallIntegers.Widen(halves.AsInt16()) << 13) & Vector256.Create(unchecked((int)0x8fffe000));
         return bits.AsSingle() * Vector256.Create(5.192296858534828e33f);
     }
 

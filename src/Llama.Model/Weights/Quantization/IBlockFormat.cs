@@ -28,14 +28,19 @@ internal unsafe interface IBlockFormat
     /// <param name="second">Integers 16 to 31.</param>
     static abstract void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second);
 
+    /// <summary>What <see cref="Dot"/> has added to each integer.</summary>
+    static abstract int Bias { get; }
+
     /// <summary>
-    /// Exact sums of the products of two blocks' integers with signed bytes. Which elements a lane adds is the format's choice: the sum of
-    /// the lower four lanes is the first block's result, that of the upper four the second's.
+    /// Exact sum of the products of a block's integers, each with <see cref="Bias"/> added, with signed bytes: the sum of all eight lanes.
+    /// Which elements a lane adds is the format's choice.
     /// </summary>
-    /// <param name="a">First block.</param>
-    /// <param name="b">Second block.</param>
+    /// <param name="block">The block.</param>
     /// <param name="x">A byte for each element, none of them -128.</param>
+    static abstract Vector256<int> Dot(byte* block, sbyte* x);
+
+    /// <summary>Exact sum of the products of the parts' offsets with a number for each: the sum of all four lanes.</summary>
+    /// <param name="block">The block.</param>
     /// <param name="sums">The sum of the bytes of each part.</param>
-    /// <param name="offsets">In the same way, the sums of the products of the parts' offsets with <paramref name="sums"/>.</param>
-    static abstract Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets);
+    static abstract Vector128<int> DotOffsets(byte* block, short* sums);
 }

@@ -24,21 +24,17 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(Levels(block), out first, out second);
+        SmallIntegers.Widen(SmallIntegers.Nibbles(block + 2).AsSByte() - Vector256.Create((sbyte)Bias), out first, out second);
+
+    /// <inheritdoc/>
+    public static int Bias => 8;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        offsets = default;
-        // Eight times the inputs is the same for all rows.
-        Vector256<short> eights = SmallIntegers.DotNibbles(Vector256.Create((byte)0x88), x);
-        Vector256<short> dots = SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 2), Vector128.Load(b + 2)), x);
-        return SmallIntegers.MultiplyAddPairs(dots - eights, Vector256<short>.One);
-    }
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(SmallIntegers.Nibbles(block + 2), Vector256.Load(x));
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<sbyte> Levels(byte* block) => SmallIntegers.Nibbles(block + 2).AsSByte() - Vector256.Create((sbyte)8);
+    /// <inheritdoc/>
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
 }
 
 /// <summary>d; minimum m in half precision; 16 bytes of nibbles: n × d + m.</summary>
@@ -62,13 +58,14 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
         SmallIntegers.Widen(SmallIntegers.Nibbles(block + 4).AsSByte(), out first, out second);
 
     /// <inheritdoc/>
+    public static int Bias => 0;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        offsets = SmallIntegers.Both(sums[0]);
-        return SmallIntegers.MultiplyAddPairs(
-            SmallIntegers.DotNibbles(Vector256.Create(Vector128.Load(a + 4), Vector128.Load(b + 4)), x), Vector256<short>.One);
-    }
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(SmallIntegers.Nibbles(block + 4), Vector256.Load(x));
+
+    /// <inheritdoc/>
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => Vector128.CreateScalar((int)*sums);
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>
@@ -89,20 +86,20 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(Levels(block), out first, out second);
+        SmallIntegers.Widen(Levels(block).AsSByte() - Vector256.Create((sbyte)Bias), out first, out second);
+
+    /// <inheritdoc/>
+    public static int Bias => 16;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        offsets = default;
-        Vector256<sbyte> input = Vector256.Load(x);
-        return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
-    }
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block), Vector256.Load(x));
+
+    /// <inheritdoc/>
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<sbyte> Levels(byte* block) =>
-        (SmallIntegers.Nibbles(block + 6) | SmallIntegers.Fifths(block + 2)).AsSByte() - Vector256.Create((sbyte)16);
+    private static Vector256<byte> Levels(byte* block) => SmallIntegers.Nibbles(block + 6) | SmallIntegers.Fifths(block + 2);
 }
 
 /// <summary>d; minimum m in half precision; 32 fifth bits; 16 bytes of nibbles: n × d + m.</summary>
@@ -126,13 +123,14 @@ internal readonly unsafe struct Q5_1Block : IBlockFormat
         SmallIntegers.Widen(Levels(block).AsSByte(), out first, out second);
 
     /// <inheritdoc/>
+    public static int Bias => 0;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        offsets = SmallIntegers.Both(sums[0]);
-        Vector256<sbyte> input = Vector256.Load(x);
-        return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
-    }
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block), Vector256.Load(x));
+
+    /// <inheritdoc/>
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => Vector128.CreateScalar((int)*sums);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Levels(byte* block) => SmallIntegers.Nibbles(block + 8) | SmallIntegers.Fifths(block + 4);
@@ -159,13 +157,14 @@ internal readonly unsafe struct Q8_0Block : IBlockFormat
         SmallIntegers.Widen(Levels(block), out first, out second);
 
     /// <inheritdoc/>
+    public static int Bias => 0;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        offsets = default;
-        Vector256<sbyte> input = Vector256.Load(x);
-        return SmallIntegers.AddPairs(SmallIntegers.MultiplyAddPairs(Levels(a), input), SmallIntegers.MultiplyAddPairs(Levels(b), input));
-    }
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block), Vector256.Load(x));
+
+    /// <inheritdoc/>
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Levels(byte* block) => Vector256.Load((sbyte*)block + 2);

@@ -48,6 +48,21 @@ internal static unsafe class SmallIntegers
         ? Avx2.ConvertToVector256Int16(bytes)
         : Vector256.Create(Vector128.WidenLower(bytes), Vector128.WidenUpper(bytes));
 
+    /// <summary>Eight 16-bit integers as 32-bit ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Widen(Vector128<short> words) => Avx2.IsSupported
+        ? Avx2.ConvertToVector256Int32(words)
+        : Vector256.Create(Vector128.WidenLower(words), Vector128.WidenUpper(words));
+
+    /// <summary>Products of 16-bit integers, neighbours added.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> MultiplyAddPairs(Vector128<short> a, Vector128<short> b)
+    {
+        if (Sse2.IsSupported) return Sse2.MultiplyAddAdjacent(a, b);
+        Vector128<int> even = ((a.AsInt32() << 16) >> 16) * ((b.AsInt32() << 16) >> 16);
+        return even + ((a.AsInt32() >> 16) * (b.AsInt32() >> 16));
+    }
+
     /// <summary>Products of 16-bit integers, neighbours added.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> MultiplyAddPairs(Vector256<short> a, Vector256<short> b)
@@ -78,30 +93,53 @@ internal static unsafe class SmallIntegers
     }
 
     /// <summary>
-    /// Products of the nibbles of two times sixteen bytes with 32 signed bytes, four of them added: in the lower half of the result the
-    /// first sixteen bytes', in the upper half the others'.
+    /// Products of the nibbles of two times sixteen bytes with 32 signed bytes, four of them added, at most 2^13: the lower half of the
+    /// result is the first sixteen bytes', the upper half the others'.
     /// </summary>
+    /// <param name="first">Sixteen bytes.</param>
+    /// <param name="second">Sixteen bytes.</param>
+    /// <param name="x">What the lower nibbles of both meet, then what the upper ones do.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<short> DotNibbles(Vector256<byte> bytes, sbyte* x)
+    public static Vector256<short> DotNibbles(byte* first, byte* second, sbyte* x)
     {
-        Vector128<sbyte> first = Vector128.Load(x), second = Vector128.Load(x + 16);
+        Vector256<byte> bytes = Vector256.Create(Vector128.Load(first), Vector128.Load(second));
         Vector256<byte> mask = Vector256.Create((byte)0x0f);
-        return MultiplyAddPairs(bytes & mask, Vector256.Create(first, first))
-            + MultiplyAddPairs((bytes.AsUInt16() >>> 4).AsByte() & mask, Vector256.Create(second, second));
+        return MultiplyAddPairs(bytes & mask, Vector256.Load(x))
+            + MultiplyAddPairs((bytes.AsUInt16() >>> 4).AsByte() & mask, Vector256.Load(x + 32));
     }
 
-    /// <summary>Two blocks' sums of neighbours as four lanes each.</summary>
+    /// <summary>
+    /// Adds the words of even place of each half of four vectors, and those of odd place; the sums must fit. In each half of the result
+    /// each vector has two words, in the vectors' order.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> AddPairs(Vector256<short> a, Vector256<short> b) =>
-        AddHalves(MultiplyAddPairs(a, Vector256<short>.One), MultiplyAddPairs(b, Vector256<short>.One));
+    public static Vector256<short> AddQuads(Vector256<short> v0, Vector256<short> v1, Vector256<short> v2, Vector256<short> v3)
+    {
+        if (!Avx2.IsSupported) return AddQuadsOneByOne(v0, v1, v2, v3);
+        Vector256<int> i0 = v0.AsInt32(), i1 = v1.AsInt32(), i2 = v2.AsInt32(), i3 = v3.AsInt32();
+        Vector256<long> v01 = (Avx2.UnpackLow(i0, i1).AsInt16() + Avx2.UnpackHigh(i0, i1).AsInt16()).AsInt64();
+        Vector256<long> v23 = (Avx2.UnpackLow(i2, i3).AsInt16() + Avx2.UnpackHigh(i2, i3).AsInt16()).AsInt64();
+        return Avx2.UnpackLow(v01, v23).AsInt16() + Avx2.UnpackHigh(v01, v23).AsInt16();
+    }
 
-    /// <summary>Two blocks' eight lanes as four each.</summary>
+    /// <summary>Products of unsigned with signed bytes, four neighbours added; the sums of two must fit 16 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> AddHalves(Vector256<int> a, Vector256<int> b) => Avx2.IsSupported
-        ? Avx2.Permute2x128(a, b, 0x20) + Avx2.Permute2x128(a, b, 0x31)
-        : Vector256.Create(a.GetLower() + a.GetUpper(), b.GetLower() + b.GetUpper());
+    public static Vector256<int> Dot(Vector256<byte> a, Vector256<sbyte> b) => MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
 
-    /// <summary>One number as the result of both blocks.</summary>
+    /// <summary>Products of signed bytes, four neighbours added; none of <paramref name="b"/> is -128.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Both(int value) => Vector256.Create(value, 0, 0, 0, value, 0, 0, 0);
+    public static Vector256<int> Dot(Vector256<sbyte> a, Vector256<sbyte> b) => MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
+
+    private static Vector256<short> AddQuadsOneByOne(Vector256<short> v0, Vector256<short> v1, Vector256<short> v2, Vector256<short> v3)
+    {
+        short* sums = stackalloc short[Vector256<short>.Count];
+        for (int i = 0; i < Vector256<short>.Count; i++)
+        {
+            int half = i & 8, vector = i % 8 / 2;
+            Vector256<short> source = vector switch { 0 => v0, 1 => v1, 2 => v2, _ => v3 };
+            for (int j = half + (i % 2); j < half + 8; j += 2) sums[i] += source[j];
+        }
+
+        return Vector256.Load(sums);
+    }
 }

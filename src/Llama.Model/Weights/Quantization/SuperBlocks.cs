@@ -3,8 +3,7 @@ using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Weights.Quantization;
 
-// Blocks of 256 elements with scales of their own for every 16 or 32 (ggml-common.h: block_q4_K to block_q6_K). Their products are
-// methods of their own: eight of them inlined into one would be more than the compiler optimises.
+// Blocks of 256 elements with scales of their own for every 16 or 32 (ggml-common.h: block_q4_K to block_q6_K).
 
 /// <summary>The eight scales and eight minima, six bits each, that Q4_K and Q5_K pack into twelve bytes.</summary>
 internal static unsafe class PackedScales
@@ -24,16 +23,16 @@ internal static unsafe class PackedScales
         ? (packed[index] & 63, packed[index + 4] & 63)
         : ((packed[index + 4] & 15) | (packed[index - 4] >> 6 << 4), (packed[index + 4] >> 4) | (packed[index] >> 6 << 4));
 
-    /// <summary>All at once, as sixteen 16-bit integers: the scales, then the minima.</summary>
+    /// <summary>All at once, a byte each: the scales, then the minima.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<short> GetAll(byte* packed)
+    public static Vector128<sbyte> GetAll(byte* packed)
     {
         // Four bytes at a time: see Get.
         uint first = Unsafe.ReadUnaligned<uint>(packed), second = Unsafe.ReadUnaligned<uint>(packed + 4);
         uint third = Unsafe.ReadUnaligned<uint>(packed + 8);
         ulong scales = (first & 0x3f3f3f3fu) | ((ulong)((third & 0x0f0f0f0fu) | ((first >> 2) & 0x30303030u)) << 32);
         ulong minima = (second & 0x3f3f3f3fu) | ((ulong)(((third >> 4) & 0x0f0f0f0fu) | ((second >> 2) & 0x30303030u)) << 32);
-        return SmallIntegers.Widen(Vector128.Create(scales, minima).AsSByte());
+        return Vector128.Create(scales, minima).AsSByte();
     }
 
     /// <summary>The levels of a part, times its scale.</summary>
@@ -47,15 +46,22 @@ internal static unsafe class PackedScales
         second *= scale;
     }
 
-    /// <summary>Sums of the products of two blocks' minima with numbers, negated: four lanes each.</summary>
-    /// <param name="a">All of the first block, by <see cref="GetAll"/>.</param>
-    /// <param name="b">All of the second block.</param>
-    /// <param name="sums">A number for each minimum.</param>
+    /// <summary>The products of the minima, negated, with a number for each, added up to four lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> DotMinima(Vector256<short> a, Vector256<short> b, short* sums)
+    public static Vector128<int> DotMinima(byte* packed, short* numbers) =>
+        -SmallIntegers.MultiplyAddPairs(Vector128.WidenUpper(GetAll(packed)), Vector128.Load(numbers));
+
+    /// <summary>The products of eight parts' words with their scales, added up to eight lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> MultiplyAdd(
+        byte* packed, Vector256<short> p0, Vector256<short> p1, Vector256<short> p2, Vector256<short> p3,
+        Vector256<short> p4, Vector256<short> p5, Vector256<short> p6, Vector256<short> p7)
     {
-        Vector128<short> inputs = -Vector128.Load(sums);
-        return SmallIntegers.MultiplyAddPairs(Vector256.Create(a.GetUpper(), b.GetUpper()), Vector256.Create(inputs, inputs));
+        Vector128<sbyte> scales = GetAll(packed);
+        Vector128<sbyte> first = Vector128.Shuffle(scales, Vector128.Create(0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 3, 3));
+        Vector128<sbyte> second = Vector128.Shuffle(scales, Vector128.Create(4, 4, 5, 5, 6, 6, 7, 7, 4, 4, 5, 5, 6, 6, 7, 7));
+        return SmallIntegers.MultiplyAddPairs(SmallIntegers.AddQuads(p0, p1, p2, p3), SmallIntegers.Widen(first))
+            + SmallIntegers.MultiplyAddPairs(SmallIntegers.AddQuads(p4, p5, p6, p7), SmallIntegers.Widen(second));
     }
 
     /// <summary>Packs all.</summary>
@@ -98,31 +104,21 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
         PackedScales.Multiply(Levels(block, part), block + 4, part, out first, out second);
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        Vector256<short> factorsA = PackedScales.GetAll(a + 4), factorsB = PackedScales.GetAll(b + 4);
-        offsets = PackedScales.DotMinima(factorsA, factorsB, sums);
-        return SmallIntegers.AddHalves(Dot(a, x, (short*)&factorsA), Dot(b, x, (short*)&factorsB));
-    }
+    public static int Bias => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => PackedScales.DotMinima(block + 4, sums);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.MultiplyAdd(
+        block + 4, Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3),
+        Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Dot(byte* block, sbyte* x, short* scales)
-    {
-        byte* levels = block + 4 + PackedScales.Bytes;
-        return DotPair(levels, x, scales) + DotPair(levels + 32, x + 64, scales + 2)
-            + DotPair(levels + 64, x + 128, scales + 4) + DotPair(levels + 96, x + 192, scales + 6);
-    }
-
-    /// <summary>Two parts, which share 32 bytes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> DotPair(byte* levels, sbyte* x, short* scales)
-    {
-        Vector256<short> first = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(levels, 0), Vector256.Load(x));
-        Vector256<short> second = SmallIntegers.MultiplyAddPairs(SmallIntegers.Nibbles(levels, 1), Vector256.Load(x + 32));
-        return SmallIntegers.MultiplyAddPairs(first, Vector256.Create(scales[0]))
-            + SmallIntegers.MultiplyAddPairs(second, Vector256.Create(scales[1]));
-    }
+    private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
+        SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Levels(byte* block, int part) =>
@@ -153,26 +149,21 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
         PackedScales.Multiply(Levels(block, part), block + 4, part, out first, out second);
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
-    {
-        Vector256<short> factorsA = PackedScales.GetAll(a + 4), factorsB = PackedScales.GetAll(b + 4);
-        offsets = PackedScales.DotMinima(factorsA, factorsB, sums);
-        return SmallIntegers.AddHalves(Dot(a, x, (short*)&factorsA), Dot(b, x, (short*)&factorsB));
-    }
+    public static int Bias => 0;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => PackedScales.DotMinima(block + 4, sums);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.MultiplyAdd(
+        block + 4, Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3),
+        Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Dot(byte* block, sbyte* x, short* scales)
-    {
-        Vector256<int> sums = Vector256<int>.Zero;
-        for (int part = 0; part < PackedScales.Count; part++)
-        {
-            Vector256<short> products = SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
-            sums += SmallIntegers.MultiplyAddPairs(products, Vector256.Create(scales[part]));
-        }
-
-        return sums;
-    }
+    private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
+        SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<byte> Levels(byte* block, int part)
@@ -213,28 +204,28 @@ internal readonly unsafe struct Q6_KBlock : IBlockFormat
     }
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    public static Vector256<int> Dot(byte* a, byte* b, sbyte* x, short* sums, out Vector256<int> offsets)
+    public static int Bias => 0;
+
+    /// <inheritdoc/>
+    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<int> Dot(byte* block, sbyte* x)
     {
-        offsets = default;
-        return SmallIntegers.AddHalves(Dot(a, x), Dot(b, x));
+        // A part has two scales: the first one's elements are the lower half of a vector.
+        Vector128<sbyte> scales = Vector128.Load(Scales(block, 0));
+        Vector128<sbyte> first = Vector128.Shuffle(scales, Vector128.Create(0, 0, 2, 2, 4, 4, 6, 6, 1, 1, 3, 3, 5, 5, 7, 7));
+        Vector128<sbyte> second = Vector128.Shuffle(scales, Vector128.Create(8, 8, 10, 10, 12, 12, 14, 14, 9, 9, 11, 11, 13, 13, 15, 15));
+        return SmallIntegers.MultiplyAddPairs(
+                SmallIntegers.AddQuads(Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3)), SmallIntegers.Widen(first))
+            + SmallIntegers.MultiplyAddPairs(
+                SmallIntegers.AddQuads(Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7)), SmallIntegers.Widen(second));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Dot(byte* block, sbyte* x)
-    {
-        Vector256<int> sums = Vector256<int>.Zero;
-        for (int part = 0; part < 8; part++)
-        {
-            // Neighbours of the first sixteen elements are the lower half of a vector.
-            sbyte* scales = Scales(block, part);
-            sums += SmallIntegers.MultiplyAddPairs(
-                SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32))),
-                Vector256.Create(Vector128.Create((short)scales[0]), Vector128.Create((short)scales[1])));
-        }
-
-        return sums;
-    }
+    private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
+        SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Levels(byte* block, int part)

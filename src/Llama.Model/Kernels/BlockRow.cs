@@ -1,0 +1,171 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using Llama.Model.Weights;
+using Llama.Model.Weights.Quantization;
+
+namespace Llama.Model.Kernels;
+
+/// <summary>
+/// Rows of blocks with few tokens, row after row: one stream of addresses, which the processor's own prefetching follows. Eight blocks
+/// of a row fill a vector, one lane each.
+/// </summary>
+internal static unsafe class BlockRow
+{
+    private const int PartElements = BlockRows.PartElements;
+
+    /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector; see <see cref="BlockProduct"/>.</summary>
+    public static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
+        where T : struct, IBlockFormat
+    {
+        byte** rows = stackalloc byte*[Lanes.Count];
+        Vector256<float>* lanes = stackalloc Vector256<float>[Lanes.Count];
+        int groups = T.Type.BlockElements() == PartElements ? x.Blocks / Lanes.Count : 0;
+        for (int row = firstRow; row < endRow; row += Lanes.Count)
+        {
+            int count = Math.Min(Lanes.Count, endRow - row);
+            for (int i = 0; i < count; i++) rows[i] = weights.Row(row + i);
+            for (int token = 0; token < tokens; token++)
+            {
+                MultiplyGroups<T>(rows, count, groups, x, token, lanes);
+                if (groups * Lanes.Count < x.Blocks) AddBlocks<T>(rows, count, groups * Lanes.Count, x, token, lanes);
+                Vector256<float> outputs = Lanes.SumEach(
+                    lanes[0], lanes[1], lanes[2], lanes[3], lanes[4], lanes[5], lanes[6], lanes[7]);
+                float* target = y + ((long)token * weights.Rows) + row;
+                if (count == Lanes.Count) outputs.Store(target);
+                else Lanes.StorePartial(outputs, target, count);
+            }
+        }
+    }
+
+    /// <summary>
+    /// The lanes of some rows, as far as there are groups of eight blocks of 32. Optimised at once, as the other one, for the first token of
+    /// a process must not wait for the compiler's tiers.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyGroups<T>(byte** rows, int count, int groups, RoundedInputs inputs, int token, Vector256<float>* results)
+        where T : struct, IBlockFormat
+    {
+        for (int i = 0; i < count; i++)
+        {
+            byte* row = rows[i];
+            sbyte* x = inputs.Bytes(token);
+            sbyte* halves = inputs.Halves(token);
+            short* sums = inputs.Sums(token);
+            float* inputScales = inputs.Scales(token);
+            Vector256<float> lanes = Vector256<float>.Zero;
+            for (int group = 0; group < groups; group++)
+            {
+                Vector256<int> inputSums = SmallIntegers.Widen(Vector128.Load(sums));
+                Vector256<int> dots = DotEight<T>(row, x, halves);
+                if (T.Bias != 0) dots -= inputSums * T.Bias;
+                Vector256<float> inputScale = Vector256.Load(inputScales);
+                lanes = Vector256.FusedMultiplyAdd(
+                    Vector256.ConvertToSingle(dots), inputScale * Halves<T>(row + T.ScaleAt), lanes);
+                if (T.HasOffsets)
+                {
+                    lanes = Vector256.FusedMultiplyAdd(
+                        Vector256.ConvertToSingle(inputSums), inputScale * Halves<T>(row + T.ScaleAt + sizeof(ushort)), lanes);
+                }
+
+                row += Lanes.Count * T.Type.BlockBytes();
+                x += Lanes.Count * PartElements;
+                halves += Lanes.Count * PartElements;
+                sums += Lanes.Count;
+                inputScales += Lanes.Count;
+            }
+
+            results[i] = lanes;
+        }
+    }
+
+    /// <summary>The sums of eight blocks of 32, one in each lane.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> DotEight<T>(byte* blocks, sbyte* x, sbyte* halves)
+        where T : struct, IBlockFormat
+    {
+        nint bytes = T.Type.BlockBytes();
+        if (typeof(T) == typeof(Q4_0Block) || typeof(T) == typeof(Q4_1Block))
+        {
+            byte* nibbles = blocks + bytes - (PartElements / 2), others = nibbles + (4 * bytes);
+            return SmallIntegers.MultiplyAddPairs(
+                SmallIntegers.AddQuads(
+                    SmallIntegers.DotNibbles(nibbles, others, halves),
+                    SmallIntegers.DotNibbles(nibbles + bytes, others + bytes, halves + 64),
+                    SmallIntegers.DotNibbles(nibbles + (2 * bytes), others + (2 * bytes), halves + 128),
+                    SmallIntegers.DotNibbles(nibbles + (3 * bytes), others + (3 * bytes), halves + 192)),
+                Vector256<short>.One);
+        }
+
+        return Lanes.SumEach(
+            T.Dot(blocks, x), T.Dot(blocks + bytes, x + 32), T.Dot(blocks + (2 * bytes), x + 64), T.Dot(blocks + (3 * bytes), x + 96),
+            T.Dot(blocks + (4 * bytes), x + 128), T.Dot(blocks + (5 * bytes), x + 160), T.Dot(blocks + (6 * bytes), x + 192),
+            T.Dot(blocks + (7 * bytes), x + 224));
+    }
+
+    /// <summary>Adds the blocks from a multiple of eight on: those too large to be written out eight times, and what is left of rows.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void AddBlocks<T>(byte** rows, int count, int firstBlock, RoundedInputs inputs, int token, Vector256<float>* results)
+        where T : struct, IBlockFormat
+    {
+        Vector256<int>* dots = stackalloc Vector256<int>[Lanes.Count];
+        Vector128<int>* offsets = stackalloc Vector128<int>[Lanes.Count];
+        ushort* scales = stackalloc ushort[Lanes.Count];
+        ushort* offsetScales = stackalloc ushort[Lanes.Count];
+        for (int i = 0; i < count; i++)
+        {
+            byte* block = rows[i] + (firstBlock * T.Type.BlockBytes());
+            sbyte* x = inputs.Bytes(token) + (firstBlock * T.Type.BlockElements());
+            short* sums = inputs.Sums(token) + (firstBlock * (T.Type.BlockElements() / PartElements));
+            float* inputScales = inputs.Scales(token) + firstBlock;
+            for (int rest = inputs.Blocks - firstBlock; rest > 0; rest -= Lanes.Count, inputScales += Lanes.Count)
+            {
+                Vector256<int> bias = SmallIntegers.Widen(Vector128.Load(sums)) * T.Bias;
+                for (int j = 0; j < Math.Min(Lanes.Count, rest); j++)
+                {
+                    Vector256<int> dot = T.Dot(block, x);
+                    if (T.HasOffsets) offsets[j] = T.DotOffsets(block, sums);
+                    dots[j] = dot;
+                    scales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt);
+                    if (T.HasOffsets) offsetScales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + sizeof(ushort));
+                    block += T.Type.BlockBytes();
+                    x += T.Type.BlockElements();
+                    sums += T.Type.BlockElements() / PartElements;
+                }
+
+                Vector256<int> sum = Lanes.SumEach(dots[0], dots[1], dots[2], dots[3], dots[4], dots[5], dots[6], dots[7]);
+                if (T.Bias != 0) sum -= bias;
+                Vector256<float> inputScale = Vector256.Load(inputScales);
+                Vector256<float> lanes = Vector256.FusedMultiplyAdd(
+                    Vector256.ConvertToSingle(sum), inputScale * HalfBits.ToSingle(Vector128.Load(scales)), results[i]);
+                if (T.HasOffsets)
+                {
+                    sum = Lanes.SumHalves(
+                        Vector256.Create(offsets[0], offsets[4]), Vector256.Create(offsets[1], offsets[5]),
+                        Vector256.Create(offsets[2], offsets[6]), Vector256.Create(offsets[3], offsets[7]));
+                    lanes = Vector256.FusedMultiplyAdd(
+                        Vector256.ConvertToSingle(sum), inputScale * HalfBits.ToSingle(Vector128.Load(offsetScales)), lanes);
+                }
+
+                // In lanes beyond the last block there are zeros, or another group's numbers.
+                Vector256<int> there = Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(rest));
+                results[i] = Vector256.ConditionalSelect(there.AsSingle(), lanes, results[i]);
+            }
+        }
+    }
+
+    /// <summary>The half-precision numbers at the same place of eight blocks of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Halves<T>(byte* first)
+        where T : struct, IBlockFormat
+    {
+        nint bytes = T.Type.BlockBytes();
+        return HalfBits.ToSingle(Vector128.Create(
+            FourHalves(first, bytes), FourHalves(first + (4 * bytes), bytes)).AsUInt16());
+    }
+
+    /// <summary>Four of them in one integer: by shifts, which vectors' units have no part in.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ulong FourHalves(byte* first, nint bytes) =>
+        Unsafe.ReadUnaligned<ushort>(first) | ((ulong)Unsafe.ReadUnaligned<ushort>(first + bytes) << 16)
+        | ((ulong)Unsafe.ReadUnaligned<ushort>(first + (2 * bytes)) << 32) | ((ulong)Unsafe.ReadUnaligned<ushort>(first + (3 * bytes)) << 48);
+}
