@@ -24,6 +24,8 @@ internal static class ClusterCommands
         ("weights", options.Weights),
         ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
+        ("directory", options.Directory),
+        ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
         ("verbose", options.Verbose)));
 
     /// <summary>A silo's.</summary>
@@ -46,6 +48,8 @@ internal static class ClusterCommands
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
             ("kv-type", options.KvType),
+            ("directory", options.Directory),
+            ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
             ("verbose", options.Verbose)));
     }
 

@@ -1,4 +1,5 @@
 using Llama.Gateway.Api;
+using Llama.Gateway.Forwarding;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
@@ -13,7 +14,9 @@ using Llama.Model.Weights;
 
 namespace Llama.Gateway;
 
-/// <summary>Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.</summary>
+/// <summary>
+/// Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.
+/// </summary>
 internal static partial class GatewayHost
 {
     private const int MaxConnections = 4096;
@@ -28,6 +31,8 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
     public static WebApplication Build(GatewayOptions options)
     {
+        // A vocabulary takes as long to read as the web server to set up.
+        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
@@ -47,15 +52,21 @@ internal static partial class GatewayHost
         ElementType kvType = KvTypeAttribute.Parse(options.KvType);
         var identity = LinkIdentity.Of("gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile));
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
+        string? advertised = null;
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(identity);
-        builder.Services.AddSingleton<IDirectory, EmbeddedDirectory>();
+        builder.Services.AddSingleton<IDirectory>(services => OpenDirectory(options, services));
+        builder.Services.AddSingleton(services => new Ownership(
+            services.GetRequiredService<IDirectory>(), () => advertised,
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
         builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
-            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
+            services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
+        builder.Services.AddLlamaApi(Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger));
+        builder.Services.AddSingleton<OwnerForwarder>();
         if (options.Silos == 0)
         {
             builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity));
@@ -64,11 +75,23 @@ internal static partial class GatewayHost
 
         WebApplication application = builder.Build();
         if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
+        application.Use(application.Services.GetRequiredService<OwnerForwarder>().HandleAsync);
         application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
         ParentWatch.Start(application.Lifetime.StopApplication);
-        application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
+        application.Lifetime.ApplicationStarted.Register(() =>
+        {
+            Log.Listening(application.Logger, name, application.Urls.First());
+            advertised = options.AdvertisedUrl(new Uri(application.Urls.First()).Port);
+        });
         return application;
+    }
+
+    private static IDirectory OpenDirectory(GatewayOptions options, IServiceProvider services)
+    {
+        TimeProvider time = services.GetRequiredService<TimeProvider>();
+        ILogger logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
+        return (IDirectory?)options.OpenDirectory(time, logger) ?? new EmbeddedDirectory(time);
     }
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()
@@ -92,9 +115,8 @@ internal static partial class GatewayHost
         },
     };
 
-    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ILogger logger)
+    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ITokenizer? tokenizer, ILogger logger)
     {
-        ITokenizer? tokenizer = TokenizerLoader.Load(options.Model);
         ChatTemplate? template = null;
         if (tokenizer is null)
         {

@@ -7,14 +7,25 @@ namespace Llama.Gateway;
 /// <summary>Where silos join: turns an HTTP connection into a link.</summary>
 internal static class JoinEndpoint
 {
-    /// <summary>Serves a silo's membership until it ends; a request that is no upgrade to a link is refused.</summary>
-    public static async Task HandleAsync(HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
+    /// <summary>
+    /// Serves a silo's membership until it ends. A request that is no upgrade to a link is refused, and so is every one where silos are to
+    /// join another directory than the gateway's own.
+    /// </summary>
+    public static async Task HandleAsync(
+        HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
     {
         IHttpUpgradeFeature? upgrade = context.Features.Get<IHttpUpgradeFeature>();
         if (upgrade is not { IsUpgradableRequest: true } || context.Request.Headers.Upgrade != GatewayConnection.Protocol)
         {
             context.Response.StatusCode = StatusCodes.Status426UpgradeRequired;
             context.Response.Headers.Upgrade = GatewayConnection.Protocol;
+            return;
+        }
+
+        if (directory is not EmbeddedDirectory)
+        {
+            context.Response.StatusCode = StatusCodes.Status409Conflict;
+            context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = "Silos of this gateway need its --directory";
             return;
         }
 

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
+using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.Silo;
@@ -10,7 +11,7 @@ namespace Llama.Silo;
 public sealed partial record SiloOptions : ModelOptions, IValidatableObject
 {
     /// <summary>URL of the gateway.</summary>
-    [Description("URL of the gateway to join. It need not run yet.")]
+    [Description("URL of the gateway to join, unless a --directory is given. It need not run yet.")]
     [HttpUrl]
     public string Gateway { get; init; } = "http://127.0.0.1:8080";
 
@@ -59,10 +60,10 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
         }
 
         if (Advertise is null && HostPort.TryParse(Listen, out HostPort own) && own.IsLoopback
-            && Uri.TryCreate(Gateway, UriKind.Absolute, out Uri? gateway) && !gateway.IsLoopback)
+            && Remote() is { } remote)
         {
             yield return new ValidationResult(
-                $"is reached from this machine only, and the gateway {Gateway} is on another one; name an address of this machine",
+                $"is reached from this machine only, and {remote} is on another one; name an address of this machine",
                 [nameof(Listen)]);
         }
 
@@ -70,6 +71,14 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
             yield return fault;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
+    }
+
+    /// <summary>The gateway or directory that the silo joins, if that is on another machine.</summary>
+    private string? Remote()
+    {
+        if (EtcdAddress.TryParse(Directory, out EtcdAddress? etcd))
+            return etcd.EndPoints.All(endPoint => endPoint.IsLoopback) ? null : $"the directory {Directory}";
+        return Uri.TryCreate(Gateway, UriKind.Absolute, out Uri? gateway) && !gateway.IsLoopback ? $"the gateway {Gateway}" : null;
     }
 
     private static string DefaultName()

@@ -22,6 +22,8 @@ public sealed class ClusterCommandsTests
         Weights = "q4_k",
         KvType = "q8_0",
         ChatTemplate = "llama3",
+        Directory = "etcd://node-7",
+        DirectoryLoginFile = "some/login",
         Verbose = true,
     };
 
@@ -36,7 +38,8 @@ public sealed class ClusterCommandsTests
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--chat-template=llama3", "--verbose=True",
+                "--chat-template=llama3", "--directory=etcd://node-7",
+                $"--directory-login-file={Path.GetFullPath("some/login")}", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -52,7 +55,7 @@ public sealed class ClusterCommandsTests
             [
                 "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
                 "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--verbose=True",
+                "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", "--verbose=True",
             ],
             command.Arguments);
     }

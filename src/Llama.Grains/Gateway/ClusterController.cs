@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. One
-/// loop owns all of it; only the loading of a pipeline, which may take minutes, runs beside it.
+/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. Does
+/// so only while this gateway owns the pipelines. One loop owns all of it; only the loading of a pipeline, which may take minutes, runs
+/// beside it.
 /// </summary>
 internal sealed partial class ClusterController : IAsyncDisposable
 {
@@ -16,10 +17,18 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// <summary>Attempts to go on with the same cut; then the layers are cut anew.</summary>
     private const int MostRepairs = 4;
 
+    /// <summary>
+    /// A gateway that takes over leaves so many epochs to its predecessor: one that was only cut off from the directory, and tries to plan
+    /// again, never reaches those of its successor, and the silos refuse it.
+    /// </summary>
+    private const ulong EpochsOfPredecessor = 1 << 16;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly ClusterSettings settings;
     private readonly IDirectory directory;
+    private readonly Ownership ownership;
+    private readonly Admission admission;
     private readonly IReadOnlyList<Replica> replicas;
     private readonly PipelinePlanner planner;
     private readonly TimeProvider time;
@@ -37,24 +46,35 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly Dictionary<(string Name, int ProcessId), long> silent = [];
 
     private readonly Task loop;
+    private volatile IReadOnlyList<Member> silos = [];
+    private volatile bool owns;
     private ulong epoch;
 
     /// <summary>Starts planning.</summary>
     public ClusterController(
-        ClusterSettings settings, IDirectory directory, IReadOnlyList<Replica> replicas, TimeProvider time, ILogger logger)
+        ClusterSettings settings, IDirectory directory, Ownership ownership, IReadOnlyList<Replica> replicas, TimeProvider time,
+        ILogger logger)
     {
         this.settings = settings;
         this.directory = directory;
+        this.ownership = ownership;
         this.replicas = replicas;
         this.time = time;
         this.logger = logger;
         planner = new PipelinePlanner(settings);
+        admission = new Admission(settings.Identity, time, logger, stopping.Token);
         foreach (Replica replica in replicas) replica.WithoutPipelineSince = time.GetTimestamp();
         loop = Task.Run(RunAsync);
     }
 
     /// <summary>Counts the plans.</summary>
     public ulong Epoch => Volatile.Read(ref epoch);
+
+    /// <summary>Whether this gateway owned the pipelines when it last looked.</summary>
+    public bool Owns => owns;
+
+    /// <summary>The silos that may be planned with, by name.</summary>
+    public IReadOnlyList<Member> Silos => silos;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -90,12 +110,50 @@ internal sealed partial class ClusterController : IAsyncDisposable
         unfit.IntersectWith(view.Members.Select(Identity));
         foreach ((string, int) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
         foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
+        silos = admission.Admit(view);
+        if (!await OwnsAsync(view).ConfigureAwait(false) || admission.Expects) return;
         foreach (Replica replica in replicas)
         {
             bool due = time.GetTimestamp() >= replica.NotBefore || view.Version != replica.FailedVersion;
             if (replica.Pipeline is null && due) TryPlan(replica, view);
         }
     }
+
+    /// <summary>Takes the pipelines over, or leaves them, where the directory says so; while it names nobody, all stays as it is.</summary>
+    private async Task<bool> OwnsAsync(DirectoryView view)
+    {
+        if (Ownership.Of(view) is not { } owner)
+        {
+            foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
+                replica.Reason = "The directory has not said yet which gateway owns the pipelines.";
+            return false;
+        }
+
+        if (!ownership.IsMine(owner))
+        {
+            foreach (Replica replica in replicas)
+            {
+                await CloseAsync(replica).ConfigureAwait(false);
+                replica.Reason = $"The gateway at {owner.Url} owns the pipelines.";
+            }
+
+            owns = false;
+            return false;
+        }
+
+        if (!owns)
+        {
+            owns = true;
+            ulong last = LastEpoch(view);
+            if (last > 0) epoch = Math.Max(epoch, last + EpochsOfPredecessor);
+            foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
+                replica.WithoutPipelineSince = time.GetTimestamp();
+        }
+
+        return true;
+    }
+
+    private static ulong LastEpoch(DirectoryView view) => view.Members.Select(silo => silo.LastEpoch).DefaultIfEmpty().Max();
 
     private static (string Name, int ProcessId) Identity(Member silo) => (silo.Name, silo.ProcessId);
 
@@ -106,7 +164,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         Task changed = directory.WaitForChangeAsync(version, waiting.Token);
         Task paused = Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token);
         IEnumerable<Task> lost = replicas.Select(replica => replica.Pipeline).OfType<Pipeline>().Select(pipeline => pipeline.Lost);
-        await Task.WhenAny([changed, paused, .. lost]).ConfigureAwait(false);
+        await Task.WhenAny([changed, paused, .. lost, .. admission.UnderWay]).ConfigureAwait(false);
         await waiting.CancelAsync().ConfigureAwait(false);
         await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -124,6 +182,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         if (!pipeline.Lost.IsCompleted) return;
         string reason = await pipeline.Lost.ConfigureAwait(false);
         bool worked = pipeline.Ready;
+        admission.Doubt(pipeline.Plan.Select(stage => stage.Member));
         await CloseAsync(replica).ConfigureAwait(false);
         if (pipeline.Unfit is { } silo)
         {
@@ -167,7 +226,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     {
         List<Member> unused =
         [
-            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
+            .. silos.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
         ];
         if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs
             && planner.Repair(heritage, unused, IsFit) is { } repaired)
@@ -181,14 +240,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
         if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
         {
-            replica.Reason = $"Waiting for silos: {free.Count} of {target} are there.";
+            replica.Reason = string.Join(' ', [$"Waiting for silos: {free.Count} of {target} are there.", .. admission.Refusals]);
             return;
         }
 
         try
         {
             HashSet<Member> chosen = [.. free.Take(target)];
-            PipelinePlan plan = planner.Plan([.. view.Members.Where(chosen.Contains)]);
+            PipelinePlan plan = planner.Plan([.. silos.Where(chosen.Contains)]);
             replica.Heritage = null;
             Open(replica, plan, view);
         }
@@ -201,7 +260,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private void Open(Replica replica, PipelinePlan plan, DirectoryView view)
     {
-        epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
+        epoch = Math.Max(epoch, LastEpoch(view)) + 1;
         replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
         replica.Reason = replica.LastFailure is { } failure
             ? $"The silos are loading their layers again, after this: {failure}"

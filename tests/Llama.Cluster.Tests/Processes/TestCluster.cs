@@ -6,9 +6,18 @@ namespace Llama.Cluster.Tests.Processes;
 /// <summary>A gateway and silos with the command lines that AppHost gives them, in whatever order a test starts them.</summary>
 /// <param name="model">Folder of the checkpoint.</param>
 /// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
-internal sealed class TestCluster(string model, int silos) : IDisposable
+/// <param name="directory">Address of an etcd, or null for the gateway's own directory.</param>
+internal sealed class TestCluster(string model, int silos, string? directory = null) : IDisposable
 {
-    private readonly AppHostOptions options = new() { Model = model, Silos = Math.Max(1, silos), Threads = 1, Port = FreePort.Choose() };
+    private readonly AppHostOptions options = new()
+    {
+        Model = model,
+        Silos = Math.Max(1, silos),
+        Threads = 1,
+        Port = FreePort.Choose(),
+        Directory = directory,
+    };
+
     private readonly List<RunningProgram> programs = [];
     private GatewayClient? client;
 

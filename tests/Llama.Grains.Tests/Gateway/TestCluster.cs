@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
@@ -18,6 +19,7 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly Dictionary<string, (SiloNode Node, ILease Lease)> silos = [];
     private readonly ClusterSettings settings;
     private readonly long logMemory;
+    private Ownership ownership;
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
@@ -99,7 +101,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Stops the gateway and starts another on the same silos, which join it anew.</summary>
     public async Task RestartGatewayAsync()
     {
-        await Grain.DisposeAsync().Soon();
+        await StopGrainAsync();
         foreach ((string name, (SiloNode node, ILease lease)) in silos.ToList())
         {
             lease.Dispose();
@@ -138,7 +140,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Grain.DisposeAsync().Soon();
+        await StopGrainAsync();
         foreach ((SiloNode node, ILease lease) in silos.Values)
         {
             lease.Dispose();
@@ -148,5 +150,16 @@ internal sealed class TestCluster : IAsyncDisposable
         directory.Dispose();
     }
 
-    private GatewayGrain StartGrain() => new(settings, directory, TimeProvider.System, Logger);
+    [MemberNotNull(nameof(ownership))]
+    private GatewayGrain StartGrain()
+    {
+        ownership = new Ownership(directory, () => null, NullLogger.Instance);
+        return new GatewayGrain(settings, directory, ownership, TimeProvider.System, Logger);
+    }
+
+    private async Task StopGrainAsync()
+    {
+        await Grain.DisposeAsync().Soon();
+        await ownership.DisposeAsync().Soon();
+    }
 }
