@@ -35,6 +35,11 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
+    /// <summary>Memory for the hidden states that are kept in case the next silo is lost.</summary>
+    [Description("Memory for what was sent on to the next silo: if that one is lost, only its layers are computed again; 0 keeps nothing.")]
+    [Range(typeof(ByteSize), "0", "64TiB")]
+    public ByteSize LogMemory { get; init; } = new(512L << 20);
+
     /// <summary>The cores that compute threads are pinned to; null to pin none.</summary>
     [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
     [CoreList]

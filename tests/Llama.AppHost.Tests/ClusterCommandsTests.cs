@@ -15,6 +15,7 @@ public sealed class ClusterCommandsTests
         Cores = "8-11,3,2,5",
         Ranges = "0-6,6-12",
         KvMemory = new ByteSize(3L << 29),
+        LogMemory = new ByteSize(1L << 28),
         StepTokens = 64,
         Context = 4096,
         RopeFactor = 8.5f,
@@ -53,7 +54,7 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
-                "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
+                "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", "--verbose=True",
             ],
             command.Arguments);

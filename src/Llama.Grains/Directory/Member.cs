@@ -30,6 +30,9 @@ public sealed record Member
     /// <summary>Bytes of memory that weights and KV may take.</summary>
     public required long MemoryBytes { get; init; }
 
+    /// <summary>Bytes of that memory which a log of hidden states may take; 0 for none.</summary>
+    public long LogMemoryBytes { get; init; }
+
     /// <summary>The numeric profile that it computes in; all stages of a pipeline have the same.</summary>
     public required string Profile { get; init; }
 
@@ -72,5 +75,6 @@ public sealed record Member
             ? $"Silo '{Name}' is at '{Address}'; expected host:port."
         : Threads < 1 ? $"Silo '{Name}' has {Threads} threads; expected at least 1."
         : MemoryBytes < 1 ? $"Silo '{Name}' has {MemoryBytes} bytes of memory; expected at least 1."
+        : LogMemoryBytes < 0 ? $"Silo '{Name}' has {LogMemoryBytes} bytes of memory for a log; expected 0 or more."
         : null;
 }

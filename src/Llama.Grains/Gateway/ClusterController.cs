@@ -11,6 +11,12 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 internal sealed partial class ClusterController : IAsyncDisposable
 {
+    /// <summary>A lease and its check, twice.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(8);
+
+    /// <summary>Attempts to go on with the same cut; then the layers are cut anew.</summary>
+    private const int MostRepairs = 4;
+
     /// <summary>
     /// A gateway that takes over leaves so many epochs to its predecessor: one that was only cut off from the directory, and tries to plan
     /// again, never reaches those of its successor, and the silos refuse it.
@@ -29,8 +35,15 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
 
-    /// <summary>Silos (name and process) that could not load their layers: the last to be chosen, while they live.</summary>
+    /// <summary>
+    /// Silos (name and process) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.
+    /// </summary>
     private readonly HashSet<(string Name, int ProcessId)> unfit = [];
+
+    /// <summary>
+    /// Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.
+    /// </summary>
+    private readonly Dictionary<(string Name, int ProcessId), long> silent = [];
 
     private readonly Task loop;
     private volatile IReadOnlyList<Member> silos = [];
@@ -95,6 +108,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private async Task PlanAsync(DirectoryView view)
     {
         unfit.IntersectWith(view.Members.Select(Identity));
+        foreach ((string, int) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
         foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
         silos = admission.Admit(view);
         if (!await OwnsAsync(view).ConfigureAwait(false) || admission.Expects) return;
@@ -170,16 +184,22 @@ internal sealed partial class ClusterController : IAsyncDisposable
         bool worked = pipeline.Ready;
         admission.Doubt(pipeline.Plan.Select(stage => stage.Member));
         await CloseAsync(replica).ConfigureAwait(false);
+        if (pipeline.Unfit is { } silo)
+        {
+            unfit.Add(Identity(silo));
+            if (pipeline.Silent) silent[Identity(silo)] = time.GetTimestamp() + (long)(Silence.TotalSeconds * time.TimestampFrequency);
+        }
+
         if (worked)
         {
             replica.WithoutPipelineSince = time.GetTimestamp();
             replica.FailedPlans = 0;
             replica.LastFailure = null;
+            replica.Heritage = pipeline.Heritage;
             Log.Lost(logger, replica.Number, pipeline.Epoch, reason);
         }
         else
         {
-            if (pipeline.Unfit is { } silo) unfit.Add(Identity(silo));
             replica.FailedPlans++;
 
             // Said once for each reason, not at every attempt.
@@ -204,11 +224,18 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private void TryPlan(Replica replica, DirectoryView view)
     {
-        List<Member> free =
+        List<Member> unused =
         [
-            .. silos.Where(silo => !replicas.Any(other => other.Uses(silo)))
-                .GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>(),
+            .. silos.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
         ];
+        if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs
+            && planner.Repair(heritage, unused, IsFit) is { } repaired)
+        {
+            Open(replica, repaired, view);
+            return;
+        }
+
+        List<Member> free = [.. unused.GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>()];
         int target = Math.Min(Share(replica.Number), planner.MostStages);
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
         if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
@@ -219,14 +246,10 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         try
         {
-            HashSet<Member> chosen = [.. free.OrderBy(silo => unfit.Contains(Identity(silo))).Take(target)];
-            (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan([.. free.Where(chosen.Contains)]);
-            epoch = Math.Max(epoch, LastEpoch(view)) + 1;
-            replica.Pipeline = Pipeline.Create(replica.Number, epoch, stages, kvBlocks, time);
-            replica.Reason = replica.LastFailure is { } failure
-                ? $"The silos are loading their layers again, after this: {failure}"
-                : "The silos are loading their layers.";
-            replica.Opening = OpenAsync(replica, replica.Pipeline);
+            HashSet<Member> chosen = [.. free.Take(target)];
+            PipelinePlan plan = planner.Plan([.. silos.Where(chosen.Contains)]);
+            replica.Heritage = null;
+            Open(replica, plan, view);
         }
         catch (PlacementException e)
         {
@@ -235,13 +258,28 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
     }
 
+    private void Open(Replica replica, PipelinePlan plan, DirectoryView view)
+    {
+        epoch = Math.Max(epoch, LastEpoch(view)) + 1;
+        replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
+        replica.Reason = replica.LastFailure is { } failure
+            ? $"The silos are loading their layers again, after this: {failure}"
+            : "The silos are loading their layers.";
+        replica.Opening = OpenAsync(replica, replica.Pipeline);
+    }
+
+    private bool IsFit(Member silo) => !unfit.Contains(Identity(silo));
+
+    private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
+
     /// <summary>How many of the expected silos belong to a replica.</summary>
     private int Share(int replica) =>
         Math.Max(1, (settings.ExpectedSilos / settings.Replicas) + (replica < settings.ExpectedSilos % settings.Replicas ? 1 : 0));
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
-        string stages = string.Join(", ", pipeline.Plan.Select(stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"));
+        string stages = string.Join(", ", pipeline.Plan.Select(
+            stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}{(stage.KeepsBlocks ? " as before" : "")}"));
         Log.Opening(logger, replica.Number, pipeline.Epoch, stages);
         try
         {

@@ -24,6 +24,9 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     /// <summary>A client of the gateway.</summary>
     public GatewayClient Client => client ??= new GatewayClient(options.Port);
 
+    /// <summary>The gateway, once it was started.</summary>
+    public RunningProgram Gateway { get; private set; } = null!;
+
     /// <summary>What the processes have said so far.</summary>
     public string Output => string.Concat(programs.Select(program => program.Output));
 
@@ -48,7 +51,7 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     /// <summary>Starts the gateway.</summary>
     /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartGateway(params string[] more) =>
-        Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
+        Gateway = Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>

@@ -140,6 +140,7 @@ public sealed class EmbeddedDirectoryTests : IDisposable
             (good with { Address = "nowhere" }, "'nowhere'; expected host:port"),
             (good with { Threads = 0 }, "0 threads"),
             (good with { MemoryBytes = -5 }, "-5 bytes"),
+            (good with { LogMemoryBytes = -6 }, "-6 bytes of memory for a log"),
         ];
         foreach ((Member member, string expected) in faults)
         {
