@@ -24,6 +24,7 @@ internal static class ClusterCommands
         ("weights", options.Weights),
         ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
+        ("tls", Folder(options.Tls)),
         ("verbose", options.Verbose)));
 
     /// <summary>A silo's.</summary>
@@ -36,7 +37,7 @@ internal static class ClusterCommands
         string name = $"silo-{number}";
         return ChildCommand.ForProgram(name, "Llama.Silo", Arguments(
             ("name", name),
-            ("gateway", $"http://127.0.0.1:{port}"),
+            ("gateway", options.UrlOf(port)),
             ("listen", "127.0.0.1:0"),
             ("model", Path.GetFullPath(options.Model)),
             ("threads", options.ThreadsOfSilo),
@@ -45,6 +46,7 @@ internal static class ClusterCommands
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
             ("kv-type", options.KvType),
+            ("tls", Folder(options.Tls)),
             ("verbose", options.Verbose)));
     }
 
@@ -52,6 +54,8 @@ internal static class ClusterCommands
     private static string? CoresOfSilo(AppHostOptions options, int number) => CoreList.Parse(options.Cores) is { } cores
         ? CoreList.Format(cores.Skip((number - 1) * options.ThreadsOfSilo).Take(options.ThreadsOfSilo))
         : null;
+
+    private static string? Folder(string? path) => path is null ? null : Path.GetFullPath(path);
 
     /// <summary>Every value is said, even a default: the environment, which the processes share, must not say otherwise.</summary>
     private static string[] Arguments(params (string Name, object? Value)[] options)

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Llama.Grains.Certificates;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway;
@@ -78,6 +79,8 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         }
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
+            yield return fault;
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
             yield return fault;
 
         // Where other processes compute, the option may have come to this one by the environment that they share.

@@ -1,19 +1,26 @@
 using Llama.AppHost;
 using Llama.Cluster.Tests.Clients;
+using Llama.Grains.Certificates;
 
 namespace Llama.Cluster.Tests.Processes;
 
 /// <summary>A gateway and silos with the command lines that AppHost gives them, in whatever order a test starts them.</summary>
 /// <param name="model">Folder of the checkpoint.</param>
 /// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
-internal sealed class TestCluster(string model, int silos) : IDisposable
+/// <param name="tls">The folder with their certificate; null for a cluster without TLS.</param>
+internal sealed class TestCluster(string model, int silos, string? tls = null) : IDisposable
 {
-    private readonly AppHostOptions options = new() { Model = model, Silos = Math.Max(1, silos), Threads = 1, Port = FreePort.Choose() };
+    private readonly AppHostOptions options = new()
+    {
+        Model = model, Silos = Math.Max(1, silos), Threads = 1, Port = FreePort.Choose(), Tls = tls,
+    };
+
     private readonly List<RunningProgram> programs = [];
     private GatewayClient? client;
 
     /// <summary>A client of the gateway.</summary>
-    public GatewayClient Client => client ??= new GatewayClient(options.Port);
+    public GatewayClient Client => client ??= new GatewayClient(
+        options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities));
 
     /// <summary>What the processes have said so far.</summary>
     public string Output => string.Concat(programs.Select(program => program.Output));
