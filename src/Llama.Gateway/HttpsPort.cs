@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Text;
 using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 using Microsoft.AspNetCore.Connections;
@@ -16,8 +17,10 @@ internal static partial class HttpsPort
     /// <summary>The first byte of a TLS connection: a record of a handshake (RFC 8446, section 5.1).</summary>
     private const byte HandshakeRecord = 22;
 
-    private static readonly byte[] SpeakTls =
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 31\r\nConnection: close\r\n\r\nThis port speaks HTTPS, not HTTP"u8.ToArray();
+    private const string Answer = "This port speaks HTTPS, not HTTP.\n";
+
+    private static readonly byte[] SpeakTls = Encoding.ASCII.GetBytes(string.Join(
+        "\r\n", "HTTP/1.1 400 Bad Request", "Content-Type: text/plain", $"Content-Length: {Answer.Length}", "Connection: close", "", Answer));
 
     /// <summary>Sets up a port.</summary>
     /// <param name="port">The port.</param>
@@ -25,6 +28,8 @@ internal static partial class HttpsPort
     public static void Secure(ListenOptions port, ProcessCertificate certificate)
     {
         ILogger logger = port.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
+        // As without TLS, where clients do not ask for HTTP/2.
+        port.Protocols = HttpProtocols.Http1;
         port.Use(next => connection => ServeAsync(connection, next));
         port.UseHttps(new TlsHandshakeCallbackOptions
         {

@@ -38,7 +38,14 @@ public sealed class TlsTests : IDisposable
         Assert.Equal(golden.Greedy, await cluster.Client.CompleteAsync(golden.Request));
 
         Uri https = cluster.Client.Http.BaseAddress!;
-        RunningProgram plain = cluster.StartSilo(5, "--tls=", $"--gateway=http://localhost:{https.Port}");
+        using var plain = new RunningProgram(ChildCommand.ForProgram(
+            "plain", "Llama.Silo", [$"--model={Path.Combine(Llama1, "meta")}", $"--gateway=http://localhost:{https.Port}"]));
+        using (var http = new HttpClient())
+        {
+            using HttpResponseMessage answer = await http.GetAsync(new Uri($"http://localhost:{https.Port}/health"), TestEnds);
+            Assert.Equal("This port speaks HTTPS, not HTTP.\n", await answer.Content.ReadAsStringAsync(TestEnds));
+        }
+
         await stranger.SaysAsync("it is not trusted: its certificate 'CN=gateway' is not signed by an authority in ", Deadline);
         await intruder.SaysAsync("it may have refused the certificate of this process, which its log says", Deadline);
         await gateway.SaysAsync("was refused: its certificate 'CN=intruder' is not signed by an authority in ", Deadline);

@@ -145,6 +145,18 @@ public sealed class LinkTlsTests : IDisposable
     }
 
     [Fact]
+    public async Task Accept_ConnectionThatClosesAtOnce_IsNoWarning()
+    {
+        // So ask those who only want to know whether somebody listens.
+        await using LinkListener listener = Echo(authority.Certificate("silo-1"));
+        using (Socket asking = await ConnectAsync(listener.EndPoint)) asking.Shutdown(SocketShutdown.Send);
+
+        await using Stream link = await DialAsync(listener, authority.Certificate("silo-2"));
+
+        Assert.Empty(logger.Messages);
+    }
+
+    [Fact]
     public async Task DialAndAccept_OtherSideIsSilent_EndAtTheDeadlineOfTheHandshake()
     {
         using var silent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
