@@ -68,7 +68,7 @@ public sealed partial class ExamplesTests : IDisposable
     [GeneratedRegex(@"\\\n\s*")]
     private static partial Regex Continuation();
 
-    [GeneratedRegex(@"^(ExecStart=| {4})\S*/Llama\.(?<program>Gateway|Silo) (?<arguments>--.+)$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^(ExecStart=| {4})\S*/Llama\.(?<program>Gateway|Silo) +(?<arguments>--.+)$", RegexOptions.Multiline)]
     private static partial Regex ShellCommand();
 
     [GeneratedRegex(@"command: \[""/app/Llama\.(?<program>Gateway|Silo)""\]\n(?:(?! *args:).*\n)* *args:\n(?: *- (?<argument>--\S+)\n)+")]
