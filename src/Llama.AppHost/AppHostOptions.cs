@@ -37,6 +37,11 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
     public ByteSize? KvMemory { get; init; }
 
+    /// <summary>Memory of a silo for the hidden states that are kept in case the next one is lost; null for the silos' default.</summary>
+    [Description("Memory of a silo for what it sent on, if not its default: if the next one is lost, only its layers are computed again.")]
+    [Range(typeof(ByteSize), "0", "64TiB")]
+    public ByteSize? LogMemory { get; init; }
+
     /// <summary>Whether to show all that the processes log, and to have them log details.</summary>
     [Description("Show all that the processes log, and have them log details.")]
     public override bool Verbose { get; init; }

@@ -24,6 +24,8 @@ internal static class ClusterCommands
         ("weights", options.Weights),
         ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
+        ("directory", options.Directory),
+        ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
         ("tls", Folder(options.Tls)),
         ("verbose", options.Verbose)));
 
@@ -41,11 +43,14 @@ internal static class ClusterCommands
             ("listen", "127.0.0.1:0"),
             ("model", Path.GetFullPath(options.Model)),
             ("threads", options.ThreadsOfSilo),
+            ("log-memory", options.LogMemory),
             ("cores", CoresOfSilo(options, number)),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
             ("kv-type", options.KvType),
+            ("directory", options.Directory),
+            ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
             ("tls", Folder(options.Tls)),
             ("verbose", options.Verbose)));
     }

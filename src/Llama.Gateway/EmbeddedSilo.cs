@@ -10,29 +10,20 @@ namespace Llama.Gateway;
 /// A silo inside the gateway's process, for a gateway that serves alone. It works over loopback links, as any other. It is made before
 /// the gateway grain and so disposed of after it: the grain never sees it leave.
 /// </summary>
-internal sealed partial class EmbeddedSilo : IAsyncDisposable
+internal sealed class EmbeddedSilo : IAsyncDisposable
 {
     private readonly SiloNode silo;
-    private readonly IDirectory directory;
-    private readonly TimeProvider time;
-    private readonly ILogger logger;
-    private readonly CancellationTokenSource stopping = new();
-    private readonly Task membership;
-    private ILease lease;
+    private readonly Presence presence;
 
     /// <summary>Starts the silo and joins.</summary>
     /// <param name="settings">What it is started with.</param>
     /// <param name="directory">What it joins.</param>
-    /// <param name="time">Measures its heartbeats.</param>
     /// <param name="logging">Told of its links, and when it has to join again.</param>
-    public EmbeddedSilo(SiloSettings settings, IDirectory directory, TimeProvider time, ILoggerFactory logging)
+    public EmbeddedSilo(SiloSettings settings, IDirectory directory, ILoggerFactory logging)
     {
-        logger = logging.CreateLogger("Llama.Gateway");
+        ILogger logger = logging.CreateLogger("Llama.Gateway");
         silo = new SiloNode(settings, logger);
-        this.directory = directory;
-        this.time = time;
-        lease = directory.Join(silo.Member);
-        membership = StayAsync();
+        presence = directory.Announce(() => silo.Member, logger);
     }
 
     /// <summary>What the silo of a gateway is started with.</summary>
@@ -48,45 +39,7 @@ internal sealed partial class EmbeddedSilo : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await stopping.CancelAsync();
-        await membership;
-        lease.Dispose();
+        await presence.DisposeAsync();
         await silo.DisposeAsync();
-        stopping.Dispose();
-    }
-
-    /// <summary>Renews the lease, and joins again where it has ended: this process may have been held up for too long.</summary>
-    private async Task StayAsync()
-    {
-        using var timer = new PeriodicTimer(DirectoryLinks.HeartbeatInterval, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(stopping.Token))
-            {
-                if (lease.Renew()) continue;
-                try
-                {
-                    lease = directory.Join(silo.Member);
-                    Log.JoinedAgain(logger);
-                }
-                catch (DirectoryException e)
-                {
-                    Log.NotJoined(logger, e.Message);
-                }
-            }
-        }
-        catch (OperationCanceledException)
-        {
-            // The gateway stops.
-        }
-    }
-
-    private static partial class Log
-    {
-        [LoggerMessage(1, LogLevel.Warning, "The silo in this process had lost its lease, and joined again")]
-        public static partial void JoinedAgain(ILogger logger);
-
-        [LoggerMessage(2, LogLevel.Warning, "The silo in this process has lost its lease and cannot join yet: {Reason}")]
-        public static partial void NotJoined(ILogger logger, string reason);
     }
 }

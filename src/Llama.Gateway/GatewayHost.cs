@@ -1,4 +1,5 @@
 using Llama.Gateway.Api;
+using Llama.Gateway.Forwarding;
 using Llama.Grains.Certificates;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
@@ -14,7 +15,9 @@ using Llama.Model.Weights;
 
 namespace Llama.Gateway;
 
-/// <summary>Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.</summary>
+/// <summary>
+/// Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.
+/// </summary>
 internal static partial class GatewayHost
 {
     private const int MaxConnections = 4096;
@@ -29,6 +32,8 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
     public static WebApplication Build(GatewayOptions options)
     {
+        // A vocabulary takes as long to read as the web server to set up.
+        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.AddProcessLogging(options.Verbose);
@@ -53,15 +58,21 @@ internal static partial class GatewayHost
         var identity = LinkIdentity.Of("gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
             with { Certificate = certificate };
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
+        string? advertised = null;
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(identity);
-        builder.Services.AddSingleton<IDirectory, EmbeddedDirectory>();
+        builder.Services.AddSingleton<IDirectory>(services => OpenDirectory(options, services));
+        builder.Services.AddSingleton(services => new Ownership(
+            services.GetRequiredService<IDirectory>(), () => advertised,
+            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
         builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
-            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(), services.GetRequiredService<TimeProvider>(),
+            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
+            services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        builder.Services.AddLlamaApi(Model(options, checkpoint, name, logger));
+        builder.Services.AddLlamaApi(Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger));
+        builder.Services.AddSingleton<OwnerForwarder>();
         if (options.Silos == 0)
         {
             builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity));
@@ -70,11 +81,23 @@ internal static partial class GatewayHost
 
         WebApplication application = builder.Build();
         if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
+        application.Use(application.Services.GetRequiredService<OwnerForwarder>().HandleAsync);
         application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
         ParentWatch.Start(application.Lifetime.StopApplication);
-        application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
+        application.Lifetime.ApplicationStarted.Register(() =>
+        {
+            Log.Listening(application.Logger, name, application.Urls.First());
+            advertised = options.AdvertisedUrl(new Uri(application.Urls.First()).Port);
+        });
         return application;
+    }
+
+    private static IDirectory OpenDirectory(GatewayOptions options, IServiceProvider services)
+    {
+        TimeProvider time = services.GetRequiredService<TimeProvider>();
+        ILogger logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
+        return (IDirectory?)options.OpenDirectory(time, logger) ?? new EmbeddedDirectory(time);
     }
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()
@@ -98,9 +121,8 @@ internal static partial class GatewayHost
         },
     };
 
-    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ILogger logger)
+    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ITokenizer? tokenizer, ILogger logger)
     {
-        ITokenizer? tokenizer = TokenizerLoader.Load(options.Model);
         ChatTemplate? template = null;
         if (tokenizer is null)
         {

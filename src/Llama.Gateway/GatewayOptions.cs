@@ -14,6 +14,13 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [HostPort(PortRule.None)]
     public string Host { get; init; } = "127.0.0.1";
 
+    /// <summary>
+    /// Where the other gateways of a directory reach this one, <c>host</c> or <c>host:port</c>; null for where it listens.
+    /// </summary>
+    [Description("Where the other gateways of a directory reach this one, if not where it listens.")]
+    [HostPort(PortRule.Optional)]
+    public string? Advertise { get; init; }
+
     /// <summary>Silos to wait for before the first plan; 0 to serve alone, with an embedded silo.</summary>
     [Description("Silos to wait for before layers are handed out; 0 serves alone, with a silo inside this process.")]
     [Range(0, 1024)]
@@ -78,6 +85,19 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
                 [nameof(Replicas), nameof(Silos)]);
         }
 
+        if (Directory is not null && Silos == 0)
+        {
+            yield return new ValidationResult(
+                "serves alone, with a silo inside this process, which a --directory is not for; say how many silos to wait for",
+                [nameof(Silos)]);
+        }
+
+        if (Directory is not null && Advertise is null && HostPort.Parse(Host).IsEveryInterface)
+        {
+            yield return new ValidationResult(
+                "is every address of this machine; say with --advertise which one the other gateways are to connect to", [nameof(Host)]);
+        }
+
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
             yield return fault;
         foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
@@ -87,5 +107,12 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         if (Silos > 0) yield break;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
+    }
+    /// <summary>Where the other gateways reach this one.</summary>
+    /// <param name="port">The port that it listens on.</param>
+    public string AdvertisedUrl(int port)
+    {
+        HostPort address = HostPort.Parse(Advertise ?? Host);
+        return $"{(Tls is null ? "http" : "https")}://{address with { Port = address.Port ?? port }}";
     }
 }

@@ -8,16 +8,19 @@ namespace Llama.Gateway;
 internal static partial class JoinEndpoint
 {
     /// <summary>
-    /// Serves a silo's membership until it ends. A request that is no upgrade to a link is refused; with TLS, also one without a certificate,
-    /// which a client of the API need not have. A certificate that was shown is good, or there would be no connection.
+    /// Serves a silo's membership until it ends. A request that is no upgrade to a link is refused, and so is every one where silos are to
+    /// join another directory than the gateway's own; with TLS, also one without a certificate, which a client of the API need not have. A
+    /// certificate that was shown is good, or there would be no connection.
     /// </summary>
-    public static async Task HandleAsync(HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
+    public static async Task HandleAsync(
+        HttpContext context, LinkIdentity self, IDirectory directory, IHostApplicationLifetime lifetime, ILoggerFactory logging)
     {
         ILogger logger = logging.CreateLogger("Llama.Gateway");
         if (self.Certificate is not null && context.Connection.ClientCertificate is null)
         {
             Log.NoCertificate(logger, context.Connection.RemoteIpAddress);
             context.Response.StatusCode = StatusCodes.Status403Forbidden;
+            context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = "Silos must show a certificate";
             return;
         }
 
@@ -26,6 +29,13 @@ internal static partial class JoinEndpoint
         {
             context.Response.StatusCode = StatusCodes.Status426UpgradeRequired;
             context.Response.Headers.Upgrade = GatewayConnection.Protocol;
+            return;
+        }
+
+        if (directory is not EmbeddedDirectory)
+        {
+            context.Response.StatusCode = StatusCodes.Status409Conflict;
+            context.Features.Get<IHttpResponseFeature>()!.ReasonPhrase = "Silos of this gateway need its --directory";
             return;
         }
 

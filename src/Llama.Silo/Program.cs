@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama.Grains.Directory;
+using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Hosting;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
@@ -18,14 +19,24 @@ using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSi
 using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
 try
 {
-    SiloSettings siloSettings = SiloStart.Settings(options, logging.CreateLogger("Llama.Silo"));
-    await using var silo = new SiloNode(siloSettings, logging.CreateLogger("Llama.Silo"));
-    var gateway = new GatewayConnection(
-        new Uri(options.Gateway), siloSettings.Identity, () => silo.Member, logging.CreateLogger("Llama.Silo"));
-    await gateway.RunAsync(stopping.Token);
+    ILogger logger = logging.CreateLogger("Llama.Silo");
+    SiloSettings siloSettings = SiloStart.Settings(options, logger);
+    await using EtcdDirectory? directory = options.OpenDirectory(TimeProvider.System, logger);
+    await using var silo = new SiloNode(siloSettings, logger);
+    if (directory is null)
+    {
+        var gateway = new GatewayConnection(new Uri(options.Gateway), siloSettings.Identity, () => silo.Member, logger);
+        await gateway.RunAsync(stopping.Token);
+    }
+    else
+    {
+        await using Presence presence = directory.Announce(() => silo.Member, logger);
+        await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    }
+
     return 0;
 }
-catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException)
+catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException or DirectoryException)
 {
     await Console.Error.WriteLineAsync($"Llama.Silo cannot start: {e.Message}");
     return 1;

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
 using Llama.Grains.Certificates;
+using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.Silo;
@@ -11,7 +12,7 @@ namespace Llama.Silo;
 public sealed partial record SiloOptions : ModelOptions, IValidatableObject
 {
     /// <summary>URL of the gateway.</summary>
-    [Description("URL of the gateway to join. It need not run yet.")]
+    [Description("URL of the gateway to join, unless a --directory is given. It need not run yet.")]
     [HttpUrl]
     public string Gateway { get; init; } = "http://127.0.0.1:8080";
 
@@ -34,6 +35,11 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [Description("Threads that compute.")]
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
+
+    /// <summary>Memory for the hidden states that are kept in case the next silo is lost.</summary>
+    [Description("Memory for what was sent on to the next silo: if that one is lost, only its layers are computed again; 0 keeps nothing.")]
+    [Range(typeof(ByteSize), "0", "64TiB")]
+    public ByteSize LogMemory { get; init; } = new(512L << 20);
 
     /// <summary>The cores that compute threads are pinned to; null to pin none.</summary>
     [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
@@ -59,16 +65,16 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
         }
 
         if (Advertise is null && HostPort.TryParse(Listen, out HostPort own) && own.IsLoopback
-            && Uri.TryCreate(Gateway, UriKind.Absolute, out Uri? gateway) && !gateway.IsLoopback)
+            && Remote() is { } remote)
         {
             yield return new ValidationResult(
-                $"is reached from this machine only, and the gateway {Gateway} is on another one; name an address of this machine",
+                $"is reached from this machine only, and {remote} is on another one; name an address of this machine",
                 [nameof(Listen)]);
         }
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Listen, nameof(Listen)))
             yield return fault;
-        if (Gateway.StartsWith("https:", StringComparison.OrdinalIgnoreCase) != Tls is not null)
+        if (Directory is null && Gateway.StartsWith("https:", StringComparison.OrdinalIgnoreCase) != Tls is not null)
         {
             yield return new ValidationResult(
                 Tls is null ? "needs --tls, with a certificate to show there" : "is not encrypted; expected an https URL, because of --tls",
@@ -79,6 +85,14 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
             yield return fault;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
+    }
+
+    /// <summary>The gateway or directory that the silo joins, if that is on another machine.</summary>
+    private string? Remote()
+    {
+        if (EtcdAddress.TryParse(Directory, out EtcdAddress? etcd))
+            return etcd.EndPoints.All(endPoint => endPoint.IsLoopback) ? null : $"the directory {Directory}";
+        return Uri.TryCreate(Gateway, UriKind.Absolute, out Uri? gateway) && !gateway.IsLoopback ? $"the gateway {Gateway}" : null;
     }
 
     private static string DefaultName()

@@ -31,6 +31,7 @@ internal static partial class SiloStart
             ListenPort = listen.Port ?? 0,
             Advertise = options.Advertise,
             Threads = options.Threads,
+            LogMemory = options.LogMemory.Bytes,
             Cores = CoreList.Parse(options.Cores),
         };
     }

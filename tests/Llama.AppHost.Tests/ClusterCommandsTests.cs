@@ -17,12 +17,15 @@ public sealed class ClusterCommandsTests
         Cores = "8-11,3,2,5",
         Ranges = "0-6,6-12",
         KvMemory = new ByteSize(3L << 29),
+        LogMemory = new ByteSize(1L << 28),
         StepTokens = 64,
         Context = 4096,
         RopeFactor = 8.5f,
         Weights = "q4_k",
         KvType = "q8_0",
         ChatTemplate = "llama3",
+        Directory = "etcd://node-7",
+        DirectoryLoginFile = "some/login",
         Verbose = true,
         Tls = "tls/localhost",
     };
@@ -38,7 +41,8 @@ public sealed class ClusterCommandsTests
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--chat-template=llama3", $"--tls={Tls}", "--verbose=True",
+                "--chat-template=llama3", "--directory=etcd://node-7",
+                $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -53,8 +57,8 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--name=silo-3", "--gateway=https://localhost:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
-                "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0", $"--tls={Tls}",
-                "--verbose=True",
+                "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
+                "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;
@@ -104,46 +103,5 @@ public sealed class AppHostLifeTests
         TimeSpan took = await Wait.UntilAsync(
             "no process is left", deadline, () => !processes.Any(ProcessTable.IsAlive), () => appHost.Output);
         TestContext.Current.TestOutputHelper?.WriteLine($"All processes ended within {took.TotalSeconds:0.00} s");
-    }
-
-    /// <summary>Several streams at once, with the tokens that have come so far.</summary>
-    private sealed class Streams
-    {
-        private readonly List<int>[] tokens;
-        private readonly Task[] reading;
-        private long lastToken;
-        private long longestSilence;
-
-        public Streams(GatewayClient client, TokenRequest[] requests)
-        {
-            tokens = [.. requests.Select(_ => new List<int>())];
-            reading = [.. requests.Select((request, i) => ReadAsync(client, request, tokens[i]))];
-        }
-
-        public IReadOnlyList<int>[] Tokens
-        {
-            get
-            {
-                lock (tokens) return [.. tokens.Select(stream => stream.ToArray())];
-            }
-        }
-
-        public TimeSpan LongestSilence => TimeSpan.FromTicks(longestSilence);
-
-        public Task EndedAsync() => Task.WhenAll(reading);
-
-        private async Task ReadAsync(GatewayClient client, TokenRequest request, List<int> stream)
-        {
-            await foreach (IReadOnlyList<int> part in client.StreamAsync(request, TestContext.Current.CancellationToken))
-            {
-                lock (tokens)
-                {
-                    stream.AddRange(part);
-                    long now = Stopwatch.GetTimestamp();
-                    if (lastToken > 0) longestSilence = Math.Max(longestSilence, Stopwatch.GetElapsedTime(lastToken, now).Ticks);
-                    lastToken = now;
-                }
-            }
-        }
     }
 }

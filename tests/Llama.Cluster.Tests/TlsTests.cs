@@ -26,7 +26,7 @@ public sealed class TlsTests : IDisposable
     {
         using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.AppHost", ["certify", folder.Path])))
             Assert.Equal(0, await certify.ExitsAsync(Deadline));
-        using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 2, folder["localhost"]);
+        using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 2, tls: folder["localhost"]);
         RunningProgram gateway = cluster.StartGateway($"--tls={folder["gateway"]}");
         cluster.StartSilo(1);
         cluster.StartSilo(2);
@@ -49,7 +49,7 @@ public sealed class TlsTests : IDisposable
         await stranger.SaysAsync("it is not trusted: its certificate 'CN=gateway' is not signed by an authority in ", Deadline);
         await intruder.SaysAsync("it may have refused the certificate of this process, which its log says", Deadline);
         await gateway.SaysAsync("was refused: its certificate 'CN=intruder' is not signed by an authority in ", Deadline);
-        await plain.SaysAsync("answered 400; expected a gateway of this cluster. A gateway that was started with --tls needs an https URL", Deadline);
+        await plain.SaysAsync("answered 400 This port speaks HTTPS only; expected a gateway of this cluster", Deadline);
         Assert.Equal(HttpStatusCode.Forbidden, await JoinAsync(cluster.Client.Http));
         await gateway.SaysAsync("shows no certificate; expected one of the authority in --tls", Deadline);
         Assert.Equal(["silo-1", "silo-2"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
@@ -66,6 +66,25 @@ public sealed class TlsTests : IDisposable
         RunningProgram silo = cluster.StartSilo(1, $"--gateway={https}", $"--tls={Stranger("silo")}");
 
         await silo.SaysAsync("no TLS handshake with it; it may have been started without --tls", Deadline);
+    }
+
+    [Fact]
+    public async Task Forward_ToAGatewayWithTls_GivesTheOwnersTokens()
+    {
+        using EtcdServer etcd = await EtcdServer.StartNewAsync();
+        string tls = Stranger("localhost");
+        using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 1, etcd.Address(), tls);
+        cluster.StartGateway();
+        cluster.StartSilo(1);
+        await cluster.ReadyAsync();
+        int port = FreePort.Choose();
+        RunningProgram second = cluster.StartGateway($"--port={port}");
+        using var other = new GatewayClient(port, Path.Combine(tls, CertificateFolder.Authorities));
+        await other.ReadyAsync(() => cluster.Output);
+        await second.SaysAsync($"the one at https://127.0.0.1:{cluster.Client.Http.BaseAddress!.Port} owns the pipelines", Deadline);
+
+        GoldenTokens golden = Assert.Single(GoldenTokens.Read(Path.Combine(Llama1, "golden.json")));
+        Assert.Equal(golden.Greedy, await other.CompleteAsync(golden.Request));
     }
 
     /// <summary>A folder of another authority.</summary>

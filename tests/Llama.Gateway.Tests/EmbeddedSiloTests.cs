@@ -14,16 +14,16 @@ public sealed class EmbeddedSiloTests
     [Fact]
     public async Task StayAsync_LeaseEnded_JoinsAgain()
     {
-        var time = new ManualTime();
-        using var embedded = new EmbeddedDirectory(time);
+        using var embedded = new EmbeddedDirectory(new ManualTime());
         var directory = new KnownLeases(embedded);
-        await using var silo = new EmbeddedSilo(Settings(), directory, time, NullLoggerFactory.Instance);
-        Assert.Equal("embedded", Assert.Single(directory.View.Members).Name);
+        await using var silo = new EmbeddedSilo(Settings(), directory, NullLoggerFactory.Instance);
+        DirectoryView joined = await directory.WaitForChangeAsync(0, TestContext.Current.CancellationToken)
+            .WaitAsync(Deadline, TestContext.Current.CancellationToken);
+        Assert.Equal("embedded", Assert.Single(joined.Members).Name);
 
         Assert.Single(directory.Leases).Dispose();
-        DirectoryView without = directory.View;
+        DirectoryView without = await directory.WaitForChangeAsync(joined.Version, TestContext.Current.CancellationToken);
         Assert.Empty(without.Members);
-        time.Advance(DirectoryLinks.HeartbeatInterval);
 
         DirectoryView again = await directory.WaitForChangeAsync(without.Version, TestContext.Current.CancellationToken)
             .WaitAsync(Deadline, TestContext.Current.CancellationToken);
@@ -48,10 +48,13 @@ public sealed class EmbeddedSiloTests
         public Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
             directory.WaitForChangeAsync(version, cancellationToken);
 
-        public ILease Join(Member member)
+        public ILease Grant()
         {
-            Leases.Add(directory.Join(member));
+            Leases.Add(directory.Grant());
             return Leases[^1];
         }
+
+        public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present) =>
+            directory.TryPut(key, value, revision, lease, out present);
     }
 }

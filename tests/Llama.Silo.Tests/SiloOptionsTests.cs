@@ -20,6 +20,7 @@ public sealed class SiloOptionsTests
     [InlineData("Listen", "127.0.0.1")]
     [InlineData("Advertise", "node 7")]
     [InlineData("Cores", "0-3,3")]
+    [InlineData("Directory", "http://node-7:2379")]
     public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
 
     [Theory]
@@ -29,6 +30,7 @@ public sealed class SiloOptionsTests
     [InlineData("Advertise", "node-7")]
     [InlineData("Advertise", "node-7:9000")]
     [InlineData("Cores", "0-3,6")]
+    [InlineData("Directory", "etcd://node-7:2379,node-8/second")]
     public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
 
     [Fact]
@@ -59,6 +61,16 @@ public sealed class SiloOptionsTests
         Assert.Equal(["Listen"], fault.MemberNames);
         Assert.Contains("http://node-1:8080", fault.ErrorMessage, StringComparison.Ordinal);
         Assert.Empty(Validate(new SiloOptions { Gateway = "http://node-1:8080", Advertise = "node-2:9000" }));
+    }
+
+    [Fact]
+    public void Validate_RemoteDirectoryAndLoopbackListen_IsRefused()
+    {
+        ValidationResult fault = Assert.Single(Validate(new SiloOptions { Directory = "etcd://127.0.0.1,node-7" }));
+
+        Assert.Equal(["Listen"], fault.MemberNames);
+        Assert.Contains("the directory etcd://127.0.0.1,node-7 is on another one", fault.ErrorMessage, StringComparison.Ordinal);
+        Assert.Empty(Validate(new SiloOptions { Directory = "etcd://127.0.0.1:2379", Gateway = "http://unused:8080" }));
     }
 
     [Fact]

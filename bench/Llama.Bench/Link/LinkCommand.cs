@@ -80,7 +80,7 @@ internal static class LinkCommand
         {
             (FrameKind kind, _) = await reader.ReadHeaderAsync(int.MaxValue, cancellationToken);
             Frames.Expect(kind, FrameKind.Step, []);
-            int stepBytes = StepCodec.ReadLength((await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken)).Span, out _);
+            int stepBytes = StepCodec.ReadLength((await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken)).Span, out _, out _);
             StepCodec.Read((await reader.ReadAsync(stepBytes, cancellationToken)).Span, Step);
             await reader.ReadAsync(hiddenStates, cancellationToken);
         }

@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Model;
 using Llama.Model.Layers;
@@ -11,16 +12,17 @@ namespace Llama.Bench.Simulate;
 /// <param name="Refused">Requests that were refused, or ended at their deadline or without a pipeline.</param>
 /// <param name="Preemptions">Times that a sequence lost its blocks to another.</param>
 /// <param name="Losses">Pipelines that were lost.</param>
+/// <param name="Rebuilt">Positions that only the lost stages computed again.</param>
 /// <param name="CachedTokens">Prompt tokens that were not computed.</param>
 /// <param name="Copies">Blocks that were copied.</param>
 /// <param name="Steps">Steps that were computed.</param>
 internal sealed record ExplorationResult(
-    int Completed, int Cancelled, int Refused, long Preemptions, int Losses, long CachedTokens, long Copies, long Steps)
+    int Completed, int Cancelled, int Refused, long Preemptions, int Losses, long Rebuilt, long CachedTokens, long Copies, long Steps)
 {
     /// <summary>What two explorations met with.</summary>
     public static ExplorationResult operator +(ExplorationResult a, ExplorationResult b) => new(
         a.Completed + b.Completed, a.Cancelled + b.Cancelled, a.Refused + b.Refused, a.Preemptions + b.Preemptions,
-        a.Losses + b.Losses, a.CachedTokens + b.CachedTokens, a.Copies + b.Copies, a.Steps + b.Steps);
+        a.Losses + b.Losses, a.Rebuilt + b.Rebuilt, a.CachedTokens + b.CachedTokens, a.Copies + b.Copies, a.Steps + b.Steps);
 }
 
 /// <summary>
@@ -44,11 +46,14 @@ internal sealed class Exploration
     private readonly PriorityQueue<ExplorationClient, long> leaving = new();
     private readonly List<int[]> prefixes = [];
     private SimulatedPipeline? pipeline;
-    private SimulatedMemory memory = new(0);
+    private SimulatedMemory memory = new(0, 0);
+    private int stages;
+    private int blocks;
+    private LayerSpan? lost;
     private ulong epoch;
     private long arrivals;
     private long attachAt;
-    private ExplorationResult result = new(0, 0, 0, 0, 0, 0, 0, 0);
+    private ExplorationResult result = new(0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     private Exploration(int seed)
     {
@@ -144,21 +149,50 @@ internal sealed class Exploration
         engine.Cancel(client.Sequence!);
     }
 
-    /// <summary>Stages and blocks are as many as chance will have it; every sequence fits the fewest blocks.</summary>
+    /// <summary>
+    /// The stages that were left go on with their blocks, or others come, as many as chance will have it; every sequence fits the fewest
+    /// blocks.
+    /// </summary>
     private void Attach()
     {
-        int stages = random.Next(1, 6);
-        int blocks = random.Next((LongestSequence / 16) + 1, 60);
+        if (lost is null)
+        {
+            (stages, blocks) = (random.Next(1, 6), random.Next((LongestSequence / 16) + 1, 60));
+            memory = new SimulatedMemory(blocks, stages);
+        }
+
         pipeline = new SimulatedPipeline(Times, stages, time);
-        memory = new SimulatedMemory(blocks);
-        engine.Attach(stages, blocks, ++epoch);
+        engine.Attach(stages, blocks, ++epoch, lost);
     }
 
     private void Complete()
     {
         Step step = pipeline!.Take();
         if (engine.Complete(memory.Compute(step)) is { } fault) throw new InvalidDataException(fault);
-        if (random.Next(3000) > 0) return;
+        if (engine.TakeRecovery() is { } recovery) result = result with { Rebuilt = result.Rebuilt + recovery.Rebuilt };
+        if (random.Next(1500) == 0) Lose();
+    }
+
+    /// <summary>All stages are lost, or one or two; the steps under way have come to different stages.</summary>
+    private void Lose()
+    {
+        lost = null;
+        if (random.Next(3) > 0)
+        {
+            for (int reached = stages; pipeline!.NextResultAt is not null;)
+            {
+                reached = random.Next(reached + 1);
+                memory.Compute(pipeline.Take(), reached);
+            }
+
+            int first = random.Next(stages);
+            int end = random.Next(first, Math.Min(stages, first + 2) + 1);
+            for (int stage = first; stage < end; stage++) memory.Lose(stage);
+
+            // Where the stage before keeps no log, those before it compute, too.
+            lost = end == first ? default(LayerSpan) : new LayerSpan(random.Next(3) == 0 ? 0 : first, end);
+        }
+
         engine.Detach();
         pipeline = null;
         attachAt = time.Now + (random.Next(7000) * Millisecond);

@@ -6,34 +6,47 @@ using Llama.Model.Sampling;
 namespace Llama.Bench.Simulate;
 
 /// <summary>
-/// The KV blocks of a stage, and a model whose next token is a hash of all tokens so far. Blocks keep tokens and their positions as a stage
-/// keeps keys and values, and what is drawn is read from the blocks that a step names. So a block that is shared, copied or given away
-/// wrongly makes other tokens than the sequence gets alone.
+/// The KV blocks of a pipeline's stages, of one layer each, and a model whose next token is a hash of all tokens so far. Blocks keep
+/// tokens and their positions as a stage keeps keys and values, and a log of what it put out; what is drawn is read from the blocks that a step
+/// names, of one stage after the other. So a block that is shared, copied, rebuilt or given away wrongly makes other tokens than the
+/// sequence gets alone.
 /// </summary>
-internal sealed class SimulatedMemory(int blocks)
+internal sealed class SimulatedMemory(int blocks, int stages)
 {
     /// <summary>Few tokens, so that different prompts have many blocks in common.</summary>
     public const int VocabSize = 24;
 
     private const int BlockTokens = Step.BlockTokens;
 
-    private readonly (int Token, int Position)[] slots = new (int, int)[blocks * BlockTokens];
+    private static readonly (int Token, int Position) Nothing = (-1, -1);
+
+    private readonly (int Token, int Position)[][] kept = Empty(blocks, stages);
+    private readonly (int Token, int Position)[][] logs = Empty(blocks, stages);
     private readonly Dictionary<int, int> writers = [];
 
-    /// <summary>Computes a step.</summary>
-    /// <exception cref="InvalidDataException">It reads what is not there, or writes what another of its sequences uses.</exception>
-    public StepResult Compute(Step step)
+    /// <summary>A stage is replaced by another, which has nothing.</summary>
+    public void Lose(int stage)
     {
-        foreach (BlockCopy copy in step.Copies)
-            slots.AsSpan(copy.Source * BlockTokens, BlockTokens).CopyTo(slots.AsSpan(copy.Target * BlockTokens));
+        Array.Fill(kept[stage], Nothing);
+        Array.Fill(logs[stage], Nothing);
+    }
+
+    /// <summary>Computes a step, or as much of it as was done when the pipeline was lost.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="reached">Stages that compute it; without the last of them there is no result.</param>
+    /// <exception cref="InvalidDataException">It reads what is not there, or writes what another of its sequences uses.</exception>
+    public StepResult Compute(Step step, int reached = int.MaxValue)
+    {
         CheckApart(step);
+        for (int stage = 0; stage < Math.Min(stages, reached); stage++) Compute(step, kept[stage], logs[stage], stage);
         var drawn = new DrawnTokens();
+        if (reached < stages) return new StepResult(step.Epoch, step.Number, drawn);
+        (int Token, int Position)[] slots = kept[(int)(step.Number % (uint)stages)];
         foreach (StepSequence sequence in step.Sequences)
         {
+            if (step.EndLayer < stages) break;
             ReadOnlySpan<int> table = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
             int end = sequence.FirstPosition + sequence.TokenCount;
-            for (int position = sequence.FirstPosition; position < end; position++)
-                slots[Slot(table, position)] = (step.Tokens[sequence.TokenOffset + position - sequence.FirstPosition], position);
             ulong hash = 0;
             for (int position = 0; position < end; position++)
             {
@@ -47,6 +60,28 @@ internal sealed class SimulatedMemory(int blocks)
         }
 
         return new StepResult(step.Epoch, step.Number, drawn);
+    }
+
+    private void Compute(Step step, (int Token, int Position)[] slots, (int Token, int Position)[] log, int stage)
+    {
+        foreach (BlockCopy copy in step.Copies)
+        {
+            slots.AsSpan(copy.Source * BlockTokens, BlockTokens).CopyTo(slots.AsSpan(copy.Target * BlockTokens));
+            log.AsSpan(copy.Source * BlockTokens, BlockTokens).CopyTo(log.AsSpan(copy.Target * BlockTokens));
+        }
+
+        if (!step.IsComputedBy(stage)) return;
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            ReadOnlySpan<int> table = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
+            for (int i = 0; i < sequence.TokenCount; i++)
+            {
+                // What comes in is the token, or what the stage before puts out, now or out of its log.
+                int slot = Slot(table, sequence.FirstPosition + i);
+                slots[slot] = stage == 0 ? (step.Tokens[sequence.TokenOffset + i], sequence.FirstPosition + i) : logs[stage - 1][slot];
+                log[slot] = slots[slot];
+            }
+        }
     }
 
     /// <summary>The tokens that a request gets when it is alone.</summary>
@@ -64,6 +99,18 @@ internal sealed class SimulatedMemory(int blocks)
         }
 
         return generated;
+    }
+
+    private static (int Token, int Position)[][] Empty(int blocks, int stages)
+    {
+        var all = new (int Token, int Position)[stages][];
+        for (int stage = 0; stage < stages; stage++)
+        {
+            all[stage] = new (int, int)[blocks * BlockTokens];
+            Array.Fill(all[stage], Nothing);
+        }
+
+        return all;
     }
 
     private static int Slot(ReadOnlySpan<int> table, int position) =>

@@ -76,24 +76,27 @@ public static partial class DirectoryLinks
         }
 
         joined();
+        byte[] heartbeat = new byte[Frames.HeaderBytes];
+        Frames.WriteHeader(heartbeat, FrameKind.Heartbeat, 0);
+        using var beat = new Beat("heartbeat", HeartbeatInterval, () => TrySend(stream, heartbeat));
 
         // The directory never speaks again; a read that ends means that it is gone.
-        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task<int> gone = stream.ReadAsync(new byte[1], ended.Token).AsTask();
+        await stream.ReadAsync(new byte[1], cancellationToken).ConfigureAwait(false);
+        throw new IOException("The gateway closed the link.");
+    }
+
+    private static bool TrySend(Stream stream, byte[] frame)
+    {
         try
         {
-            while (true)
-            {
-                await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, cancellationToken).ConfigureAwait(false);
-                Task first = await Task.WhenAny(gone, Task.Delay(HeartbeatInterval, cancellationToken)).ConfigureAwait(false);
-                await first.ConfigureAwait(false);
-                if (first == gone) throw new IOException("The gateway closed the link.");
-            }
+            stream.Write(frame);
+            stream.Flush();
+            return true;
         }
-        finally
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
-            await ended.CancelAsync().ConfigureAwait(false);
-            await ((Task)gone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            // Whoever reads from the link sees that it has ended.
+            return false;
         }
     }
 

@@ -1,18 +1,20 @@
 namespace Llama.Grains.Directory;
 
-/// <summary>The directory inside the gateway: members in memory, their leases watched by a timer.</summary>
+/// <summary>The directory inside the gateway: entries in memory, their leases watched by a timer.</summary>
 public sealed class EmbeddedDirectory : IDirectory, IDisposable
 {
-    /// <summary>How long a member lives without renewing its lease.</summary>
+    /// <summary>How long a lease lives without being renewed.</summary>
     public static readonly TimeSpan LeaseTime = TimeSpan.FromSeconds(3);
 
     private readonly Lock gate = new();
     private readonly TimeProvider time;
-    private readonly Dictionary<string, Lease> leases = new(StringComparer.Ordinal);
+    private readonly HashSet<Lease> leases = [];
+    private readonly Dictionary<string, DirectoryEntry> entries = new(StringComparer.Ordinal);
+    private readonly PublishedView view = new();
     private readonly ITimer expiry;
     private long lastExpiry;
-    private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private DirectoryView view = new(0, []);
+    private long lastRevision;
+    private long lastLease;
 
     /// <summary>Makes an empty directory.</summary>
     /// <param name="time">Measures the leases.</param>
@@ -25,44 +27,34 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
     }
 
     /// <inheritdoc/>
-    public DirectoryView View
-    {
-        get
-        {
-            lock (gate) return view;
-        }
-    }
+    public DirectoryView View => view.Now;
 
     /// <inheritdoc/>
-    public async Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            Task change;
-            lock (gate)
-            {
-                if (view.Version > version) return view;
-                change = changed.Task;
-            }
-
-            await change.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
+        view.WaitForChangeAsync(version, cancellationToken);
 
     /// <inheritdoc/>
-    public ILease Join(Member member)
+    public ILease Grant()
     {
-        ArgumentNullException.ThrowIfNull(member);
-        if (member.Fault() is { } fault) throw new DirectoryException(fault);
         lock (gate)
         {
-            if (leases.TryGetValue(member.Name, out Lease? other))
-                throw new DirectoryException(
-                    $"A silo named '{member.Name}' is a member already (process {other.Member.ProcessId} at {other.Member.Address}).");
-            var lease = new Lease(this, member) { LastSeen = time.GetTimestamp() };
-            leases.Add(member.Name, lease);
-            Publish();
+            var lease = new Lease(this, ++lastLease) { LastSeen = time.GetTimestamp() };
+            leases.Add(lease);
             return lease;
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present)
+    {
+        ArgumentNullException.ThrowIfNull(lease);
+        lock (gate)
+        {
+            present = entries.GetValueOrDefault(key);
+            if ((present?.Revision ?? 0) != revision || !leases.Contains((Lease)lease)) return false;
+            entries[key] = present = new DirectoryEntry(key, value, ++lastRevision, lease.Id);
+            view.Publish(entries);
+            return true;
         }
     }
 
@@ -78,50 +70,41 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
             lastExpiry = time.GetTimestamp();
             if (late)
             {
-                foreach (Lease lease in leases.Values) lease.LastSeen = lastExpiry;
+                foreach (Lease lease in leases) lease.LastSeen = lastExpiry;
             }
 
-            List<Lease> expired = [.. leases.Values.Where(lease => time.GetElapsedTime(lease.LastSeen) > LeaseTime)];
-            foreach (Lease lease in expired) End(lease);
+            End([.. leases.Where(lease => time.GetElapsedTime(lease.LastSeen) > LeaseTime)]);
         }
     }
 
-    private void End(Lease lease)
+    private void End(IReadOnlyList<Lease> ending)
     {
-        if (lease.Ended) return;
-        lease.Ended = true;
-        leases.Remove(lease.Member.Name);
-        Publish();
+        List<string> keys = [];
+        foreach (Lease lease in ending.Where(leases.Remove))
+            keys.AddRange(entries.Values.Where(entry => entry.Lease == lease.Id).Select(entry => entry.Key));
+        if (keys.Count == 0) return;
+        foreach (string key in keys) entries.Remove(key);
+        view.Publish(entries);
     }
 
-    private void Publish()
+    private sealed class Lease(EmbeddedDirectory directory, long id) : ILease
     {
-        view = new DirectoryView(
-            view.Version + 1, [.. leases.Values.Select(lease => lease.Member).OrderBy(m => m.Name, NaturalOrder.Instance)]);
-        changed.SetResult();
-        changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
-
-    private sealed class Lease(EmbeddedDirectory directory, Member member) : ILease
-    {
-        public Member Member { get; } = member;
+        public long Id => id;
 
         public long LastSeen { get; set; }
-
-        public bool Ended { get; set; }
 
         public bool Renew()
         {
             lock (directory.gate)
             {
                 LastSeen = directory.time.GetTimestamp();
-                return !Ended;
+                return directory.leases.Contains(this);
             }
         }
 
         public void Dispose()
         {
-            lock (directory.gate) directory.End(this);
+            lock (directory.gate) directory.End([this]);
         }
     }
 }

@@ -74,7 +74,11 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
         using HttpResponseMessage response =
             await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken).ConfigureAwait(false);
         if (response.StatusCode != System.Net.HttpStatusCode.SwitchingProtocols)
-            throw new IOException(GatewayHttp.Explain(gateway, response.StatusCode));
+        {
+            throw new IOException(
+                $"{gateway} answered {(int)response.StatusCode} {response.ReasonPhrase}; expected a gateway of this cluster.");
+        }
+
         Stream stream = await response.Content.ReadAsStreamAsync(cancellationToken).ConfigureAwait(false);
         await using (stream.ConfigureAwait(false))
         {

@@ -1,4 +1,3 @@
-using System.Net;
 using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 
@@ -22,15 +21,6 @@ internal sealed class GatewayHttp : IDisposable
 
     /// <summary>The client; a request has the time of a handshake.</summary>
     public HttpClient Client { get; }
-
-    /// <summary>What an answer means that is none of a gateway where a silo can join.</summary>
-    public static string Explain(Uri gateway, HttpStatusCode status)
-    {
-        string hint = status == HttpStatusCode.BadRequest && gateway.Scheme == Uri.UriSchemeHttp
-            ? " A gateway that was started with --tls needs an https URL, and --tls here."
-            : string.Empty;
-        return $"{gateway} answered {(int)status}; expected a gateway of this cluster.{hint}";
-    }
 
     /// <summary>Why a silo could not join, in a sentence.</summary>
     public string Explain(Exception exception)

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Text.Json;
 using Llama.Grains.Settings;
 
 namespace Llama.Grains.Directory;
@@ -5,7 +7,13 @@ namespace Llama.Grains.Directory;
 /// <summary>A silo, as the others know it.</summary>
 public sealed record Member
 {
+    /// <summary>Before the name in the key of a silo's entry.</summary>
+    internal const string KeyPrefix = "silos/";
+
     private const int MaxNameLength = 256;
+
+    /// <summary>An entry without one of the fields, or with null for one that cannot be, is no member.</summary>
+    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectNullableAnnotations = true };
 
     /// <summary>Unique name in the cluster.</summary>
     public required string Name { get; init; }
@@ -22,11 +30,43 @@ public sealed record Member
     /// <summary>Bytes of memory that weights and KV may take.</summary>
     public required long MemoryBytes { get; init; }
 
+    /// <summary>Bytes of that memory which a log of hidden states may take; 0 for none.</summary>
+    public long LogMemoryBytes { get; init; }
+
     /// <summary>The numeric profile that it computes in; all stages of a pipeline have the same.</summary>
     public required string Profile { get; init; }
 
     /// <summary>The newest plan that it has had a place in; later plans have higher epochs, also those of a restarted gateway.</summary>
     public required ulong LastEpoch { get; init; }
+
+    /// <summary>Key of its entry in a directory.</summary>
+    internal string Key => KeyPrefix + Name;
+
+    /// <summary>The text of its entry.</summary>
+    internal string ToText() => JsonSerializer.Serialize(this, Json);
+
+    /// <summary>Reads an entry.</summary>
+    /// <param name="entry">The entry.</param>
+    /// <param name="member">The member.</param>
+    /// <param name="fault">What is wrong with it, in a sentence.</param>
+    internal static bool TryParse(
+        DirectoryEntry entry, [NotNullWhen(true)] out Member? member, [NotNullWhen(false)] out string? fault)
+    {
+        member = null;
+        try
+        {
+            member = JsonSerializer.Deserialize<Member>(entry.Value, Json);
+            fault = member is null ? $"The directory has null at '{entry.Key}'; expected a silo."
+                : member.Key != entry.Key ? $"Silo '{member.Name}' is at '{entry.Key}'; expected '{member.Key}'."
+                : member.Fault();
+        }
+        catch (JsonException e)
+        {
+            fault = $"The directory's '{entry.Key}' is no silo: {e.Message}";
+        }
+
+        return fault is null;
+    }
 
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Fault() =>
@@ -35,47 +75,6 @@ public sealed record Member
             ? $"Silo '{Name}' is at '{Address}'; expected host:port."
         : Threads < 1 ? $"Silo '{Name}' has {Threads} threads; expected at least 1."
         : MemoryBytes < 1 ? $"Silo '{Name}' has {MemoryBytes} bytes of memory; expected at least 1."
+        : LogMemoryBytes < 0 ? $"Silo '{Name}' has {LogMemoryBytes} bytes of memory for a log; expected 0 or more."
         : null;
-}
-
-/// <summary>The members at one moment.</summary>
-/// <param name="Version">Grows with every change.</param>
-/// <param name="Members">Who is alive, by name.</param>
-public sealed record DirectoryView(long Version, IReadOnlyList<Member> Members);
-
-/// <summary>Who is alive.</summary>
-public interface IDirectory
-{
-    /// <summary>The members now.</summary>
-    DirectoryView View { get; }
-
-    /// <summary>Waits until the view is newer than a version.</summary>
-    /// <param name="version">The version that the caller knows.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken);
-
-    /// <summary>Adds a member until its lease ends.</summary>
-    /// <exception cref="DirectoryException">A member of this name is alive, or what the member says of itself cannot be.</exception>
-    ILease Join(Member member);
-}
-
-/// <summary>A member's presence: it ends when disposed of, or when it was not renewed in time.</summary>
-public interface ILease : IDisposable
-{
-    /// <summary>Whether it has ended.</summary>
-    bool Ended { get; }
-
-    /// <summary>Puts its end off; false when it has already ended.</summary>
-    bool Renew();
-}
-
-/// <summary>The directory refuses.</summary>
-public sealed class DirectoryException : Exception
-{
-    /// <summary>The directory refuses.</summary>
-    /// <param name="message">Why.</param>
-    public DirectoryException(string message)
-        : base(message)
-    {
-    }
 }

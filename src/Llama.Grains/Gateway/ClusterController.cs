@@ -5,43 +5,76 @@ using Microsoft.Extensions.Logging;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. One
-/// loop owns all of it; only the loading of a pipeline, which may take minutes, runs beside it.
+/// Gives every replica a pipeline: watches who is alive, plans, opens, and when a pipeline is lost makes another under a new epoch. Does
+/// so only while this gateway owns the pipelines. One loop owns all of it; only the loading of a pipeline, which may take minutes, runs
+/// beside it.
 /// </summary>
 internal sealed partial class ClusterController : IAsyncDisposable
 {
+    /// <summary>A lease and its check, twice.</summary>
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(8);
+
+    /// <summary>Attempts to go on with the same cut; then the layers are cut anew.</summary>
+    private const int MostRepairs = 4;
+
+    /// <summary>
+    /// A gateway that takes over leaves so many epochs to its predecessor: one that was only cut off from the directory, and tries to plan
+    /// again, never reaches those of its successor, and the silos refuse it.
+    /// </summary>
+    private const ulong EpochsOfPredecessor = 1 << 16;
+
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly ClusterSettings settings;
     private readonly IDirectory directory;
+    private readonly Ownership ownership;
+    private readonly Admission admission;
     private readonly IReadOnlyList<Replica> replicas;
     private readonly PipelinePlanner planner;
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
 
-    /// <summary>Silos (name and process) that could not load their layers: the last to be chosen, while they live.</summary>
+    /// <summary>
+    /// Silos (name and process) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.
+    /// </summary>
     private readonly HashSet<(string Name, int ProcessId)> unfit = [];
 
+    /// <summary>
+    /// Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.
+    /// </summary>
+    private readonly Dictionary<(string Name, int ProcessId), long> silent = [];
+
     private readonly Task loop;
+    private volatile IReadOnlyList<Member> silos = [];
+    private volatile bool owns;
     private ulong epoch;
 
     /// <summary>Starts planning.</summary>
     public ClusterController(
-        ClusterSettings settings, IDirectory directory, IReadOnlyList<Replica> replicas, TimeProvider time, ILogger logger)
+        ClusterSettings settings, IDirectory directory, Ownership ownership, IReadOnlyList<Replica> replicas, TimeProvider time,
+        ILogger logger)
     {
         this.settings = settings;
         this.directory = directory;
+        this.ownership = ownership;
         this.replicas = replicas;
         this.time = time;
         this.logger = logger;
         planner = new PipelinePlanner(settings);
+        admission = new Admission(settings.Identity, time, logger, stopping.Token);
         foreach (Replica replica in replicas) replica.WithoutPipelineSince = time.GetTimestamp();
         loop = Task.Run(RunAsync);
     }
 
     /// <summary>Counts the plans.</summary>
     public ulong Epoch => Volatile.Read(ref epoch);
+
+    /// <summary>Whether this gateway owned the pipelines when it last looked.</summary>
+    public bool Owns => owns;
+
+    /// <summary>The silos that may be planned with, by name.</summary>
+    public IReadOnlyList<Member> Silos => silos;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -75,13 +108,52 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private async Task PlanAsync(DirectoryView view)
     {
         unfit.IntersectWith(view.Members.Select(Identity));
+        foreach ((string, int) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
         foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
+        silos = admission.Admit(view);
+        if (!await OwnsAsync(view).ConfigureAwait(false) || admission.Expects) return;
         foreach (Replica replica in replicas)
         {
             bool due = time.GetTimestamp() >= replica.NotBefore || view.Version != replica.FailedVersion;
             if (replica.Pipeline is null && due) TryPlan(replica, view);
         }
     }
+
+    /// <summary>Takes the pipelines over, or leaves them, where the directory says so; while it names nobody, all stays as it is.</summary>
+    private async Task<bool> OwnsAsync(DirectoryView view)
+    {
+        if (Ownership.Of(view) is not { } owner)
+        {
+            foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
+                replica.Reason = "The directory has not said yet which gateway owns the pipelines.";
+            return false;
+        }
+
+        if (!ownership.IsMine(owner))
+        {
+            foreach (Replica replica in replicas)
+            {
+                await CloseAsync(replica).ConfigureAwait(false);
+                replica.Reason = $"The gateway at {owner.Url} owns the pipelines.";
+            }
+
+            owns = false;
+            return false;
+        }
+
+        if (!owns)
+        {
+            owns = true;
+            ulong last = LastEpoch(view);
+            if (last > 0) epoch = Math.Max(epoch, last + EpochsOfPredecessor);
+            foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
+                replica.WithoutPipelineSince = time.GetTimestamp();
+        }
+
+        return true;
+    }
+
+    private static ulong LastEpoch(DirectoryView view) => view.Members.Select(silo => silo.LastEpoch).DefaultIfEmpty().Max();
 
     private static (string Name, int ProcessId) Identity(Member silo) => (silo.Name, silo.ProcessId);
 
@@ -92,7 +164,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         Task changed = directory.WaitForChangeAsync(version, waiting.Token);
         Task paused = Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token);
         IEnumerable<Task> lost = replicas.Select(replica => replica.Pipeline).OfType<Pipeline>().Select(pipeline => pipeline.Lost);
-        await Task.WhenAny([changed, paused, .. lost]).ConfigureAwait(false);
+        await Task.WhenAny([changed, paused, .. lost, .. admission.UnderWay]).ConfigureAwait(false);
         await waiting.CancelAsync().ConfigureAwait(false);
         await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -110,17 +182,24 @@ internal sealed partial class ClusterController : IAsyncDisposable
         if (!pipeline.Lost.IsCompleted) return;
         string reason = await pipeline.Lost.ConfigureAwait(false);
         bool worked = pipeline.Ready;
+        admission.Doubt(pipeline.Plan.Select(stage => stage.Member));
         await CloseAsync(replica).ConfigureAwait(false);
+        if (pipeline.Unfit is { } silo)
+        {
+            unfit.Add(Identity(silo));
+            if (pipeline.Silent) silent[Identity(silo)] = time.GetTimestamp() + (long)(Silence.TotalSeconds * time.TimestampFrequency);
+        }
+
         if (worked)
         {
             replica.WithoutPipelineSince = time.GetTimestamp();
             replica.FailedPlans = 0;
             replica.LastFailure = null;
+            replica.Heritage = pipeline.Heritage;
             Log.Lost(logger, replica.Number, pipeline.Epoch, reason);
         }
         else
         {
-            if (pipeline.Unfit is { } silo) unfit.Add(Identity(silo));
             replica.FailedPlans++;
 
             // Said once for each reason, not at every attempt.
@@ -145,29 +224,32 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private void TryPlan(Replica replica, DirectoryView view)
     {
-        List<Member> free =
+        List<Member> unused =
         [
-            .. view.Members.Where(silo => !replicas.Any(other => other.Uses(silo)))
-                .GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>(),
+            .. silos.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
         ];
+        if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs
+            && planner.Repair(heritage, unused, IsFit) is { } repaired)
+        {
+            Open(replica, repaired, view);
+            return;
+        }
+
+        List<Member> free = [.. unused.GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>()];
         int target = Math.Min(Share(replica.Number), planner.MostStages);
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
         if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
         {
-            replica.Reason = $"Waiting for silos: {free.Count} of {target} are there.";
+            replica.Reason = string.Join(' ', [$"Waiting for silos: {free.Count} of {target} are there.", .. admission.Refusals]);
             return;
         }
 
         try
         {
-            HashSet<Member> chosen = [.. free.OrderBy(silo => unfit.Contains(Identity(silo))).Take(target)];
-            (IReadOnlyList<PlannedStage> stages, int kvBlocks) = planner.Plan([.. free.Where(chosen.Contains)]);
-            epoch = Math.Max(epoch, view.Members.Max(silo => silo.LastEpoch)) + 1;
-            replica.Pipeline = Pipeline.Create(replica.Number, epoch, stages, kvBlocks, time);
-            replica.Reason = replica.LastFailure is { } failure
-                ? $"The silos are loading their layers again, after this: {failure}"
-                : "The silos are loading their layers.";
-            replica.Opening = OpenAsync(replica, replica.Pipeline);
+            HashSet<Member> chosen = [.. free.Take(target)];
+            PipelinePlan plan = planner.Plan([.. silos.Where(chosen.Contains)]);
+            replica.Heritage = null;
+            Open(replica, plan, view);
         }
         catch (PlacementException e)
         {
@@ -176,13 +258,28 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
     }
 
+    private void Open(Replica replica, PipelinePlan plan, DirectoryView view)
+    {
+        epoch = Math.Max(epoch, LastEpoch(view)) + 1;
+        replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
+        replica.Reason = replica.LastFailure is { } failure
+            ? $"The silos are loading their layers again, after this: {failure}"
+            : "The silos are loading their layers.";
+        replica.Opening = OpenAsync(replica, replica.Pipeline);
+    }
+
+    private bool IsFit(Member silo) => !unfit.Contains(Identity(silo));
+
+    private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
+
     /// <summary>How many of the expected silos belong to a replica.</summary>
     private int Share(int replica) =>
         Math.Max(1, (settings.ExpectedSilos / settings.Replicas) + (replica < settings.ExpectedSilos % settings.Replicas ? 1 : 0));
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
-        string stages = string.Join(", ", pipeline.Plan.Select(stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"));
+        string stages = string.Join(", ", pipeline.Plan.Select(
+            stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}{(stage.KeepsBlocks ? " as before" : "")}"));
         Log.Opening(logger, replica.Number, pipeline.Epoch, stages);
         try
         {

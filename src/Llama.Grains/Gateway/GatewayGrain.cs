@@ -10,20 +10,18 @@ namespace Llama.Grains.Gateway;
 public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
 {
     private readonly ClusterSettings settings;
-    private readonly IDirectory directory;
     private readonly List<Replica> replicas = [];
     private readonly ClusterController controller;
     private readonly ReplicaChooser chooser = new();
 
-    /// <summary>Starts planning pipelines from a directory's silos.</summary>
-    public GatewayGrain(ClusterSettings settings, IDirectory directory, TimeProvider time, ILogger logger)
+    /// <summary>Starts planning pipelines from a directory's silos, once and as long as this gateway owns them.</summary>
+    public GatewayGrain(ClusterSettings settings, IDirectory directory, Ownership ownership, TimeProvider time, ILogger logger)
     {
         ArgumentNullException.ThrowIfNull(settings);
         this.settings = settings;
-        this.directory = directory;
         for (int i = 0; i < settings.Replicas; i++)
             replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
-        controller = new ClusterController(settings, directory, replicas, time, logger);
+        controller = new ClusterController(settings, directory, ownership, replicas, time, logger);
     }
 
     /// <inheritdoc/>
@@ -40,7 +38,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
                 Reason = ready is null ? replicas[0].Reason : null,
                 MaxSequenceTokens = MaxSequenceTokens,
                 Pipelines = [.. replicas.Select(Describe)],
-                Standby = [.. directory.View.Members.Where(silo => !replicas.Exists(r => r.Uses(silo))).Select(silo => silo.Name)],
+                Standby = [.. controller.Silos.Where(silo => !replicas.Exists(r => r.Uses(silo))).Select(silo => silo.Name)],
             };
         }
     }
@@ -58,7 +56,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         Check(request, limit);
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
-        if (replica.Pipeline is null && controller.Epoch == 0)
+        if (replica.Pipeline is null && (controller.Epoch == 0 || !controller.Owns))
             throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
         await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
             yield return token;

@@ -1,4 +1,5 @@
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 
 namespace Llama.Grains.Gateway;
@@ -15,10 +16,19 @@ internal interface IPipeline
     /// <summary>The plan that it belongs to.</summary>
     ulong Epoch { get; }
 
+    /// <summary>
+    /// The layers whose KV blocks are lost, where the others kept those of the pipeline before, none of them perhaps; null when the stages
+    /// hold nothing.
+    /// </summary>
+    LayerSpan? LostLayers { get; }
+
     /// <summary>Queues a step, at most two for each stage. It must not change until its result is there.</summary>
     void Send(Step step);
 
-    /// <summary>Ends the pipeline: it answered nonsense.</summary>
+    /// <summary>Ends the pipeline: its last stage answered nonsense, and counts as lost.</summary>
+    void Reject(string reason);
+
+    /// <summary>Ends the pipeline, and none of its stages is to blame.</summary>
     void Fail(string reason);
 
     /// <summary>Says who hears of results and of the end, each called once at a time; results may come at once.</summary>

@@ -10,14 +10,9 @@ using Llama.Model.Sampling;
 
 namespace Llama.Grains.Gateway;
 
-/// <summary>A stage of a planned pipeline.</summary>
-/// <param name="Member">The silo.</param>
-/// <param name="Span">Its layers.</param>
-internal sealed record PlannedStage(Member Member, LayerSpan Span);
-
 /// <summary>
 /// The gateway's end of one pipeline and epoch: loads the stages, feeds steps to the first and takes results from the last. Loss of a
-/// link, a failed stage, or a step that takes longer than its deadline ends it; it is never repaired, but replaced under a new epoch.
+/// link, or a stage that fails, hangs or answers nonsense ends it; it is never repaired, but replaced under a new epoch.
 /// </summary>
 internal sealed class Pipeline : IPipeline, IAsyncDisposable
 {
@@ -25,33 +20,34 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private const int StepsAStage = 2;
 
     private static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
-    private static readonly TimeSpan StepDeadline = TimeSpan.FromMinutes(1);
 
     /// <summary>A link that closes without a word is often not the cause: within this time another may tell a better reason.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
-    private readonly TimeProvider time;
     private readonly CancellationTokenSource ending = new();
     private readonly List<GrainLink> calls = [];
     private readonly Channel<Step> outgoing;
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
+    private readonly PipelinePlan plan;
+    private readonly StageWatch watch;
+    private readonly StagePulses pulses;
     private readonly FrameWriter stepWriter = new();
     private Stream? steps;
     private Stream? results;
     private FrameReader? resultReader;
-    private long oldestSent;
-    private int underWay;
+    private ulong completedStep;
 
-    private Pipeline(int replica, ulong epoch, IReadOnlyList<PlannedStage> plan, int kvBlocks, TimeProvider time)
+    private Pipeline(int replica, ulong epoch, PipelinePlan plan, TimeProvider time)
     {
         Replica = replica;
         Epoch = epoch;
-        Plan = plan;
-        KvBlocks = kvBlocks;
-        this.time = time;
-        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * plan.Count) { SingleReader = true });
-        WeightBytes = new long[plan.Count];
+        this.plan = plan;
+        string[] names = [.. Plan.Select(stage => stage.Member.Name)];
+        watch = new StageWatch(names, plan.SlowestLayer, time);
+        pulses = new StagePulses(names, watch, time, End);
+        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
+        WeightBytes = new long[Plan.Count];
     }
 
     /// <summary>Which replica it serves.</summary>
@@ -61,13 +57,19 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public ulong Epoch { get; }
 
     /// <summary>The stages.</summary>
-    public IReadOnlyList<PlannedStage> Plan { get; }
+    public IReadOnlyList<PlannedStage> Plan => plan.Stages;
+
+    /// <summary>What the next pipeline may go on with, when this one is lost.</summary>
+    public Heritage Heritage => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep));
 
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }
 
-    /// <summary>The silo that could not load its layers, if that is why the pipeline did not open.</summary>
+    /// <summary>The silo that could not load its layers, hung or answered nonsense, if that is why the pipeline ended.</summary>
     public Member? Unfit { get; private set; }
+
+    /// <summary>Whether <see cref="Unfit"/> gave no sign of life or hung: it may need a while to be seen as gone by others, too.</summary>
+    public bool Silent { get; private set; }
 
     /// <summary>Whether every stage has loaded and a first step has come through.</summary>
     public bool Ready { get; private set; }
@@ -76,14 +78,18 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public int Stages => Plan.Count;
 
     /// <inheritdoc/>
-    public int KvBlocks { get; }
+    public int KvBlocks => plan.KvBlocks;
+
+    /// <inheritdoc/>
+    public LayerSpan? LostLayers { get; private set; }
+
+    private ulong Lineage => plan.Inherits?.Lineage ?? Epoch;
 
     /// <summary>Completes with the reason when the pipeline has ended.</summary>
     public Task<string> Lost => lost.Task;
 
     /// <summary>Plans a pipeline's stages into an object that <see cref="OpenAsync"/> makes work.</summary>
-    public static Pipeline Create(int replica, ulong epoch, IReadOnlyList<PlannedStage> plan, int kvBlocks, TimeProvider time) =>
-        new(replica, epoch, plan, kvBlocks, time);
+    public static Pipeline Create(int replica, ulong epoch, PipelinePlan plan, TimeProvider time) => new(replica, epoch, plan, time);
 
     /// <summary>Loads every stage, connects the ends and sends a first step through all of it.</summary>
     /// <exception cref="IOException">A silo does not answer.</exception>
@@ -92,19 +98,21 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     {
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         deadline.CancelAfter(LoadDeadline);
-        foreach (PlannedStage stage in Plan)
-            calls.Add(await GrainLink.OpenAsync(stage.Member.Address, self, deadline.Token).ConfigureAwait(false));
+        foreach (PlannedStage stage in Plan) calls.Add(await CallAsync(stage.Member, self, deadline.Token).ConfigureAwait(false));
         foreach (GrainLink link in calls) Own(WatchAsync(link));
-        await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+        bool[] kept = await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+        LostLayers = FindLostLayers(kept);
 
-        results = await Dialler.DialAsync(
-            Plan[^1].Member.Address, self, new LinkTarget(LinkPurpose.Results, Epoch), deadline.Token).ConfigureAwait(false);
+        await pulses.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Pulse)).ConfigureAwait(false);
+        results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
         resultReader = new FrameReader(results);
-        steps = await Dialler.DialAsync(
-            Plan[0].Member.Address, self, new LinkTarget(LinkPurpose.Steps, Epoch), deadline.Token).ConfigureAwait(false);
+        steps = await DialAsync(Plan[0], LinkPurpose.Steps).ConfigureAwait(false);
         Own(WatchFirstStageAsync());
         await ProbeAsync(deadline.Token).ConfigureAwait(false);
         Ready = true;
+
+        Task<Stream> DialAsync(PlannedStage stage, LinkPurpose purpose) =>
+            Dialler.DialAsync(stage.Member.Address, self, new LinkTarget(purpose, Epoch), deadline.Token);
     }
 
     /// <inheritdoc/>
@@ -112,23 +120,21 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     {
         Own(Task.Run(SendAsync));
         Own(Task.Run(() => ReceiveAsync(onResult)));
-        Own(Task.Run(WatchDeadlineAsync));
         Own(TellLostAsync(onLost));
     }
 
     /// <inheritdoc/>
     public void Send(Step step)
     {
-        if (Interlocked.Increment(ref underWay) == 1) Volatile.Write(ref oldestSent, time.GetTimestamp());
+        watch.Sent(step.Tokens.Length);
         if (!outgoing.Writer.TryWrite(step)) Fail($"More than {StepsAStage * Stages} steps wait to be sent.");
     }
 
     /// <inheritdoc/>
-    public void Fail(string reason)
-    {
-        lost.TrySetResult(reason);
-        ending.Cancel();
-    }
+    public void Reject(string reason) => End(Plan.Count - 1, reason);
+
+    /// <inheritdoc/>
+    public void Fail(string reason) => End(null, reason);
 
     /// <summary>Closes the links. Not while <see cref="OpenAsync"/> runs, which <see cref="Fail"/> ends.</summary>
     public async ValueTask DisposeAsync()
@@ -136,6 +142,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Fail("The pipeline was closed.");
         if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
         if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
+        await pulses.DisposeAsync().ConfigureAwait(false);
         foreach (GrainLink link in calls) await link.DisposeAsync().ConfigureAwait(false);
         Task all;
         lock (loops) all = Task.WhenAll(loops);
@@ -150,7 +157,33 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         lock (loops) loops.Add(task);
     }
 
-    private async Task LoadAsync(int stage, CancellationToken cancellationToken)
+    /// <summary>Ends the pipeline, because of one of its stages or none; the first reason is the one that counts.</summary>
+    private void End(int? stage, string reason, bool silent = false)
+    {
+        lock (loops)
+        {
+            if (!lost.Task.IsCompleted && stage is { } index) (Unfit, Silent) = (Plan[index].Member, silent);
+            lost.TrySetResult(reason);
+        }
+
+        ending.Cancel();
+    }
+
+    private async Task<GrainLink> CallAsync(Member silo, LinkIdentity self, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await GrainLink.OpenAsync(silo.Address, self, cancellationToken).ConfigureAwait(false);
+        }
+        catch (IOException)
+        {
+            Unfit = silo;
+            throw;
+        }
+    }
+
+    /// <returns>Whether the stage has kept its blocks.</returns>
+    private async Task<bool> LoadAsync(int stage, CancellationToken cancellationToken)
     {
         bool last = stage == Plan.Count - 1;
         var assignment = new StageAssignment
@@ -159,6 +192,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             FirstLayer = Plan[stage].Span.First,
             EndLayer = Plan[stage].Span.End,
             KvBlocks = KvBlocks,
+            KeepsLog = Plan[stage].KeepsLog,
+            Lineage = Lineage,
+            Keeps = Plan[stage].KeepsBlocks,
             NextAddress = last ? null : Plan[stage + 1].Member.Address,
         };
         try
@@ -166,22 +202,43 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             StageReport report =
                 await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
+            return assignment.Keeps && report.Kept && report.AppliedStep >= plan.Inherits?.CompletedStep;
         }
         catch (GrainCallException e)
         {
-            Unfit = Plan[stage].Member;
-
             // At once, not when the other stages have loaded, which may take minutes.
-            Fail($"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+            End(stage, $"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
             throw;
         }
     }
 
-    /// <summary>One token through all stages: the pipeline answers, its links are open and its code is compiled.</summary>
+    /// <summary>
+    /// The layers from the first stage that lost its blocks, or from the first of all if nobody kept what goes into that stage, to the end
+    /// of the last that lost them.
+    /// </summary>
+    private LayerSpan? FindLostLayers(bool[] kept)
+    {
+        if (!kept.Contains(true)) return null;
+        int first = Array.IndexOf(kept, false);
+        if (first < 0) return default(LayerSpan);
+        bool fed = first > 0 && Plan[first - 1].KeepsLog;
+        return new LayerSpan(fed ? Plan[first].Span.First : 0, Plan[Array.LastIndexOf(kept, false)].Span.End);
+    }
+
+    /// <summary>
+    /// One token through all stages: the pipeline answers, its links are open and its code is compiled. Where stages have kept their
+    /// blocks, they let it pass.
+    /// </summary>
     private async Task ProbeAsync(CancellationToken cancellationToken)
     {
         var probe = new Step { Epoch = Epoch };
-        probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
+        if (LostLayers is null) probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
+        else
+        {
+            probe.EndLayer = 0;
+            probe.AddSequence(0, [0], [0]);
+        }
+
         await stepWriter.SendAsync(steps!, probe, default, cancellationToken).ConfigureAwait(false);
         try
         {
@@ -230,8 +287,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
                 Frames.Expect(kind, FrameKind.Result, payload.Span);
                 StepResult result = ResultCodec.Read(payload.Span);
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
-                Volatile.Write(ref oldestSent, time.GetTimestamp());
-                Interlocked.Decrement(ref underWay);
+                watch.Answered();
+                Volatile.Write(ref completedStep, result.Number);
                 onResult(result);
             }
         }
@@ -239,9 +296,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            if (e is IOException and not LinkException)
-                await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            Fail($"{Plan[^1].Member.Name} sends no more results: {e.Message}");
+            string reason = $"{Plan[^1].Member.Name} sends no more results: {e.Message}";
+            if (e is LinkException) Reject(reason);
+            await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Fail(reason);
         }
     }
 
@@ -265,25 +323,6 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         await link.Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         string name = Plan[calls.IndexOf(link)].Member.Name;
         Fail($"The link to {name} closed.");
-    }
-
-    private async Task WatchDeadlineAsync()
-    {
-        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), time);
-        while (!lost.Task.IsCompleted)
-        {
-            try
-            {
-                await timer.WaitForNextTickAsync(ending.Token).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
-
-            if (Volatile.Read(ref underWay) > 0 && time.GetElapsedTime(Volatile.Read(ref oldestSent)) > StepDeadline)
-                Fail($"A step took longer than {StepDeadline.TotalSeconds:0} s.");
-        }
     }
 
     private async Task TellLostAsync(Action<string> onLost) => onLost(await lost.Task.ConfigureAwait(false));

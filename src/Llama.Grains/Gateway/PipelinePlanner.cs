@@ -17,22 +17,20 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <summary>Plans the stages.</summary>
     /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
-    public (IReadOnlyList<PlannedStage> Stages, int KvBlocks) Plan(IReadOnlyList<Member> silos)
+    public PipelinePlan Plan(IReadOnlyList<Member> silos)
     {
-        long blockBytes = CpuLayerRange.KvBlockBytes(settings.Config, settings.Identity.KvType, 1);
-        int contextBlocks = BlockPool.BlocksFor(settings.Config.ContextLength);
-        var costs = ModelCosts.Of(settings.Config, settings.ElementBytes, blockBytes * Math.Min(contextBlocks, 64));
+        ModelCosts costs = Costs();
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
         IReadOnlyList<LayerSpan> spans = settings.Ranges
             ?? LayerPlanner.Plan(costs, [.. silos.Select(silo => new SiloCapacity(silo.Threads, silo.MemoryBytes))]);
 
-        long blocks = (long)contextBlocks * MostFullSequences;
+        long blocks = (long)BlockPool.BlocksFor(settings.Config.ContextLength) * MostFullSequences;
         for (int i = 0; i < spans.Count; i++)
         {
-            long weights = costs.Bytes(spans[i]) - (spans[i].Count * costs.KvBytesPerLayer);
+            long weights = Weights(costs, spans[i]);
             long memory = Math.Min(settings.KvMemory, silos[i].MemoryBytes - weights);
-            blocks = Math.Min(blocks, memory / (blockBytes * spans[i].Count));
+            blocks = Math.Min(blocks, memory / KvBlockBytes(spans[i].Count));
             if (blocks < 1)
             {
                 throw new PlacementException(
@@ -42,6 +40,64 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         }
 
         int kvBlocks = (int)Math.Min(blocks, int.MaxValue / BlockPool.BlockTokens);
-        return ([.. spans.Select((span, i) => new PlannedStage(silos[i], span))], kvBlocks);
+        var slowest = LayerTime.Of(
+            Math.Max(settings.Config.LayerElements, (long)settings.Config.VocabSize * settings.Config.Dim),
+            Math.Max(costs.LayerBytes, costs.HeadBytes),
+            silos.Min(silo => silo.Threads));
+        return new PipelinePlan([.. spans.Select((span, i) => Place(silos[i], span, kvBlocks, costs))], kvBlocks, slowest);
     }
+
+    /// <summary>
+    /// Plans the pipeline that follows a lost one with the same cut: its silos keep their places, others take the empty ones.
+    /// </summary>
+    /// <param name="heritage">What the lost one leaves.</param>
+    /// <param name="free">Silos that may be chosen, best first.</param>
+    /// <param name="trusted">Whether a silo may go on with the blocks that it has.</param>
+    /// <returns>Null when no silo keeps its place, or not every place finds a silo.</returns>
+    public PipelinePlan? Repair(Heritage heritage, IReadOnlyList<Member> free, Func<Member, bool> trusted)
+    {
+        PipelinePlan before = heritage.Plan;
+        ModelCosts costs = Costs();
+        Member?[] places = [.. before.Stages.Select(stage => free.FirstOrDefault(silo => trusted(silo) && IsSame(silo, stage.Member)))];
+        if (Array.TrueForAll(places, silo => silo is null)) return null;
+        var stages = new List<PlannedStage>();
+        for (int i = 0; i < places.Length; i++)
+        {
+            PlannedStage stage = before.Stages[i];
+            if (places[i] is { } stays)
+            {
+                stages.Add(stage with { Member = stays, KeepsBlocks = true });
+                continue;
+            }
+
+            // One that comes back under its name takes its own place, where its machine may still have the weights in memory.
+            long needed = Weights(costs, stage.Span) + (before.KvBlocks * KvBlockBytes(stage.Span.Count));
+            places[i] = free.Where(silo => !places.Contains(silo) && silo.Profile == stage.Member.Profile && silo.MemoryBytes >= needed)
+                .OrderByDescending(silo => trusted(silo) && silo.Name == stage.Member.Name).FirstOrDefault();
+            if (places[i] is not { } taker) return null;
+            stages.Add(Place(taker, stage.Span, before.KvBlocks, costs));
+        }
+
+        return before with { Stages = stages, Inherits = heritage };
+    }
+
+    private static bool IsSame(Member a, Member b) => (a.Name, a.Address, a.ProcessId) == (b.Name, b.Address, b.ProcessId);
+
+    /// <summary>A stage keeps a log if there is room for all blocks, and a next stage that might need it.</summary>
+    private PlannedStage Place(Member silo, LayerSpan span, int kvBlocks, ModelCosts costs)
+    {
+        long log = kvBlocks * CpuLayerRange.LogBlockBytes(settings.Config);
+        long free = silo.MemoryBytes - Weights(costs, span) - (kvBlocks * KvBlockBytes(span.Count));
+        return new PlannedStage(silo, span, span.End < settings.Config.Layers && log <= Math.Min(silo.LogMemoryBytes, free));
+    }
+
+    private ModelCosts Costs()
+    {
+        int contextBlocks = BlockPool.BlocksFor(settings.Config.ContextLength);
+        return ModelCosts.Of(settings.Config, settings.ElementBytes, KvBlockBytes(1) * Math.Min(contextBlocks, MostFullSequences));
+    }
+
+    private long KvBlockBytes(int layers) => CpuLayerRange.KvBlockBytes(settings.Config, settings.Identity.KvType, layers);
+
+    private static long Weights(ModelCosts costs, LayerSpan span) => costs.Bytes(span) - (span.Count * costs.KvBytesPerLayer);
 }

@@ -81,12 +81,12 @@ internal sealed partial class Scheduler : IAsyncDisposable
         return Post(() => answer.SetResult(engine.CachedTokens(prompt))) ? answer.Task : Task.FromResult(0);
     }
 
-    /// <summary>Gives the scheduler a pipeline whose stages hold nothing yet.</summary>
+    /// <summary>Gives the scheduler a pipeline.</summary>
     public void Attach(IPipeline next) => Post(() =>
     {
         Detach(pipeline);
         pipeline = next;
-        engine.Attach(next.Stages, next.KvBlocks, next.Epoch);
+        engine.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers);
         next.Start(
             result => Post(() => Complete(next, result)),
             _ => Post(() => Detach(next)));
@@ -134,7 +134,18 @@ internal sealed partial class Scheduler : IAsyncDisposable
 
     private void Complete(IPipeline source, StepResult result)
     {
-        if (source == pipeline && engine.Complete(result) is { } fault) FailPipeline(fault);
+        if (source != pipeline) return;
+        if (engine.Complete(result) is { } fault)
+        {
+            Detach(source);
+            source.Reject(fault);
+        }
+        else if (engine.TakeRecovery() is { } recovery)
+        {
+            Log.Recovered(
+                logger, source.Epoch, recovery.Sequences, recovery.Time.TotalSeconds, recovery.Rebuilt, recovery.Layers.First,
+                recovery.Layers.End, recovery.Recomputed);
+        }
     }
 
     private void Detach(IPipeline? lost)
@@ -148,6 +159,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
     {
         IPipeline? broken = pipeline;
         Detach(broken);
+        engine.ForgetBlocks();
         broken?.Fail(reason);
     }
 
@@ -163,6 +175,12 @@ internal sealed partial class Scheduler : IAsyncDisposable
 
     private static partial class Log
     {
+        [LoggerMessage(10, LogLevel.Information,
+            "Epoch {Epoch}: {Sequences} sequences go on {Seconds:0.00} s after the loss; {Rebuilt} positions were computed again in layers"
+            + " {First} to {End} only, {Recomputed} in all layers")]
+        public static partial void Recovered(
+            ILogger logger, ulong epoch, int sequences, double seconds, int rebuilt, int first, int end, int recomputed);
+
         [LoggerMessage(11, LogLevel.Error, "The scheduler failed; its sequences have ended")]
         public static partial void Failed(ILogger logger, Exception exception);
 

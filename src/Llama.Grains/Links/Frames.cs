@@ -42,6 +42,9 @@ public enum FrameKind : byte
 
     /// <summary>A stage failed; a sentence why (UTF-8).</summary>
     Failure = 32,
+
+    /// <summary>A stage's process is alive; how far the stage is.</summary>
+    Pulse = 33,
 }
 
 /// <summary>The link broke its protocol: the link closes, and nothing else.</summary>

@@ -8,7 +8,7 @@ namespace Llama.Grains.Links;
 public sealed record LinkIdentity
 {
     /// <summary>Version of the protocol between processes; equal on both sides or there is no link.</summary>
-    public const int ProtocolVersion = 3;
+    public const int ProtocolVersion = 4;
 
     /// <summary>The process's name in the cluster.</summary>
     public required string Name { get; init; }
@@ -75,9 +75,12 @@ public enum LinkPurpose
 
     /// <summary>Results out of the last stage, to the gateway that dialled.</summary>
     Results,
+
+    /// <summary>Signs of life of a stage's process, to the gateway that dialled.</summary>
+    Pulse,
 }
 
-/// <summary>What a link is for: a purpose, and for steps and results the epoch meant.</summary>
+/// <summary>What a link is for: a purpose, and for links of a stage the epoch meant.</summary>
 /// <param name="Purpose">The purpose.</param>
 /// <param name="Epoch">The plan that the stage must have been loaded for.</param>
 public sealed record LinkTarget(LinkPurpose Purpose, ulong Epoch = 0);

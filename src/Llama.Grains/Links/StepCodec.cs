@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
@@ -8,13 +9,13 @@ namespace Llama.Grains.Links;
 
 /// <summary>
 /// A step as bytes, all numbers little-endian (as every machine is that .NET runs a silo on): epoch and number (8 bytes each), counts of
-/// sequences, tokens, blocks and copies (4 each), the sequences (48 each), the tokens and the blocks (4 each), the copies (8 each). The
+/// sequences, tokens, blocks and copies, the layers that compute it (4 each), the sequences (48 each), the tokens and the blocks (4 each), the copies (8 each). The
 /// hidden states, where there are any, follow it in the frame.
 /// </summary>
 public static class StepCodec
 {
     /// <summary>Bytes before the sequences.</summary>
-    public const int HeaderBytes = 32;
+    public const int HeaderBytes = 40;
 
     /// <summary>Longest encoded step without hidden states.</summary>
     public const int MaxBytes = 1 << 24;
@@ -41,6 +42,8 @@ public static class StepCodec
         BinaryPrimitives.WriteInt32LittleEndian(target[20..], step.Tokens.Length);
         BinaryPrimitives.WriteInt32LittleEndian(target[24..], step.Blocks.Length);
         BinaryPrimitives.WriteInt32LittleEndian(target[28..], step.Copies.Length);
+        BinaryPrimitives.WriteInt32LittleEndian(target[32..], step.FirstLayer);
+        BinaryPrimitives.WriteInt32LittleEndian(target[36..], step.EndLayer);
         target = target[HeaderBytes..];
         foreach (StepSequence sequence in step.Sequences)
         {
@@ -62,9 +65,11 @@ public static class StepCodec
     /// <summary>How long an encoded step is, from its first bytes.</summary>
     /// <param name="header">The first <see cref="HeaderBytes"/> bytes.</param>
     /// <param name="tokens">How many tokens it has.</param>
+    /// <param name="layers">The layers that compute it.</param>
     /// <exception cref="LinkException">The counts are out of bounds.</exception>
-    public static int ReadLength(ReadOnlySpan<byte> header, out int tokens)
+    public static int ReadLength(ReadOnlySpan<byte> header, out int tokens, out LayerSpan layers)
     {
+        layers = new LayerSpan(BinaryPrimitives.ReadInt32LittleEndian(header[32..]), BinaryPrimitives.ReadInt32LittleEndian(header[36..]));
         int sequences = BinaryPrimitives.ReadInt32LittleEndian(header[16..]);
         tokens = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
         int blocks = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
@@ -85,6 +90,8 @@ public static class StepCodec
         step.Clear();
         step.Epoch = BinaryPrimitives.ReadUInt64LittleEndian(source);
         step.Number = BinaryPrimitives.ReadUInt64LittleEndian(source[8..]);
+        step.FirstLayer = BinaryPrimitives.ReadInt32LittleEndian(source[32..]);
+        step.EndLayer = BinaryPrimitives.ReadInt32LittleEndian(source[36..]);
         int sequences = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
         int tokens = BinaryPrimitives.ReadInt32LittleEndian(source[20..]);
         int blocks = BinaryPrimitives.ReadInt32LittleEndian(source[24..]);

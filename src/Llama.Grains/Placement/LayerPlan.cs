@@ -7,6 +7,9 @@ public readonly record struct LayerSpan(int First, int End)
 {
     /// <summary>Number of layers.</summary>
     public int Count => End - First;
+
+    /// <summary>Whether a layer is one of them.</summary>
+    public bool Contains(int layer) => layer >= First && layer < End;
 }
 
 /// <summary>What a silo offers to a plan.</summary>

@@ -14,6 +14,9 @@ internal sealed class Batch
     /// <summary>Tokens in it that belong to prompts.</summary>
     public int PromptTokens { get; set; }
 
+    /// <summary>Whether it rebuilds blocks in some layers, and nothing else.</summary>
+    public bool Rebuilds => Step.EndLayer != int.MaxValue;
+
     /// <summary>Whether sequences decode in it, beside prompts or alone.</summary>
     public bool Decodes => PromptTokens < Step.Tokens.Length;
 

@@ -100,6 +100,39 @@ internal sealed class BlockPool
         return block;
     }
 
+    /// <summary>Whether a block is full and known to follow another.</summary>
+    public bool Follows(int block, int parent) => keys[block].Full.Count == BlockTokens && keys[block].Full.Parent == parent;
+
+    /// <summary>
+    /// Forgets the contents that later steps wrote, as if they had not been sent, and those of blocks that are not full. What followed them
+    /// was written later still.
+    /// </summary>
+    public void Forget(ulong lastStep)
+    {
+        for (int block = 0; block < Count; block++)
+        {
+            if (keys[block].Tail.Count > 0) known.Remove(keys[block].Tail);
+            keys[block].Tail = default;
+            if (keys[block].Full.Count == 0 || writtenBy[block] <= lastStep) continue;
+            known.Remove(keys[block].Full);
+            keys[block].Full = default;
+        }
+    }
+
+    /// <summary>Forgets all contents.</summary>
+    public void ForgetAll()
+    {
+        known.Clear();
+        Array.Clear(keys);
+    }
+
+    /// <summary>Makes a block's contents known again.</summary>
+    public void Restore(in BlockKey key, int block)
+    {
+        known.Add(key, block);
+        keys[block].Full = key;
+    }
+
     /// <summary>Looks for contradictions.</summary>
     /// <param name="expected">How often sequences refer to each block.</param>
     /// <returns>What is wrong, or null.</returns>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
@@ -28,11 +29,19 @@ internal sealed partial class Engine
         Admit();
         Batch batch = spare.TryPop(out Batch? old) ? old : new Batch();
         batch.Begin(epoch, lastStep + 1);
-        int share = (running.Count + Stages - 1) / Stages;
-        if (decodingSteps < Stages || Stages >= StagesForOneMore) AddDecoding(batch, Math.Min(share, MostDecoding));
-        AddPrompts(batch, share);
-        blocks.ReleaseDoubles();
-        if (batch.Sequences.Count == 0)
+
+        // What is lost comes first, but those who go on already get every other step.
+        if (!rebuiltLast || ready.Count + prompts.Count == 0) AddRebuilding(batch);
+        if (batch.Step.Tokens.Length == 0)
+        {
+            int share = (running.Count + Stages - 1) / Stages;
+            if (decodingSteps < Stages || Stages >= StagesForOneMore) AddDecoding(batch, Math.Min(share, MostDecoding));
+            AddPrompts(batch, share);
+            blocks.ReleaseDoubles();
+        }
+
+        rebuiltLast = batch.Rebuilds;
+        if (batch.Step.Tokens.Length == 0)
         {
             spare.Push(batch);
             return null;
@@ -43,6 +52,16 @@ internal sealed partial class Engine
         (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), underWay.Count == 0);
         underWay.Enqueue(batch);
         return batch.Step;
+    }
+
+    private void AddRebuilding(Batch batch)
+    {
+        if (!rebuild.Pending) return;
+        batch.PromptTokens = rebuild.Fill(batch);
+        if (batch.Rebuilds) recovery.Rebuild(batch.PromptTokens, new LayerSpan(batch.Step.FirstLayer, batch.Step.EndLayer));
+
+        // Those whose blocks are known by now may begin.
+        Admit();
     }
 
     private void AddDecoding(Batch batch, int most)
@@ -107,6 +126,7 @@ internal sealed partial class Engine
         }
 
         batch.Sequences.Add(sequence);
+        recovery.Compute(sequence, end - first);
         sequence.Scheduled = end;
         sequence.StepsUnderWay++;
         sequence.LastStep = batch.Step.Number;

@@ -1,5 +1,6 @@
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -9,8 +10,8 @@ namespace Llama.Grains.Scheduling;
 /// <summary>
 /// The decisions of one replica's scheduler: who waits, who runs, who has which blocks, and what goes into the next step. It is a plain
 /// object for one thread, without tasks or timers, so a simulator runs it in virtual time; <see cref="Gateway.Scheduler"/> runs it in a real one.
-/// When the pipeline is lost, every sequence goes back to waiting with the tokens that it has; the next pipeline computes them again and
-/// goes on, with the same bits.
+/// When the pipeline is lost, every sequence goes back to waiting with the tokens that it has; the next pipeline computes again what is
+/// lost of them and goes on, with the same bits.
 /// </summary>
 internal sealed partial class Engine
 {
@@ -32,14 +33,18 @@ internal sealed partial class Engine
     /// <summary>Running sequences whose next token can be computed; the one that has waited longest first.</summary>
     private readonly LinkedList<Sequence> ready = [];
 
+    private readonly RecoveryWatch recovery;
     private readonly Queue<Batch> underWay = [];
     private readonly Stack<Batch> spare = [];
     private StepBudget budget;
     private BlockPool pool;
     private SequenceBlocks blocks;
+    private BlockRebuild rebuild;
     private int decodingSteps;
     private ulong epoch;
     private ulong lastStep;
+    private ulong completedStep;
+    private bool rebuiltLast;
     private long lastResultAt;
     private int live;
 
@@ -50,8 +55,10 @@ internal sealed partial class Engine
         this.limits = limits;
         this.time = time;
         waiting = new WaitingLine(limits);
+        recovery = new RecoveryWatch(time);
         pool = new BlockPool(0);
         blocks = new SequenceBlocks(pool);
+        rebuild = new BlockRebuild(pool);
         budget = new StepBudget(limits.StepTokens);
     }
 
@@ -65,7 +72,7 @@ internal sealed partial class Engine
     public int WaitingCount => waiting.Count;
 
     /// <summary>Blocks that no sequence holds; what they held may still be known.</summary>
-    public int FreeBlocks => pool.Free;
+    public int FreeBlocks => Stages > 0 ? pool.Free : 0;
 
     /// <summary>How often a sequence has lost its blocks to another.</summary>
     public long Preemptions { get; private set; }
@@ -106,22 +113,24 @@ internal sealed partial class Engine
             End(sequence, new GenerationException(GenerationError.Unavailable, reason));
     }
 
-    /// <summary>Begins to make steps for a pipeline that holds nothing yet. There must be none.</summary>
+    /// <summary>Begins to make steps for a pipeline. There must be none.</summary>
     /// <param name="stages">Steps that it computes at once.</param>
     /// <param name="kvBlocks">Blocks in every stage.</param>
     /// <param name="pipelineEpoch">The plan that its steps belong to.</param>
-    public void Attach(int stages, int kvBlocks, ulong pipelineEpoch)
+    /// <param name="lost">
+    /// The layers whose blocks are lost, where the others kept those of the pipeline before; null when its stages hold nothing.
+    /// </param>
+    public void Attach(int stages, int kvBlocks, ulong pipelineEpoch, LayerSpan? lost = null)
     {
         Stages = stages;
         epoch = pipelineEpoch;
-        lastStep = 0;
-        pool = new BlockPool(kvBlocks);
-        blocks = new SequenceBlocks(pool);
         budget = new StepBudget(limits.StepTokens);
+        if (lost is { } layers && kvBlocks == pool.Count) rebuild.Begin(layers);
+        else UseBlocks(kvBlocks);
         Admit();
     }
 
-    /// <summary>The pipeline is lost, and all that it held.</summary>
+    /// <summary>The pipeline is lost. Its blocks are remembered: the next one may still have them.</summary>
     public void Detach()
     {
         Stages = 0;
@@ -129,17 +138,18 @@ internal sealed partial class Engine
         decodingSteps = 0;
         ready.Clear();
         prompts.Clear();
-        pool = new BlockPool(0);
-        blocks = new SequenceBlocks(pool);
+        rebuild.Suspend(completedStep);
 
         // They wait for a pipeline from now on; what they waited for until now was blocks.
         foreach (Sequence sequence in waiting.All) sequence.LeavePipeline(time.GetTimestamp());
-        List<Sequence> interrupted = [.. running];
+        List<Sequence> interrupted = [.. running.Reverse()];
         running.Clear();
         foreach (Sequence sequence in interrupted)
         {
-            sequence.StartOver();
+            rebuild.Hold(sequence);
+            blocks.Release(sequence);
             sequence.LeavePipeline(time.GetTimestamp());
+            recovery.Interrupt(sequence);
             Wait(sequence);
             if (++sequence.LossesInARow >= MostLossesInARow)
             {
@@ -149,6 +159,12 @@ internal sealed partial class Engine
         }
     }
 
+    /// <summary>Forgets the blocks of the lost pipeline: what is known of them cannot be trusted.</summary>
+    public void ForgetBlocks() => UseBlocks(0);
+
+    /// <summary>The recovery from a lost pipeline that has come to its end since the last call, if one has.</summary>
+    public Recovery? TakeRecovery() => recovery.Take();
+
     /// <summary>Takes the result of the oldest step under way.</summary>
     /// <returns>What is wrong with it, or null: a stage may be broken in any way, and then the pipeline must not be used any more.</returns>
     public string? Complete(StepResult result)
@@ -156,6 +172,7 @@ internal sealed partial class Engine
         if (!underWay.TryDequeue(out Batch? batch) || !Answers(result, batch.Step))
             return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Count} tokens.";
         if (batch.Decodes) decodingSteps--;
+        completedStep = batch.Step.Number;
         Measure(batch);
         int drawn = 0;
         for (int i = 0; i < batch.Sequences.Count; i++)
@@ -217,9 +234,18 @@ internal sealed partial class Engine
             }
         }
 
+        rebuild.CountReferences(references);
         if (running.Count + waiting.Count != live) return $"{running.Count} sequences run, {waiting.Count} wait, of {live}.";
         if (prompts.Count + ready.Count > running.Count) return "A queue holds sequences that do not run.";
         return pool.FindFault(references) ?? waiting.FindFault();
+    }
+
+    private void UseBlocks(int count)
+    {
+        (lastStep, completedStep) = (0, 0);
+        pool = new BlockPool(count);
+        blocks = new SequenceBlocks(pool);
+        rebuild = new BlockRebuild(pool);
     }
 
     private void Wait(Sequence sequence)
@@ -247,7 +273,7 @@ internal sealed partial class Engine
             }
 
             // A token that is still being drawn belongs to what must be computed again.
-            if (sequence.StepsUnderWay > 0 || !blocks.TryAdmit(sequence, reserve: running.Count)) return;
+            if (sequence.StepsUnderWay > 0 || rebuild.Holds(sequence) || !blocks.TryAdmit(sequence, reserve: running.Count)) return;
             waiting.Remove(sequence);
             sequence.State = SequenceState.Running;
             running.Add(sequence);
@@ -271,7 +297,7 @@ internal sealed partial class Engine
         // Behind another step, the time since that one's result is the slowest stage's; alone, a step's time is that of all stages.
         long now = time.GetTimestamp();
         double seconds = time.GetElapsedTime(Math.Max(batch.SentAt, lastResultAt), now).TotalSeconds;
-        budget.Measure(batch.SentAlone ? seconds / Stages : seconds, batch.PromptTokens);
+        if (!batch.Rebuilds) budget.Measure(batch.SentAlone ? seconds / Stages : seconds, batch.PromptTokens);
         lastResultAt = now;
     }
 
@@ -293,7 +319,8 @@ internal sealed partial class Engine
         return true;
     }
 
-    private bool IsToken(Candidate candidate) => (uint)candidate.Token < (uint)config.VocabSize;
+    private bool IsToken(Candidate candidate) =>
+        (uint)candidate.Token < (uint)config.VocabSize && !float.IsNaN(candidate.LogProbability);
 
     private void Append(Sequence sequence, DrawnToken drawn)
     {
@@ -304,6 +331,7 @@ internal sealed partial class Engine
         else ready.AddLast(sequence.Place);
         sequence.Tokens.Add(token);
         sequence.LossesInARow = 0;
+        recovery.GoOn(sequence);
         FinishReason? finish =
             !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
@@ -317,6 +345,8 @@ internal sealed partial class Engine
         if (sequence.State == SequenceState.Outside) return;
         if (sequence.State == SequenceState.Running) Withdraw(sequence);
         else waiting.Remove(sequence);
+        rebuild.Drop(sequence);
+        recovery.GoOn(sequence);
         sequence.State = SequenceState.Outside;
         live--;
         if (sequence.Deadline is { } deadline) deadlines.Remove((deadline, sequence.Arrival, sequence));

@@ -15,15 +15,13 @@ public static class ClusterKey
     /// <summary>The least number of characters of a key.</summary>
     public const int MinimumLength = 16;
 
-    private const int MaximumFileBytes = 4096;
-
     /// <summary>The key, from the file if one is given, else from the environment; null where there is none.</summary>
     /// <param name="file">Path of a UTF-8 text file with the key, or null. White space around the key is not part of it.</param>
     /// <exception cref="InvalidDataException">The file cannot be read, or the key is too short; the message says which.</exception>
     public static byte[]? Load(string? file)
     {
         if (file is not null)
-            return Check($"--cluster-key-file: '{file}'", ReadFile(file));
+            return Check($"--cluster-key-file: '{file}'", SecretFile.Read("--cluster-key-file", file));
         string? variable = Environment.GetEnvironmentVariable(Variable);
         return string.IsNullOrEmpty(variable) ? null : Check(Variable, variable);
     }
@@ -56,27 +54,6 @@ public static class ClusterKey
                 "can be reached from other machines, which needs a cluster key: "
                 + $"put one in a file and name it with --cluster-key-file, or in the environment variable {Variable}",
                 [listenMember]);
-        }
-    }
-
-    private static string ReadFile(string file)
-    {
-        try
-        {
-            using FileStream stream = File.OpenRead(file);
-            byte[] content = new byte[MaximumFileBytes + 1];
-            int length = stream.ReadAtLeast(content, content.Length, throwOnEndOfStream: false);
-            return length <= MaximumFileBytes
-                ? new UTF8Encoding(false, throwOnInvalidBytes: true).GetString(content, 0, length)
-                : throw new InvalidDataException($"--cluster-key-file: '{file}' holds more than {MaximumFileBytes} bytes; expected a key");
-        }
-        catch (DecoderFallbackException)
-        {
-            throw new InvalidDataException($"--cluster-key-file: '{file}' is not UTF-8 text");
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or ArgumentException)
-        {
-            throw new InvalidDataException($"--cluster-key-file: '{file}' cannot be read: {exception.Message}", exception);
         }
     }
 

@@ -27,10 +27,23 @@ public sealed record StageAssignment
     /// <summary>Blocks in every layer's KV pool.</summary>
     public required int KvBlocks { get; init; }
 
+    /// <summary>Whether it keeps the hidden states that it sends on, so that the next stage can be rebuilt.</summary>
+    public bool KeepsLog { get; init; }
+
+    /// <summary>
+    /// The epoch in which these KV blocks were first handed out: a pipeline that follows a lost one may go on with its blocks.
+    /// </summary>
+    public ulong Lineage { get; init; }
+
+    /// <summary>Whether the stage is asked for the blocks that it has of this lineage; one that is new to it has none.</summary>
+    public bool Keeps { get; init; }
+
     /// <summary>Where the next stage listens; null for the last.</summary>
     public string? NextAddress { get; init; }
 }
 
 /// <summary>A stage that is ready for steps.</summary>
 /// <param name="WeightBytes">Bytes of weights that it holds or maps.</param>
-public sealed record StageReport(long WeightBytes);
+/// <param name="Kept">Whether it still has the blocks that it was asked for.</param>
+/// <param name="AppliedStep">The last step that it applied to them. Later ones of older epochs were dropped, and never run.</param>
+public sealed record StageReport(long WeightBytes, bool Kept = false, ulong AppliedStep = 0);

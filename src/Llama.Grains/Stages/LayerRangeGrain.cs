@@ -8,9 +8,13 @@ namespace Llama.Grains.Stages;
 public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIdentity self, IReadOnlyList<int>? cores = null)
     : ILayerRangeGrain, IAsyncDisposable
 {
+    /// <summary>A step in the range ends within this time unless it hangs; those behind it are dropped.</summary>
+    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
+
     private Checkpoint? checkpoint;
     private CpuLayerRange? range;
-    private int kvBlocks;
+    private StageAssignment? loaded;
+    private ulong appliedStep;
     private volatile StageConveyor? conveyor;
 
     /// <summary>The newest plan that the stage has had a place in; 0 before the first.</summary>
@@ -24,16 +28,19 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
             throw new InvalidOperationException($"The stage is of epoch {Epoch}; epoch {assignment.Epoch} is over.");
         Epoch = assignment.Epoch;
         await StopAsync().ConfigureAwait(false);
-        bool loaded = range is not null && range.FirstLayer == assignment.FirstLayer && range.EndLayer == assignment.EndLayer
-            && kvBlocks == assignment.KvBlocks;
-        if (!loaded)
+        bool fits = loaded is not null && loaded.FirstLayer == assignment.FirstLayer && loaded.EndLayer == assignment.EndLayer
+            && loaded.KvBlocks == assignment.KvBlocks && loaded.KeepsLog == assignment.KeepsLog;
+        bool kept = fits && assignment.Keeps && loaded!.Lineage == assignment.Lineage;
+        if (!kept) appliedStep = 0;
+        if (!fits)
         {
             await FreeAsync().ConfigureAwait(false);
             await Task.Run(() => Load(assignment), cancellationToken).ConfigureAwait(false);
         }
 
+        loaded = assignment;
         conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes);
+        return new StageReport(range!.WeightBytes, kept, appliedStep);
     }
 
     /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
@@ -52,7 +59,7 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         try
         {
             range = CpuLayerRange.Load(
-                opened, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores);
+                opened, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.KeepsLog);
         }
         catch
         {
@@ -61,20 +68,30 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         }
 
         checkpoint = opened;
-        kvBlocks = assignment.KvBlocks;
     }
 
+    /// <exception cref="InvalidOperationException">A step does not end; a later call may find that it has.</exception>
     private async Task StopAsync()
     {
         if (conveyor is null) return;
-        await conveyor.DisposeAsync().ConfigureAwait(false);
+        try
+        {
+            await conveyor.DisposeAsync().AsTask().WaitAsync(StopDeadline).ConfigureAwait(false);
+        }
+        catch (TimeoutException)
+        {
+            throw new InvalidOperationException(
+                $"A step of epoch {conveyor.Epoch} still runs after {StopDeadline.TotalSeconds:0} s; the stage hangs.");
+        }
+
+        if (conveyor.AppliedStep > 0) appliedStep = conveyor.AppliedStep;
         conveyor = null;
     }
 
     private async Task FreeAsync()
     {
         if (range is not null) await range.DisposeAsync().ConfigureAwait(false);
-        range = null;
+        (range, loaded) = (null, null);
         checkpoint?.Dispose();
         checkpoint = null;
     }

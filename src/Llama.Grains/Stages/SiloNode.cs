@@ -31,6 +31,9 @@ public sealed record SiloSettings
     /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>Most bytes that a log of hidden states may take, from which the next stage can be rebuilt; 0 for none.</summary>
+    public long LogMemory { get; init; }
+
     /// <summary>Cores that the compute threads are pinned to, in order, at least one for each; null to pin none.</summary>
     public IReadOnlyList<int>? Cores { get; init; }
 }
@@ -63,6 +66,7 @@ public sealed class SiloNode : IAsyncDisposable
             Address = AdvertisedAddress(settings.Advertise, listener.EndPoint),
             ProcessId = Environment.ProcessId,
             Threads = settings.Threads,
+            LogMemoryBytes = settings.LogMemory,
             MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             Profile = settings.Profile,
             LastEpoch = 0,
@@ -104,7 +108,11 @@ public sealed class SiloNode : IAsyncDisposable
         }
 
         await Handshake.AcceptAsync(stream, cancellationToken).ConfigureAwait(false);
-        if (target.Purpose == LinkPurpose.Steps) await conveyor.ReceiveAsync(stream, cancellationToken).ConfigureAwait(false);
-        else await conveyor.ReturnResultsAsync(stream, cancellationToken).ConfigureAwait(false);
+        await (target.Purpose switch
+        {
+            LinkPurpose.Steps => conveyor.ReceiveAsync(stream, cancellationToken),
+            LinkPurpose.Results => conveyor.ReturnResultsAsync(stream, cancellationToken),
+            _ => conveyor.PulseAsync(stream, TimeProvider.System, cancellationToken),
+        }).ConfigureAwait(false);
     }
 }

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Threading.Channels;
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 
 namespace Llama.Grains.Stages;
@@ -31,8 +32,10 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly Lock gate = new();
     private readonly Task sending;
     private Task receiving = Task.CompletedTask;
+    private Task? stopped;
     private bool hasSource;
     private string? failure;
+    private ulong applied;
 
     /// <summary>Starts a conveyor; links are brought to it by <see cref="ReceiveAsync"/> and <see cref="ReturnResultsAsync"/>.</summary>
     /// <param name="range">The loaded range.</param>
@@ -49,6 +52,12 @@ public sealed class StageConveyor : IAsyncDisposable
 
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch => assignment.Epoch;
+
+    /// <summary>How far the stage is.</summary>
+    public RangeProgress Progress => range.Progress;
+
+    /// <summary>Number of the last step that the stage has computed, or let pass; 0 before the first.</summary>
+    public ulong AppliedStep => Volatile.Read(ref applied);
 
     private bool IsLast => assignment.NextAddress is null;
 
@@ -101,17 +110,35 @@ public sealed class StageConveyor : IAsyncDisposable
         await sending.ConfigureAwait(false);
     }
 
-    /// <summary>Ends the epoch: returns when no step of it runs any more.</summary>
-    public async ValueTask DisposeAsync()
+    /// <summary>
+    /// Sends signs of life into a link that the gateway opened, until the link or the epoch ends. Whoever has no such link any more has no
+    /// gateway: the epoch ends with the link.
+    /// </summary>
+    /// <exception cref="IOException">The gateway closed the link, or was silent for too long.</exception>
+    public async Task PulseAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
     {
-        await ending.CancelAsync().ConfigureAwait(false);
-        Task steps;
-        lock (gate)
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
+        try
         {
-            hasSource = true;
-            steps = receiving;
+            await StagePulse.SendAsync(stream, () => Progress, time, ended.Token).ConfigureAwait(false);
         }
+        finally
+        {
+            await EndAsync(null).ConfigureAwait(false);
+        }
+    }
 
+    /// <summary>Ends the epoch: returns when no step of it runs any more.</summary>
+    public ValueTask DisposeAsync()
+    {
+        lock (gate) return new ValueTask(stopped ??= StopAsync());
+    }
+
+    private async Task StopAsync()
+    {
+        hasSource = true;
+        Task steps = receiving;
+        await ending.CancelAsync().ConfigureAwait(false);
         await steps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await sending.ConfigureAwait(false);
         while (computing.Reader.TryRead(out StepUnderWay step))
@@ -159,12 +186,13 @@ public sealed class StageConveyor : IAsyncDisposable
     private async ValueTask ReadStepAsync(FrameReader reader, int frameBytes, CancellationToken cancellationToken)
     {
         ReadOnlyMemory<byte> header = await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken).ConfigureAwait(false);
-        int stepBytes = StepCodec.ReadLength(header.Span, out int tokens);
+        int stepBytes = StepCodec.ReadLength(header.Span, out int tokens, out LayerSpan layers);
         if (!stepPool.TryTake(out Step? step)) step = new Step();
         HiddenStates hidden = range.RentHiddenStates(tokens);
         try
         {
-            int hiddenBytes = assignment.FirstLayer == 0 ? 0 : hidden.Bytes.Length;
+            bool computes = layers.Contains(assignment.FirstLayer);
+            int hiddenBytes = assignment.FirstLayer > 0 && computes ? hidden.Bytes.Length : 0;
             if (frameBytes != stepBytes + hiddenBytes)
                 throw new LinkException(
                     $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
@@ -196,6 +224,7 @@ public sealed class StageConveyor : IAsyncDisposable
                 (Step step, ValueTask<StepOutput> pending) =
                     await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
                 using StepOutput output = await pending.ConfigureAwait(false);
+                Volatile.Write(ref applied, step.Number);
                 if (stream is null)
                 {
                     stream = await OpenAsync().ConfigureAwait(false);
@@ -246,9 +275,14 @@ public sealed class StageConveyor : IAsyncDisposable
         }
     }
 
-    private ValueTask ForwardAsync(Stream stream, Step step, StepOutput output) => output.Drawn is { } drawn
-        ? writer.SendAsync(stream, new StepResult(step.Epoch, step.Number, drawn), ending.Token)
-        : writer.SendAsync(stream, step, output.HiddenStates!.Bytes, ending.Token);
+    private ValueTask ForwardAsync(Stream stream, Step step, StepOutput output)
+    {
+        if (output.Drawn is { } drawn) return writer.SendAsync(stream, new StepResult(step.Epoch, step.Number, drawn), ending.Token);
+
+        // A stage that lets the step pass needs nothing of it but its place in the order.
+        Memory<byte> hidden = step.IsComputedBy(assignment.EndLayer) ? output.HiddenStates!.Bytes : default;
+        return writer.SendAsync(stream, step, hidden, ending.Token);
+    }
 
     /// <summary>Ends receiving, computing and sending; the first reason is the one that counts.</summary>
     private async Task EndAsync(string? reason)

@@ -28,22 +28,24 @@ internal static unsafe class BlockProduct
     {
         switch (weights.Type)
         {
-            case ElementType.Q4_0: Multiply<Q4_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q4_1: Multiply<Q4_1Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_0: Multiply<Q5_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_1: Multiply<Q5_1Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q4_K: Multiply<Q4_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q6_K: Multiply<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_0: Multiply<Q4_0Block, NibbleLayout<Q4_0Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_1: Multiply<Q4_1Block, NibbleLayout<Q4_1Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q5_0: Multiply<Q5_0Block, WordLayout<Q5_0Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q5_1: Multiply<Q5_1Block, WordLayout<Q5_1Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q8_0: Multiply<Q8_0Block, WordLayout<Q8_0Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_K: Multiply<Q4_KBlock, NibbleLayout<Q4_KBlock>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q5_K: Multiply<Q5_KBlock, WordLayout<Q5_KBlock>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q6_K: Multiply<Q6_KBlock, WordLayout<Q6_KBlock>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             default: throw new NotSupportedException($"{weights.Type} is no type of blocks");
         }
     }
 
-    private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
+    private static void Multiply<T, TLayout>(
+        WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
         where T : struct, IBlockFormat
+        where TLayout : struct, IPanelLayout<T>
     {
         if (tokens < BlockPanel.Tokens) BlockRow.Multiply<T>(weights, firstRow, endRow, x, tokens, y);
-        else BlockPanel.Multiply<T>(weights, firstRow, endRow, x, tokens, y, scratch);
+        else BlockPanel.Multiply<T, TLayout>(weights, firstRow, endRow, x, tokens, y, scratch);
     }
 }

@@ -23,7 +23,7 @@ internal static unsafe class BlockRow
         for (int row = firstRow; row < endRow; row += Lanes.Count)
         {
             int count = Math.Min(Lanes.Count, endRow - row);
-            for (int i = 0; i < count; i++) rows[i] = weights.Row(row + i);
+            weights.ListRows(row, count, rows, count);
             for (int token = 0; token < tokens; token++)
             {
                 MultiplyGroups<T>(rows, count, groups, x, token, lanes);

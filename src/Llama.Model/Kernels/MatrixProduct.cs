@@ -70,13 +70,13 @@ internal static unsafe class MatrixProduct
         where T : struct, IStoredElements
     {
         Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
+        byte** places = stackalloc byte*[TileRows];
         for (int row = firstRow; row < endRow; row += TileRows)
         {
             // Rows beyond the last repeat one that is there; their outputs are not stored.
             int rows = Math.Min(TileRows, endRow - row);
-            byte* last = weights.Row(row + rows - 1);
-            var tile = new Tile(
-                weights.Row(row), rows > 1 ? weights.Row(row + 1) : last, rows > 2 ? weights.Row(row + 2) : last, last, rows, weights.Columns);
+            weights.ListRows(row, rows, places, TileRows);
+            var tile = new Tile(places[0], places[1], places[2], places[3], rows, weights.Columns);
             if (tokens > 1)
             {
                 MultiplyBlocks<T>(in tile, x, tokens, lanes, scratch, y + row, weights.Rows);

@@ -6,8 +6,8 @@ namespace Llama.Model.Kernels;
 
 /// <summary>
 /// Inputs of a matrix product rounded to bytes, for weights stored in blocks: as many elements as such a block has share a scale, the
-/// greatest magnitude becomes 127. The bytes are there a second time as pairs of 16-bit integers, those of four vectors side by side: the
-/// form in which several tokens' inputs meet the weights.
+/// greatest magnitude becomes 127. The bytes are there again as pairs of 16-bit integers and in fours, those of four vectors side by side:
+/// the forms in which several tokens' inputs meet the weights.
 /// </summary>
 internal sealed unsafe class RoundedInputs : IDisposable
 {
@@ -22,6 +22,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     private readonly NativeBuffer bytes;
     private readonly NativeBuffer halves;
     private readonly NativeBuffer pairs;
+    private readonly NativeBuffer quads;
     private readonly NativeBuffer scales;
     private readonly NativeBuffer sums;
 
@@ -36,6 +37,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         bytes = new NativeBuffer(elements / sizeof(float));
         halves = new NativeBuffer(elements / sizeof(float));
         pairs = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 2);
+        quads = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 4);
         scales = new NativeBuffer((elements / blockElements) + Lanes.Count);
         sums = new NativeBuffer((elements / PartElements) + Lanes.Count);
     }
@@ -74,6 +76,14 @@ internal sealed unsafe class RoundedInputs : IDisposable
         return (int*)pairs.Pointer + ((long)(token - place) * (Columns / 2)) + place;
     }
 
+    /// <summary>The first four bytes of a vector; the next four lie <see cref="GroupTokens"/> times as far.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int* Quads(int token)
+    {
+        int place = token % GroupTokens;
+        return (int*)quads.Pointer + ((long)(token - place) * (Columns / 4)) + place;
+    }
+
     /// <summary>The scale of each block of a vector; eight of them may be read together.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float* Scales(int token) => scales.Pointer + ((long)token * Blocks);
@@ -91,6 +101,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         sbyte* byteTarget = Bytes(token);
         sbyte* halfTarget = Halves(token);
         int* pairTarget = Pairs(token);
+        int* quadTarget = Quads(token);
         short* sumTarget = Sums(token);
         for (int done = 0; done < Columns; done += BlockElements, scale++)
         {
@@ -118,6 +129,8 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 pairTarget += PartElements / 2 * GroupTokens;
                 Vector256<sbyte> rounded = Vector256.Narrow(first, second);
                 rounded.Store(byteTarget + done + i);
+                for (int quad = 0; quad < Lanes.Count; quad++) quadTarget[quad * GroupTokens] = rounded.AsInt32().GetElement(quad);
+                quadTarget += PartElements / 4 * GroupTokens;
                 if (BlockElements == PartElements && done < Columns / HalvesColumns * HalvesColumns)
                 {
                     int block = done / PartElements % Lanes.Count;
@@ -137,6 +150,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         bytes.Dispose();
         halves.Dispose();
         pairs.Dispose();
+        quads.Dispose();
         scales.Dispose();
         sums.Dispose();
     }

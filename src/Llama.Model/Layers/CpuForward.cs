@@ -38,6 +38,7 @@ internal sealed unsafe class CpuForward : IDisposable
     private int nextAttention;
     private int layer;
     private float* hidden;
+    private long layersDone;
 
     /// <summary>Maps the weights of a range.</summary>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
@@ -89,6 +90,9 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>Bytes of weights mapped.</summary>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
+    /// <summary>Layers of all steps that have been computed, the output head as one: any thread may look.</summary>
+    public long LayersDone => Volatile.Read(ref layersDone);
+
     /// <summary>The output head; null unless the range ends with the last layer.</summary>
     public OutputHead? Head => head;
 
@@ -103,7 +107,7 @@ internal sealed unsafe class CpuForward : IDisposable
         step = next;
         tokens = next.Tokens.Length;
         hidden = hiddenStates.Pointer;
-        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
+        CopyBlocks(next);
         if (embeddings is not null) RunByTokens(embed);
         Locate();
         for (layer = 0; layer < layers.Length; layer++)
@@ -124,9 +128,20 @@ internal sealed unsafe class CpuForward : IDisposable
             buffers.Inputs.Reset(buffers.Gate, weights.W2);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
+            Volatile.Write(ref layersDone, layersDone + 1);
         }
 
-        return head?.Draw(next, hidden);
+        DrawnTokens? drawn = head?.Draw(next, hidden);
+        Volatile.Write(ref layersDone, layersDone + 1);
+        return drawn;
+    }
+
+    /// <summary>Does of a step that other layers compute what every layer does.</summary>
+    /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
+    public void Pass(Step next, PinnedHiddenStates hiddenStates)
+    {
+        StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
+        CopyBlocks(next);
     }
 
     /// <summary>Pins the threads to cores in order, the calling thread first, which is the one that runs the steps.</summary>
@@ -142,6 +157,11 @@ internal sealed unsafe class CpuForward : IDisposable
         head?.Dispose();
         cache.Dispose();
         buffers.Dispose();
+    }
+
+    private void CopyBlocks(Step next)
+    {
+        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
     }
 
     /// <summary>A region whose work is divided by tokens: a single token is not worth a barrier.</summary>

@@ -22,10 +22,15 @@ public sealed class CpuLayerRange : ILayerRange
     private readonly ModelConfig config;
     private readonly TaskCompletionSource started = new();
     private readonly Thread thread;
+    private int steps;
+    private ulong begun;
 
-    private CpuLayerRange(CpuForward forward, ModelConfig config, IReadOnlyList<int>? cores)
+    private readonly HiddenStateLog? log;
+
+    private CpuLayerRange(CpuForward forward, HiddenStateLog? log, ModelConfig config, IReadOnlyList<int>? cores)
     {
         this.forward = forward;
+        this.log = log;
         this.config = config;
         thread = new Thread(() => Work(cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
         thread.Start();
@@ -40,8 +45,14 @@ public sealed class CpuLayerRange : ILayerRange
     /// <inheritdoc/>
     public long WeightBytes => forward.WeightBytes;
 
+    /// <inheritdoc/>
+    public RangeProgress Progress => new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps));
+
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
     public static long KvBlockBytes(ModelConfig config, ElementType kvType, int layers) => KvCache.BlockBytes(config, kvType) * layers;
+
+    /// <summary>Bytes that one KV block takes in the log of a range's hidden states.</summary>
+    public static long LogBlockBytes(ModelConfig config) => HiddenStateLog.BlockBytes(config.Dim);
 
     /// <summary>Maps the weights of the layers <c>[firstLayer, endLayer)</c> and makes their KV pools.</summary>
     /// <param name="checkpoint">Stays open, and is used by nobody else, until the range is disposed of.</param>
@@ -51,17 +62,19 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
     /// <param name="threads">Compute threads, at least 1.</param>
     /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
+    /// <param name="keepsLog">Whether it keeps the hidden states that it puts out, so that the next range can be rebuilt.</param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
     /// <exception cref="IOException">The process may not use a core.</exception>
     /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
     public static CpuLayerRange Load(
         Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads,
-        IReadOnlyList<int>? cores = null)
+        IReadOnlyList<int>? cores = null, bool keepsLog = false)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (cores is not null) ArgumentOutOfRangeException.ThrowIfLessThan(cores.Count, threads, nameof(cores));
         var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvType, kvBlocks, threads);
-        var range = new CpuLayerRange(forward, checkpoint.Config, cores);
+        HiddenStateLog? log = keepsLog ? new HiddenStateLog(checkpoint.Config.Dim, kvBlocks) : null;
+        var range = new CpuLayerRange(forward, log, checkpoint.Config, cores);
         try
         {
             range.started.Task.GetAwaiter().GetResult();
@@ -69,6 +82,7 @@ public sealed class CpuLayerRange : ILayerRange
         catch
         {
             forward.Dispose();
+            log?.Dispose();
             throw;
         }
 
@@ -83,6 +97,7 @@ public sealed class CpuLayerRange : ILayerRange
     {
         ArgumentNullException.ThrowIfNull(step);
         var queued = QueuedStep.Rent(stepPool, step, (PinnedHiddenStates)hiddenStates, cancellationToken);
+        Interlocked.Increment(ref steps);
         ValueTask writing = queue.Writer.WriteAsync(queued, cancellationToken);
         if (!writing.IsCompletedSuccessfully) return RunWhenQueuedAsync(writing, queued);
         arrivals.Release();
@@ -95,6 +110,7 @@ public sealed class CpuLayerRange : ILayerRange
         if (queue.Writer.TryComplete()) arrivals.Release();
         await Task.Run(thread.Join).ConfigureAwait(false);
         forward.Dispose();
+        log?.Dispose();
     }
 
     /// <summary>The rest of a call that found the queue full or closed.</summary>
@@ -106,6 +122,7 @@ public sealed class CpuLayerRange : ILayerRange
         }
         catch
         {
+            Interlocked.Decrement(ref steps);
             queued.HiddenStates.Dispose();
             queued.GiveBack();
             throw;
@@ -147,19 +164,47 @@ public sealed class CpuLayerRange : ILayerRange
     private void Run(QueuedStep queued)
     {
         // The buffer is back in the pool before the caller hears that the step is done.
+        Volatile.Write(ref begun, queued.Step.Number);
         try
         {
             queued.CancellationToken.ThrowIfCancellationRequested();
-            DrawnTokens? drawn = forward.Run(queued.Step, queued.HiddenStates);
+            DrawnTokens? drawn = Run(queued.Step, queued.HiddenStates);
             if (drawn is not null) queued.HiddenStates.Dispose();
+            Interlocked.Decrement(ref steps);
             queued.Succeed(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
         }
 #pragma warning disable CA1031 // A failure is a value: whatever a step throws belongs to the caller of RunAsync.
         catch (Exception e)
 #pragma warning restore CA1031
         {
+            Interlocked.Decrement(ref steps);
             queued.HiddenStates.Dispose();
             queued.Fail(e);
         }
+    }
+
+    private unsafe DrawnTokens? Run(Step step, PinnedHiddenStates hiddenStates)
+    {
+        bool computes = step.IsComputedBy(FirstLayer);
+        if (computes != step.IsComputedBy(EndLayer - 1))
+        {
+            throw new ArgumentException(
+                $"Step {step.Epoch}.{step.Number} is for layers {step.FirstLayer} to {step.EndLayer}, which cut this range.");
+        }
+
+        if (computes)
+        {
+            DrawnTokens? drawn = forward.Run(step, hiddenStates);
+            log?.Write(step, hiddenStates.Pointer);
+            return drawn;
+        }
+
+        forward.Pass(step, hiddenStates);
+        log?.Copy(step);
+        if (EndLayer == config.Layers) return new DrawnTokens();
+        if (!step.IsComputedBy(EndLayer)) return null;
+        if (log is null) throw new ArgumentException($"Step {step.Epoch}.{step.Number} is read from a log; this range keeps none.");
+        log.Read(step, hiddenStates.Pointer);
+        return null;
     }
 }

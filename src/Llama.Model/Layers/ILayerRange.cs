@@ -15,6 +15,9 @@ public interface ILayerRange : IAsyncDisposable
     /// <summary>Bytes of weights that it holds or maps.</summary>
     long WeightBytes { get; }
 
+    /// <summary>How far it is; any thread may ask, while steps run.</summary>
+    RangeProgress Progress { get; }
+
     /// <summary>A buffer for the hidden states of a step, contents undefined.</summary>
     /// <param name="tokens">1 to <see cref="Step.MaxTokens"/>.</param>
     HiddenStates RentHiddenStates(int tokens);

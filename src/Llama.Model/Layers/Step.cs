@@ -64,6 +64,15 @@ public sealed class Step
     /// <summary>Its number within the epoch, from 1.</summary>
     public ulong Number { get; set; }
 
+    /// <summary>
+    /// First layer that computes it: 0 but for steps that rebuild the KV of layers which lost it. The range that ends before this layer
+    /// puts out what it put out when it computed the same positions, from its log.
+    /// </summary>
+    public int FirstLayer { get; set; }
+
+    /// <summary>The layer after the last that computes it: <see cref="int.MaxValue"/> but for steps that rebuild.</summary>
+    public int EndLayer { get; set; } = int.MaxValue;
+
     /// <summary>The parts of the sequences.</summary>
     public ReadOnlySpan<StepSequence> Sequences => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sequences);
 
@@ -76,9 +85,13 @@ public sealed class Step
     /// <summary>The copies of blocks that come before the tokens, each seeing those before it.</summary>
     public ReadOnlySpan<BlockCopy> Copies => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(copies);
 
+    /// <summary>Whether a layer computes it, or lets it pass; copies of blocks are made in every layer.</summary>
+    public bool IsComputedBy(int layer) => layer >= FirstLayer && layer < EndLayer;
+
     /// <summary>Empties the step.</summary>
     public void Clear()
     {
+        (FirstLayer, EndLayer) = (0, int.MaxValue);
         sequences.Clear();
         tokens.Clear();
         blocks.Clear();

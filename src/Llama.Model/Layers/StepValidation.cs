@@ -40,7 +40,15 @@ internal static class StepValidation
                 throw Fault(step, $"copies KV block {copy.Source} to {copy.Target}; expected two of the pool's {kvBlocks}");
         }
 
-        foreach (StepSequence sequence in step.Sequences) Check(step, sequence, config, kvBlocks);
+        if (step.FirstLayer < 0 || step.EndLayer < step.FirstLayer)
+            throw Fault(step, $"is for layers {step.FirstLayer} to {step.EndLayer}");
+        bool rebuilds = step.FirstLayer > 0 || step.EndLayer < config.Layers;
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            Check(step, sequence, config, kvBlocks);
+            if (rebuilds && sequence.Draws) throw Fault(step, "draws, and not all layers compute it");
+        }
+
         int covered = 0;
         foreach (StepSequence sequence in step.Sequences) covered += sequence.TokenCount;
         if (covered != tokens) throw Fault(step, $"has {tokens} tokens, its sequences {covered}");

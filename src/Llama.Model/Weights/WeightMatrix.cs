@@ -48,4 +48,24 @@ public sealed unsafe class WeightMatrix
 
     /// <summary>First byte of row <paramref name="row"/>; its elements follow each other.</summary>
     public byte* Row(int row) => runs[row / rowsPerRun] + (row % rowsPerRun * rowBytes);
+
+    /// <summary>First bytes of consecutive rows, with one division for all of them: eight short rows are multiplied in the time of a few.</summary>
+    /// <param name="first">The first row.</param>
+    /// <param name="count">How many there are.</param>
+    /// <param name="target">Receives them.</param>
+    /// <param name="places">How many are wanted: those beyond <paramref name="count"/> repeat the last.</param>
+    internal void ListRows(int first, int count, byte** target, int places)
+    {
+        int run = first / rowsPerRun, place = first % rowsPerRun;
+        byte* row = runs[run] + (place * rowBytes);
+        for (int i = 0; i < places; i++)
+        {
+            target[i] = row;
+            if (i >= count - 1) continue;
+            row += rowBytes;
+            if (++place < rowsPerRun) continue;
+            place = 0;
+            row = runs[++run];
+        }
+    }
 }

@@ -17,7 +17,8 @@ public sealed class ExplorationTests
         Assert.InRange(all.Cancelled, 1000, 100_000);
         Assert.InRange(all.Refused, 1000, 100_000);
         Assert.InRange(all.Preemptions, 1000, long.MaxValue);
-        Assert.InRange(all.Losses, 100, int.MaxValue);
+        Assert.InRange(all.Losses, 200, int.MaxValue);
+        Assert.InRange(all.Rebuilt, 10_000, long.MaxValue);
         Assert.InRange(all.CachedTokens, 100_000, long.MaxValue);
         Assert.InRange(all.Copies, 1000, long.MaxValue);
     }

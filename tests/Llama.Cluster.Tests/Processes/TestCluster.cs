@@ -7,12 +7,18 @@ namespace Llama.Cluster.Tests.Processes;
 /// <summary>A gateway and silos with the command lines that AppHost gives them, in whatever order a test starts them.</summary>
 /// <param name="model">Folder of the checkpoint.</param>
 /// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
+/// <param name="directory">Address of an etcd, or null for the gateway's own directory.</param>
 /// <param name="tls">The folder with their certificate; null for a cluster without TLS.</param>
-internal sealed class TestCluster(string model, int silos, string? tls = null) : IDisposable
+internal sealed class TestCluster(string model, int silos, string? directory = null, string? tls = null) : IDisposable
 {
     private readonly AppHostOptions options = new()
     {
-        Model = model, Silos = Math.Max(1, silos), Threads = 1, Port = FreePort.Choose(), Tls = tls,
+        Model = model,
+        Silos = Math.Max(1, silos),
+        Threads = 1,
+        Port = FreePort.Choose(),
+        Directory = directory,
+        Tls = tls,
     };
 
     private readonly List<RunningProgram> programs = [];
@@ -21,6 +27,9 @@ internal sealed class TestCluster(string model, int silos, string? tls = null) :
     /// <summary>A client of the gateway.</summary>
     public GatewayClient Client => client ??= new GatewayClient(
         options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities));
+
+    /// <summary>The gateway, once it was started.</summary>
+    public RunningProgram Gateway { get; private set; } = null!;
 
     /// <summary>What the processes have said so far.</summary>
     public string Output => string.Concat(programs.Select(program => program.Output));
@@ -46,7 +55,7 @@ internal sealed class TestCluster(string model, int silos, string? tls = null) :
     /// <summary>Starts the gateway.</summary>
     /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartGateway(params string[] more) =>
-        Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
+        Gateway = Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>

@@ -175,16 +175,19 @@ public sealed class DirectoryLinksTests : IDisposable
 
         public DirectoryView View => directory.View;
 
-        public bool Ended => lease!.Ended;
+        public long Id => lease!.Id;
 
         public Task<DirectoryView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
             directory.WaitForChangeAsync(version, cancellationToken);
 
-        public ILease Join(Member member)
+        public ILease Grant()
         {
-            lease = directory.Join(member);
+            lease = directory.Grant();
             return this;
         }
+
+        public bool TryPut(string key, string value, long revision, ILease mine, out DirectoryEntry? present) =>
+            directory.TryPut(key, value, revision, lease!, out present);
 
         public bool Renew()
         {

@@ -26,7 +26,7 @@ public sealed class EmbeddedDirectoryTests : IDisposable
         two.Dispose();
         Assert.Equal(["silo-1", "silo-10"], Names);
         Assert.Equal(4, directory.View.Version);
-        Assert.Equal((true, false, false), (two.Ended, one.Ended, ten.Ended));
+        Assert.Equal((false, true, true), (two.Renew(), one.Renew(), ten.Renew()));
     }
 
     [Fact]
@@ -60,7 +60,7 @@ public sealed class EmbeddedDirectoryTests : IDisposable
         {
             time.Advance(TimeSpan.FromSeconds(1));
             Assert.True(kept.Renew());
-            Assert.Equal(second > 3, silent.Ended);
+            Assert.Equal(second <= 3, Names.Contains("silo-2"));
         }
 
         Assert.Equal(["silo-1"], Names);
@@ -79,7 +79,7 @@ public sealed class EmbeddedDirectoryTests : IDisposable
         Assert.True(heard.Renew());
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(["silo-1"], Names);
-        Assert.True(gone.Ended);
+        Assert.False(gone.Renew());
     }
 
     [Fact]
@@ -140,6 +140,7 @@ public sealed class EmbeddedDirectoryTests : IDisposable
             (good with { Address = "nowhere" }, "'nowhere'; expected host:port"),
             (good with { Threads = 0 }, "0 threads"),
             (good with { MemoryBytes = -5 }, "-5 bytes"),
+            (good with { LogMemoryBytes = -6 }, "-6 bytes of memory for a log"),
         ];
         foreach ((Member member, string expected) in faults)
         {

@@ -17,9 +17,9 @@ public sealed class PipelinePlannerTests
     [Fact]
     public void Plan_KvMemory_BoundsTheBlocksByTheStageWithMostLayers()
     {
-        (IReadOnlyList<PlannedStage> stages, int blocks) = Planner(100 * BlockBytes, [new LayerSpan(0, 1), new LayerSpan(1, 4)]).Plan(Two);
-        Assert.Equal([("silo-1", new LayerSpan(0, 1)), ("silo-2", new LayerSpan(1, 4))], stages.Select(s => (s.Member.Name, s.Span)));
-        Assert.Equal(33, blocks);
+        PipelinePlan plan = Planner(100 * BlockBytes, [new LayerSpan(0, 1), new LayerSpan(1, 4)]).Plan(Two);
+        Assert.Equal([("silo-1", new LayerSpan(0, 1)), ("silo-2", new LayerSpan(1, 4))], plan.Stages.Select(s => (s.Member.Name, s.Span)));
+        Assert.Equal(33, plan.KvBlocks);
     }
 
     [Theory]
@@ -34,15 +34,15 @@ public sealed class PipelinePlannerTests
             Config = TestModel.TinyStories.Config with { ContextLength = 1 << 20 },
             Identity = LinkPair.Identity("gateway", kvType: kvType),
         };
-        (_, int blocks) = new PipelinePlanner(settings).Plan(Two);
+        int blocks = new PipelinePlanner(settings).Plan(Two).KvBlocks;
         Assert.Equal((64 << 20) / (3.0 * 2 * 16 * 64 * 4) * times, blocks, 1.0);
     }
 
     [Fact]
     public void Plan_PlentyOfMemory_StopsAtSixtyFourFullSequences()
     {
-        (_, int blocks) = Planner(1L << 40).Plan([.. Two.Select(silo => silo with { MemoryBytes = 1L << 40 })]);
-        Assert.Equal(64 * 8192 / 16, blocks);
+        PipelinePlan plan = Planner(1L << 40).Plan([.. Two.Select(silo => silo with { MemoryBytes = 1L << 40 })]);
+        Assert.Equal(64 * 8192 / 16, plan.KvBlocks);
     }
 
     [Fact]
@@ -50,8 +50,8 @@ public sealed class PipelinePlannerTests
     {
         PipelinePlanner planner = Planner(1L << 30, [new LayerSpan(0, 2), new LayerSpan(2, 4)]);
         ModelCosts costs = ModelCosts.Of(TestModel.Llama3.Config, 4, 0);
-        (_, int blocks) = planner.Plan([Two[0] with { MemoryBytes = costs.Bytes(new LayerSpan(0, 2)) + (10 * 2 * BlockBytes) }, Two[1]]);
-        Assert.Equal(10, blocks);
+        PipelinePlan plan = planner.Plan([Two[0] with { MemoryBytes = costs.Bytes(new LayerSpan(0, 2)) + (10 * 2 * BlockBytes) }, Two[1]]);
+        Assert.Equal(10, plan.KvBlocks);
     }
 
     [Fact]
@@ -69,6 +69,60 @@ public sealed class PipelinePlannerTests
         PipelinePlanner planner = Planner(1L << 30, [new LayerSpan(0, 4)]);
         PlacementException fault = Assert.Throws<PlacementException>(() => planner.Plan(Two));
         Assert.Equal("--ranges names 1 ranges; 2 silos are there.", fault.Message);
+    }
+
+    [Fact]
+    public void Plan_RoomForALog_IsKeptByEveryStageButTheLast()
+    {
+        // Hidden states of 16 positions: 32 numbers of 4 bytes each.
+        long log = 100 * 16 * TestModel.Llama3.Config.Dim * 4;
+        PipelinePlanner planner = Planner(100 * 2 * BlockBytes, [new LayerSpan(0, 2), new LayerSpan(2, 4)]);
+        PipelinePlan plan = planner.Plan([.. Two.Select(silo => silo with { LogMemoryBytes = log })]);
+        Assert.Equal(100, plan.KvBlocks);
+        Assert.Equal([true, false], plan.Stages.Select(stage => stage.KeepsLog));
+        plan = planner.Plan([.. Two.Select(silo => silo with { LogMemoryBytes = log - 1 })]);
+        Assert.Equal([false, false], plan.Stages.Select(stage => stage.KeepsLog));
+        long weights = ModelCosts.Of(TestModel.Llama3.Config, 4, 0).Bytes(new LayerSpan(0, 2));
+        long kv = 100 * 2 * BlockBytes;
+        plan = planner.Plan([Two[0] with { LogMemoryBytes = log, MemoryBytes = weights + kv + log - 1 }, Two[1]]);
+        Assert.Equal((100, false), (plan.KvBlocks, plan.Stages[0].KeepsLog));
+    }
+
+    [Theory]
+    [InlineData("silo-3", "silo-1", "silo-3")]
+    [InlineData("silo-2", "silo-1", "silo-2")]
+    public void Repair_OneSiloLost_TheOthersKeepTheirPlacesAndItsOwnNameIsPreferred(string comes, params string[] expected)
+    {
+        PipelinePlanner planner = Planner(100 * BlockBytes);
+        PipelinePlan before = planner.Plan(Two);
+        Member[] free = [Members.Make("silo-0"), Two[0], Members.Make(comes) with { ProcessId = 77 }];
+        if (comes == "silo-3") free = free[1..];
+        PipelinePlan? plan = planner.Repair(new Heritage(5, before, 9), free, _ => true);
+        Assert.NotNull(plan);
+        Assert.Equal(expected, plan.Stages.Select(stage => stage.Member.Name));
+        Assert.Equal([true, false], plan.Stages.Select(stage => stage.KeepsBlocks));
+        Assert.Equal(before.Stages.Select(stage => stage.Span), plan.Stages.Select(stage => stage.Span));
+        Assert.Equal((before.KvBlocks, 5ul), (plan.KvBlocks, plan.Inherits?.Lineage));
+    }
+
+    [Fact]
+    public void Repair_NobodyToTakeThePlaceOrNobodyLeft_IsNoPlan()
+    {
+        PipelinePlanner planner = Planner(100 * BlockBytes);
+        var heritage = new Heritage(5, planner.Plan(Two), 9);
+        Assert.Null(planner.Repair(heritage, [Two[0]], _ => true));
+        Assert.Null(planner.Repair(heritage, [Two[0], Members.Make("silo-3") with { Profile = "another" }], _ => true));
+        Assert.Null(planner.Repair(heritage, [Two[0], Members.Make("silo-3") with { MemoryBytes = 1000 }], _ => true));
+        Assert.Null(planner.Repair(heritage, [Members.Make("silo-3"), Members.Make("silo-4")], _ => true));
+        Assert.Null(planner.Repair(heritage, Two, _ => false));
+    }
+
+    [Fact]
+    public void Repair_SiloThatIsNotTrusted_MayTakeItsPlaceButItsBlocksAreLost()
+    {
+        PipelinePlanner planner = Planner(100 * BlockBytes);
+        PipelinePlan? plan = planner.Repair(new Heritage(5, planner.Plan(Two), 9), Two, silo => silo.Name == "silo-1");
+        Assert.Equal([("silo-1", true), ("silo-2", false)], plan!.Stages.Select(stage => (stage.Member.Name, stage.KeepsBlocks)));
     }
 
     [Fact]

@@ -97,25 +97,31 @@ public sealed class PipelineTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task Start_StepWithoutAnAnswer_IsLostAfterItsDeadline()
+    public async Task Start_SiloWithoutSignsOfLife_IsLostAndNamed()
     {
-        ScriptedSilo silo = Silo("silo-1");
-        await using Pipeline pipeline = await OpenAsync(silo);
+        ScriptedSilo silo = Silo("silo-2");
+        await using Pipeline pipeline = await OpenAsync(Silo("silo-1"), silo);
         pipeline.Start(_ => { }, _ => { });
-        await Patience.UntilAsync(() => time.Timers > 0, () => "the watch has started");
-
-        // Without steps, no deadline.
-        time.Advance(TimeSpan.FromMinutes(10));
-        silo.Silent = true;
-        pipeline.Send(MakeStep(1));
-        time.Advance(TimeSpan.FromSeconds(50));
-        Assert.False(pipeline.Lost.IsCompleted);
+        await Patience.UntilAsync(() => time.Timers > 0 && silos.TrueForAll(s => s.Pulses > 0), () => "the watch has begun");
+        silo.Frozen = true;
         await Patience.UntilAsync(() =>
         {
-            time.Advance(TimeSpan.FromSeconds(1));
+            // The other one's thread gets its turns.
+            time.Advance(StageWatch.Interval);
+            Thread.Sleep(StagePulse.Interval / 2);
             return pipeline.Lost.IsCompleted;
-        }, () => "the deadline has passed");
-        Assert.Equal("A step took longer than 60 s.", await pipeline.Lost.Soon());
+        }, () => "the silence was noticed");
+        Assert.Equal("silo-2 has given no sign of life for 3 s.", await pipeline.Lost.Soon());
+        Assert.Equal(("silo-2", true), (pipeline.Unfit?.Name, pipeline.Silent));
+    }
+
+    [Fact]
+    public async Task Reject_Nonsense_IsLostAndTheLastStageIsToBlame()
+    {
+        await using Pipeline pipeline = await OpenAsync(Silo("silo-1"), Silo("silo-2"));
+        pipeline.Reject("token 99999");
+        Assert.Equal("token 99999", await pipeline.Lost.Soon());
+        Assert.Equal(("silo-2", false), (pipeline.Unfit?.Name, pipeline.Silent));
     }
 
     [Fact]
@@ -159,7 +165,9 @@ public sealed class PipelineTests : IAsyncDisposable
         // Whatever the first takes, the last answers.
         stages[0].Last = stages[^1];
         return Pipeline.Create(
-            0, 5, [.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1)))], 8, time);
+            0, 5,
+            new PipelinePlan([.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1)))], 8, default),
+            time);
     }
 
     private async Task<Pipeline> OpenAsync(params ScriptedSilo[] stages)
@@ -191,6 +199,7 @@ public sealed class PipelineTests : IAsyncDisposable
                 {
                     LinkPurpose.Calls => GrainLink.ServeAsync(stream, host, cancellationToken),
                     LinkPurpose.Steps => (steps ?? AnswerAsync)(stream, cancellationToken),
+                    LinkPurpose.Pulse => StagePulse.SendAsync(stream, Pulse, TimeProvider.System, cancellationToken),
                     _ => (results ?? KeepAsync)(stream, cancellationToken),
                 });
             }, NullLogger.Instance);
@@ -203,7 +212,10 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public Stream? Results { get; private set; }
 
-        public bool Silent { get; set; }
+        /// <summary>Whether its process stands still, as seen from its signs of life.</summary>
+        public bool Frozen { get; set; }
+
+        public int Pulses { get; private set; }
 
         public int Loads { get; private set; }
 
@@ -216,8 +228,16 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public async ValueTask DisposeAsync()
         {
+            Frozen = false;
             await listener.DisposeAsync().Soon();
             await host.DisposeAsync().Soon();
+        }
+
+        private RangeProgress Pulse()
+        {
+            Pulses++;
+            while (Frozen) Thread.Sleep(10);
+            return new RangeProgress(1, Pulses, 0);
         }
 
         private async Task KeepAsync(Stream stream, CancellationToken cancellationToken)
@@ -234,7 +254,6 @@ public sealed class PipelineTests : IAsyncDisposable
                 var step = new Step();
                 StepCodec.Read(payload, step);
                 await Patience.UntilAsync(() => Last!.Results is not null, () => "the gateway opens the link for results first");
-                if (Silent) continue;
                 byte[] result = Encoded.Of(new StepResult(step.Epoch, step.Number, new DrawnTokens()));
                 await Frames.SendAsync(Last!.Results!, FrameKind.Result, result, cancellationToken);
             }

@@ -337,6 +337,7 @@ public sealed class SchedulerTests : IAsyncDisposable
         { "two tokens", result => Add(result, result.Drawn[0].Drawn) },
         { "a token outside the vocabulary", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(300, 0)) },
         { "a negative token", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(-1, 0)) },
+        { "no log-probability", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(7, float.NaN)) },
         {
             "a candidate outside the vocabulary",
             result => Add(result with { Drawn = new DrawnTokens() }, result.Drawn[0].Drawn, new Candidate(300, 0))

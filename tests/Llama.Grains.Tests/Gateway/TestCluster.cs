@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
@@ -17,12 +18,16 @@ internal sealed class TestCluster : IAsyncDisposable
     private readonly EmbeddedDirectory directory = new(new ManualTime());
     private readonly Dictionary<string, (SiloNode Node, ILease Lease)> silos = [];
     private readonly ClusterSettings settings;
+    private readonly long logMemory;
+    private Ownership ownership;
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
-        IReadOnlyList<LayerSpan>? ranges = null, EngineLimits? limits = null, long kvMemory = 4 << 20, ElementType kvType = ElementType.F32)
+        IReadOnlyList<LayerSpan>? ranges = null, EngineLimits? limits = null, long kvMemory = 4 << 20, ElementType kvType = ElementType.F32,
+        long logMemory = 4 << 20)
     {
         Model = model;
+        this.logMemory = logMemory;
         settings = new ClusterSettings
         {
             ModelName = "test",
@@ -41,6 +46,9 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestModel Model { get; }
 
+    /// <summary>What the gateway said.</summary>
+    public RecordingLogger Logger { get; } = new();
+
     public GatewayGrain Grain { get; private set; }
 
     public ClusterStatus Status => Grain.Status;
@@ -52,9 +60,10 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>A cluster whose silos, <c>silo-1</c> to <c>silo-n</c>, are ready.</summary>
     public static async Task<TestCluster> StartAsync(
         TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60, EngineLimits? limits = null,
-        long kvMemory = 4 << 20, ElementType kvType = ElementType.F32)
+        long kvMemory = 4 << 20, ElementType kvType = ElementType.F32, long logMemory = 4 << 20)
     {
-        var cluster = new TestCluster(model, silos, replicas, waitSeconds, limits: limits, kvMemory: kvMemory, kvType: kvType);
+        var cluster = new TestCluster(
+            model, silos, replicas, waitSeconds, limits: limits, kvMemory: kvMemory, kvType: kvType, logMemory: logMemory);
         for (int i = 1; i <= silos + spares; i++) cluster.AddSilo($"silo-{i}");
         await cluster.ReadyAsync();
         return cluster;
@@ -70,6 +79,7 @@ internal sealed class TestCluster : IAsyncDisposable
                 OpenCheckpoint = () => Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions()),
                 Profile = profile ?? Model.Profile,
                 Threads = 1,
+                LogMemory = logMemory,
                 Advertise = advertise,
             },
             NullLogger.Instance);
@@ -91,7 +101,7 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Stops the gateway and starts another on the same silos, which join it anew.</summary>
     public async Task RestartGatewayAsync()
     {
-        await Grain.DisposeAsync().Soon();
+        await StopGrainAsync();
         foreach ((string name, (SiloNode node, ILease lease)) in silos.ToList())
         {
             lease.Dispose();
@@ -130,7 +140,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Grain.DisposeAsync().Soon();
+        await StopGrainAsync();
         foreach ((SiloNode node, ILease lease) in silos.Values)
         {
             lease.Dispose();
@@ -140,5 +150,16 @@ internal sealed class TestCluster : IAsyncDisposable
         directory.Dispose();
     }
 
-    private GatewayGrain StartGrain() => new(settings, directory, TimeProvider.System, NullLogger.Instance);
+    [MemberNotNull(nameof(ownership))]
+    private GatewayGrain StartGrain()
+    {
+        ownership = new Ownership(directory, () => null, NullLogger.Instance);
+        return new GatewayGrain(settings, directory, ownership, TimeProvider.System, Logger);
+    }
+
+    private async Task StopGrainAsync()
+    {
+        await Grain.DisposeAsync().Soon();
+        await ownership.DisposeAsync().Soon();
+    }
 }

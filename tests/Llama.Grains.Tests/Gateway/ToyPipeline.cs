@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Grains.Tests.Scheduling;
 using Llama.Model.Layers;
 
@@ -22,6 +23,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
     public int KvBlocks { get; } = kvBlocks;
 
     public ulong Epoch { get; } = epoch;
+
+    public LayerSpan? LostLayers => null;
 
     /// <summary>Why it was failed; null while it works.</summary>
     public string? Lost
@@ -82,6 +85,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
             if (AtOnce) Complete();
         }
     }
+
+    public void Reject(string reason) => Fail(reason);
 
     public void Fail(string reason)
     {

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
@@ -14,13 +15,14 @@ public sealed class StepCodecTests
         {
             Step step = RandomStep(new Random(seed));
             byte[] bytes = Encode(step);
-            Assert.Equal(bytes.Length, StepCodec.ReadLength(bytes, out int tokens));
-            Assert.Equal(step.Tokens.Length, tokens);
+            Assert.Equal(bytes.Length, StepCodec.ReadLength(bytes, out int tokens, out LayerSpan layers));
+            Assert.Equal((step.Tokens.Length, new LayerSpan(step.FirstLayer, step.EndLayer)), (tokens, layers));
             Step read = RandomStep(new Random(seed + 1));
             StepCodec.Read(bytes, read);
 
             Assert.Equal(step.Epoch, read.Epoch);
             Assert.Equal(step.Number, read.Number);
+            Assert.Equal((step.FirstLayer, step.EndLayer), (read.FirstLayer, read.EndLayer));
             Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());
             Assert.Equal(step.Tokens.ToArray(), read.Tokens.ToArray());
             Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
@@ -53,7 +55,7 @@ public sealed class StepCodecTests
             {
                 byte[] mutated = [.. header];
                 BinaryPrimitives.WriteInt32LittleEndian(mutated.AsSpan(offset), count);
-                LinkException fault = Assert.Throws<LinkException>(() => StepCodec.ReadLength(mutated, out _));
+                LinkException fault = Assert.Throws<LinkException>(() => StepCodec.ReadLength(mutated, out _, out _));
                 Assert.Contains($"{count} ", fault.Message, StringComparison.Ordinal);
             }
         }
@@ -90,7 +92,7 @@ public sealed class StepCodecTests
             try
             {
                 // A conveyor reads as many bytes as the header says, or the link ends.
-                int length = StepCodec.ReadLength(bytes, out _);
+                int length = StepCodec.ReadLength(bytes, out _, out _);
                 if (length > bytes.Length) continue;
                 StepCodec.Read(bytes.AsSpan(0, length), read);
                 decoded++;
@@ -115,7 +117,13 @@ public sealed class StepCodecTests
 
     private static Step RandomStep(Random random, int most = 30)
     {
-        var step = new Step { Epoch = (ulong)random.NextInt64(), Number = (ulong)random.NextInt64() };
+        var step = new Step
+        {
+            Epoch = (ulong)random.NextInt64(),
+            Number = (ulong)random.NextInt64(),
+            FirstLayer = random.Next(),
+            EndLayer = random.Next(),
+        };
         for (int i = random.Next(1, most); i > 0; i--)
         {
             int[] tokens = [.. Enumerable.Range(0, random.Next(1, 8)).Select(_ => random.Next())];

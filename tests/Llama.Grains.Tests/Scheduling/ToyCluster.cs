@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Tests.Gateway;
 using Llama.Model.Layers;
@@ -13,11 +14,13 @@ internal sealed class ToyCluster
     private ToyMemory memory;
     private long arrivals;
     private ulong epoch;
+    private int kvBlocks;
+    private int stageCount;
 
     public ToyCluster(int stages, int blocks, EngineLimits? limits = null)
     {
         Engine = new Engine(ToyModel.Config, limits ?? new EngineLimits { StepTokens = 256 }, Time);
-        memory = new ToyMemory(blocks);
+        memory = new ToyMemory(0);
         if (stages > 0) Attach(stages, blocks);
     }
 
@@ -33,16 +36,44 @@ internal sealed class ToyCluster
     /// <summary>Sequences, tokens and copies of every step that was sent.</summary>
     public List<(int Sequences, int Tokens, int Copies)> Sent { get; } = [];
 
+    /// <summary>Tokens that each stage has computed.</summary>
+    public int[] Work => memory.Work;
+
     public void Attach(int stages, int blocks)
     {
-        memory = new ToyMemory(blocks);
+        memory = new ToyMemory(blocks, stages);
+        (kvBlocks, stageCount) = (blocks, stages);
         Engine.Attach(stages, blocks, ++epoch);
+        Verify();
     }
 
     public void Lose()
     {
         Engine.Detach();
         underWay.Clear();
+        Verify();
+    }
+
+    /// <summary>Stages are lost; the steps under way have come to different stages.</summary>
+    public void Lose(Random random, params int[] stages)
+    {
+        int reached = stageCount;
+        while (underWay.TryDequeue(out Step? step))
+        {
+            reached = random.Next(reached + 1);
+            memory.Compute(step, reached);
+        }
+
+        foreach (int stage in stages) memory.Lose(stage);
+        Engine.Detach();
+        Verify();
+    }
+
+    /// <summary>A pipeline goes on with the blocks of the one that was lost.</summary>
+    /// <param name="lost">Layers that have lost theirs.</param>
+    public void GoOn(LayerSpan lost)
+    {
+        Engine.Attach(stageCount, kvBlocks, ++epoch, lost);
         Verify();
     }
 

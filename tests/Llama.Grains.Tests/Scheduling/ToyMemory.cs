@@ -6,50 +6,49 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Tests.Scheduling;
 
 /// <summary>
-/// Computes steps of the toy model. It keeps tokens in blocks, as a stage keeps keys and values, and draws from what the block table says:
-/// a wrong table, position or copy, or a block given away too early, changes the tokens. Within a step sequences have no order, so none
-/// may read or write what another one writes.
+/// Computes steps of the toy model. Its stages, of one layer each, keep tokens in blocks, as real ones keep keys and values, and a log of
+/// what they put out. What is drawn depends on what the block table says in every stage: a wrong table, position or copy, a block given
+/// away too early, or one that a stage has lost, changes the tokens. Within a step sequences have no order, so none may read or write
+/// what another one writes.
 /// </summary>
-internal sealed class ToyMemory(int kvBlocks)
+internal sealed class ToyMemory(int kvBlocks, int stages = 1)
 {
-    private const int Nothing = -1;
+    private static readonly (int Token, int Position) Nothing = (-1, -1);
 
-    private readonly int[] tokens = [.. Enumerable.Repeat(Nothing, kvBlocks * 16)];
-    private readonly int[] positions = [.. Enumerable.Repeat(Nothing, kvBlocks * 16)];
+    private readonly (int Token, int Position)[][] blocks = [.. Enumerable.Range(0, stages).Select(_ => Empty(kvBlocks))];
+    private readonly (int Token, int Position)[][] logs = [.. Enumerable.Range(0, stages).Select(_ => Empty(kvBlocks))];
 
-    /// <summary>Tokens that were computed.</summary>
-    public int Computed { get; private set; }
+    /// <summary>Tokens that were computed, by the stage that computed most.</summary>
+    public int Computed => Work.Max();
 
-    public StepResult Compute(Step step)
+    /// <summary>Tokens that each stage has computed.</summary>
+    public int[] Work { get; } = new int[stages];
+
+    /// <summary>A stage's process is replaced by another.</summary>
+    public void Lose(int stage)
     {
-        foreach (BlockCopy copy in step.Copies)
-        {
-            Assert.NotEqual(copy.Source, copy.Target);
-            Array.Copy(tokens, copy.Source * 16, tokens, copy.Target * 16, 16);
-            Array.Copy(positions, copy.Source * 16, positions, copy.Target * 16, 16);
-        }
+        blocks[stage] = Empty(kvBlocks);
+        logs[stage] = Empty(kvBlocks);
+    }
 
+    /// <summary>Computes a step, or as much of it as was done when the pipeline was lost.</summary>
+    /// <param name="step">The step.</param>
+    /// <param name="reached">Stages that compute it.</param>
+    public StepResult Compute(Step step, int reached = int.MaxValue)
+    {
         AssertApart(step);
+        for (int stage = 0; stage < Math.Min(stages, reached); stage++) ComputeStage(step, stage);
         var drawn = new DrawnTokens();
         foreach (StepSequence sequence in step.Sequences)
         {
-            ReadOnlySpan<int> blocks = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
-            int end = sequence.FirstPosition + sequence.TokenCount;
-            Assert.InRange(blocks.Length * 16, end, kvBlocks * 16);
-            for (int position = sequence.FirstPosition; position < end; position++)
-            {
-                int slot = (blocks[position / 16] * 16) + (position % 16);
-                tokens[slot] = step.Tokens[sequence.TokenOffset + position - sequence.FirstPosition];
-                positions[slot] = position;
-                Computed++;
-            }
-
             if (!sequence.Draws) continue;
-            int[] all = new int[end];
-            for (int position = 0; position < end; position++)
+            Assert.Equal((0, int.MaxValue), (step.FirstLayer, step.EndLayer));
+            int[] all = new int[sequence.FirstPosition + sequence.TokenCount];
+            for (int position = 0; position < all.Length; position++)
             {
-                int slot = (blocks[position / 16] * 16) + (position % 16);
-                all[position] = positions[slot] == position ? tokens[slot] : Nothing;
+                int slot = Slot(step, sequence, position);
+                int written = blocks[0][slot].Token;
+                all[position] = Array.TrueForAll(blocks, kept => kept[slot] == (written, position)) ? written : -1;
             }
 
             var token = new Candidate(ToyModel.Next(all, sequence.Number), -0.5f);
@@ -58,6 +57,36 @@ internal sealed class ToyMemory(int kvBlocks)
 
         return new StepResult(step.Epoch, step.Number, drawn);
     }
+
+    private void ComputeStage(Step step, int stage)
+    {
+        foreach (BlockCopy copy in step.Copies)
+        {
+            Assert.NotEqual(copy.Source, copy.Target);
+            Array.Copy(blocks[stage], copy.Source * 16, blocks[stage], copy.Target * 16, 16);
+            Array.Copy(logs[stage], copy.Source * 16, logs[stage], copy.Target * 16, 16);
+        }
+
+        if (!step.IsComputedBy(stage)) return;
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            Assert.InRange(sequence.BlockCount * 16, sequence.FirstPosition + sequence.TokenCount, kvBlocks * 16);
+            for (int i = 0; i < sequence.TokenCount; i++)
+            {
+                // What comes in is the token, or what the stage before puts out, now or out of its log.
+                int position = sequence.FirstPosition + i;
+                int slot = Slot(step, sequence, position);
+                blocks[stage][slot] = stage == 0 ? (step.Tokens[sequence.TokenOffset + i], position) : logs[stage - 1][slot];
+                logs[stage][slot] = blocks[stage][slot];
+                Work[stage]++;
+            }
+        }
+    }
+
+    private static (int Token, int Position)[] Empty(int kvBlocks) => [.. Enumerable.Repeat(Nothing, kvBlocks * 16)];
+
+    private static int Slot(Step step, StepSequence sequence, int position) =>
+        (step.Blocks[sequence.BlockOffset + (position / 16)] * 16) + (position % 16);
 
     private static void AssertApart(Step step)
     {

@@ -43,6 +43,23 @@ public sealed class LayerRangeGrainTests : IAsyncDisposable
         Assert.Equal(4ul, grain.Epoch);
     }
 
+    [Fact]
+    public async Task LoadAsync_BlocksOfALineage_AreKeptAsLongAsNothingElseWasLoaded()
+    {
+        StageAssignment place = Assignment(1, 0, 2) with { Lineage = 1 };
+        Assert.False((await grain.LoadAsync(place with { Keeps = true }, Patience.Token)).Kept);
+        Assert.True((await grain.LoadAsync(place with { Epoch = 2, Keeps = true }, Patience.Token)).Kept);
+        Assert.True((await grain.LoadAsync(place with { Epoch = 3, Keeps = true }, Patience.Token)).Kept);
+
+        // Whoever does not ask for them writes over them.
+        Assert.False((await grain.LoadAsync(place with { Epoch = 4, Lineage = 4 }, Patience.Token)).Kept);
+        Assert.False((await grain.LoadAsync(place with { Epoch = 5, Keeps = true }, Patience.Token)).Kept);
+        Assert.True((await grain.LoadAsync(place with { Epoch = 6, Keeps = true }, Patience.Token)).Kept);
+        Assert.Equal(1, opened);
+        Assert.False((await grain.LoadAsync(place with { Epoch = 7, Keeps = true, KeepsLog = true }, Patience.Token)).Kept);
+        Assert.Equal(2, opened);
+    }
+
     [Theory]
     [InlineData(0)]
     [InlineData(4)]

@@ -23,6 +23,7 @@ public sealed class SiloNodeTests
             (silo.Member.Threads, silo.Member.ProcessId, silo.Member.Profile, silo.Member.LastEpoch));
         Assert.Matches(@"^127\.0\.0\.1:\d+$", silo.Member.Address);
         Assert.True(silo.Member.MemoryBytes > 0);
+        Assert.Equal(12345, silo.Member.LogMemoryBytes);
     }
 
     [Theory]
@@ -106,6 +107,7 @@ public sealed class SiloNodeTests
             OpenCheckpoint = TestModel.Llama3.Open,
             Profile = "cpu",
             Threads = 2,
+            LogMemory = 12345,
             Advertise = advertise,
         },
         NullLogger.Instance);

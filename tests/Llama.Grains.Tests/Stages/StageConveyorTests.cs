@@ -155,6 +155,21 @@ public sealed class StageConveyorTests
     }
 
     [Fact]
+    public async Task PulseAsync_GatewayIsSilent_EndsTheStages()
+    {
+        var time = new Llama.Tests.ManualTime();
+        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        using LinkPair link = await LinkPair.OpenAsync();
+        Task pulsing = pipeline.Conveyors[1].PulseAsync(link.Listener, time, Patience.Token);
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
+        await Patience.UntilAsync(() => time.Timers > 0, () => "it listens");
+        time.Advance(StagePulse.LongestSilence);
+        await Assert.ThrowsAsync<LinkException>(() => pulsing.Soon());
+        await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon();
+    }
+
+    [Fact]
     public async Task DisposeAsync_StepsRunningAndQueued_ReturnsWhenNoneRunsAndGivesEverythingBack()
     {
         var range = new ToyRange(0, 1, true) { Gate = new SemaphoreSlim(0) };

@@ -59,6 +59,77 @@ public sealed class CpuLayerRangeTests
     }
 
     [Fact]
+    public async Task Progress_StepsThatRan_CountsTheirLayers()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
+        Assert.Equal(default, range.Progress);
+        Step step = Decode(0);
+        step.Number = 7;
+        using (StepOutput output = await RunAsync(range, step)) Assert.NotNull(output.HiddenStates);
+        RangeProgress first = range.Progress;
+        Assert.Equal((7ul, 0), (first.Step, first.Steps));
+        Assert.InRange(first.Layers, 2, 3);
+        using (StepOutput output = await RunAsync(range, step)) Assert.NotNull(output.HiddenStates);
+        Assert.Equal(2 * first.Layers, range.Progress.Layers);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task RunAsync_RangeRebuilt_FromTheLogOrFromTheBeginning_DrawsTheSameBits(bool log)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange first = CpuLayerRange.Load(checkpoint, 0, 1, ElementType.F32, KvBlocks, 1, keepsLog: log);
+        await using CpuLayerRange middle = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange last = CpuLayerRange.Load(checkpoint, 3, Layers, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
+        for (int i = 0; i < 20; i++)
+        {
+            await RunAsync(whole, Decode(i));
+            await RunAsync(Decode(i), first, middle, last);
+        }
+
+        // Another range takes the place of the one in the middle. In one step and two, a block copied between.
+        await using CpuLayerRange other = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
+        foreach ((int from, int to) in ((int, int)[])[(0, 16), (16, 20)])
+        {
+            var rebuild = new Step { FirstLayer = log ? 1 : 0, EndLayer = 3 };
+            rebuild.AddSequence(from, Tokens.AsSpan(from, to - from), BlockTable);
+            if (from == 16) rebuild.AddCopy(BlockTable[0], 20);
+            Assert.Equal(0, (await RunAsync(rebuild, first, other, last)).Drawn!.Count);
+        }
+
+        int[] copied = [20, .. BlockTable[1..]];
+        for (int i = 20; i < 25; i++)
+        {
+            var step = new Step();
+            step.AddDrawingSequence(i, Tokens.AsSpan(i, 1), copied, new SamplingParameters(), 0.3, 20);
+            Candidate[] expected = (await RunAsync(whole, Decode(i))).Drawn![0].Candidates.ToArray();
+            Assert.Equal(expected, (await RunAsync(step, first, other, last)).Drawn![0].Candidates.ToArray());
+        }
+    }
+
+    [Fact]
+    public async Task RunAsync_RebuildingStepThatCannotBe_Fails()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, KvBlocks, 1);
+        Step plain = new() { EndLayer = 2 };
+        plain.AddSequence(0, Tokens.AsSpan(0, 3), BlockTable);
+        Assert.Null((await RunAsync(range, plain)).Drawn);
+        (plain.FirstLayer, plain.EndLayer) = (2, 4);
+        Assert.Contains("keeps none", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
+        (plain.FirstLayer, plain.EndLayer) = (1, 4);
+        Assert.Contains("cut this range", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
+        (plain.FirstLayer, plain.EndLayer) = (-1, 4);
+        Assert.Contains("layers -1 to 4", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
+        Step draws = Decode(0);
+        draws.EndLayer = 2;
+        Assert.Contains("not all layers", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, draws))).Message);
+    }
+
+    [Fact]
     public async Task RunAsync_StepThatFails_LeavesTheNextAndItsBuffer()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
@@ -217,6 +288,14 @@ public sealed class CpuLayerRangeTests
 
     private static Task<StepOutput> RunAsync(CpuLayerRange range, Step step) =>
         range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation).AsTask();
+
+    /// <summary>Runs a step through ranges in a row.</summary>
+    private static async Task<StepOutput> RunAsync(Step step, params CpuLayerRange[] ranges)
+    {
+        StepOutput output = await RunAsync(ranges[0], step);
+        foreach (CpuLayerRange range in ranges[1..]) output = await range.RunAsync(step, output.HiddenStates!, Cancellation);
+        return output;
+    }
 
     /// <summary>One token of the sequence, with the candidates for the next.</summary>
     private static Step Decode(int position)

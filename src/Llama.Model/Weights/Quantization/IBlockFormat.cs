@@ -44,3 +44,16 @@ internal unsafe interface IBlockFormat
     /// <param name="sums">The sum of the bytes of each part.</param>
     static abstract Vector128<int> DotOffsets(byte* block, short* sums);
 }
+
+/// <summary>A format of four bits: an integer is a factor of its part times what a nibble is above <see cref="IBlockFormat.Bias"/>.</summary>
+internal unsafe interface INibbleFormat : IBlockFormat
+{
+    /// <summary>Whether parts have factors; without them all are 1.</summary>
+    static abstract bool HasFactors { get; }
+
+    /// <summary>The factor of a part, 0 to 63.</summary>
+    static abstract int Factor(byte* block, int part);
+
+    /// <summary>The nibbles of a part, a byte each.</summary>
+    static abstract Vector256<byte> Levels(byte* block, int part);
+}

@@ -7,7 +7,7 @@ namespace Llama.Model.Weights.Quantization;
 // bits keep element i and element i + 16 in the lower and upper half of byte i.
 
 /// <summary>d; 16 bytes of nibbles: (n - 8) × d.</summary>
-internal readonly unsafe struct Q4_0Block : IBlockFormat
+internal readonly unsafe struct Q4_0Block : INibbleFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q4_0;
@@ -24,21 +24,31 @@ internal readonly unsafe struct Q4_0Block : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(SmallIntegers.Nibbles(block + 2).AsSByte() - Vector256.Create((sbyte)Bias), out first, out second);
+        SmallIntegers.Widen(Levels(block, 0).AsSByte() - Vector256.Create((sbyte)Bias), out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 8;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(SmallIntegers.Nibbles(block + 2), Vector256.Load(x));
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
 
     /// <inheritdoc/>
     public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
+
+    /// <inheritdoc/>
+    public static bool HasFactors => false;
+
+    /// <inheritdoc/>
+    public static int Factor(byte* block, int part) => 1;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Levels(byte* block, int part) => SmallIntegers.Nibbles(block + 2);
 }
 
 /// <summary>d; minimum m in half precision; 16 bytes of nibbles: n × d + m.</summary>
-internal readonly unsafe struct Q4_1Block : IBlockFormat
+internal readonly unsafe struct Q4_1Block : INibbleFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q4_1;
@@ -55,17 +65,27 @@ internal readonly unsafe struct Q4_1Block : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(SmallIntegers.Nibbles(block + 4).AsSByte(), out first, out second);
+        SmallIntegers.Widen(Levels(block, 0).AsSByte(), out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 0;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(SmallIntegers.Nibbles(block + 4), Vector256.Load(x));
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
 
     /// <inheritdoc/>
     public static Vector128<int> DotOffsets(byte* block, short* sums) => Vector128.CreateScalar((int)*sums);
+
+    /// <inheritdoc/>
+    public static bool HasFactors => false;
+
+    /// <inheritdoc/>
+    public static int Factor(byte* block, int part) => 1;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Levels(byte* block, int part) => SmallIntegers.Nibbles(block + 4);
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>

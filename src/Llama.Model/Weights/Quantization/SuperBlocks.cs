@@ -83,7 +83,7 @@ internal static unsafe class PackedScales
 /// d and dmin in half precision; packed scales s and minima m; 128 bytes of nibbles, each 32 bytes holding 64 elements, first the lower
 /// halves: n × d × s - dmin × m.
 /// </summary>
-internal readonly unsafe struct Q4_KBlock : IBlockFormat
+internal readonly unsafe struct Q4_KBlock : INibbleFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q4_K;
@@ -120,8 +120,16 @@ internal readonly unsafe struct Q4_KBlock : IBlockFormat
     private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
         SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
 
+    /// <inheritdoc/>
+    public static bool HasFactors => true;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<byte> Levels(byte* block, int part) =>
+    public static int Factor(byte* block, int part) => PackedScales.Get(block + 4, part).Scale;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Levels(byte* block, int part) =>
         SmallIntegers.Nibbles(block + 4 + PackedScales.Bytes + (part / 2 * 32), part % 2);
 }
 

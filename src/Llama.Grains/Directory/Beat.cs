@@ -1,0 +1,35 @@
+namespace Llama.Grains.Directory;
+
+/// <summary>
+/// Does something again and again on a thread of its own. Leases are kept alive so: whatever else the process computes, and however long
+/// its other work waits for a thread, a heartbeat does not wait behind it.
+/// </summary>
+internal sealed class Beat : IDisposable
+{
+    private readonly ManualResetEventSlim stopping = new();
+    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Starts at once.</summary>
+    /// <param name="name">The thread's name.</param>
+    /// <param name="interval">Time between the end of one and the start of the next.</param>
+    /// <param name="act">Done each time, until it returns false; must not throw.</param>
+    public Beat(string name, TimeSpan interval, Func<bool> act)
+    {
+        var thread = new Thread(() =>
+        {
+            while (!stopping.IsSet && act()) stopping.Wait(interval);
+            ended.SetResult();
+        })
+        {
+            IsBackground = true,
+            Name = name,
+        };
+        thread.Start();
+    }
+
+    /// <summary>Completes when the thread has ended.</summary>
+    public Task Ended => ended.Task;
+
+    /// <summary>Asks the thread to end; one that blocks ends later.</summary>
+    public void Dispose() => stopping.Set();
+}

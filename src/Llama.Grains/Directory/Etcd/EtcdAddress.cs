@@ -1,0 +1,49 @@
+using System.ComponentModel.DataAnnotations;
+using System.Diagnostics.CodeAnalysis;
+using Llama.Grains.Settings;
+
+namespace Llama.Grains.Directory.Etcd;
+
+/// <summary>Where an etcd is, as in <c>etcd://host:2379,host2:2379/prefix</c>.</summary>
+/// <param name="EndPoints">Its servers, at least one, each with a port.</param>
+/// <param name="Prefix">Before every key, so that several clusters can share an etcd; ends in a slash.</param>
+public sealed record EtcdAddress(IReadOnlyList<HostPort> EndPoints, string Prefix)
+{
+    private const string Scheme = "etcd://";
+    private const string DefaultPrefix = "llama";
+    private const int DefaultPort = 2379;
+
+    /// <summary>Parses an address.</summary>
+    /// <exception cref="FormatException">The text is none.</exception>
+    public static EtcdAddress Parse(string text) =>
+        TryParse(text, out EtcdAddress? address) ? address : throw new FormatException($"'{text}' is no address of an etcd.");
+
+    /// <summary>Parses an address; false where the text is none.</summary>
+    public static bool TryParse(string? text, [NotNullWhen(true)] out EtcdAddress? address)
+    {
+        address = null;
+        if (text is null || !text.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return false;
+        string[] parts = text[Scheme.Length..].Split('/');
+        if (parts.Length > 2 || (parts.Length == 2 && parts[1].Length == 0)) return false;
+        var endPoints = new List<HostPort>();
+        foreach (string one in parts[0].Split(','))
+        {
+            if (!HostPort.TryParse(one, out HostPort endPoint) || endPoint.Port == 0) return false;
+            endPoints.Add(endPoint with { Port = endPoint.Port ?? DefaultPort });
+        }
+
+        address = new EtcdAddress(endPoints, $"{(parts.Length == 2 ? parts[1] : DefaultPrefix)}/");
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Scheme}{string.Join(',', EndPoints)}/{Prefix[..^1]}";
+}
+
+/// <summary>The text must be an address that <see cref="EtcdAddress"/> reads.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class EtcdAddressAttribute() : ValidationAttribute("an address like etcd://node-7:2379,node-8:2379")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null || EtcdAddress.TryParse((string)value, out _);
+}

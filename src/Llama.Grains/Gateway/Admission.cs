@@ -1,0 +1,124 @@
+using Llama.Grains.Directory;
+using Llama.Grains.Links;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>
+/// Which of the directory's silos are planned with: those that have answered a greeting at the address that they give. The greeting is the
+/// handshake of every link, so a silo with another model, context length, weights or key is refused here, by name, whatever directory it
+/// came by; and so is one that cannot be reached. Used by one loop.
+/// </summary>
+internal sealed partial class Admission(LinkIdentity self, TimeProvider time, ILogger logger, CancellationToken stopping)
+{
+    /// <summary>A silo that is there answers within this time.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    private readonly Dictionary<(string Name, int ProcessId, string Address), Greeting> greetings = [];
+    private readonly HashSet<string> faults = new(StringComparer.Ordinal);
+
+    /// <summary>Greetings that have not been answered yet: when one is, there is more to say.</summary>
+    public IEnumerable<Task> UnderWay => greetings.Values.Select(greeting => greeting.Answer).Where(answer => !answer.IsCompleted);
+
+    /// <summary>Whether silos have just come that may be admitted in a moment: a plan can wait for them.</summary>
+    public bool Expects => greetings.Values.Any(
+        greeting => !greeting.Answer.IsCompleted && greeting.Refusal is null && time.GetElapsedTime(greeting.Since) < Patience);
+
+    /// <summary>Why silos are refused, a sentence each.</summary>
+    public IEnumerable<string> Refusals =>
+    [
+        .. from greeting in greetings
+           where greeting.Value.Refusal is not null
+           select $"Silo {greeting.Key.Name} is refused: {greeting.Value.Refusal}",
+        .. faults,
+    ];
+
+    /// <summary>Greets those that were not there before, and some of those that were refused once more.</summary>
+    /// <returns>The silos that may be planned with, by name.</returns>
+    public IReadOnlyList<Member> Admit(DirectoryView view)
+    {
+        faults.IntersectWith(view.Faults);
+        foreach (string fault in view.Faults.Where(faults.Add)) Log.Faulty(logger, fault);
+
+        HashSet<(string Name, int ProcessId, string Address)> present = [.. view.Members.Select(Identity)];
+        foreach ((string Name, int ProcessId, string Address) gone in greetings.Keys.Where(key => !present.Contains(key)).ToList())
+            greetings.Remove(gone);
+        return [.. view.Members.Where(IsAdmitted)];
+    }
+
+    /// <summary>
+    /// Greets silos once more, because a pipeline of them was lost: one that died, or hangs, may be in the directory for a while yet.
+    /// </summary>
+    public void Doubt(IEnumerable<Member> silos)
+    {
+        foreach (Member silo in silos) greetings[Identity(silo)] = new Greeting(GreetAsync(silo), time.GetTimestamp());
+    }
+
+    private static (string Name, int ProcessId, string Address) Identity(Member silo) => (silo.Name, silo.ProcessId, silo.Address);
+
+    private bool IsAdmitted(Member silo)
+    {
+        if (!greetings.TryGetValue(Identity(silo), out Greeting? greeting))
+            greetings.Add(Identity(silo), greeting = new Greeting(GreetAsync(silo), time.GetTimestamp()));
+        if (greeting.Answer is not { IsCompletedSuccessfully: true, Result: var refusal }) return false;
+
+        // Said once for each reason, not at every attempt.
+        if (refusal is not null && refusal != greeting.Refusal) Log.Refused(logger, silo.Name, refusal);
+        greeting.Refusal = refusal;
+        if (refusal is null) return true;
+        if (greeting.Again is not { } again)
+        {
+            greeting.Pause = greeting.Pause == TimeSpan.Zero
+                ? ShortestPause
+                : TimeSpan.FromTicks(Math.Min(greeting.Pause.Ticks * 2, LongestPause.Ticks));
+            greeting.Again = time.GetTimestamp() + (long)(greeting.Pause.TotalSeconds * time.TimestampFrequency);
+        }
+        else if (time.GetTimestamp() >= again)
+        {
+            (greeting.Answer, greeting.Again) = (GreetAsync(silo), null);
+        }
+
+        return false;
+    }
+
+    /// <summary>Greets a silo.</summary>
+    /// <returns>Why it is refused; null when it is not.</returns>
+    private async Task<string?> GreetAsync(Member silo)
+    {
+        try
+        {
+            Stream link = await Dialler.DialAsync(silo.Address, self, new LinkTarget(LinkPurpose.Calls), stopping).ConfigureAwait(false);
+            await link.DisposeAsync().ConfigureAwait(false);
+            return null;
+        }
+        catch (Exception e) when (e is IOException or OperationCanceledException)
+        {
+            return e.Message;
+        }
+    }
+
+    private sealed class Greeting(Task<string?> answer, long since)
+    {
+        public long Since => since;
+
+        public Task<string?> Answer { get; set; } = answer;
+
+        public string? Refusal { get; set; }
+
+        public TimeSpan Pause { get; set; }
+
+        public long? Again { get; set; }
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Warning, "Silo {Silo} is refused: {Reason}")]
+        public static partial void Refused(ILogger logger, string silo, string reason);
+
+        [LoggerMessage(2, LogLevel.Warning, "{Fault}")]
+        public static partial void Faulty(ILogger logger, string fault);
+    }
+}

@@ -1,0 +1,41 @@
+using Llama.Grains.Directory;
+using Llama.Grains.Placement;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>A stage of a planned pipeline.</summary>
+/// <param name="Member">The silo.</param>
+/// <param name="Span">Its layers.</param>
+/// <param name="KeepsLog">Whether it keeps what it sends on, so that the next stage can be rebuilt without the ones before.</param>
+/// <param name="KeepsBlocks">Whether it had this place in the pipeline before, and is asked for the blocks that it has.</param>
+internal sealed record PlannedStage(Member Member, LayerSpan Span, bool KeepsLog = false, bool KeepsBlocks = false);
+
+/// <summary>The stages of a pipeline and what they have in common.</summary>
+/// <param name="Stages">The stages, first layers first.</param>
+/// <param name="KvBlocks">Blocks in every stage's KV pool.</param>
+/// <param name="SlowestLayer">What to expect of the layer that takes the longest.</param>
+/// <param name="Inherits">What it goes on with; null for a pipeline that begins with empty blocks.</param>
+internal sealed record PipelinePlan(
+    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null);
+
+/// <summary>What a lost pipeline leaves to the next, if the layers stay cut as they are.</summary>
+/// <param name="Lineage">The epoch in which its blocks were first handed out.</param>
+/// <param name="Plan">The lost pipeline.</param>
+/// <param name="CompletedStep">The last step whose result came back: a stage that did not apply it has nothing to leave.</param>
+internal sealed record Heritage(ulong Lineage, PipelinePlan Plan, ulong CompletedStep);
+
+/// <summary>A prediction of the time that a layer takes, generous: weights may come from a disk, and a core may be slow.</summary>
+/// <param name="Seconds">For reading its weights.</param>
+/// <param name="SecondsAToken">For each token of the step.</param>
+internal readonly record struct LayerTime(double Seconds, double SecondsAToken)
+{
+    private const double BytesASecond = 1e9;
+    private const double ProductsASecond = 4e9;
+
+    /// <summary>The prediction for a matrix.</summary>
+    /// <param name="elements">Its elements.</param>
+    /// <param name="bytes">Its bytes.</param>
+    /// <param name="threads">Threads that multiply.</param>
+    public static LayerTime Of(long elements, long bytes, int threads) =>
+        new(bytes / BytesASecond, elements / (ProductsASecond * threads));
+}

@@ -1,0 +1,30 @@
+using System.Buffers.Binary;
+using Llama.Model.Layers;
+
+namespace Llama.Grains.Links;
+
+/// <summary>How far a stage is, as bytes, little-endian: step (8), layers (8), steps under way (4).</summary>
+public static class PulseCodec
+{
+    /// <summary>Bytes of an encoded pulse.</summary>
+    public const int Bytes = 20;
+
+    /// <summary>Writes a pulse.</summary>
+    /// <param name="progress">How far the stage is.</param>
+    /// <param name="target">At least <see cref="Bytes"/> bytes.</param>
+    public static void Write(RangeProgress progress, Span<byte> target)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(target, progress.Step);
+        BinaryPrimitives.WriteInt64LittleEndian(target[8..], progress.Layers);
+        BinaryPrimitives.WriteInt32LittleEndian(target[16..], progress.Steps);
+    }
+
+    /// <summary>Reads a pulse.</summary>
+    /// <exception cref="LinkException">The bytes are none.</exception>
+    public static RangeProgress Read(ReadOnlySpan<byte> source) => source.Length == Bytes
+        ? new RangeProgress(
+            BinaryPrimitives.ReadUInt64LittleEndian(source),
+            BinaryPrimitives.ReadInt64LittleEndian(source[8..]),
+            BinaryPrimitives.ReadInt32LittleEndian(source[16..]))
+        : throw new LinkException($"A pulse has {source.Length} bytes; expected {Bytes}.");
+}

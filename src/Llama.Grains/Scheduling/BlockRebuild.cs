@@ -1,0 +1,156 @@
+using System.Runtime.InteropServices;
+using Llama.Grains.Placement;
+
+namespace Llama.Grains.Scheduling;
+
+/// <summary>
+/// What sequences held when their pipeline was lost, until it is good in every layer again. Their full blocks stay theirs: the other stages
+/// still have the contents. Where a stage was replaced, steps that only its layers compute write them anew, in the order of the
+/// sequences' rank; each block is known again from the step on that rebuilds it, and no earlier, and so what finds blocks in the prefix
+/// cache finds only good ones. Sequences begin again when their own blocks are known. What nobody held is forgotten, and the beginning
+/// of a last block, at most fifteen positions, is computed again in all layers.
+/// </summary>
+/// <param name="pool">The blocks.</param>
+internal sealed class BlockRebuild(BlockPool pool)
+{
+    private readonly SortedDictionary<Sequence, Chain> chains = new(Sequence.Rank);
+
+    /// <summary>The blocks of the last step that rebuilds.</summary>
+    private readonly HashSet<int> inLastStep = [];
+
+    private LayerSpan layers;
+    private ulong lastStep;
+    private bool unfinished;
+
+    /// <summary>Whether blocks wait to be rebuilt.</summary>
+    public bool Pending => chains.Count > 0;
+
+    /// <summary>Whether a sequence's own blocks wait to be rebuilt.</summary>
+    public bool Holds(Sequence sequence) => chains.ContainsKey(sequence);
+
+    /// <summary>The pipeline is lost: what was sent and has not come back does not count.</summary>
+    /// <param name="completedStep">The last step that every stage has applied.</param>
+    public void Suspend(ulong completedStep)
+    {
+        unfinished |= Pending || lastStep > completedStep;
+        pool.Forget(completedStep);
+    }
+
+    /// <summary>Holds the full blocks of a sequence, as far as every stage has written them.</summary>
+    /// <param name="sequence">One that runs; its own hold on its blocks may end now.</param>
+    public void Hold(Sequence sequence)
+    {
+        var chain = new Chain();
+        int parent = BlockKey.NoParent;
+        foreach (int block in sequence.Blocks)
+        {
+            if (!pool.Follows(block, parent)) break;
+            pool.Share(block);
+            chain.Blocks.Add(block);
+            parent = block;
+        }
+
+        if (chain.Blocks.Count > 0) chains.Add(sequence, chain);
+    }
+
+    /// <summary>A pipeline goes on with the blocks.</summary>
+    /// <param name="lost">The layers whose contents are lost; none when every stage kept its own.</param>
+    public void Begin(LayerSpan lost)
+    {
+        if (lost.Count == 0 && !unfinished)
+        {
+            foreach (Sequence sequence in (List<Sequence>)[.. chains.Keys.Reverse()]) Drop(sequence);
+            return;
+        }
+
+        // What an earlier loss left unfinished is still lost, too.
+        layers = !unfinished ? lost
+            : lost.Count == 0 ? layers
+            : new LayerSpan(Math.Min(lost.First, layers.First), Math.Max(lost.End, layers.End));
+        unfinished = false;
+        pool.ForgetAll();
+        foreach (Chain chain in chains.Values) chain.Rebuilt = 0;
+    }
+
+    /// <summary>Puts blocks into a step, as many as there is room for. Whatever is part of it is known from then on.</summary>
+    /// <returns>Its tokens.</returns>
+    public int Fill(Batch batch)
+    {
+        while (chains.Count > 0)
+        {
+            (Sequence sequence, Chain chain) = chains.First();
+            if (!SkipShared(sequence, chain, batch.Step.Number)) break;
+            int room = (Model.Layers.Step.MaxTokens - batch.Step.Tokens.Length) / BlockPool.BlockTokens;
+            int count = Math.Min(room, chain.Blocks.Count - chain.Rebuilt);
+            if (count > 0) Add(batch, sequence, chain, count);
+            if (chain.Rebuilt < chain.Blocks.Count) break;
+            Drop(sequence);
+        }
+
+        return batch.Step.Tokens.Length;
+    }
+
+    /// <summary>Ends the hold on a sequence's blocks: it has ended, or they are good.</summary>
+    public void Drop(Sequence sequence)
+    {
+        if (!chains.Remove(sequence, out Chain? chain)) return;
+        for (int i = chain.Blocks.Count - 1; i >= 0; i--) pool.Release(chain.Blocks[i]);
+    }
+
+    /// <summary>Counts how often each block is held.</summary>
+    public void CountReferences(Span<int> references)
+    {
+        foreach (Chain chain in chains.Values)
+        {
+            foreach (int block in chain.Blocks) references[block]++;
+        }
+    }
+
+    /// <summary>
+    /// Moves past what is known by now: blocks that another sequence had in common with this one, or that one which began meanwhile
+    /// computed in its own.
+    /// </summary>
+    /// <returns>False when this very step rebuilds some: within a step there is no order.</returns>
+    private bool SkipShared(Sequence sequence, Chain chain, ulong step)
+    {
+        while (chain.Rebuilt < chain.Blocks.Count && pool.TryFind(Key(sequence, chain, chain.Rebuilt), out int block))
+        {
+            if (lastStep == step && inLastStep.Contains(block)) return false;
+            pool.Share(block);
+            pool.Release(chain.Blocks[chain.Rebuilt]);
+            chain.Blocks[chain.Rebuilt++] = block;
+        }
+
+        return true;
+    }
+
+    private void Add(Batch batch, Sequence sequence, Chain chain, int count)
+    {
+        if (lastStep != batch.Step.Number) inLastStep.Clear();
+        lastStep = batch.Step.Number;
+        (int first, int end) = (chain.Rebuilt, chain.Rebuilt + count);
+        batch.Step.AddSequence(
+            first * BlockPool.BlockTokens,
+            CollectionsMarshal.AsSpan(sequence.Tokens)[(first * BlockPool.BlockTokens)..(end * BlockPool.BlockTokens)],
+            CollectionsMarshal.AsSpan(chain.Blocks)[..end]);
+        (batch.Step.FirstLayer, batch.Step.EndLayer) = (layers.First, layers.End);
+        for (; chain.Rebuilt < end; chain.Rebuilt++)
+        {
+            pool.Restore(Key(sequence, chain, chain.Rebuilt), chain.Blocks[chain.Rebuilt]);
+            inLastStep.Add(chain.Blocks[chain.Rebuilt]);
+        }
+    }
+
+    private static BlockKey Key(Sequence sequence, Chain chain, int index) => new(
+        index == 0 ? BlockKey.NoParent : chain.Blocks[index - 1],
+        CollectionsMarshal.AsSpan(sequence.Tokens).Slice(index * BlockPool.BlockTokens, BlockPool.BlockTokens));
+
+    /// <summary>A sequence's blocks from its first position on.</summary>
+    private sealed class Chain
+    {
+        public List<int> Blocks { get; } = [];
+
+        /// <summary>How many of them are good.</summary>
+        public int Rebuilt { get; set; }
+    }
+}

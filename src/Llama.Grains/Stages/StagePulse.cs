@@ -1,0 +1,91 @@
+using Llama.Grains.Links;
+using Llama.Model.Layers;
+
+namespace Llama.Grains.Stages;
+
+/// <summary>
+/// A stage's signs of life. A thread of its own sends them, so that neither busy compute threads nor a full thread pool keep them back; the
+/// gateway answers each, and so this side notices a gateway that vanished without closing its links.
+/// </summary>
+internal static class StagePulse
+{
+    /// <summary>Time between two signs.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.5);
+
+    /// <summary>
+    /// After so long without an answer the gateway is gone. A gateway that stood still for a moment is not worth a new pipeline.
+    /// </summary>
+    public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
+
+    /// <summary>Sends signs of life until the link ends; closes it then.</summary>
+    /// <param name="stream">The link, after its handshake.</param>
+    /// <param name="progress">How far the stage is; called by the thread.</param>
+    /// <param name="time">Measures the gateway's silence.</param>
+    /// <param name="cancellationToken">Ends the link.</param>
+    /// <exception cref="LinkException">The gateway was silent for too long, or said what it may not.</exception>
+    /// <exception cref="IOException">The link closed.</exception>
+    public static async Task SendAsync(
+        Stream stream, Func<RangeProgress> progress, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var sending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var thread = new Thread(() =>
+        {
+            Send(stream, progress, ended);
+            sending.SetResult();
+        })
+        {
+            IsBackground = true,
+            Name = "pulse",
+        };
+        thread.Start();
+        try
+        {
+            await ReadAnswersAsync(stream, time, ended.Token).ConfigureAwait(false);
+        }
+        finally
+        {
+            // A write that waits ends with the stream.
+            await ended.CancelAsync().ConfigureAwait(false);
+            await stream.DisposeAsync().ConfigureAwait(false);
+            await sending.Task.ConfigureAwait(false);
+        }
+    }
+
+    private static void Send(Stream stream, Func<RangeProgress> progress, CancellationTokenSource ended)
+    {
+        byte[] frame = new byte[Frames.HeaderBytes + PulseCodec.Bytes];
+        Frames.WriteHeader(frame, FrameKind.Pulse, PulseCodec.Bytes);
+        try
+        {
+            do
+            {
+                PulseCodec.Write(progress(), frame.AsSpan(Frames.HeaderBytes));
+                stream.Write(frame);
+            }
+            while (!ended.Token.WaitHandle.WaitOne(Interval));
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        {
+            ended.Cancel();
+        }
+    }
+
+    private static async Task ReadAnswersAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            using var silence = new CancellationTokenSource(LongestSilence, time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
+            try
+            {
+                (FrameKind kind, _) = await Frames.ReadAsync(stream, 0, either.Token).ConfigureAwait(false);
+                Frames.Expect(kind, FrameKind.Heartbeat, []);
+            }
+            catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+            {
+                throw new LinkException($"The gateway has been silent for {LongestSilence.TotalSeconds:0} s.");
+            }
+        }
+    }
+}

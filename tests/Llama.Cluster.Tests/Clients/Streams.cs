@@ -1,0 +1,48 @@
+using System.Diagnostics;
+
+namespace Llama.Cluster.Tests.Clients;
+
+/// <summary>Several streams at once, with the tokens that have come so far.</summary>
+internal sealed class Streams
+{
+    private readonly List<int>[] tokens;
+    private readonly Task[] reading;
+    private long lastToken;
+    private long longestSilence;
+
+    /// <summary>Asks for all of them.</summary>
+    public Streams(GatewayClient client, TokenRequest[] requests)
+    {
+        tokens = [.. requests.Select(_ => new List<int>())];
+        reading = [.. requests.Select((request, i) => ReadAsync(client, request, tokens[i]))];
+    }
+
+    /// <summary>The tokens so far.</summary>
+    public IReadOnlyList<int>[] Tokens
+    {
+        get
+        {
+            lock (tokens) return [.. tokens.Select(stream => stream.ToArray())];
+        }
+    }
+
+    /// <summary>The longest time in which no stream got a token, once one had.</summary>
+    public TimeSpan LongestSilence => TimeSpan.FromTicks(longestSilence);
+
+    /// <summary>Waits until all have all their tokens.</summary>
+    public Task EndedAsync() => Task.WhenAll(reading);
+
+    private async Task ReadAsync(GatewayClient client, TokenRequest request, List<int> stream)
+    {
+        await foreach (IReadOnlyList<int> part in client.StreamAsync(request, TestContext.Current.CancellationToken))
+        {
+            lock (tokens)
+            {
+                stream.AddRange(part);
+                long now = Stopwatch.GetTimestamp();
+                if (lastToken > 0) longestSilence = Math.Max(longestSilence, Stopwatch.GetElapsedTime(lastToken, now).Ticks);
+                lastToken = now;
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+using Llama.Cluster.Tests.Clients;
+using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Gateway;
+using Llama.Tests;
+
+namespace Llama.Cluster.Tests;
+
+/// <summary>A stage is lost in the middle of streams, and another silo stands by: every stream goes on with the same tokens.</summary>
+public sealed class LossTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    public LossTests() => Assert.SkipUnless(ProcessTable.IsThere, "needs signals and /proc");
+
+    [Fact]
+    public async Task Stop_SiloInTheMiddleOfStreams_TheSpareTakesOverAndTheStoppedOneComesBackAsOne()
+    {
+        using TestCluster cluster = await StartAsync();
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        StageStatus victim = (await cluster.Client.StagesAsync())[1];
+        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
+        ProcessTable.Signal(victim.ProcessId, "STOP");
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+
+        // Its pipeline or the directory, whichever happened to look first.
+        Assert.Matches($"lost: ({victim.Silo} has given no sign of life for 3 s|Silo {victim.Silo} left the cluster)", cluster.Output);
+        Assert.InRange(streams.LongestSilence.TotalSeconds, 2.5, 8);
+        TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.0} s");
+        Assert.Equal(["silo-1", "silo-3", "silo-4"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo).Order());
+
+        // It wakes in the middle of other streams, with steps and links of an epoch that is over.
+        var others = new Streams(cluster.Client, requests);
+        ProcessTable.Signal(victim.ProcessId, "CONT");
+        await others.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, others.Tokens);
+        await Wait.UntilAsync(
+            "the stopped silo stands by",
+            Deadline,
+            async () => (await cluster.Client.StatusAsync()).Standby.Contains(victim.Silo),
+            () => cluster.Output);
+        Assert.True(ProcessTable.IsAlive(victim.ProcessId));
+    }
+
+    [Fact]
+    public async Task Kill_SiloInTheMiddleOfStreams_TheSpareTakesOverAndOnlyItComputesAgain()
+    {
+        using TestCluster cluster = await StartAsync();
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        StageStatus victim = (await cluster.Client.StagesAsync())[1];
+        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
+        ProcessTable.Signal(victim.ProcessId, "KILL");
+        Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.00} s");
+        Assert.Matches(
+            $@"8 sequences go on \d+\.\d\d s after the loss; \d+ positions were computed again in layers {victim.Layers[0]} to"
+            + $@" {victim.Layers[1]} only, \d+ in all layers",
+            cluster.Output);
+        Assert.Equal(["silo-1", "silo-4", "silo-3"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
+    }
+
+    [Fact]
+    public async Task Stop_GatewayForAWhile_BlamesNobodyAndGoesOn()
+    {
+        using TestCluster cluster = await StartAsync();
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        Streams streams = await BegunAsync(cluster, requests);
+        ProcessTable.Signal(cluster.Gateway.Id, "STOP");
+        await Task.Delay(TimeSpan.FromSeconds(4.5), TestContext.Current.CancellationToken);
+        ProcessTable.Signal(cluster.Gateway.Id, "CONT");
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.DoesNotContain("lost:", cluster.Output, StringComparison.Ordinal);
+        Assert.Equal(1ul, (await cluster.Client.StatusAsync()).Epoch);
+    }
+
+    /// <summary>Three silos that compute, and a fourth that stands by.</summary>
+    private static async Task<TestCluster> StartAsync()
+    {
+        TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3);
+        cluster.StartSilo(4);
+        await Wait.UntilAsync(
+            "a silo stands by",
+            Deadline,
+            async () => (await cluster.Client.StatusAsync()).Standby.Contains("silo-4"),
+            () => cluster.Output);
+        return cluster;
+    }
+
+    /// <summary>Eight streams, greedy and seeded.</summary>
+    private static TokenRequest[] Requests() =>
+    [
+        .. from golden in GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json")).Take(2)
+           from seed in Enumerable.Range(0, 4)
+           select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 230, Temperature = seed == 0 ? 0 : 1, Seed = seed },
+    ];
+
+    private static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests, int tokens = 5)
+    {
+        var streams = new Streams(cluster.Client, requests);
+        await Wait.UntilAsync(
+            "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count >= tokens), () => cluster.Output);
+        return streams;
+    }
+}

@@ -1,0 +1,115 @@
+using Llama.Grains.Gateway;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Tests.Gateway;
+
+/// <summary>
+/// Real stages are lost in the midst of several sequences: all get the very tokens and log-probabilities that they get undisturbed, and
+/// the stages that are left compute nothing again that they have.
+/// </summary>
+public sealed class RecoveryTests
+{
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task GenerateAsync_OneStageOfFourLost_OnlyItsLayersComputeAgain(int stage)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 4, spares: 1);
+        StageStatus lost = cluster.Status.Pipelines[0].Stages[stage];
+        await AssertSameAsync(cluster, () => cluster.KillAsync(lost.Silo));
+        await RecoveredAsync(cluster, 1, $"in layers {lost.Layers[0]} to {lost.Layers[1]} only");
+        Assert.Equal("silo-5", cluster.Status.Pipelines[0].Stages[stage].Silo);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_OneStageOfFourLostWithoutALog_TheLayersBeforeComputeAgainToo()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 4, spares: 1, logMemory: 0);
+        StageStatus lost = cluster.Status.Pipelines[0].Stages[2];
+        await AssertSameAsync(cluster, () => cluster.KillAsync(lost.Silo));
+        await RecoveredAsync(cluster, 1, $"in layers 0 to {lost.Layers[1]} only");
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TwoNeighboursLost_AreRebuiltFromTheLogBeforeThem()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 4, spares: 2);
+        IReadOnlyList<StageStatus> stages = cluster.Status.Pipelines[0].Stages;
+        await AssertSameAsync(cluster, () => Task.WhenAll(cluster.KillAsync("silo-2"), cluster.KillAsync("silo-3")));
+        await RecoveredAsync(cluster, 1, $"in layers {stages[1].Layers[0]} to {stages[2].Layers[1]} only");
+    }
+
+    [Fact]
+    public async Task GenerateAsync_TheReplacementIsLostToo_AndThenItsNeighbour_GoesOn()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, spares: 3);
+        await AssertSameAsync(
+            cluster, () => cluster.KillAsync("silo-2"), () => cluster.KillAsync("silo-4"), () => cluster.KillAsync("silo-3"));
+        await RecoveredAsync(cluster, 3, "positions were computed again");
+    }
+
+    [Fact]
+    public async Task GenerateAsync_SiloIsRestarted_TakesItsPlaceAgain()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3);
+        string[] before = [.. cluster.Stages()];
+        await AssertSameAsync(cluster, async () =>
+        {
+            await cluster.KillAsync("silo-2");
+            cluster.AddSilo("silo-2");
+        });
+        Assert.Equal(before, cluster.Stages());
+        StageStatus lost = cluster.Status.Pipelines[0].Stages[1];
+        await RecoveredAsync(cluster, 1, $"in layers {lost.Layers[0]} to {lost.Layers[1]} only");
+    }
+
+    /// <summary>Some sequences, greedy and seeded, run once undisturbed and once while something happens again and again.</summary>
+    private static async Task AssertSameAsync(TestCluster cluster, params Func<Task>[] disturbances)
+    {
+        GenerationRequest[] requests =
+        [
+            .. Enumerable.Range(0, 5).Select(i => cluster.Model.Request(i % cluster.Model.Golden.Count) with
+            {
+                MaxTokens = 150,
+                Sampling = new SamplingParameters { Temperature = i < 2 ? 0 : 1 },
+                Seed = (ulong)i,
+                Candidates = i,
+            }),
+        ];
+        List<string>[] undisturbed = await Task.WhenAll(requests.Select(request => RunAsync(cluster, request))).Soon();
+        Assert.All(undisturbed, tokens => Assert.Equal(150, tokens.Count));
+
+        int next = 0;
+        List<string>[] disturbed = await Task.WhenAll(requests.Select((request, i) => RunAsync(cluster, request, async at =>
+        {
+            if (i == 0 && at >= 40 && at % 20 == 0 && next < disturbances.Length) await disturbances[next++]();
+        }))).Soon();
+        Assert.Equal(disturbances.Length, next);
+        Assert.Equal(undisturbed, disturbed);
+    }
+
+    private static async Task RecoveredAsync(TestCluster cluster, int times, string how)
+    {
+        string[] said = [];
+        await Patience.UntilAsync(
+            () => (said = [.. cluster.Logger.Messages.Where(m => m.Contains("after the loss", StringComparison.Ordinal))]).Length == times,
+            () => string.Join('\n', cluster.Logger.Messages));
+        Assert.All(said, message => Assert.Contains(how, message, StringComparison.Ordinal));
+    }
+
+    private static async Task<List<string>> RunAsync(TestCluster cluster, GenerationRequest request, Func<int, Task>? atToken = null)
+    {
+        var tokens = new List<string>();
+        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token))
+        {
+            tokens.Add($"{Bits(token.Drawn)} of {string.Join(", ", token.Candidates.Select(Bits))}");
+            if (atToken is not null) await atToken(tokens.Count);
+        }
+
+        return tokens;
+    }
+
+    private static string Bits(Candidate token) => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProbability):x8}";
+}
