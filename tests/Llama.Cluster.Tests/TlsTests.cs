@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Llama.AppHost;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
@@ -47,6 +48,13 @@ public sealed class TlsTests : IDisposable
         }
 
         await stranger.SaysAsync("it is not trusted: its certificate 'CN=gateway' is not signed by an authority in ", Deadline);
+        if (Socket.OSSupportsIPv6)
+        {
+            // Reaches the same port by an address that is not in the gateway's certificate.
+            RunningProgram misled = cluster.StartSilo(6, $"--gateway=https://[::ffff:127.0.0.1]:{https.Port}");
+            await misled.SaysAsync("it is not trusted: its certificate 'CN=gateway' is for gateway, localhost, ", Deadline);
+        }
+
         await intruder.SaysAsync("it may have refused the certificate of this process, which its log says", Deadline);
         await gateway.SaysAsync("was refused: its certificate 'CN=intruder' is not signed by an authority in ", Deadline);
         await plain.SaysAsync("answered 400 This port speaks HTTPS only; expected a gateway of this cluster", Deadline);
