@@ -89,7 +89,7 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
-    /// <summary>Where a gateway on a port of this machine is reached: by its address, or with TLS by its name, for which certificates are.</summary>
+    /// <summary>Where a gateway on this machine is reached: by its address, or with TLS by its name, for which certificates are.</summary>
     public string UrlOf(int port) => Tls is null ? $"http://127.0.0.1:{port}" : $"https://{TlsHost}:{port}";
 
     private static bool IsFree(int port)

@@ -10,7 +10,7 @@ namespace Llama.AppHost;
 /// </summary>
 internal static class CertifyCommand
 {
-    /// <summary>Where the authority is kept; nothing of it belongs on the machines of the cluster but its certificate, which each folder has.</summary>
+    /// <summary>Where the authority is kept. Of it the machines need only the certificate, which each folder has.</summary>
     private const string AuthorityFolder = "authority";
 
     private const int LongestName = 64;
@@ -60,7 +60,8 @@ internal static class CertifyCommand
                 output.WriteLine($"{name}: --tls {folder}");
             }
 
-            output.WriteLine($"Whoever has {Path.Combine(args[0], AuthorityFolder, CertificateAuthority.KeyFile)} can make members: keep it off the machines.");
+            string key = Path.Combine(args[0], AuthorityFolder, CertificateAuthority.KeyFile);
+            output.WriteLine($"Whoever has {key} can make members: keep it off the machines.");
             return 0;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CryptographicException)

@@ -25,7 +25,11 @@ internal sealed class ClusterSupervisor(AppHostOptions options, AppHostConsole c
 
         var handler = new SocketsHttpHandler { UseProxy = false };
         if (CertificateFolder.Load(options.Tls) is { } certificate)
-            handler.SslOptions = certificate.ForDialler(checkName: true, reason => console.Say($"The gateway is not trusted: {reason}", Tone.Warning));
+        {
+            handler.SslOptions = certificate.ForDialler(
+                checkName: true, reason => console.Say($"The gateway is not trusted: {reason}", Tone.Warning));
+        }
+
         using var client = new HttpClient(handler)
         {
             BaseAddress = new Uri(options.UrlOf(port)),

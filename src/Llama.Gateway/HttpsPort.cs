@@ -20,7 +20,8 @@ internal static partial class HttpsPort
     private const string Answer = "This port speaks HTTPS, not HTTP.\n";
 
     private static readonly byte[] SpeakTls = Encoding.ASCII.GetBytes(string.Join(
-        "\r\n", "HTTP/1.1 400 This port speaks HTTPS only", "Content-Type: text/plain", $"Content-Length: {Answer.Length}", "Connection: close", "", Answer));
+        "\r\n", "HTTP/1.1 400 This port speaks HTTPS only", "Content-Type: text/plain",
+        $"Content-Length: {Answer.Length}", "Connection: close", "", Answer));
 
     /// <summary>Sets up a port.</summary>
     /// <param name="port">The port.</param>
@@ -28,6 +29,7 @@ internal static partial class HttpsPort
     public static void Secure(ListenOptions port, ProcessCertificate certificate)
     {
         ILogger logger = port.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
+
         // As without TLS, where clients do not ask for HTTP/2.
         port.Protocols = HttpProtocols.Http1;
         port.Use(next => connection => ServeAsync(connection, next));

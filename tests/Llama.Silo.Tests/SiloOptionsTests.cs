@@ -99,7 +99,8 @@ public sealed class SiloOptionsTests
     {
         ValidationResult fault = Assert.Single(Validate(new SiloOptions { Gateway = "https://localhost:8080", Tls = "no/such/folder" }));
 
-        Assert.StartsWith($"--tls: '{Path.Combine("no/such/folder", "ca.pem")}' cannot be read", fault.ErrorMessage, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"--tls: '{Path.Combine("no/such/folder", "ca.pem")}' cannot be read", fault.ErrorMessage, StringComparison.Ordinal);
     }
 
     private static bool IsAllowed(string property, string value)

@@ -91,8 +91,8 @@ public sealed class CertificateAuthority
         DateTimeOffset end = now + CertificateLife;
         DateTimeOffset start = now - ClockDifference;
         return request.Create(
-            certificate, start > certificate.NotBefore ? start : certificate.NotBefore, end < certificate.NotAfter ? end : certificate.NotAfter,
-            RandomNumberGenerator.GetBytes(16));
+            certificate, start > certificate.NotBefore ? start : certificate.NotBefore,
+            end < certificate.NotAfter ? end : certificate.NotAfter, RandomNumberGenerator.GetBytes(16));
     }
 
     private static X500DistinguishedName Subject(string name)

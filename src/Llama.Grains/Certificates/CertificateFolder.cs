@@ -6,8 +6,8 @@ using System.Text;
 namespace Llama.Grains.Certificates;
 
 /// <summary>
-/// The folder that <c>--tls</c> names: three PEM files (RFC 7468) with the authorities that are trusted, this process's certificate, and its
-/// private key. They are read when the process starts.
+/// The folder that <c>--tls</c> names: three PEM files (RFC 7468) with the authorities that are trusted, this process's certificate, and
+/// its private key. They are read when the process starts.
 /// </summary>
 public static class CertificateFolder
 {

@@ -44,8 +44,8 @@ public sealed class ProcessCertificate
 
     /// <summary>Options of the side that dials.</summary>
     /// <param name="checkName">
-    /// Whether the certificate must be for the host that was dialled (RFC 9525). On links it need not: members are reached by addresses that
-    /// they announce themselves, and any member is as good as another.
+    /// Whether the certificate must be for the host that was dialled (RFC 9525). On links it need not: members are reached by addresses
+    /// that they announce themselves, and any member is as good as another.
     /// </param>
     /// <param name="refused">Told why the other side's certificate is refused, before the handshake fails.</param>
     public SslClientAuthenticationOptions ForDialler(bool checkName, Action<string> refused) => new()
@@ -137,6 +137,6 @@ public sealed class ProcessCertificate
     private static IEnumerable<string> NamesIn(X509Certificate2 certificate)
     {
         X509SubjectAlternativeNameExtension[] names = [.. certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>()];
-        return [.. names.SelectMany(one => one.EnumerateDnsNames()), .. names.SelectMany(one => one.EnumerateIPAddresses()).Select(one => $"{one}")];
+        return names.SelectMany(one => one.EnumerateDnsNames().Concat(one.EnumerateIPAddresses().Select(address => $"{address}")));
     }
 }

@@ -38,7 +38,8 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             try
             {
                 await JoinOnceAsync(
-                    http.Client, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
+                    http.Client, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty),
+                    cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -51,7 +52,8 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
 
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
                 string reason = http.Explain(e);
-                bool expected = e is HttpRequestException { HttpRequestError: HttpRequestError.ConnectionError } && Stopwatch.GetElapsedTime(alone) < Patience;
+                bool expected = e is HttpRequestException { HttpRequestError: not HttpRequestError.SecureConnectionError }
+                    && Stopwatch.GetElapsedTime(alone) < Patience;
                 if (!expected && reason != lastReason)
                 {
                     Log.NotJoined(logger, gateway, reason);

@@ -27,7 +27,10 @@ internal sealed class GatewayHttp : IDisposable
     {
         (string? refused, fault) = (fault, null);
         if (exception is OperationCanceledException) return $"no answer within {Handshake.Deadline.TotalSeconds:0} s";
-        if (!secure || exception is not HttpRequestException { HttpRequestError: not HttpRequestError.ConnectionError })
+        if (!secure || exception is not HttpRequestException
+            {
+                HttpRequestError: not (HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError),
+            })
             return exception.Message;
         if (refused is not null) return $"it is not trusted: {refused}";
         string message = exception.GetBaseException().Message;

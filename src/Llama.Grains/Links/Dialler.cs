@@ -16,11 +16,11 @@ public static class Dialler
     /// </exception>
     public static async Task<Stream> DialAsync(string address, LinkIdentity self, LinkTarget target, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(self);
         if (!HostPort.TryParse(address, out HostPort endPoint) || endPoint.Port is not { } port)
             throw new IOException($"'{address}' is no address to dial; expected host:port.");
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(Handshake.Deadline);
-        ArgumentNullException.ThrowIfNull(self);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         bool secured = false;
         try

@@ -33,7 +33,9 @@ public sealed class CertificateFolderTests : IDisposable
     [InlineData(
         "node.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----",
         "holds 'ENCRYPTED PRIVATE KEY'; expected an unencrypted 'PRIVATE KEY' (PKCS#8)")]
-    [InlineData("node.key", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----", "does not hold the private key of the certificate 'CN=a'")]
+    [InlineData(
+        "node.key", "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----",
+        "does not hold the private key of the certificate 'CN=a'")]
     public void Load_OtherContent_IsNamedWithWhatWasExpected(string file, string content, string message)
     {
         string folder = authority.Issue("a");
@@ -70,7 +72,8 @@ public sealed class CertificateFolderTests : IDisposable
         // Made in 1970, as the clock of a test begins.
         string folder = authority.Issue("a", new ManualTime());
 
-        Assert.Contains("the certificate 'CN=a' is valid from 1970-01-01 00:00:00Z to 1972-04-05 01:00:00Z", Fault(folder), StringComparison.Ordinal);
+        Assert.Contains(
+            "the certificate 'CN=a' is valid from 1970-01-01 00:00:00Z to 1972-04-05 01:00:00Z", Fault(folder), StringComparison.Ordinal);
     }
 
     private static string Fault(string folder)

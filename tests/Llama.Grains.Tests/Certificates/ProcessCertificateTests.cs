@@ -37,7 +37,8 @@ public sealed class ProcessCertificateTests : IDisposable
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         DateTimeOffset start = DateTimeOffset.UtcNow.AddHours(-1);
         using X509Certificate2 root = Authority("root", rootKey).CreateSelfSigned(start, start.AddHours(4));
-        using X509Certificate2 middle = Authority("middle", middleKey).Create(root, start, start.AddHours(3), [1]).CopyWithPrivateKey(middleKey);
+        using X509Certificate2 middle =
+            Authority("middle", middleKey).Create(root, start, start.AddHours(3), [1]).CopyWithPrivateKey(middleKey);
         using X509Certificate2 leaf =
             new CertificateRequest("CN=leaf", key, HashAlgorithmName.SHA256).Create(middle, start, start.AddHours(2), [2]);
         folder.Write(CertificateFolder.Authorities, root.ExportCertificatePem());
@@ -49,9 +50,8 @@ public sealed class ProcessCertificateTests : IDisposable
         Assert.Null(await DialAsync(certificate, certificate, null));
 
         folder.Write(CertificateFolder.Certificate, leaf.ExportCertificatePem());
-        Assert.Contains(
-            "'CN=leaf' is not signed by an authority in ", Assert.Throws<InvalidDataException>(() => { CertificateFolder.Load(folder.Path); }).Message,
-            StringComparison.Ordinal);
+        InvalidDataException fault = Assert.Throws<InvalidDataException>(() => { CertificateFolder.Load(folder.Path); });
+        Assert.Contains("'CN=leaf' is not signed by an authority in ", fault.Message, StringComparison.Ordinal);
     }
 
     private static CertificateRequest Authority(string name, ECDsa key)

@@ -49,7 +49,8 @@ public sealed class LinkTlsTests : IDisposable
 
         IOException fault = await FailsAsync(listener, authority.Certificate("silo-2"));
 
-        Assert.StartsWith($"No Steps link to {listener.EndPoint}: its certificate 'CN=silo-1' is not signed", fault.Message, StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"No Steps link to {listener.EndPoint}: its certificate 'CN=silo-1' is not signed", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -184,10 +185,12 @@ public sealed class LinkTlsTests : IDisposable
             await stream.CopyToAsync(stream, cancellationToken);
         }, logger);
 
-    private static Task<Stream> DialAsync(LinkListener listener, ProcessCertificate? certificate) => DialAsync(listener.EndPoint, certificate);
+    private static Task<Stream> DialAsync(LinkListener listener, ProcessCertificate? certificate) =>
+        DialAsync(listener.EndPoint, certificate);
 
     private static Task<Stream> DialAsync(IPEndPoint address, ProcessCertificate? certificate) => Dialler.DialAsync(
-        $"{address}", LinkPair.Identity("silo-2") with { Certificate = certificate }, new LinkTarget(LinkPurpose.Steps), Patience.Token).Soon();
+        $"{address}", LinkPair.Identity("silo-2") with { Certificate = certificate }, new LinkTarget(LinkPurpose.Steps),
+        Patience.Token).Soon();
 
     private static Task<IOException> FailsAsync(LinkListener listener, ProcessCertificate? certificate) =>
         Assert.ThrowsAsync<IOException>(() => DialAsync(listener, certificate));
@@ -200,7 +203,8 @@ public sealed class LinkTlsTests : IDisposable
     }
 
     private Task SaysAsync(string text) => Patience.UntilAsync(
-        () => logger.Messages.Any(message => message.StartsWith("Warning: A link was closed", StringComparison.Ordinal) && message.Contains(text, StringComparison.Ordinal)),
+        () => logger.Messages.Any(message =>
+            message.StartsWith("Warning: A link was closed", StringComparison.Ordinal) && message.Contains(text, StringComparison.Ordinal)),
         () => $"'{text}' was not logged, but: {string.Join('\n', logger.Messages)}");
 
     private static async Task ClosesAsync(Stream link)
