@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Llama.Model.Checkpoints.Files;
+using Llama.Model.Kernels;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
 
@@ -55,7 +56,7 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
             NativeMemory.AlignedFree((void*)memory);
         }
 
-        foreach (StoredTensor part in Find(name)) MappedPages.Drop(part.Data, part.DataBytes);
+        foreach (StoredTensor part in Find(name)) MemoryPages.Drop(part.Data, part.DataBytes);
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints;
@@ -83,6 +84,7 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
         if (rounding.ChangesNothing) return matrix;
         byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)(rounding.RowBytes * matrix.Rows), 64);
         allocations.Add((nint)memory);
+        MemoryPages.AskForHuge((nint)memory, rounding.RowBytes * matrix.Rows);
         rounding.Write(0, matrix.Rows, memory, threads, CancellationToken.None);
         source.Release(matrix.Name);
         return new WeightMatrix(matrix.Name, rounding.Type, matrix.Rows, matrix.Columns, (nint)memory);

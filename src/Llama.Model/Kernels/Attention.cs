@@ -18,56 +18,66 @@ internal static unsafe class Attention
 
     private const int VectorsAtOnce = 8;
 
-    /// <summary>Floats of scratch memory for groups of a number of heads of a width.</summary>
-    public static int ScratchLength(int group, int headDim) => (2 * KvCache.BlockTokens * headDim) + (2 * MaxTokens * group);
+    /// <summary>Floats of scratch memory for a number of rows: query heads, times tokens if several are computed together.</summary>
+    public static int ScratchLength(int rows, int headDim) => (2 * KvCache.BlockTokens * headDim) + (2 * rows);
 
-    /// <summary>Attends with consecutive tokens of a sequence, and all query heads that share one key-value head.</summary>
+    /// <summary>
+    /// Attends with consecutive tokens of a sequence, and all query heads that share some key-value heads. With several of these a block
+    /// is read in the order in which it lies.
+    /// </summary>
     /// <param name="cache">Keys and values, those of the tokens included.</param>
     /// <param name="layer">Layer within the range.</param>
     /// <param name="blockTable">The sequence's blocks in order; enough for the last token.</param>
-    /// <param name="kvHead">Key-value head.</param>
+    /// <param name="firstKvHead">First key-value head.</param>
+    /// <param name="endKvHead">The one after the last.</param>
     /// <param name="position">The first token's position; it sees keys 0 to itself.</param>
     /// <param name="tokens">1 to <see cref="MaxTokens"/>.</param>
     /// <param name="group">Query heads to a key-value head.</param>
     /// <param name="headDim">Width of a head.</param>
-    /// <param name="queries">Queries of the group, <c>[tokens, group, headDim]</c>, tokens <paramref name="stride"/> apart.</param>
+    /// <param name="queries">Queries of the groups, <c>[tokens, kvHeads, group, headDim]</c>, tokens <paramref name="stride"/> apart.</param>
     /// <param name="output">Written, laid out as the queries are.</param>
     /// <param name="stride">Floats from one token to the next.</param>
     /// <param name="scratch">At least <see cref="ScratchLength"/> floats that no other thread uses.</param>
     public static void Attend(
-        KvCache cache, int layer, ReadOnlySpan<int> blockTable, int kvHead, int position, int tokens,
+        KvCache cache, int layer, ReadOnlySpan<int> blockTable, int firstKvHead, int endKvHead, int position, int tokens,
         int group, int headDim, float* queries, float* output, long stride, float* scratch)
     {
+        int heads = (endKvHead - firstKvHead) * group;
         float scale = 1 / MathF.Sqrt(headDim);
         float* valueScratch = scratch + (KvCache.BlockTokens * headDim);
         float* greatest = valueScratch + (KvCache.BlockTokens * headDim);
-        float* sums = greatest + (tokens * group);
-        new Span<float>(greatest, tokens * group).Fill(float.NegativeInfinity);
-        new Span<float>(sums, tokens * group).Clear();
-        for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), group * headDim).Clear();
+        float* sums = greatest + (tokens * heads);
+        new Span<float>(greatest, tokens * heads).Fill(float.NegativeInfinity);
+        new Span<float>(sums, tokens * heads).Clear();
+        for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), heads * headDim).Clear();
 
         for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
             int index = first / KvCache.BlockTokens, block = blockTable[index];
-            if (first + KvCache.BlockTokens < position + tokens) cache.AskFor(layer, blockTable[index + 1], kvHead);
-            float* keys = cache.Keys(layer, block, kvHead, scratch);
-            float* values = cache.Values(layer, block, kvHead, valueScratch);
-            for (int token = Math.Max(0, first - position); token < tokens; token++)
+            bool last = first + KvCache.BlockTokens >= position + tokens;
+            for (int kvHead = firstKvHead; kvHead < endKvHead; kvHead++)
             {
-                int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first);
-                for (int head = 0; head < group; head++)
+                if (kvHead + 1 < endKvHead) cache.AskFor(layer, block, kvHead + 1);
+                else if (!last) cache.AskFor(layer, blockTable[index + 1], firstKvHead);
+                float* keys = cache.Keys(layer, block, kvHead, scratch);
+                float* values = cache.Values(layer, block, kvHead, valueScratch);
+                for (int token = Math.Max(0, first - position); token < tokens; token++)
                 {
-                    long offset = (token * stride) + (head * headDim);
-                    int row = (token * group) + head;
-                    AddBlock(queries + offset, keys, values, count, headDim, scale, greatest + row, sums + row, output + offset);
+                    int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first);
+                    for (int head = (kvHead - firstKvHead) * group; head < (kvHead - firstKvHead + 1) * group; head++)
+                    {
+                        long offset = (token * stride) + (head * headDim);
+                        int row = (token * heads) + head;
+                        AddBlock(queries + offset, keys, values, count, headDim, scale, greatest + row, sums + row, output + offset);
+                    }
                 }
             }
         }
 
         for (int token = 0; token < tokens; token++)
         {
-            for (int head = 0; head < group; head++)
-                Elementwise.Scale(output + (token * stride) + (head * headDim), 1 / sums[(token * group) + head], headDim);
+            for (int head = 0; head < heads; head++)
+                Elementwise.Scale(output + (token * stride) + (head * headDim), 1 / sums[(token * heads) + head], headDim);
         }
     }
 

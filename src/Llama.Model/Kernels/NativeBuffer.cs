@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory. Whoever keeps the pointer
+/// Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory. Large ones ask for huge pages. Whoever keeps the pointer
 /// keeps the buffer. The finalizer frees what a constructor that failed left behind.
 /// </summary>
 internal sealed unsafe class NativeBuffer : IDisposable
@@ -22,6 +22,7 @@ internal sealed unsafe class NativeBuffer : IDisposable
         // The C library's zeroed allocation maps fresh pages for large sizes; an aligned one would have to be cleared page by page.
         memory = NativeMemory.AllocZeroed(bytes + 64);
         Pointer = (float*)(((nuint)memory + 63) & ~(nuint)63);
+        MemoryPages.AskForHuge((nint)memory, (long)bytes + 64);
         GC.AddMemoryPressure((long)bytes);
     }
 

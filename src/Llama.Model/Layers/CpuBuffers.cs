@@ -20,7 +20,8 @@ internal sealed unsafe class CpuBuffers : IDisposable
         int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
         pairs = config.HeadDim / 2;
         tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
-        softmaxLength = Lanes.Pad(Attention.ScratchLength(config.Heads / config.KvHeads, config.HeadDim));
+        softmaxLength = Lanes.Pad(Attention.ScratchLength(
+            Math.Max(config.Heads, Attention.MaxTokens * (config.Heads / config.KvHeads)), config.HeadDim));
         Inputs = new ProductInputs(Step.MaxTokens, widest);
         Normed = Tokens(config.Dim);
         Queries = Tokens(config.QueryDim);

@@ -254,18 +254,23 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    /// <summary>Runs take different times, so each thread takes the next one that nobody has: latest positions first.</summary>
+    /// <summary>
+    /// Runs take different times, so each thread takes the next one that nobody has: latest positions first. Single tokens take as many
+    /// heads together as leave every thread a share; for several tokens that would be more than the first-level cache holds.
+    /// </summary>
     private void Attend(int part, int parts)
     {
         int group = config.Heads / config.KvHeads;
-        int items = runs * config.KvHeads;
+        int slices = runs == tokens ? Math.Min(parts, config.KvHeads) : config.KvHeads;
+        int items = runs * slices;
         for (int item = Interlocked.Increment(ref nextAttention); item <= items; item = Interlocked.Increment(ref nextAttention))
         {
-            (int run, int kvHead) = Math.DivRem(items - item, config.KvHeads);
+            (int run, int slice) = Math.DivRem(items - item, slices);
+            (int first, int end) = WorkerPool.Share(config.KvHeads, slice, slices, 1);
             int token = buffers.RunStarts[run];
-            long offset = ((long)token * config.QueryDim) + (kvHead * group * config.HeadDim);
+            long offset = ((long)token * config.QueryDim) + (first * group * config.HeadDim);
             Attention.Attend(
-                cache, layer, BlockTable(token), kvHead, buffers.PositionOf[token], buffers.RunLengths[run],
+                cache, layer, BlockTable(token), first, end, buffers.PositionOf[token], buffers.RunLengths[run],
                 group, config.HeadDim, buffers.Queries + offset, buffers.Attended + offset, config.QueryDim, buffers.Softmax(part));
         }
     }

@@ -97,9 +97,9 @@ public sealed unsafe class AttentionTests
     private static void Attend(
         KvCache cache, int kvHead, int position, int tokens, int group, int headDim, float[] queries, float[] output)
     {
-        float[] scratch = new float[Attention.ScratchLength(group, headDim)];
+        float[] scratch = new float[Attention.ScratchLength(group * tokens, headDim)];
         fixed (float* q = queries, o = output, s = scratch)
-            Attention.Attend(cache, 1, BlockTable, kvHead, position, tokens, group, headDim, q, o, group * headDim, s);
+            Attention.Attend(cache, 1, BlockTable, kvHead, kvHead + 1, position, tokens, group, headDim, q, o, group * headDim, s);
     }
 
     private static double[] Reference(KvCache cache, int position, int kvHead, float[] query)
