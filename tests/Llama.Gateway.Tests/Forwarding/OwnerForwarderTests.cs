@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
+using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Forwarding;
 using Llama.Grains.Directory;
@@ -45,6 +46,8 @@ public sealed class OwnerForwarderTests : IAsyncLifetime
             services.AddSingleton(new LinkIdentity { Name = "gateway", Fingerprint = "f00d", ContextLength = 1, Key = new byte[] { 1 } });
             services.AddSingleton(_ => new Ownership(directory, () => null, NullLogger.Instance));
             services.AddSingleton<ApiGuard>();
+            services.AddSingleton(new GatewayNames());
+            services.AddSingleton<OperatorGuard>();
             services.AddSingleton<OwnerForwarder>();
         });
         here.Use(here.Services.GetRequiredService<OwnerForwarder>().HandleAsync);
