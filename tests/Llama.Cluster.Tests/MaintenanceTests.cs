@@ -6,7 +6,9 @@ using Llama.Tests;
 
 namespace Llama.Cluster.Tests;
 
-/// <summary>Silos are emptied, restarted and added while there are streams: none fails, and each has the tokens that it has undisturbed.</summary>
+/// <summary>
+/// Silos are emptied, restarted and added while there are streams: none fails, and each has the tokens that it has undisturbed.
+/// </summary>
 public sealed class MaintenanceTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -107,7 +109,8 @@ public sealed class MaintenanceTests
         public async Task<int> BegunAsync(TestCluster cluster)
         {
             await Wait.UntilAsync(
-                "streams are in their midst", Deadline, () => Fails() || Last().Tokens.All(t => t.Count is > 10 and < 150), () => cluster.Output);
+                "streams are in their midst", Deadline,
+                () => Fails() || Last().Tokens.All(t => t.Count is > 10 and < 150), () => cluster.Output);
             return rounds.Count;
         }
 

@@ -17,8 +17,8 @@ namespace Llama.Gateway.Api;
 public static class LlamaApi
 {
     /// <summary>
-    /// Registers the front. It needs an <see cref="IGatewayGrain"/> and the <see cref="LinkIdentity"/> that has the cluster's key, and takes its time and its chance from a <see cref="TimeProvider"/>
-    /// and a <see cref="Random"/> if there are such.
+    /// Registers the front. It needs an <see cref="IGatewayGrain"/> and the <see cref="LinkIdentity"/> that has the cluster's key, and
+    /// takes its time and its chance from a <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
     /// </summary>
     /// <param name="services">Where to.</param>
     /// <param name="model">The model that is served.</param>

@@ -133,14 +133,11 @@ internal sealed partial class ClusterController
         {
             if (replica.Move is { Prepared.IsCompleted: true } move)
             {
-                MoveFault? fault =
-                    await move.Prepared.ConfigureAwait(false) ?? await SwitchAsync(replica, move, view).ConfigureAwait(false);
+                MoveFault? fault = await move.Prepared.ConfigureAwait(false);
+                if (fault is not null) unfit.Add(Identity(fault.Silo));
+                string? reason = fault?.Reason ?? await SwitchAsync(replica, move, view).ConfigureAwait(false);
                 await DropMoveAsync(replica).ConfigureAwait(false);
-                if (fault is not null)
-                {
-                    unfit.Add(Identity(fault.Silo));
-                    Fail(replica, fault.Reason);
-                }
+                if (reason is not null) Fail(replica, reason);
             }
 
             if (!admission.Expects && replica is { Move: null, Pipeline: { Ready: true, Lost.IsCompleted: false } pipeline }
@@ -196,11 +193,11 @@ internal sealed partial class ClusterController
 
     /// <summary>Puts the next pipeline into the place of the present one.</summary>
     /// <returns>Why not; null when it was done, or the present one was lost.</returns>
-    private async Task<MoveFault?> SwitchAsync(Replica replica, Move move, DirectoryView view)
+    private async Task<string?> SwitchAsync(Replica replica, Move move, DirectoryView view)
     {
         HashSet<(string, int, string)> free = [.. silos.Where(IsFree).Select(Identity)];
         if (move.Plan.Stages.FirstOrDefault(stage => !free.Contains(Identity(stage.Member))) is { } gone)
-            return new MoveFault(gone.Member, $"Silo {gone.Member.Name} cannot be planned with any more.");
+            return $"Silo {gone.Member.Name} cannot be planned with any more.";
         if (!move.From.Retire("Its layers move to other silos.")) return null;
         await CloseAsync(replica).ConfigureAwait(false);
         replica.WithoutPipelineSince = time.GetTimestamp();

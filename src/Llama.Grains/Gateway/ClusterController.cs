@@ -36,7 +36,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
 
     /// <summary>
-    /// Silos (name, process and address) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.
+    /// Silos (name, process and address) that could not load their layers, hung or answered nonsense: the last to be chosen, while they
+    /// live.
     /// </summary>
     private readonly HashSet<(string Name, int ProcessId, string Address)> unfit = [];
 

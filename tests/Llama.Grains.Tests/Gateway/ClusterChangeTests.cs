@@ -121,6 +121,31 @@ public sealed class ClusterChangeTests
     }
 
     [Fact]
+    public async Task DrainAsync_LastOfTheSilos_OthersOfTheSameMomentAreToldToo()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2);
+        Task[] drains = [cluster.Grain.DrainAsync("silo-1", Patience.Token), cluster.Grain.DrainAsync("silo-2", Patience.Token)];
+        await Task.WhenAll(drains).ContinueWith(_ => { }, Patience.Token, TaskContinuationOptions.None, TaskScheduler.Default).Soon();
+        Assert.Contains(drains, drain => drain.IsFaulted);
+        Assert.NotEmpty(cluster.Stages());
+        await cluster.ReadyAsync();
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Fact]
+    public async Task Plan_NoRoom_SaysHowManyBytesAreMissing()
+    {
+        // A block of four layers takes 16 KiB.
+        await using var cluster = new TestCluster(TestModel.Llama3, kvMemory: 1000);
+        cluster.AddSilo("silo-1");
+        await cluster.ReasonAsync("has no room for KV");
+        PlannedPipeline pipeline = cluster.Plan.Pipelines[0];
+        Assert.Equal((4 * 4096) - 1000, pipeline.MissingBytes);
+        Assert.Equal(cluster.Status.Reason, pipeline.Reason);
+        Assert.Equal(["silo-1"], cluster.Plan.Standby.Select(silo => silo.Silo));
+    }
+
+    [Fact]
     public async Task Plan_Pipeline_SaysWhatItWasMadeFrom()
     {
         await using var cluster = new TestCluster(TestModel.Llama3, silos: 2, ranges: [new LayerSpan(0, 1), new LayerSpan(1, 4)]);
