@@ -2,14 +2,18 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
+using Llama.Grains.Certificates;
 using Llama.Grains.Settings;
 
 namespace Llama.AppHost;
 
 /// <summary>The options of a cluster on this machine.</summary>
-[Description("Starts a gateway and silos on this machine, and keeps them running.")]
+[Description("Starts a gateway and silos on this machine, and keeps them running. "
+    + "'Llama.AppHost certify FOLDER [NAME...]' makes certificates for TLS instead.")]
 public sealed record AppHostOptions : ServingOptions, IValidatableObject
 {
+    private const string TlsHost = "localhost";
+
     /// <summary>Options for the shipped model, where it is found.</summary>
     public AppHostOptions() => Model = ShippedModel.Find() ?? "";
 
@@ -62,6 +66,12 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
         foreach (ValidationResult fault in CoreList.Validate(Cores, Silos * ThreadsOfSilo, nameof(Cores), nameof(Threads)))
             yield return fault;
 
+        ValidationResult[] tlsFaults = [.. CertificateFolder.Validate(Tls)];
+        foreach (ValidationResult fault in tlsFaults)
+            yield return fault;
+        if (tlsFaults.Length == 0 && CertificateFolder.Load(Tls)?.IsFor(TlsHost) == false)
+            yield return new ValidationResult($"has a certificate for another host; expected one for {TlsHost}", [nameof(Tls)]);
+
         if (!IsFree(Port))
             yield return new ValidationResult("is in use by another program; choose another port, or 0 for any free one", [nameof(Port)]);
     }
@@ -78,6 +88,9 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
+
+    /// <summary>Where a gateway on this machine is reached: by its address, or with TLS by its name, for which certificates are.</summary>
+    public string UrlOf(int port) => Tls is null ? $"http://127.0.0.1:{port}" : $"https://{TlsHost}:{port}";
 
     private static bool IsFree(int port)
     {

@@ -26,6 +26,7 @@ internal static class ClusterCommands
         ("chat-template", options.ChatTemplate),
         ("directory", options.Directory),
         ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
+        ("tls", Folder(options.Tls)),
         ("verbose", options.Verbose)));
 
     /// <summary>A silo's.</summary>
@@ -38,7 +39,7 @@ internal static class ClusterCommands
         string name = $"silo-{number}";
         return ChildCommand.ForProgram(name, "Llama.Silo", Arguments(
             ("name", name),
-            ("gateway", $"http://127.0.0.1:{port}"),
+            ("gateway", options.UrlOf(port)),
             ("listen", "127.0.0.1:0"),
             ("model", Path.GetFullPath(options.Model)),
             ("threads", options.ThreadsOfSilo),
@@ -50,6 +51,7 @@ internal static class ClusterCommands
             ("kv-type", options.KvType),
             ("directory", options.Directory),
             ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
+            ("tls", Folder(options.Tls)),
             ("verbose", options.Verbose)));
     }
 
@@ -57,6 +59,8 @@ internal static class ClusterCommands
     private static string? CoresOfSilo(AppHostOptions options, int number) => CoreList.Parse(options.Cores) is { } cores
         ? CoreList.Format(cores.Skip((number - 1) * options.ThreadsOfSilo).Take(options.ThreadsOfSilo))
         : null;
+
+    private static string? Folder(string? path) => path is null ? null : Path.GetFullPath(path);
 
     /// <summary>Every value is said, even a default: the environment, which the processes share, must not say otherwise.</summary>
     private static string[] Arguments(params (string Name, object? Value)[] options)

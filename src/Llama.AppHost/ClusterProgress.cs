@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net.Http.Json;
 using System.Text.Json;
+using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
 
 namespace Llama.AppHost;
@@ -9,7 +10,8 @@ namespace Llama.AppHost;
 /// <param name="client">A client whose base address is the gateway.</param>
 /// <param name="console">Where to say it.</param>
 /// <param name="time">Measures the start and waits between looks.</param>
-internal sealed class ClusterProgress(HttpClient client, AppHostConsole console, TimeProvider time)
+/// <param name="tls">The folder with the authority of the gateway's certificate; null where it serves HTTP.</param>
+internal sealed class ClusterProgress(HttpClient client, AppHostConsole console, TimeProvider time, string? tls = null)
 {
     private static readonly TimeSpan LookWhileLoading = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan LookWhenReady = TimeSpan.FromSeconds(1);
@@ -118,7 +120,8 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
         console.Say("");
         console.Say($"  Web page         {address}/");
         console.Say($"  OpenAI base URL  {address}/v1");
-        console.Say($"  Try              curl {address}/v1/completions -H 'Content-Type: application/json' -d '{body}'");
+        string trust = tls is null ? "" : $"--cacert {Path.Combine(tls, CertificateFolder.Authorities)} ";
+        console.Say($"  Try              curl {trust}{address}/v1/completions -H 'Content-Type: application/json' -d '{body}'");
         console.Say("");
         console.Say("Ctrl-C stops everything.", Tone.Dim);
     }

@@ -1,3 +1,5 @@
+using Llama.Grains.Certificates;
+
 namespace Llama.AppHost;
 
 /// <summary>Runs a whole cluster on this machine until it is told to stop.</summary>
@@ -21,13 +23,20 @@ internal sealed class ClusterSupervisor(AppHostOptions options, AppHostConsole c
         console.Say($"Starting a gateway and {Count(silos.Length, "silo")} with {Count(options.ThreadsOfSilo, "thread")} "
             + $"each for {options.Model}");
 
-        using var client = new HttpClient(new SocketsHttpHandler { UseProxy = false })
+        var handler = new SocketsHttpHandler { UseProxy = false };
+        if (CertificateFolder.Load(options.Tls) is { } certificate)
         {
-            BaseAddress = new Uri($"http://127.0.0.1:{port}"),
+            handler.SslOptions = certificate.ForDialler(
+                checkName: true, reason => console.Say($"The gateway is not trusted: {reason}", Tone.Warning));
+        }
+
+        using var client = new HttpClient(handler)
+        {
+            BaseAddress = new Uri(options.UrlOf(port)),
             Timeout = TimeSpan.FromSeconds(5),
         };
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        var progress = new ClusterProgress(client, console, time);
+        var progress = new ClusterProgress(client, console, time, options.Tls);
         Task watching = progress.WatchAsync(ending.Token);
         Task<ChildExit?> serving = Supervise(gateway).RunAsync(() => progress.WasReady, ending.Token);
         await Task.WhenAny(serving, progress.Listening).ConfigureAwait(false);

@@ -3,6 +3,9 @@ using Llama.AppHost;
 using Llama.Grains.Hosting;
 using Llama.Grains.Settings;
 
+if (args is ["certify", .. var names])
+    return CertifyCommand.Run(names, Console.Out, Console.Error);
+
 SettingsResult<AppHostOptions> settings = SettingsReader.Read<AppHostOptions>(args);
 if (settings.Options is not { } options)
     return settings.ExitCode;

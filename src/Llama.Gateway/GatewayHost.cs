@@ -1,5 +1,6 @@
 using Llama.Gateway.Api;
 using Llama.Gateway.Forwarding;
+using Llama.Grains.Certificates;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
@@ -26,19 +27,23 @@ internal static partial class GatewayHost
     /// <summary>Builds the process; it serves when run.</summary>
     /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
     /// <exception cref="IOException">The host to listen on has no address.</exception>
-    /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
+    /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     /// <exception cref="FormatException">The layer ranges are none of this model.</exception>
     /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
     public static WebApplication Build(GatewayOptions options)
     {
         // A vocabulary takes as long to read as the web server to set up.
         Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
+        ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
-            kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), options.Port);
+            kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), options.Port, port =>
+            {
+                if (certificate is not null) HttpsPort.Secure(port, certificate);
+            });
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
@@ -50,7 +55,8 @@ internal static partial class GatewayHost
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         ElementType kvType = KvTypeAttribute.Parse(options.KvType);
-        var identity = LinkIdentity.Of("gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile));
+        var identity = LinkIdentity.Of("gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
+            with { Certificate = certificate };
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
         string? advertised = null;
 

@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Llama.Grains.Certificates;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway;
@@ -99,6 +100,8 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
             yield return fault;
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
+            yield return fault;
 
         // Where other processes compute, the option may have come to this one by the environment that they share.
         if (Silos > 0) yield break;
@@ -110,6 +113,6 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     public string AdvertisedUrl(int port)
     {
         HostPort address = HostPort.Parse(Advertise ?? Host);
-        return $"http://{address with { Port = address.Port ?? port }}";
+        return $"{(Tls is null ? "http" : "https")}://{address with { Port = address.Port ?? port }}";
     }
 }

@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
+using Llama.Grains.Certificates;
 using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
@@ -49,6 +50,10 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
 
+    /// <summary>Folder with this process's certificate; null for no TLS.</summary>
+    [Description("Folder with ca.pem, node.pem and node.key, to speak only TLS with other processes.")]
+    public string? Tls { get; init; }
+
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
@@ -68,6 +73,15 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
         }
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Listen, nameof(Listen)))
+            yield return fault;
+        if (Directory is null && Gateway.StartsWith("https:", StringComparison.OrdinalIgnoreCase) != Tls is not null)
+        {
+            yield return new ValidationResult(
+                Tls is null ? "needs --tls, with a certificate to show there" : "is not encrypted; expected an https URL, because of --tls",
+                [nameof(Gateway), nameof(Tls)]);
+        }
+
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
             yield return fault;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;

@@ -1,3 +1,4 @@
+using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
@@ -12,7 +13,7 @@ internal static partial class SiloStart
 {
     /// <summary>Opens the checkpoint once, for its configuration, and says what the silo is.</summary>
     /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
-    /// <exception cref="InvalidDataException">The cluster key cannot be used.</exception>
+    /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     public static SiloSettings Settings(SiloOptions options, ILogger logger)
     {
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
@@ -22,7 +23,8 @@ internal static partial class SiloStart
         Log.Started(logger, options.Name, options.Threads, options.Model);
         return new SiloSettings
         {
-            Identity = LinkIdentity.Of(options.Name, checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile)),
+            Identity = LinkIdentity.Of(options.Name, checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
+                with { Certificate = CertificateFolder.Load(options.Tls) },
             OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
             Profile = NumericProfile.Of(checkpoint, kvType),
             ListenHost = listen.Host,

@@ -1,7 +1,11 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using Llama.Grains.Certificates;
 using Llama.Model.Kernels;
+using Llama.Tests;
 
 namespace Llama.AppHost.Tests;
 
@@ -66,6 +70,26 @@ public sealed class AppHostOptionsTests
         Assert.InRange(port, 1, 65535);
         Assert.Empty(Validate(new AppHostOptions { Port = port }));
         Assert.Equal(4711, new AppHostOptions { Port = 4711 }.ChoosePort());
+    }
+
+    [Fact]
+    public void Validate_CertificateOfAnotherHost_SaysWhichIsExpected()
+    {
+        using var folder = new TemporaryFolder();
+        CertifyCommand.Run([folder.Path, "machine-1"], TextWriter.Null, TextWriter.Null);
+        var options = new AppHostOptions { Port = 0, Tls = folder["machine-1"] };
+        Assert.Empty(Validate(options));
+
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest("CN=elsewhere", key, HashAlgorithmName.SHA256);
+        using X509Certificate2 elsewhere = request.CreateSelfSigned(DateTimeOffset.UtcNow.AddHours(-1), DateTimeOffset.UtcNow.AddHours(1));
+        foreach (string file in (string[])[CertificateFolder.Authorities, CertificateFolder.Certificate])
+            File.WriteAllText(Path.Combine(options.Tls, file), elsewhere.ExportCertificatePem());
+        File.WriteAllText(Path.Combine(options.Tls, CertificateFolder.Key), key.ExportPkcs8PrivateKeyPem());
+
+        ValidationResult fault = Assert.Single(Validate(options));
+        Assert.Equal(["Tls"], fault.MemberNames);
+        Assert.Contains("expected one for localhost", fault.ErrorMessage, StringComparison.Ordinal);
     }
 
     private static IEnumerable<ValidationResult> Validate(AppHostOptions options) => options.Validate(new ValidationContext(options));

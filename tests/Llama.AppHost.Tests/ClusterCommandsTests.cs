@@ -6,6 +6,8 @@ public sealed class ClusterCommandsTests
 {
     private static readonly string Model = Path.GetFullPath("models/some");
 
+    private static readonly string Tls = Path.GetFullPath("tls/localhost");
+
     private static readonly AppHostOptions Everything = new()
     {
         Model = "models/some",
@@ -25,6 +27,7 @@ public sealed class ClusterCommandsTests
         Directory = "etcd://node-7",
         DirectoryLoginFile = "some/login",
         Verbose = true,
+        Tls = "tls/localhost",
     };
 
     [Fact]
@@ -39,7 +42,7 @@ public sealed class ClusterCommandsTests
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 "--chat-template=llama3", "--directory=etcd://node-7",
-                $"--directory-login-file={Path.GetFullPath("some/login")}", "--verbose=True",
+                $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -53,12 +56,16 @@ public sealed class ClusterCommandsTests
         Assert.Equal("Llama.Silo", Path.GetFileNameWithoutExtension(command.FileName + ".exe"));
         Assert.Equal(
             [
-                "--name=silo-3", "--gateway=http://127.0.0.1:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
+                "--name=silo-3", "--gateway=https://localhost:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
                 "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", "--verbose=True",
+                "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);
     }
+
+    [Fact]
+    public void Silo_WithoutTls_SpeaksHttpWithTheGateway()
+        => Assert.Contains("--gateway=http://127.0.0.1:8081", ClusterCommands.Silo(new AppHostOptions(), 8081, 1).Arguments);
 
     [Fact]
     public void Gateway_NothingSet_LeavesOptionalOnesOut()

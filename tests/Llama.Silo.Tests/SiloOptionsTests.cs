@@ -83,6 +83,26 @@ public sealed class SiloOptionsTests
         Assert.Equal(["Cores", "Threads"], Assert.Single(Validate(options with { Threads = 2 })).MemberNames);
     }
 
+    [Theory]
+    [InlineData("https://localhost:8080", null, "needs --tls")]
+    [InlineData("http://127.0.0.1:8080", "no/such/folder", "expected an https URL")]
+    public void Validate_TlsOnOneSideOnly_NamesBoth(string gateway, string? tls, string message)
+    {
+        ValidationResult fault = Validate(new SiloOptions { Gateway = gateway, Tls = tls })[0];
+
+        Assert.Equal(["Gateway", "Tls"], fault.MemberNames);
+        Assert.Contains(message, fault.ErrorMessage, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Validate_NoCertificate_NamesTheFile()
+    {
+        ValidationResult fault = Assert.Single(Validate(new SiloOptions { Gateway = "https://localhost:8080", Tls = "no/such/folder" }));
+
+        Assert.StartsWith(
+            $"--tls: '{Path.Combine("no/such/folder", "ca.pem")}' cannot be read", fault.ErrorMessage, StringComparison.Ordinal);
+    }
+
     private static bool IsAllowed(string property, string value)
         => Validator.TryValidateProperty(value, new ValidationContext(new SiloOptions()) { MemberName = property }, null);
 

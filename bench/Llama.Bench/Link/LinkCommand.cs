@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Runtime.CompilerServices;
 using Llama.Bench.Load;
+using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -17,12 +18,13 @@ internal static class LinkCommand
     /// <summary>Measures, and prints the distribution.</summary>
     public static async Task RunAsync(LinkOptions options, TextWriter output, CancellationToken cancellationToken)
     {
+        LinkIdentity self = Self with { Certificate = CertificateFolder.Load(options.Tls) };
         LinkListener listener = LinkListener.Start(
-            "127.0.0.1", 0, Self, (stream, _, ended) => AnswerAsync(stream, options.Bytes, ended), NullLogger.Instance);
+            "127.0.0.1", 0, self, (stream, _, ended) => AnswerAsync(stream, options.Bytes, ended), NullLogger.Instance);
         await using (listener)
         {
             var target = new LinkTarget(LinkPurpose.Steps);
-            using Stream link = await Dialler.DialAsync($"{listener.EndPoint}", Self, target, cancellationToken);
+            using Stream link = await Dialler.DialAsync($"{listener.EndPoint}", self, target, cancellationToken);
             (double[] seconds, double allocated) = await MeasureAsync(link, options, cancellationToken);
             Distribution times = Distribution.Of(seconds)!;
             await output.WriteLineAsync(string.Create(

@@ -31,15 +31,10 @@ internal sealed class OwnerForwarder : IDisposable
     private readonly LinkIdentity self;
     private readonly ApiGuard guard;
     private readonly OperatorGuard operators;
-    private readonly HttpMessageInvoker http = new(new SocketsHttpHandler
-    {
-        UseProxy = false,
-        UseCookies = false,
-        AllowAutoRedirect = false,
-        AutomaticDecompression = DecompressionMethods.None,
-        ConnectTimeout = ConnectTimeout,
-        ResponseDrainTimeout = TimeSpan.Zero,
-    });
+    private readonly HttpMessageInvoker http;
+
+    /// <summary>Why the last certificate of an owner was refused.</summary>
+    private volatile string? distrust;
 
     /// <summary>Forwards as a directory says.</summary>
     public OwnerForwarder(IDirectory directory, Ownership ownership, LinkIdentity self, ApiGuard guard, OperatorGuard operators)
@@ -49,6 +44,17 @@ internal sealed class OwnerForwarder : IDisposable
         this.self = self;
         this.guard = guard;
         this.operators = operators;
+        var handler = new SocketsHttpHandler
+        {
+            UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            AutomaticDecompression = DecompressionMethods.None,
+            ConnectTimeout = ConnectTimeout,
+            ResponseDrainTimeout = TimeSpan.Zero,
+        };
+        if (self.Certificate is { } certificate) handler.SslOptions = certificate.ForDialler(checkName: true, reason => distrust = reason);
+        http = new HttpMessageInvoker(handler);
     }
 
     /// <summary>Answers a request here, if this gateway owns the pipelines or nobody better is known, or has the owner answer it.</summary>
@@ -97,8 +103,11 @@ internal sealed class OwnerForwarder : IDisposable
         }
     }
 
-    private static ApiException Gone(GatewayRecord owner, Exception reason) => new(
-        StatusCodes.Status503ServiceUnavailable, $"The gateway at {owner.Url}, which owned the pipelines, is gone: {reason.Message}",
+    private ApiException Gone(GatewayRecord owner, Exception reason) => new(
+        StatusCodes.Status503ServiceUnavailable,
+        reason is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } && distrust is { } fault
+            ? $"The gateway at {owner.Url}, which owns the pipelines, is not trusted: {fault}"
+            : $"The gateway at {owner.Url}, which owned the pipelines, is gone: {reason.Message}",
         code: "unavailable", retryAfter: TryAgain);
 
     /// <summary>Ends what is forwarded to an owner when another has succeeded it: a gateway that hangs answers nothing any more.</summary>

@@ -27,7 +27,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
     /// <summary>Stays a member until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = Handshake.Deadline };
+        using var http = new GatewayHttp(self.Certificate);
         TimeSpan pause = TimeSpan.Zero;
         string lastReason = string.Empty;
         bool joined = false;
@@ -38,7 +38,8 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             try
             {
                 await JoinOnceAsync(
-                    http, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty), cancellationToken).ConfigureAwait(false);
+                    http.Client, () => (joined, pause, lastReason) = (true, TimeSpan.Zero, string.Empty),
+                    cancellationToken).ConfigureAwait(false);
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
@@ -50,8 +51,9 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
                 if (joined) (joined, alone) = (false, Stopwatch.GetTimestamp());
 
                 // Said once, not at every attempt: a silo may wait for its gateway for hours.
-                string reason = e is OperationCanceledException ? $"no answer within {Handshake.Deadline.TotalSeconds:0} s" : e.Message;
-                bool expected = e is HttpRequestException && Stopwatch.GetElapsedTime(alone) < Patience;
+                string reason = http.Explain(e);
+                bool expected = e is HttpRequestException { HttpRequestError: not HttpRequestError.SecureConnectionError }
+                    && Stopwatch.GetElapsedTime(alone) < Patience;
                 if (!expected && reason != lastReason)
                 {
                     Log.NotJoined(logger, gateway, reason);

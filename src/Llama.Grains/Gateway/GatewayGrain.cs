@@ -15,6 +15,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
     private readonly ReplicaChooser chooser = new();
     private readonly PlanExplanation explanation;
     private readonly PipelinePlanner planner;
+    private readonly Lock choosing = new();
 
     /// <summary>Starts planning pipelines from a directory's silos, once and as long as this gateway owns them.</summary>
     public GatewayGrain(ClusterSettings settings, IDirectory directory, Ownership ownership, TimeProvider time, ILogger logger)
@@ -77,10 +78,17 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         Check(request, limit);
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
-        if (replica.Pipeline is null && (controller.Epoch == 0 || !controller.Owns))
-            throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
-        await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
-            yield return token;
+        try
+        {
+            if (replica.Pipeline is null && (controller.Epoch == 0 || !controller.Owns))
+                throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
+            await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
+                yield return token;
+        }
+        finally
+        {
+            lock (choosing) replica.Requests--;
+        }
     }
 
     /// <inheritdoc/>
@@ -99,13 +107,23 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Chooses a replica and counts the request there, both at once: requests that come together see each other.</summary>
     private async Task<Replica> ChooseAsync(GenerationRequest request)
     {
-        if (replicas.Count == 1) return replicas[0];
-        int[] prompt = [.. request.PromptTokens];
-        int[] cached = await Task.WhenAll(replicas.Select(r => r.Scheduler.CachedTokensAsync(prompt))).ConfigureAwait(false);
-        return replicas[chooser.Choose(
-            request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(IsReady(r), r.Scheduler.Requests, cached[i]))])];
+        int[] cached = new int[replicas.Count];
+        if (replicas.Count > 1)
+        {
+            int[] prompt = [.. request.PromptTokens];
+            cached = await Task.WhenAll(replicas.Select(r => r.Scheduler.CachedTokensAsync(prompt))).ConfigureAwait(false);
+        }
+
+        lock (choosing)
+        {
+            Replica replica = replicas[chooser.Choose(
+                request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(IsReady(r), r.Requests, cached[i]))])];
+            replica.Requests++;
+            return replica;
+        }
     }
 
     private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };

@@ -12,6 +12,9 @@ internal sealed class Replica(int number, Scheduler scheduler)
     /// <summary>Owner of its sequences.</summary>
     public Scheduler Scheduler { get; } = scheduler;
 
+    /// <summary>Requests that were sent to it and have not ended; guarded by whoever chooses between replicas.</summary>
+    public int Requests { get; set; }
+
     /// <summary>The pipeline that is open or opening; null while there is none.</summary>
     public Pipeline? Pipeline { get; set; }
 

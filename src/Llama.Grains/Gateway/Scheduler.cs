@@ -28,7 +28,6 @@ internal sealed partial class Scheduler : IAsyncDisposable
     private IPipeline? pipeline;
     private bool verified;
     private long lastArrival;
-    private int requests;
 
     /// <summary>Starts with no pipeline.</summary>
     public Scheduler(ModelConfig config, EngineLimits limits, TimeProvider time, ILogger logger)
@@ -38,9 +37,6 @@ internal sealed partial class Scheduler : IAsyncDisposable
         loop = Task.Run(RunAsync);
         ticker = time.CreateTimer(_ => Post(Tick), null, TickInterval, TickInterval);
     }
-
-    /// <summary>Requests that have come and have not ended, counted at once: what to compare when a request may go to several.</summary>
-    public int Requests => Volatile.Read(ref requests);
 
     /// <summary>Sequences that hold blocks.</summary>
     public int RunningCount { get; private set; }
@@ -66,7 +62,6 @@ internal sealed partial class Scheduler : IAsyncDisposable
     {
         var stream = new TokenStream();
         var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens, stream);
-        Interlocked.Increment(ref requests);
         try
         {
             if (!Post(() => engine.Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
@@ -76,7 +71,6 @@ internal sealed partial class Scheduler : IAsyncDisposable
         finally
         {
             Post(() => engine.Cancel(sequence));
-            Interlocked.Decrement(ref requests);
         }
     }
 

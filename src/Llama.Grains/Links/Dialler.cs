@@ -16,23 +16,30 @@ public static class Dialler
     /// </exception>
     public static async Task<Stream> DialAsync(string address, LinkIdentity self, LinkTarget target, CancellationToken cancellationToken)
     {
+        ArgumentNullException.ThrowIfNull(self);
         if (!HostPort.TryParse(address, out HostPort endPoint) || endPoint.Port is not { } port)
             throw new IOException($"'{address}' is no address to dial; expected host:port.");
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(Handshake.Deadline);
         var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        bool secured = false;
         try
         {
             LinkSocket.Configure(socket);
             await socket.ConnectAsync(endPoint.Host, port, deadline.Token).ConfigureAwait(false);
-            var stream = new NetworkStream(socket, ownsSocket: true);
+            Stream stream = await LinkTls.DialAsync(
+                new NetworkStream(socket, ownsSocket: true), self.Certificate, deadline.Token).ConfigureAwait(false);
+            secured = self.Certificate is not null;
             await Handshake.DialAsync(stream, self, target, deadline.Token).ConfigureAwait(false);
             return stream;
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
             socket.Dispose();
-            throw new IOException($"No {target.Purpose} link to {address}: {e.Message}", e);
+
+            // In TLS 1.3 the side that dials has done its part before the other has seen its certificate.
+            string hint = secured && e is not LinkException ? " It may have refused this process's certificate, which its log says." : "";
+            throw new IOException($"No {target.Purpose} link to {address}: {e.Message}{hint}", e);
         }
         catch (OperationCanceledException e)
         {

@@ -14,7 +14,7 @@ public static class Handshake
     private const int NonceBytes = 32;
 
     /// <summary>Longest greeting: whoever sends it has proved nothing yet.</summary>
-    private const int MaxBytes = 4096;
+    internal const int MaxBytes = 4096;
 
     /// <summary>Time that a handshake may take as a whole.</summary>
     public static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);

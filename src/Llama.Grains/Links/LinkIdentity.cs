@@ -1,3 +1,4 @@
+using Llama.Grains.Certificates;
 using Llama.Model.Checkpoints;
 using Llama.Model.Weights;
 
@@ -35,6 +36,9 @@ public sealed record LinkIdentity
 
     /// <summary>The cluster key; empty when none is set, which only loopback allows.</summary>
     public ReadOnlyMemory<byte> Key { get; init; }
+
+    /// <summary>What it shows on TLS, which all its links then use; null for links without TLS.</summary>
+    public ProcessCertificate? Certificate { get; init; }
 
     /// <summary>A process that has a checkpoint.</summary>
     /// <param name="name">The process's name.</param>

@@ -109,16 +109,13 @@ public sealed partial class LinkListener : IAsyncDisposable
         try
         {
             LinkSocket.Configure(link);
-            var stream = new NetworkStream(link, ownsSocket: true);
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+            deadline.CancelAfter(Handshake.Deadline);
+            Stream stream = await LinkTls.AcceptAsync(link, self.Certificate, deadline.Token).ConfigureAwait(false);
             await using (stream.ConfigureAwait(false))
             {
-                LinkTarget target;
-                using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token))
-                {
-                    deadline.CancelAfter(Handshake.Deadline);
-                    (_, target) = await Handshake.AnswerAsync(stream, self, deadline.Token).ConfigureAwait(false);
-                }
-
+                (_, LinkTarget target) = await Handshake.AnswerAsync(stream, self, deadline.Token).ConfigureAwait(false);
+                deadline.CancelAfter(Timeout.InfiniteTimeSpan);
                 await serve(stream, target, stopping.Token).ConfigureAwait(false);
             }
         }

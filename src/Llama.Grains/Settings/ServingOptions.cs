@@ -26,6 +26,10 @@ public abstract record ServingOptions : ModelOptions
     [Range(16, 256)]
     public int? StepTokens { get; init; }
 
+    /// <summary>Folder with this process's certificate; null for no TLS.</summary>
+    [Description("Folder with ca.pem, node.pem and node.key, to speak only TLS with other processes, and HTTPS with clients.")]
+    public string? Tls { get; init; }
+
     /// <summary>Name of the chat template, or null for the checkpoint's own.</summary>
     [Description("Name of the chat template, if not the checkpoint's own.")]
     public string? ChatTemplate { get; init; }

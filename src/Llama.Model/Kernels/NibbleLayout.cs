@@ -10,7 +10,7 @@ namespace Llama.Model.Kernels;
 /// sum of a part. Behind each part are its factors, a pair for each row; without them a block is a single part.
 /// </summary>
 internal readonly unsafe struct NibbleLayout<T> : IPanelLayout<T>
-    where T : struct, INibbleFormat
+    where T : struct, ILevelFormat
 {
     private const int PartElements = BlockRows.PartElements;
     private const int PartQuads = PartElements / 4;

@@ -1,6 +1,7 @@
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
+using System.Security.Cryptography.X509Certificates;
 using System.Text.Json;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;
@@ -15,10 +16,23 @@ internal sealed class GatewayClient : IDisposable
     /// <summary>
     /// A client of the gateway on a port of this machine. It closes the connection of an answer that it does not read to the end.
     /// </summary>
-    public GatewayClient(int port)
+    /// <param name="port">The port.</param>
+    /// <param name="authority">The file with the only authority that is trusted, for a gateway with TLS; null for HTTP.</param>
+    public GatewayClient(int port, string? authority = null)
     {
         var handler = new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero };
-        Http = new HttpClient(handler) { BaseAddress = new Uri($"http://127.0.0.1:{port}"), Timeout = TimeSpan.FromSeconds(60) };
+        if (authority is not null)
+        {
+            handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy
+            {
+                TrustMode = X509ChainTrustMode.CustomRootTrust,
+                CustomTrustStore = { X509CertificateLoader.LoadCertificateFromFile(authority) },
+                RevocationMode = X509RevocationMode.NoCheck,
+            };
+        }
+
+        string url = authority is null ? $"http://127.0.0.1:{port}" : $"https://localhost:{port}";
+        Http = new HttpClient(handler) { BaseAddress = new Uri(url), Timeout = TimeSpan.FromSeconds(60) };
     }
 
     /// <summary>For what has no method here.</summary>

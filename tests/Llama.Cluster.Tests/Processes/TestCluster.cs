@@ -1,5 +1,6 @@
 using Llama.AppHost;
 using Llama.Cluster.Tests.Clients;
+using Llama.Grains.Certificates;
 
 namespace Llama.Cluster.Tests.Processes;
 
@@ -7,7 +8,8 @@ namespace Llama.Cluster.Tests.Processes;
 /// <param name="model">Folder of the checkpoint.</param>
 /// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
 /// <param name="directory">Address of an etcd, or null for the gateway's own directory.</param>
-internal sealed class TestCluster(string model, int silos, string? directory = null) : IDisposable
+/// <param name="tls">The folder with their certificate; null for a cluster without TLS.</param>
+internal sealed class TestCluster(string model, int silos, string? directory = null, string? tls = null) : IDisposable
 {
     private readonly AppHostOptions options = new()
     {
@@ -16,13 +18,15 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
         Threads = 1,
         Port = FreePort.Choose(),
         Directory = directory,
+        Tls = tls,
     };
 
     private readonly List<RunningProgram> programs = [];
     private GatewayClient? client;
 
     /// <summary>A client of the gateway.</summary>
-    public GatewayClient Client => client ??= new GatewayClient(options.Port);
+    public GatewayClient Client => client ??= new GatewayClient(
+        options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities));
 
     /// <summary>The gateway, once it was started.</summary>
     public RunningProgram Gateway { get; private set; } = null!;

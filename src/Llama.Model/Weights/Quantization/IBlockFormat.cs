@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Weights.Quantization;
@@ -45,8 +46,10 @@ internal unsafe interface IBlockFormat
     static abstract Vector128<int> DotOffsets(byte* block, short* sums);
 }
 
-/// <summary>A format of four bits: an integer is a factor of its part times what a nibble is above <see cref="IBlockFormat.Bias"/>.</summary>
-internal unsafe interface INibbleFormat : IBlockFormat
+/// <summary>
+/// A format of few bits: an integer is a factor of its part times what a level, a number from 0 on, is above <see cref="IBlockFormat.Bias"/>.
+/// </summary>
+internal unsafe interface ILevelFormat : IBlockFormat
 {
     /// <summary>Whether parts have factors; without them all are 1.</summary>
     static abstract bool HasFactors { get; }
@@ -54,6 +57,27 @@ internal unsafe interface INibbleFormat : IBlockFormat
     /// <summary>The factor of a part, 0 to 63.</summary>
     static abstract int Factor(byte* block, int part);
 
-    /// <summary>The nibbles of a part, a byte each.</summary>
+    /// <summary>The levels of a part, a byte each.</summary>
     static abstract Vector256<byte> Levels(byte* block, int part);
+}
+
+/// <summary>What follows from the levels of a format.</summary>
+internal static unsafe class Levels<T>
+    where T : struct, ILevelFormat
+{
+    /// <summary>See <see cref="IBlockFormat.Integers"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
+    {
+        SmallIntegers.Widen(T.Levels(block, part).AsSByte() - Vector256.Create((sbyte)T.Bias), out first, out second);
+        if (!T.HasFactors) return;
+        Vector256<short> factor = Vector256.Create((short)T.Factor(block, part));
+        first *= factor;
+        second *= factor;
+    }
+
+    /// <summary>Products of a part's levels with signed bytes, neighbours added.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<short> MultiplyAddPairs(byte* block, int part, sbyte* x) =>
+        SmallIntegers.MultiplyAddPairs(T.Levels(block, part), Vector256.Load(x + (part * BlockRows.PartElements)));
 }

@@ -7,7 +7,7 @@ namespace Llama.Model.Weights.Quantization;
 // bits keep element i and element i + 16 in the lower and upper half of byte i.
 
 /// <summary>d; 16 bytes of nibbles: (n - 8) × d.</summary>
-internal readonly unsafe struct Q4_0Block : INibbleFormat
+internal readonly unsafe struct Q4_0Block : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q4_0;
@@ -24,7 +24,7 @@ internal readonly unsafe struct Q4_0Block : INibbleFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(Levels(block, 0).AsSByte() - Vector256.Create((sbyte)Bias), out first, out second);
+        Levels<Q4_0Block>.Integers(block, part, out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 8;
@@ -48,7 +48,7 @@ internal readonly unsafe struct Q4_0Block : INibbleFormat
 }
 
 /// <summary>d; minimum m in half precision; 16 bytes of nibbles: n × d + m.</summary>
-internal readonly unsafe struct Q4_1Block : INibbleFormat
+internal readonly unsafe struct Q4_1Block : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q4_1;
@@ -65,7 +65,7 @@ internal readonly unsafe struct Q4_1Block : INibbleFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(Levels(block, 0).AsSByte(), out first, out second);
+        Levels<Q4_1Block>.Integers(block, part, out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 0;
@@ -89,7 +89,7 @@ internal readonly unsafe struct Q4_1Block : INibbleFormat
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>
-internal readonly unsafe struct Q5_0Block : IBlockFormat
+internal readonly unsafe struct Q5_0Block : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_0;
@@ -106,24 +106,31 @@ internal readonly unsafe struct Q5_0Block : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(Levels(block).AsSByte() - Vector256.Create((sbyte)Bias), out first, out second);
+        Levels<Q5_0Block>.Integers(block, part, out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 16;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block), Vector256.Load(x));
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
 
     /// <inheritdoc/>
     public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
 
+    /// <inheritdoc/>
+    public static bool HasFactors => false;
+
+    /// <inheritdoc/>
+    public static int Factor(byte* block, int part) => 1;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<byte> Levels(byte* block) => SmallIntegers.Nibbles(block + 6) | SmallIntegers.Fifths(block + 2);
+    public static Vector256<byte> Levels(byte* block, int part) => SmallIntegers.Nibbles(block + 6) | SmallIntegers.Fifths(block + 2);
 }
 
 /// <summary>d; minimum m in half precision; 32 fifth bits; 16 bytes of nibbles: n × d + m.</summary>
-internal readonly unsafe struct Q5_1Block : IBlockFormat
+internal readonly unsafe struct Q5_1Block : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_1;
@@ -140,20 +147,27 @@ internal readonly unsafe struct Q5_1Block : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        SmallIntegers.Widen(Levels(block).AsSByte(), out first, out second);
+        Levels<Q5_1Block>.Integers(block, part, out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 0;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block), Vector256.Load(x));
+    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
 
     /// <inheritdoc/>
     public static Vector128<int> DotOffsets(byte* block, short* sums) => Vector128.CreateScalar((int)*sums);
 
+    /// <inheritdoc/>
+    public static bool HasFactors => false;
+
+    /// <inheritdoc/>
+    public static int Factor(byte* block, int part) => 1;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<byte> Levels(byte* block) => SmallIntegers.Nibbles(block + 8) | SmallIntegers.Fifths(block + 4);
+    public static Vector256<byte> Levels(byte* block, int part) => SmallIntegers.Nibbles(block + 8) | SmallIntegers.Fifths(block + 4);
 }
 
 /// <summary>d; 32 signed bytes: b × d.</summary>

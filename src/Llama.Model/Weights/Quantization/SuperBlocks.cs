@@ -35,33 +35,27 @@ internal static unsafe class PackedScales
         return Vector128.Create(scales, minima).AsSByte();
     }
 
-    /// <summary>The levels of a part, times its scale.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Multiply(
-        Vector256<byte> levels, byte* packed, int part, out Vector256<short> first, out Vector256<short> second)
-    {
-        SmallIntegers.Widen(levels.AsSByte(), out first, out second);
-        Vector256<short> scale = Vector256.Create((short)Get(packed, part).Scale);
-        first *= scale;
-        second *= scale;
-    }
-
     /// <summary>The products of the minima, negated, with a number for each, added up to four lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<int> DotMinima(byte* packed, short* numbers) =>
         -SmallIntegers.MultiplyAddPairs(Vector128.WidenUpper(GetAll(packed)), Vector128.Load(numbers));
 
-    /// <summary>The products of eight parts' words with their scales, added up to eight lanes.</summary>
+    /// <summary>Products of a block's levels, times their scales, with signed bytes, added up to eight lanes.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> MultiplyAdd(
-        byte* packed, Vector256<short> p0, Vector256<short> p1, Vector256<short> p2, Vector256<short> p3,
-        Vector256<short> p4, Vector256<short> p5, Vector256<short> p6, Vector256<short> p7)
+    public static Vector256<int> Dot<T>(byte* block, byte* packed, sbyte* x)
+        where T : struct, ILevelFormat
     {
+        Vector256<short> first = SmallIntegers.AddQuads(
+            Levels<T>.MultiplyAddPairs(block, 0, x), Levels<T>.MultiplyAddPairs(block, 1, x),
+            Levels<T>.MultiplyAddPairs(block, 2, x), Levels<T>.MultiplyAddPairs(block, 3, x));
+        Vector256<short> second = SmallIntegers.AddQuads(
+            Levels<T>.MultiplyAddPairs(block, 4, x), Levels<T>.MultiplyAddPairs(block, 5, x),
+            Levels<T>.MultiplyAddPairs(block, 6, x), Levels<T>.MultiplyAddPairs(block, 7, x));
         Vector128<sbyte> scales = GetAll(packed);
-        Vector128<sbyte> first = Vector128.Shuffle(scales, Vector128.Create(0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 3, 3));
-        Vector128<sbyte> second = Vector128.Shuffle(scales, Vector128.Create(4, 4, 5, 5, 6, 6, 7, 7, 4, 4, 5, 5, 6, 6, 7, 7));
-        return SmallIntegers.MultiplyAddPairs(SmallIntegers.AddQuads(p0, p1, p2, p3), SmallIntegers.Widen(first))
-            + SmallIntegers.MultiplyAddPairs(SmallIntegers.AddQuads(p4, p5, p6, p7), SmallIntegers.Widen(second));
+        Vector128<sbyte> scales0 = Vector128.Shuffle(scales, Vector128.Create(0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 3, 3));
+        Vector128<sbyte> scales4 = Vector128.Shuffle(scales, Vector128.Create(4, 4, 5, 5, 6, 6, 7, 7, 4, 4, 5, 5, 6, 6, 7, 7));
+        return SmallIntegers.MultiplyAddPairs(first, SmallIntegers.Widen(scales0))
+            + SmallIntegers.MultiplyAddPairs(second, SmallIntegers.Widen(scales4));
     }
 
     /// <summary>Packs all.</summary>
@@ -83,7 +77,7 @@ internal static unsafe class PackedScales
 /// d and dmin in half precision; packed scales s and minima m; 128 bytes of nibbles, each 32 bytes holding 64 elements, first the lower
 /// halves: n × d × s - dmin × m.
 /// </summary>
-internal readonly unsafe struct Q4_KBlock : INibbleFormat
+internal readonly unsafe struct Q4_KBlock : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q4_K;
@@ -101,7 +95,7 @@ internal readonly unsafe struct Q4_KBlock : INibbleFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        PackedScales.Multiply(Levels(block, part), block + 4, part, out first, out second);
+        Levels<Q4_KBlock>.Integers(block, part, out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 0;
@@ -112,13 +106,7 @@ internal readonly unsafe struct Q4_KBlock : INibbleFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.MultiplyAdd(
-        block + 4, Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3),
-        Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
-        SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
+    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.Dot<Q4_KBlock>(block, block + 4, x);
 
     /// <inheritdoc/>
     public static bool HasFactors => true;
@@ -136,7 +124,7 @@ internal readonly unsafe struct Q4_KBlock : INibbleFormat
 /// <summary>
 /// As <see cref="Q4_KBlock"/>, with 32 bytes of fifth bits before the nibbles: bit k of byte i belongs to element 32 × k + i.
 /// </summary>
-internal readonly unsafe struct Q5_KBlock : IBlockFormat
+internal readonly unsafe struct Q5_KBlock : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_K;
@@ -154,7 +142,7 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
-        PackedScales.Multiply(Levels(block, part), block + 4, part, out first, out second);
+        Levels<Q5_KBlock>.Integers(block, part, out first, out second);
 
     /// <inheritdoc/>
     public static int Bias => 0;
@@ -165,16 +153,18 @@ internal readonly unsafe struct Q5_KBlock : IBlockFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.MultiplyAdd(
-        block + 4, Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3),
-        Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7));
+    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.Dot<Q5_KBlock>(block, block + 4, x);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
-        SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
+    /// <inheritdoc/>
+    public static bool HasFactors => true;
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<byte> Levels(byte* block, int part)
+    public static int Factor(byte* block, int part) => PackedScales.Get(block + 4, part).Scale;
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> Levels(byte* block, int part)
     {
         byte* fifths = block + 4 + PackedScales.Bytes;
         return SmallIntegers.Nibbles(fifths + 32 + (part / 2 * 32), part % 2)
