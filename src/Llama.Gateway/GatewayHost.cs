@@ -71,7 +71,8 @@ internal static partial class GatewayHost
             services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
             services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        builder.Services.AddLlamaApi(Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger));
+        ServedModel model = Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger);
+        builder.Services.AddLlamaApi(model, options.Host, options.Advertise);
         builder.Services.AddSingleton<OwnerForwarder>();
         if (options.Silos == 0)
         {

@@ -116,6 +116,16 @@ public sealed class EtcdTests
             Assert.Contains("max_tokens", await fault.Content.ReadAsStringAsync(TestEnds), StringComparison.Ordinal);
         }
 
+        // So are changes of the cluster.
+        using (HttpResponseMessage drain = await other.Http.PostAsync(new Uri("/cluster/drain/silo-9", UriKind.Relative), null, TestEnds))
+        {
+            Assert.Equal(HttpStatusCode.NotFound, drain.StatusCode);
+            Assert.Contains("there are: silo-1, silo-2.", await drain.Content.ReadAsStringAsync(TestEnds), StringComparison.Ordinal);
+        }
+
+        using (HttpResponseMessage same = await other.Http.PostAsync(new Uri("/cluster/rebalance", UriKind.Relative), null, TestEnds))
+            Assert.Equal(HttpStatusCode.OK, same.StatusCode);
+
         // A client that goes away ends its sequence at the owner.
         TokenRequest longer = Golden.Request with { MaxTokens = 240 };
         await using (IAsyncEnumerator<IReadOnlyList<int>> stream = other.StreamAsync(longer, TestEnds).GetAsyncEnumerator(TestEnds))

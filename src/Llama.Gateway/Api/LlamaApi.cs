@@ -8,6 +8,7 @@ using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
+using Llama.Grains.Links;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Llama.Gateway.Api;
@@ -16,12 +17,13 @@ namespace Llama.Gateway.Api;
 public static class LlamaApi
 {
     /// <summary>
-    /// Registers the front. It needs an <see cref="IGatewayGrain"/>, and takes its time and its chance from a <see cref="TimeProvider"/>
-    /// and a <see cref="Random"/> if there are such.
+    /// Registers the front. It needs an <see cref="IGatewayGrain"/> and the <see cref="LinkIdentity"/> that has the cluster's key, and
+    /// takes its time and its chance from a <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
     /// </summary>
     /// <param name="services">Where to.</param>
     /// <param name="model">The model that is served.</param>
-    public static IServiceCollection AddLlamaApi(this IServiceCollection services, ServedModel model)
+    /// <param name="names">Host names that the gateway is reached by, each perhaps with a port; addresses need not be named.</param>
+    public static IServiceCollection AddLlamaApi(this IServiceCollection services, ServedModel model, params IEnumerable<string?> names)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(Random.Shared);
@@ -40,6 +42,8 @@ public static class LlamaApi
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
+        services.AddSingleton(new GatewayNames(names));
+        services.AddSingleton<OperatorGuard>();
         return services;
     }
 
@@ -51,13 +55,16 @@ public static class LlamaApi
     public static IEndpointRouteBuilder MapLlamaApi(this IEndpointRouteBuilder routes)
     {
         var services = routes.ServiceProvider;
-        var api = new Routes(routes, services.GetRequiredService<ApiGuard>());
+        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<OperatorGuard>());
         var models = services.GetRequiredService<ModelEndpoints>();
         var cluster = services.GetRequiredService<ClusterEndpoints>();
         var tokenize = services.GetRequiredService<TokenizeEndpoints>();
         api.Get("/", HomePage.GetAsync);
         api.Get("/health", cluster.HealthAsync);
         api.Get("/cluster", cluster.StatusAsync);
+        api.Get("/cluster/plan", cluster.PlanAsync);
+        api.Change("/cluster/drain/{silo}", (HttpMethods.Post, cluster.DrainAsync), (HttpMethods.Delete, cluster.TakeBackAsync));
+        api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
         api.Get("/v1/models/{**id}", models.GetAsync);
         api.Post("/v1/completions", services.GetRequiredService<CompletionEndpoint>().HandleAsync);
@@ -68,7 +75,7 @@ public static class LlamaApi
         return routes;
     }
 
-    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard)
+    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, OperatorGuard operators)
     {
         private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
         private static readonly string[] Writing = [HttpMethods.Post];
@@ -77,20 +84,29 @@ public static class LlamaApi
 
         public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, endpoint);
 
+        public void Change(string pattern, params (string Method, Func<HttpContext, CancellationToken, Task> Endpoint)[] endpoints)
+        {
+            foreach ((string method, Func<HttpContext, CancellationToken, Task> endpoint) in endpoints)
+                routes.MapMethods(pattern, [method], guard.Guard(operators.Protect(endpoint))).WithMetadata(new ChangesCluster());
+            RefuseOthers(pattern, [.. endpoints.Select(endpoint => endpoint.Method)]);
+        }
+
         public void NothingElse() => routes.MapFallback("{**path}", guard.Guard((context, _) => throw new ApiException(
             StatusCodes.Status404NotFound, $"There is nothing at {context.Request.Method} {context.Request.Path}.", code: "unknown_url")));
 
         private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint)
         {
             routes.MapMethods(pattern, methods, guard.Guard(endpoint));
-            routes.Map(pattern, guard.Guard((context, _) =>
-            {
-                context.Response.Headers.Allow = string.Join(", ", methods);
-                throw new ApiException(
-                    StatusCodes.Status405MethodNotAllowed,
-                    $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
-                    code: "method_not_supported");
-            }));
+            RefuseOthers(pattern, methods);
         }
+
+        private void RefuseOthers(string pattern, string[] methods) => routes.Map(pattern, guard.Guard((context, _) =>
+        {
+            context.Response.Headers.Allow = string.Join(", ", methods);
+            throw new ApiException(
+                StatusCodes.Status405MethodNotAllowed,
+                $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
+                code: "method_not_supported");
+        }));
     }
 }

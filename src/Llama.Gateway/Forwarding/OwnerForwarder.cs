@@ -1,4 +1,5 @@
 using System.Net;
+using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
@@ -21,7 +22,7 @@ internal sealed class OwnerForwarder : IDisposable
     /// <summary>Headers of one connection (RFC 9110, section 7.6.1), and those that this side writes itself.</summary>
     private static readonly HashSet<string> NotForwarded = new(StringComparer.OrdinalIgnoreCase)
     {
-        "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Host", "Content-Length",
+        "Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade", "Host", "Origin", "Content-Length",
         ForwardedClient.Header,
     };
 
@@ -29,18 +30,20 @@ internal sealed class OwnerForwarder : IDisposable
     private readonly Ownership ownership;
     private readonly LinkIdentity self;
     private readonly ApiGuard guard;
+    private readonly OperatorGuard operators;
     private readonly HttpMessageInvoker http;
 
     /// <summary>Why the last certificate of an owner was refused.</summary>
     private volatile string? distrust;
 
     /// <summary>Forwards as a directory says.</summary>
-    public OwnerForwarder(IDirectory directory, Ownership ownership, LinkIdentity self, ApiGuard guard)
+    public OwnerForwarder(IDirectory directory, Ownership ownership, LinkIdentity self, ApiGuard guard, OperatorGuard operators)
     {
         this.directory = directory;
         this.ownership = ownership;
         this.self = self;
         this.guard = guard;
+        this.operators = operators;
         var handler = new SocketsHttpHandler
         {
             UseProxy = false,
@@ -71,6 +74,8 @@ internal sealed class OwnerForwarder : IDisposable
 
     private async Task ForwardAsync(HttpContext context, GatewayRecord owner, CancellationToken cancellationToken)
     {
+        // Host and Origin are this connection's; the owner sees its own.
+        if (context.GetEndpoint()?.Metadata.GetMetadata<ChangesCluster>() is not null) operators.Check(context);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task watching = WatchOwnerAsync(owner, ending);
         try

@@ -36,17 +36,19 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
 
     /// <summary>
-    /// Silos (name and process) that could not load their layers, hung or answered nonsense: the last to be chosen, while they live.
+    /// Silos (name, process and address) that could not load their layers, hung or answered nonsense: the last to be chosen, while they
+    /// live.
     /// </summary>
-    private readonly HashSet<(string Name, int ProcessId)> unfit = [];
+    private readonly HashSet<(string Name, int ProcessId, string Address)> unfit = [];
 
     /// <summary>
     /// Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.
     /// </summary>
-    private readonly Dictionary<(string Name, int ProcessId), long> silent = [];
+    private readonly Dictionary<(string Name, int ProcessId, string Address), long> silent = [];
 
     private readonly Task loop;
     private volatile IReadOnlyList<Member> silos = [];
+    private volatile IReadOnlyList<string> refused = [];
     private volatile bool owns;
     private ulong epoch;
 
@@ -76,12 +78,20 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// <summary>The silos that may be planned with, by name.</summary>
     public IReadOnlyList<Member> Silos => silos;
 
+    /// <summary>Silos that may not be planned with and why, a sentence each.</summary>
+    public IReadOnlyList<string> Refused => refused;
+
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await loop.ConfigureAwait(false);
-        foreach (Replica replica in replicas) await CloseAsync(replica).ConfigureAwait(false);
+        foreach (Replica replica in replicas)
+        {
+            await DropMoveAsync(replica).ConfigureAwait(false);
+            await CloseAsync(replica).ConfigureAwait(false);
+        }
+
         stopping.Dispose();
     }
 
@@ -108,10 +118,16 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private async Task PlanAsync(DirectoryView view)
     {
         unfit.IntersectWith(view.Members.Select(Identity));
-        foreach ((string, int) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
+        drained = drained.Intersect(view.Members.Select(Identity));
+        foreach ((string, int, string) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
         foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
         silos = admission.Admit(view);
-        if (!await OwnsAsync(view).ConfigureAwait(false) || admission.Expects) return;
+        refused = [.. admission.Refusals];
+        bool mine = await OwnsAsync(view).ConfigureAwait(false);
+        AnswerRequests(view);
+        if (!mine) return;
+        await MoveAsync(view).ConfigureAwait(false);
+        if (admission.Expects) return;
         foreach (Replica replica in replicas)
         {
             bool due = time.GetTimestamp() >= replica.NotBefore || view.Version != replica.FailedVersion;
@@ -133,10 +149,12 @@ internal sealed partial class ClusterController : IAsyncDisposable
         {
             foreach (Replica replica in replicas)
             {
+                await DropMoveAsync(replica).ConfigureAwait(false);
                 await CloseAsync(replica).ConfigureAwait(false);
                 replica.Reason = $"The gateway at {owner.Url} owns the pipelines.";
             }
 
+            foreach (Change change in changes.ToList()) Fail(change, $"The gateway at {owner.Url} has taken the pipelines over.");
             owns = false;
             return false;
         }
@@ -155,7 +173,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private static ulong LastEpoch(DirectoryView view) => view.Members.Select(silo => silo.LastEpoch).DefaultIfEmpty().Max();
 
-    private static (string Name, int ProcessId) Identity(Member silo) => (silo.Name, silo.ProcessId);
+    private static (string Name, int ProcessId, string Address) Identity(Member silo) => (silo.Name, silo.ProcessId, silo.Address);
 
     /// <summary>Until a member comes or goes, a pipeline is lost, or a waiting time may have passed.</summary>
     private async Task WaitAsync(long version)
@@ -163,9 +181,13 @@ internal sealed partial class ClusterController : IAsyncDisposable
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
         Task changed = directory.WaitForChangeAsync(version, waiting.Token);
         Task paused = Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token);
+        Task asked = requests.Reader.WaitToReadAsync(waiting.Token).AsTask();
         IEnumerable<Task> lost = replicas.Select(replica => replica.Pipeline).OfType<Pipeline>().Select(pipeline => pipeline.Lost);
-        await Task.WhenAny([changed, paused, .. lost, .. admission.UnderWay]).ConfigureAwait(false);
+        IEnumerable<Task> moves = replicas.Select(replica => replica.Move).OfType<Move>().Select(move => move.Prepared);
+        IEnumerable<Task> openings = replicas.Select(replica => replica.Opening).Where(opening => !opening.IsCompleted);
+        await Task.WhenAny([changed, paused, asked, .. lost, .. moves, .. openings, .. admission.UnderWay]).ConfigureAwait(false);
         await waiting.CancelAsync().ConfigureAwait(false);
+        await asked.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -180,6 +202,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
 
         if (!pipeline.Lost.IsCompleted) return;
+        await DropMoveAsync(replica).ConfigureAwait(false);
         string reason = await pipeline.Lost.ConfigureAwait(false);
         bool worked = pipeline.Ready;
         admission.Doubt(pipeline.Plan.Select(stage => stage.Member));
@@ -224,10 +247,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private void TryPlan(Replica replica, DirectoryView view)
     {
-        List<Member> unused =
-        [
-            .. silos.Where(silo => !replicas.Any(other => other.Uses(silo)) && !IsSilent(silo)).OrderByDescending(IsFit),
-        ];
+        List<Member> unused = Usable(replica);
         if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs
             && planner.Repair(heritage, unused, IsFit) is { } repaired)
         {
@@ -253,6 +273,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
         catch (PlacementException e)
         {
+            replica.Misfit = e;
             if (replica.Reason != e.Message) Log.DoesNotFit(logger, replica.Number, e.Message);
             replica.Reason = e.Message;
         }
@@ -261,6 +282,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private void Open(Replica replica, PipelinePlan plan, DirectoryView view)
     {
         epoch = Math.Max(epoch, LastEpoch(view)) + 1;
+        replica.Misfit = null;
         replica.Pipeline = Pipeline.Create(replica.Number, epoch, plan, time);
         replica.Reason = replica.LastFailure is { } failure
             ? $"The silos are loading their layers again, after this: {failure}"
@@ -268,13 +290,22 @@ internal sealed partial class ClusterController : IAsyncDisposable
         replica.Opening = OpenAsync(replica, replica.Pipeline);
     }
 
+    /// <summary>The silos that a replica may be planned with: those that no other uses, the fit ones first.</summary>
+    private List<Member> Usable(Replica replica) =>
+    [
+        .. silos.Where(silo => IsFree(silo) && !replicas.Any(other => other != replica && other.Uses(silo))).OrderByDescending(IsFit),
+    ];
+
     private bool IsFit(Member silo) => !unfit.Contains(Identity(silo));
 
     private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
 
-    /// <summary>How many of the expected silos belong to a replica.</summary>
-    private int Share(int replica) =>
-        Math.Max(1, (settings.ExpectedSilos / settings.Replicas) + (replica < settings.ExpectedSilos % settings.Replicas ? 1 : 0));
+    /// <summary>How many of the expected silos belong to a replica. Drained ones are not waited for: they are there.</summary>
+    private int Share(int replica)
+    {
+        int expected = Math.Max(0, settings.ExpectedSilos - drained.Count);
+        return Math.Max(1, (expected / settings.Replicas) + (replica < expected % settings.Replicas ? 1 : 0));
+    }
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
@@ -311,6 +342,12 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         [LoggerMessage(5, LogLevel.Warning, "Replica {Replica}: {Reason}")]
         public static partial void DoesNotFit(ILogger logger, int replica, string reason);
+
+        [LoggerMessage(7, LogLevel.Information, "Silo {Silo} is drained: it gets no layers any more, and others take those that it has")]
+        public static partial void Drains(ILogger logger, string silo);
+
+        [LoggerMessage(8, LogLevel.Warning, "Replica {Replica}: its layers stay where they are: {Reason}")]
+        public static partial void NotMoved(ILogger logger, int replica, string reason);
 
         [LoggerMessage(6, LogLevel.Error, "Planning failed; it goes on with the next change")]
         public static partial void Failed(ILogger logger, Exception exception);

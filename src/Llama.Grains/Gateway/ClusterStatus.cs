@@ -23,6 +23,9 @@ public sealed record ClusterStatus
 
     /// <summary>Names of silos that hold no layers and wait to be needed.</summary>
     public required IReadOnlyList<string> Standby { get; init; }
+
+    /// <summary>Names of silos that were drained: they get no layers, until they are started again or taken back.</summary>
+    public IReadOnlyList<string> Drained { get; init; } = [];
 }
 
 /// <summary>One replica of the model.</summary>

@@ -13,6 +13,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
     private readonly List<Replica> replicas = [];
     private readonly ClusterController controller;
     private readonly ReplicaChooser chooser = new();
+    private readonly PlanExplanation explanation;
+    private readonly PipelinePlanner planner;
     private readonly Lock choosing = new();
 
     /// <summary>Starts planning pipelines from a directory's silos, once and as long as this gateway owns them.</summary>
@@ -22,6 +24,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         this.settings = settings;
         for (int i = 0; i < settings.Replicas; i++)
             replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
+        planner = new PipelinePlanner(settings);
+        explanation = new PlanExplanation(settings, planner);
         controller = new ClusterController(settings, directory, ownership, replicas, time, logger);
     }
 
@@ -39,10 +43,27 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
                 Reason = ready is null ? replicas[0].Reason : null,
                 MaxSequenceTokens = MaxSequenceTokens,
                 Pipelines = [.. replicas.Select(Describe)],
-                Standby = [.. controller.Silos.Where(silo => !replicas.Exists(r => r.Uses(silo))).Select(silo => silo.Name)],
+                Standby = [.. Standby.Select(silo => silo.Name)],
+                Drained = [.. controller.Drained.Select(silo => silo.Name)],
             };
         }
     }
+
+    /// <inheritdoc/>
+    public ClusterPlan Plan => new()
+    {
+        Epoch = controller.Epoch,
+        Model = settings.ModelName,
+        Layers = settings.Config.Layers,
+        NeededBytes = planner.ModelBytes,
+        Pipelines = [.. replicas.Select(explanation.Of)],
+        Standby = [.. Standby.Select(PlanExplanation.Of)],
+        Drained = [.. controller.Drained.Select(PlanExplanation.Of)],
+        Refused = controller.Refused,
+    };
+
+    private IEnumerable<Member> Standby =>
+        controller.Silos.Except(controller.Drained).Where(silo => !replicas.Exists(replica => replica.Uses(silo)));
 
     private int MaxSequenceTokens => Math.Min(
         settings.Config.ContextLength,
@@ -69,6 +90,15 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
             lock (choosing) replica.Requests--;
         }
     }
+
+    /// <inheritdoc/>
+    public Task DrainAsync(string silo, CancellationToken cancellationToken) => controller.DrainAsync(silo, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task TakeBackAsync(string silo, CancellationToken cancellationToken) => controller.TakeBackAsync(silo, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RebalanceAsync(CancellationToken cancellationToken) => controller.RebalanceAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()

@@ -22,6 +22,9 @@ internal interface IPipeline
     /// </summary>
     LayerSpan? LostLayers { get; }
 
+    /// <summary>Whether it ended because its layers moved to other silos, and nothing is to blame.</summary>
+    bool Retired { get; }
+
     /// <summary>Queues a step, at most two for each stage. It must not change until its result is there.</summary>
     void Send(Step step);
 

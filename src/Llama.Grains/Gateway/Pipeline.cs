@@ -19,7 +19,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <summary>A scheduler has one step for each stage under way, and some more.</summary>
     private const int StepsAStage = 2;
 
-    private static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
+    internal static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
 
     /// <summary>A link that closes without a word is often not the cause: within this time another may tell a better reason.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
@@ -73,6 +73,12 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
     /// <summary>Whether every stage has loaded and a first step has come through.</summary>
     public bool Ready { get; private set; }
+
+    /// <inheritdoc/>
+    public bool Retired { get; private set; }
+
+    /// <summary>The plan as a whole.</summary>
+    public PipelinePlan Whole => plan;
 
     /// <inheritdoc/>
     public int Stages => Plan.Count;
@@ -135,6 +141,20 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
     /// <inheritdoc/>
     public void Fail(string reason) => End(null, reason);
+
+    /// <summary>Ends the pipeline, because another takes its place.</summary>
+    /// <returns>False when it was lost before.</returns>
+    public bool Retire(string reason)
+    {
+        lock (loops)
+        {
+            Retired = !lost.Task.IsCompleted;
+            lost.TrySetResult(reason);
+        }
+
+        ending.Cancel();
+        return Retired;
+    }
 
     /// <summary>Closes the links. Not while <see cref="OpenAsync"/> runs, which <see cref="Fail"/> ends.</summary>
     public async ValueTask DisposeAsync()

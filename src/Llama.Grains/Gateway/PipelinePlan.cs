@@ -29,8 +29,8 @@ internal sealed record Heritage(ulong Lineage, PipelinePlan Plan, ulong Complete
 /// <param name="SecondsAToken">For each token of the step.</param>
 internal readonly record struct LayerTime(double Seconds, double SecondsAToken)
 {
-    private const double BytesASecond = 1e9;
-    private const double ProductsASecond = 4e9;
+    internal const double BytesASecond = 1e9;
+    internal const double ProductsASecond = 4e9;
 
     /// <summary>The prediction for a matrix.</summary>
     /// <param name="elements">Its elements.</param>
@@ -39,3 +39,26 @@ internal readonly record struct LayerTime(double Seconds, double SecondsAToken)
     public static LayerTime Of(long elements, long bytes, int threads) =>
         new(bytes / BytesASecond, elements / (ProductsASecond * threads));
 }
+
+/// <summary>
+/// A prediction of the times of a stage, from the rates of a modest core and as many of them as there are threads: what counts is how the
+/// stages compare. The output head is computed for tokens that are drawn; here every token of a prompt counts it.
+/// </summary>
+/// <param name="DecodeSeconds">For a token of one sequence: all weights are read.</param>
+/// <param name="PromptTokenSeconds">For one more token of a prompt.</param>
+internal readonly record struct StageTime(double DecodeSeconds, double PromptTokenSeconds)
+{
+    /// <summary>The prediction for matrices.</summary>
+    /// <param name="elements">Their elements.</param>
+    /// <param name="bytes">Their bytes.</param>
+    /// <param name="threads">Threads that multiply.</param>
+    public static StageTime Of(double elements, double bytes, int threads) =>
+        new(bytes / (LayerTime.BytesASecond * threads), elements / (LayerTime.ProductsASecond * threads));
+}
+
+/// <summary>Bytes that a stage takes.</summary>
+/// <param name="Weights">Its weights.</param>
+/// <param name="Kv">Its KV blocks.</param>
+/// <param name="Log">Its log of hidden states; 0 when it keeps none.</param>
+/// <param name="Activations">Intermediate results of a step.</param>
+internal readonly record struct StageNeeds(long Weights, long Kv, long Log, long Activations);

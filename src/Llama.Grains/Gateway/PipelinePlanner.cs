@@ -14,6 +14,9 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <summary>Silos that one pipeline can use: more than layers would stand by, and given ranges say it exactly.</summary>
     public int MostStages => settings.Ranges?.Count ?? settings.Config.Layers;
 
+    /// <summary>Tokens of the longest sequence that so many blocks have room for.</summary>
+    public int Tokens(int kvBlocks) => (int)Math.Min(settings.Config.ContextLength, (long)kvBlocks * BlockPool.BlockTokens);
+
     /// <summary>Plans the stages.</summary>
     /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
@@ -33,9 +36,11 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             blocks = Math.Min(blocks, memory / KvBlockBytes(spans[i].Count));
             if (blocks < 1)
             {
+                long needed = weights + KvBlockBytes(spans[i].Count);
                 throw new PlacementException(
                     $"{silos[i].Name} has no room for KV: layers {spans[i].First} to {spans[i].End - 1} take {weights} of"
-                    + $" {silos[i].MemoryBytes} bytes and at most {settings.KvMemory} may be KV.");
+                    + $" {silos[i].MemoryBytes} bytes and at most {settings.KvMemory} may be KV.",
+                    needed, Math.Min(silos[i].MemoryBytes, weights + settings.KvMemory));
             }
         }
 
@@ -80,6 +85,27 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
 
         return before with { Stages = stages, Inherits = heritage };
     }
+
+    /// <summary>Bytes that a stage of a plan takes.</summary>
+    public StageNeeds Needs(PipelinePlan plan, PlannedStage stage) => new(
+        Weights(Costs(), stage.Span),
+        plan.KvBlocks * KvBlockBytes(stage.Span.Count),
+        stage.KeepsLog ? plan.KvBlocks * CpuLayerRange.LogBlockBytes(settings.Config) : 0,
+        CpuLayerRange.ActivationBytes(settings.Config));
+
+    /// <summary>Bytes that the layers take as a whole with the least of KV that is planned for.</summary>
+    public long ModelBytes => Costs().Bytes(new LayerSpan(0, settings.Config.Layers));
+
+    /// <summary>Predicted times of a range of layers, to compare stages by.</summary>
+    public StageTime Predict(LayerSpan span, int threads)
+    {
+        double bytes = Costs().Time(span);
+        return StageTime.Of(bytes / settings.ElementBytes, bytes, threads);
+    }
+
+    /// <summary>Predicted time of a token at a plan's slowest stage, in seconds.</summary>
+    public double SlowestDecodeSeconds(PipelinePlan plan) =>
+        plan.Stages.Max(stage => Predict(stage.Span, stage.Member.Threads).DecodeSeconds);
 
     private static bool IsSame(Member a, Member b) => (a.Name, a.Address, a.ProcessId) == (b.Name, b.Address, b.ProcessId);
 

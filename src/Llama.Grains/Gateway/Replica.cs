@@ -1,4 +1,5 @@
 using Llama.Grains.Directory;
+using Llama.Grains.Placement;
 
 namespace Llama.Grains.Gateway;
 
@@ -19,6 +20,9 @@ internal sealed class Replica(int number, Scheduler scheduler)
 
     /// <summary>The opening of the pipeline.</summary>
     public Task Opening { get; set; } = Task.CompletedTask;
+
+    /// <summary>The next pipeline, while its new silos load and the present one goes on; null while nothing moves.</summary>
+    public Move? Move { get; set; }
 
     /// <summary>When it lost its last pipeline, or the gateway started (the controller's clock).</summary>
     public long WithoutPipelineSince { get; set; }
@@ -41,6 +45,12 @@ internal sealed class Replica(int number, Scheduler scheduler)
     /// <summary>Why it has no pipeline.</summary>
     public string Reason { get; set; } = "The gateway has just started.";
 
-    /// <summary>Whether a silo has a place in its pipeline.</summary>
-    public bool Uses(Member silo) => Pipeline?.Plan.Any(stage => stage.Member.Name == silo.Name) ?? false;
+    /// <summary>Why the layers did not fit when they were cut last; null when they did.</summary>
+    public PlacementException? Misfit { get; set; }
+
+    /// <summary>Whether a silo has a place in its pipeline, or in the one that is to follow.</summary>
+    public bool Uses(Member silo) => Has(Pipeline?.Plan, silo) || Has(Move?.Plan.Stages, silo);
+
+    private static bool Has(IReadOnlyList<PlannedStage>? stages, Member silo) =>
+        stages?.Any(stage => stage.Member.Name == silo.Name) ?? false;
 }

@@ -47,6 +47,12 @@ internal sealed partial class Scheduler : IAsyncDisposable
     /// <summary>Blocks that no sequence holds.</summary>
     public int FreeBlocks { get; private set; }
 
+    /// <summary>The measured time of a step that only decodes at the slowest stage, in seconds; 0 before there is one.</summary>
+    public double DecodeSeconds { get; private set; }
+
+    /// <summary>The measured time that a prompt's token adds to a step at the slowest stage, in seconds; 0 before there is one.</summary>
+    public double PromptTokenSeconds { get; private set; }
+
     /// <summary>Generates tokens; see <see cref="IGatewayGrain.GenerateAsync"/>.</summary>
     /// <param name="request">The request, checked.</param>
     /// <param name="maxTokens">Length in tokens, prompt included, at which it ends.</param>
@@ -121,6 +127,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
             }
 
             (RunningCount, WaitingCount, FreeBlocks) = (engine.RunningCount, engine.WaitingCount, engine.FreeBlocks);
+            (DecodeSeconds, PromptTokenSeconds) = (engine.DecodeSeconds, engine.PromptTokenSeconds);
         }
 
         engine.EndAll("The gateway stops.");
@@ -146,7 +153,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
     {
         if (lost is null || lost != pipeline) return;
         pipeline = null;
-        engine.Detach();
+        engine.Detach(blameless: lost.Retired);
     }
 
     private void FailPipeline(string reason)

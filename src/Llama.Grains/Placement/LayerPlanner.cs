@@ -5,10 +5,19 @@ public sealed class PlacementException : Exception
 {
     /// <summary>The layers do not fit the silos.</summary>
     /// <param name="message">What is needed and what there is.</param>
-    public PlacementException(string message)
+    /// <param name="neededBytes">Bytes that are needed; 0 if memory is not what is missing.</param>
+    /// <param name="offeredBytes">Bytes that there are.</param>
+    public PlacementException(string message, long neededBytes = 0, long offeredBytes = 0)
         : base(message)
     {
+        (NeededBytes, OfferedBytes) = (neededBytes, offeredBytes);
     }
+
+    /// <summary>Bytes that are needed; 0 if memory is not what is missing.</summary>
+    public long NeededBytes { get; }
+
+    /// <summary>Bytes that there are.</summary>
+    public long OfferedBytes { get; }
 }
 
 /// <summary>
@@ -79,7 +88,8 @@ public static class LayerPlanner
         double offered = silos.Sum(s => (double)s.MemoryBytes);
         return new PlacementException(
             $"The model needs {Mebibytes(needed)} with its KV cache; {silos.Count} silos offer {Mebibytes(offered)}"
-            + (offered >= needed ? ", but no cut of the layers fits each of them." : $": {Mebibytes(needed - offered)} more are needed."));
+            + (offered >= needed ? ", but no cut of the layers fits each of them." : $": {Mebibytes(needed - offered)} more are needed."),
+            needed, (long)Math.Min(offered, long.MaxValue));
     }
 
     private static string Mebibytes(double bytes) =>

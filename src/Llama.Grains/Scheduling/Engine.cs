@@ -74,6 +74,12 @@ internal sealed partial class Engine
     /// <summary>Blocks that no sequence holds; what they held may still be known.</summary>
     public int FreeBlocks => Stages > 0 ? pool.Free : 0;
 
+    /// <summary>The measured time of a step that only decodes at the slowest stage, in seconds; 0 before there is one.</summary>
+    public double DecodeSeconds => budget.DecodeSeconds;
+
+    /// <summary>The measured time that a prompt's token adds to a step at the slowest stage, in seconds; 0 before there is one.</summary>
+    public double PromptTokenSeconds => budget.PromptTokenSeconds;
+
     /// <summary>How often a sequence has lost its blocks to another.</summary>
     public long Preemptions { get; private set; }
 
@@ -131,7 +137,8 @@ internal sealed partial class Engine
     }
 
     /// <summary>The pipeline is lost. Its blocks are remembered: the next one may still have them.</summary>
-    public void Detach()
+    /// <param name="blameless">Whether it ended on purpose: no sequence can have been the cause.</param>
+    public void Detach(bool blameless = false)
     {
         Stages = 0;
         underWay.Clear();
@@ -151,7 +158,7 @@ internal sealed partial class Engine
             sequence.LeavePipeline(time.GetTimestamp());
             recovery.Interrupt(sequence);
             Wait(sequence);
-            if (++sequence.LossesInARow >= MostLossesInARow)
+            if (!blameless && ++sequence.LossesInARow >= MostLossesInARow)
             {
                 End(sequence, new GenerationException(
                     GenerationError.Unavailable, $"The pipeline was lost {sequence.LossesInARow} times before the request's next token."));

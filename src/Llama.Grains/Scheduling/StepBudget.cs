@@ -27,6 +27,12 @@ internal sealed class StepBudget(int? fixedTokens)
     private double decodeSeconds;
     private double promptTokenSeconds;
 
+    /// <summary>Time of a step that only decodes, d; 0 before it was measured.</summary>
+    public double DecodeSeconds => decodeSeconds;
+
+    /// <summary>Time that each token of a prompt adds, t; 0 before it was measured.</summary>
+    public double PromptTokenSeconds => promptTokenSeconds;
+
     /// <summary>Takes the time of a step.</summary>
     /// <param name="seconds">Its time at the slowest stage.</param>
     /// <param name="promptTokens">Tokens of prompts in it.</param>

@@ -37,6 +37,14 @@ internal sealed unsafe class CpuBuffers : IDisposable
         softmaxes = Allocate((long)threads * softmaxLength);
     }
 
+    /// <summary>Bytes of the intermediate results of the largest step, without the scratch of the threads.</summary>
+    public static long Bytes(ModelConfig config)
+    {
+        int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
+        long aToken = widest + (2L * (config.Dim + config.QueryDim + config.KvDim + config.HiddenDim)) + config.HeadDim;
+        return Step.MaxTokens * aToken * sizeof(float);
+    }
+
     /// <summary>Which sequence of the step each token belongs to.</summary>
     public int[] SequenceOf { get; } = new int[Step.MaxTokens];
 

@@ -54,6 +54,9 @@ public sealed class CpuLayerRange : ILayerRange
     /// <summary>Bytes that one KV block takes in the log of a range's hidden states.</summary>
     public static long LogBlockBytes(ModelConfig config) => HiddenStateLog.BlockBytes(config.Dim);
 
+    /// <summary>Bytes of the intermediate results of a range's largest step.</summary>
+    public static long ActivationBytes(ModelConfig config) => CpuBuffers.Bytes(config);
+
     /// <summary>Maps the weights of the layers <c>[firstLayer, endLayer)</c> and makes their KV pools.</summary>
     /// <param name="checkpoint">Stays open, and is used by nobody else, until the range is disposed of.</param>
     /// <param name="firstLayer">First layer.</param>

@@ -31,6 +31,9 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     /// <summary>The gateway, once it was started.</summary>
     public RunningProgram Gateway { get; private set; } = null!;
 
+    /// <summary>The processes, in the order in which they were started.</summary>
+    public IReadOnlyList<RunningProgram> Programs => programs;
+
     /// <summary>What the processes have said so far.</summary>
     public string Output => string.Concat(programs.Select(program => program.Output));
 

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using System.Text;
+using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Forwarding;
 using Llama.Grains.Directory;
@@ -45,9 +46,12 @@ public sealed class OwnerForwarderTests : IAsyncLifetime
             services.AddSingleton(new LinkIdentity { Name = "gateway", Fingerprint = "f00d", ContextLength = 1, Key = new byte[] { 1 } });
             services.AddSingleton(_ => new Ownership(directory, () => null, NullLogger.Instance));
             services.AddSingleton<ApiGuard>();
+            services.AddSingleton(new GatewayNames());
+            services.AddSingleton<OperatorGuard>();
             services.AddSingleton<OwnerForwarder>();
         });
         here.Use(here.Services.GetRequiredService<OwnerForwarder>().HandleAsync);
+        here.MapPost("/change", () => "changed here").WithMetadata(new ChangesCluster());
         here.Run(context => context.Response.WriteAsync("answered here", TestEnds));
         await here.StartAsync(TestEnds);
         client = new HttpClient { BaseAddress = new Uri(here.Urls.First()), Timeout = Deadline };
@@ -87,6 +91,20 @@ public sealed class OwnerForwarderTests : IAsyncLifetime
         Assert.Equal(
             "POST /v1/completions?a=%20b Bearer key text/plain; charset=utf-8 body ✓ 127.0.0.1",
             await response.Content.ReadAsStringAsync(TestEnds));
+    }
+
+    [Theory]
+    [InlineData("127.0.0.1", null, 401)]
+    [InlineData("127.0.0.1", "http://evil.example", 403)]
+    [InlineData("evil.example", null, 403)]
+    public async Task HandleAsync_ChangeOfTheCluster_IsCheckedBeforeItIsForwarded(string host, string? origin, int status)
+    {
+        answer = _ => throw new InvalidOperationException("The owner was asked.");
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/change");
+        request.Headers.Host = host;
+        if (origin is not null) request.Headers.Add("Origin", origin);
+        using HttpResponseMessage response = await client!.SendAsync(request, TestEnds);
+        Assert.Equal(status, (int)response.StatusCode);
     }
 
     [Fact]

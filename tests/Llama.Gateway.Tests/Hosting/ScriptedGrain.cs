@@ -49,6 +49,58 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
         ],
     };
 
+    public ClusterPlan Plan { get; } = new()
+    {
+        Epoch = 1,
+        Model = "test-model",
+        Layers = 8,
+        NeededBytes = 4000000,
+        Pipelines =
+        [
+            new PlannedPipeline
+            {
+                Replica = 0,
+                CutBy = "planner",
+                KvBlocks = 12,
+                SlowestStage = "silo-1",
+                PredictedDecodeSeconds = 0.25,
+                IdealDecodeSeconds = 0.25,
+                MeasuredDecodeSeconds = 0.5,
+                Stages =
+                [
+                    new ExplainedStage
+                    {
+                        Silo = "silo-1",
+                        Layers = [0, 8],
+                        Threads = 2,
+                        MemoryBytes = 9000000,
+                        WeightBytes = 3000000,
+                        KvBytes = 500000,
+                        LogBytes = 0,
+                        ActivationBytes = 1000,
+                        PredictedDecodeSeconds = 0.25,
+                        PredictedPromptTokenSeconds = 0.125,
+                    },
+                ],
+            },
+        ],
+        Standby = [new OfferedSilo("silo-3", 1, 7, 3, "cpu")],
+        Drained = [],
+        Refused = [],
+    };
+
+    /// <summary>The changes of the cluster that were asked for.</summary>
+    public ConcurrentQueue<string> Changes { get; } = new();
+
+    /// <summary>Why they are not made; null when they are.</summary>
+    public ClusterChangeException? ChangeFault { get; set; }
+
+    public Task DrainAsync(string silo, CancellationToken cancellationToken) => ChangeAsync($"drain {silo}");
+
+    public Task TakeBackAsync(string silo, CancellationToken cancellationToken) => ChangeAsync($"take back {silo}");
+
+    public Task RebalanceAsync(CancellationToken cancellationToken) => ChangeAsync("rebalance");
+
     public void Dispose() => ended.Dispose();
 
     public GenerationRequest Single => Assert.Single(Requests);
@@ -80,6 +132,12 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
             if (cancellationToken.IsCancellationRequested) Cancelled++;
             ended.Release();
         }
+    }
+
+    private Task ChangeAsync(string change)
+    {
+        Changes.Enqueue(change);
+        return ChangeFault is null ? Task.CompletedTask : Task.FromException(ChangeFault);
     }
 
     private static StageStatus Stage(string silo, int port, int processId, int[] layers, long weightBytes) => new()

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
 using Llama.Grains.Gateway;
+using Llama.Grains.Links;
 using Llama.Model;
 using Llama.Model.Chat;
 using Microsoft.AspNetCore.Builder;
@@ -31,7 +32,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<TestGateway> StartAsync(TestTokenizer? tokenizer, string? template = "plain")
+    public static async Task<TestGateway> StartAsync(TestTokenizer? tokenizer, string? template = "plain", string key = "")
     {
         var config = new ModelConfig
         {
@@ -56,10 +57,17 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders().AddProvider(logs);
         builder.Services.AddSingleton<IGatewayGrain>(grain);
+        builder.Services.AddSingleton(new LinkIdentity
+        {
+            Name = "gateway",
+            Fingerprint = "f00d",
+            ContextLength = 64,
+            Key = Encoding.UTF8.GetBytes(key),
+        });
         builder.Services.AddSingleton(new Random(7));
         var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
-        builder.Services.AddLlamaApi(new ServedModel("test-model", config, tokenizer, chat, created));
+        builder.Services.AddLlamaApi(new ServedModel("test-model", config, tokenizer, chat, created), "the-gateway.example:80");
         var app = builder.Build();
         app.MapLlamaApi();
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -314,6 +314,22 @@ public sealed class SchedulerTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Detach_PipelinesWhoseLayersMove_NeverEndARequest()
+    {
+        Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1));
+        for (ulong epoch = 1; epoch <= 9; epoch++)
+        {
+            var pipeline = new ToyPipeline(1, 10, epoch) { Retired = true };
+            scheduler.Attach(pipeline);
+            await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "it runs");
+            pipeline.Fail("Its layers move.");
+        }
+
+        scheduler.Attach(new ToyPipeline(1, 10, 10) { AtOnce = true });
+        await generating.Soon();
+    }
+
+    [Fact]
     public async Task Detach_LossesWithTokensBetween_NeverEndARequest()
     {
         GenerationRequest request = ToyModel.Request(1, generate: 20);

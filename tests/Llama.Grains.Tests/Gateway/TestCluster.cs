@@ -53,6 +53,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public ClusterStatus Status => Grain.Status;
 
+    public ClusterPlan Plan => Grain.Plan;
+
     /// <summary>What a replica's stages are, as <c>silo first-end</c>.</summary>
     public IEnumerable<string> Stages(int replica = 0) =>
         Status.Pipelines[replica].Stages.Select(stage => $"{stage.Silo} {stage.Layers[0]}-{stage.Layers[1]}");

@@ -98,6 +98,7 @@ public sealed class LayerPlannerTests
             Assert.Throws<PlacementException>(() => LayerPlanner.Plan(large, [Silo(1, 2000L << 20), Silo(1, 1000L << 20)]));
         Assert.Equal(
             "The model needs 5,000 MiB with its KV cache; 2 silos offer 3,000 MiB: 2,000 MiB more are needed.", fault.Message);
+        Assert.Equal((5000L << 20, 3000L << 20), (fault.NeededBytes, fault.OfferedBytes));
     }
 
     [Fact]

@@ -6,7 +6,10 @@ using Llama.Grains.Gateway;
 
 namespace Llama.Gateway.Api.Cluster;
 
-/// <summary><c>GET /cluster</c>: what is where. <c>GET /health</c>: whether the model answers.</summary>
+/// <summary>
+/// <c>GET /cluster</c>: what is where, and <c>GET /cluster/plan</c>: why. <c>GET /health</c>: whether the model answers. The others change
+/// the cluster and answer with the plan when they have.
+/// </summary>
 /// <param name="grain">Knows.</param>
 internal sealed class ClusterEndpoints(IGatewayGrain grain)
 {
@@ -19,6 +22,32 @@ internal sealed class ClusterEndpoints(IGatewayGrain grain)
         context.Response,
         json => JsonSerializer.Serialize(json, grain.Status, ClusterJson.Default.ClusterStatus),
         cancellationToken);
+
+    /// <summary>Tells what the plan was made from.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public Task PlanAsync(HttpContext context, CancellationToken cancellationToken) => JsonAnswer.WriteAsync(
+        context.Response,
+        json => JsonSerializer.Serialize(json, grain.Plan, ClusterJson.Default.ClusterPlan),
+        cancellationToken);
+
+    /// <summary>Empties the silo that the route names.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away; the silo is emptied all the same.</param>
+    public Task DrainAsync(HttpContext context, CancellationToken cancellationToken) =>
+        ChangeAsync(context, grain.DrainAsync(Silo(context), cancellationToken), cancellationToken);
+
+    /// <summary>Lets the silo that the route names have layers again.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public Task TakeBackAsync(HttpContext context, CancellationToken cancellationToken) =>
+        ChangeAsync(context, grain.TakeBackAsync(Silo(context), cancellationToken), cancellationToken);
+
+    /// <summary>Cuts the layers anew for the silos that are there.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away; the layers move all the same.</param>
+    public Task RebalanceAsync(HttpContext context, CancellationToken cancellationToken) =>
+        ChangeAsync(context, grain.RebalanceAsync(cancellationToken), cancellationToken);
 
     /// <summary>Answers 200 when the model does, else 503 with the reason.</summary>
     /// <param name="context">The request.</param>
@@ -43,10 +72,32 @@ internal sealed class ClusterEndpoints(IGatewayGrain grain)
             },
             cancellationToken);
     }
+
+    private static string Silo(HttpContext context) => (string)context.GetRouteValue("silo")!;
+
+    private async Task ChangeAsync(HttpContext context, Task change, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await change;
+        }
+        catch (ClusterChangeException e)
+        {
+            throw e.Error switch
+            {
+                ClusterChangeError.NotFound => new ApiException(StatusCodes.Status404NotFound, e.Message, "silo", "silo_not_found"),
+                ClusterChangeError.Refused => new ApiException(StatusCodes.Status409Conflict, e.Message, code: "refused"),
+                _ => new ApiException(StatusCodes.Status503ServiceUnavailable, e.Message, code: "unavailable", retryAfter: TryAgain),
+            };
+        }
+
+        await PlanAsync(context, cancellationToken);
+    }
 }
 
-/// <summary>How <see cref="ClusterStatus"/> is written.</summary>
+/// <summary>How <see cref="ClusterStatus"/> and <see cref="ClusterPlan"/> are written.</summary>
 [JsonSourceGenerationOptions(
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
 [JsonSerializable(typeof(ClusterStatus))]
+[JsonSerializable(typeof(ClusterPlan))]
 internal sealed partial class ClusterJson : JsonSerializerContext;

@@ -1,0 +1,87 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Text;
+using Llama.Gateway.Api.Errors;
+using Llama.Grains.Links;
+using Llama.Grains.Settings;
+
+namespace Llama.Gateway.Api.Cluster;
+
+/// <summary>
+/// Who may change the cluster: whoever shows the cluster's key, or, where there is none, somebody on this machine; and never a web page,
+/// neither a stranger's (by its <c>Origin</c>) nor one whose name was made to mean this machine (DNS rebinding, by the <c>Host</c>).
+/// </summary>
+/// <param name="self">Has the key.</param>
+/// <param name="names">The gateway's own names.</param>
+internal sealed class OperatorGuard(LinkIdentity self, GatewayNames names)
+{
+    private const string Scheme = "Bearer ";
+
+    /// <summary>An endpoint that only those may call.</summary>
+    public Func<HttpContext, CancellationToken, Task> Protect(Func<HttpContext, CancellationToken, Task> endpoint) =>
+        (context, cancellationToken) =>
+        {
+            Check(context);
+            return endpoint(context, cancellationToken);
+        };
+
+    /// <summary>Refuses everybody else.</summary>
+    /// <exception cref="ApiException">The request is not allowed; the message says what is missing.</exception>
+    public void Check(HttpContext context)
+    {
+        HostString host = context.Request.Host;
+        if (!names.Has(host.Host))
+        {
+            throw Forbidden(
+                $"The request is for the host '{host.Host}'; expected this gateway's address, or a name that it was started with"
+                + " (--host, --advertise).");
+        }
+
+        string own = $"{context.Request.Scheme}://{host}";
+        foreach (string? origin in context.Request.Headers.Origin)
+        {
+            if (!string.Equals(origin, own, StringComparison.OrdinalIgnoreCase))
+                throw Forbidden($"The request comes from a web page of '{origin}'; only this gateway's own may change the cluster.");
+        }
+
+        if (self.Key.IsEmpty) CheckNearness(context);
+        else CheckKey(context);
+    }
+
+    private static void CheckNearness(HttpContext context)
+    {
+        if (context.Connection.RemoteIpAddress is { } address && !IPAddress.IsLoopback(address))
+            throw Forbidden("Without a cluster key the cluster can be changed from this machine only.");
+    }
+
+    private void CheckKey(HttpContext context)
+    {
+        string authorization = context.Request.Headers.Authorization.ToString();
+        bool has = authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase);
+        byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(has ? authorization[Scheme.Length..].Trim() : string.Empty));
+        if (CryptographicOperations.FixedTimeEquals(shown, SHA256.HashData(self.Key.Span))) return;
+        context.Response.Headers.WWWAuthenticate = "Bearer";
+        throw new ApiException(
+            StatusCodes.Status401Unauthorized,
+            $"{(has ? "The key is not the cluster's" : "No key was given")}; expected 'Authorization: Bearer' with the cluster's key"
+            + $" (--cluster-key-file, {ClusterKey.Variable}).",
+            code: "invalid_api_key");
+    }
+
+    private static ApiException Forbidden(string message) => new(StatusCodes.Status403Forbidden, message, code: "forbidden");
+}
+
+/// <summary>Names that a gateway can be asked by: addresses, which no DNS server can make up, and those that it was told.</summary>
+/// <param name="told">Host names, each perhaps with a port.</param>
+internal sealed class GatewayNames(params IEnumerable<string?> told)
+{
+    private readonly HashSet<string> names = new(
+        told.OfType<string>().Select(name => HostPort.Parse(name).Host).Append("localhost").Append(Dns.GetHostName()),
+        StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Whether the gateway goes by this name.</summary>
+    public bool Has(string host) => names.Contains(host) || IPAddress.TryParse(host.Trim('[', ']'), out _);
+}
+
+/// <summary>Marks the routes that change the cluster.</summary>
+internal sealed class ChangesCluster;

@@ -1,0 +1,94 @@
+using Llama.Grains.Directory;
+using Llama.Grains.Hosting;
+using Llama.Grains.Links;
+using Llama.Grains.Placement;
+using Llama.Grains.Stages;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>
+/// A pipeline's layers on their way to other silos. Those that are new to it load their layers first, each in an epoch that has no steps,
+/// while the pipeline goes on; then the next one opens under an epoch of its own and finds them loaded.
+/// </summary>
+internal sealed class Move : IAsyncDisposable
+{
+    private readonly CancellationTokenSource ending;
+
+    private Move(Pipeline from, PipelinePlan plan, CancellationToken stopping)
+    {
+        (From, Plan) = (from, plan);
+        ending = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+    }
+
+    /// <summary>The pipeline that goes on until then.</summary>
+    public Pipeline From { get; }
+
+    /// <summary>What follows it.</summary>
+    public PipelinePlan Plan { get; }
+
+    /// <summary>Completes when the new silos have loaded their layers, with why they have not, or null.</summary>
+    public Task<MoveFault?> Prepared { get; private set; } = Task.FromResult<MoveFault?>(null);
+
+    /// <summary>Has the new silos load.</summary>
+    /// <param name="from">The pipeline that goes on until then.</param>
+    /// <param name="plan">What follows it.</param>
+    /// <param name="epoch">An epoch that nobody has seen.</param>
+    /// <param name="self">This process.</param>
+    /// <param name="stopping">Gives up.</param>
+    public static Move Begin(Pipeline from, PipelinePlan plan, ulong epoch, LinkIdentity self, CancellationToken stopping)
+    {
+        var move = new Move(from, plan, stopping);
+        IEnumerable<PlannedStage> coming = plan.Stages.Where(stage => from.Plan.All(old => old.Member.Name != stage.Member.Name));
+        move.Prepared = move.PrepareAsync([.. coming], epoch, self);
+        return move;
+    }
+
+    /// <summary>Gives up what is not done.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await ending.CancelAsync().ConfigureAwait(false);
+        await Prepared.ConfigureAwait(false);
+        ending.Dispose();
+    }
+
+    private async Task<MoveFault?> PrepareAsync(PlannedStage[] coming, ulong epoch, LinkIdentity self)
+    {
+        ending.CancelAfter(Pipeline.LoadDeadline);
+        MoveFault?[] faults = await Task.WhenAll(coming.Select(stage => LoadAsync(stage, epoch, self))).ConfigureAwait(false);
+        return Array.Find(faults, fault => fault is not null);
+    }
+
+    private async Task<MoveFault?> LoadAsync(PlannedStage stage, ulong epoch, LinkIdentity self)
+    {
+        LayerSpan span = stage.Span;
+        Member silo = stage.Member;
+        try
+        {
+            GrainLink link = await GrainLink.OpenAsync(silo.Address, self, ending.Token).ConfigureAwait(false);
+            await using (link.ConfigureAwait(false))
+            {
+                var assignment = new StageAssignment
+                {
+                    Epoch = epoch,
+                    FirstLayer = span.First,
+                    EndLayer = span.End,
+                    KvBlocks = Plan.KvBlocks,
+                    KeepsLog = stage.KeepsLog,
+                    Lineage = epoch,
+                };
+                await link.Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, ending.Token).ConfigureAwait(false);
+            }
+
+            return null;
+        }
+        catch (Exception e) when (e is IOException or GrainCallException or OperationCanceledException)
+        {
+            return new MoveFault(silo, $"{silo.Name} cannot hold layers {span.First} to {span.End - 1}: {e.Message}");
+        }
+    }
+}
+
+/// <summary>Why layers cannot move.</summary>
+/// <param name="Silo">The silo that cannot take them.</param>
+/// <param name="Reason">Why, in a sentence.</param>
+internal sealed record MoveFault(Member Silo, string Reason);
