@@ -1,4 +1,5 @@
 using Llama.Bench;
+using Llama.Bench.Chaos;
 using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
@@ -14,6 +15,7 @@ const string Usage = """
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
       simulate runs the scheduler in virtual time, for any number of stages and clients
+      chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
     Llama.Bench COMMAND --help lists a command's options.
     """;
 
@@ -59,6 +61,11 @@ try
             SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);
             return simulate.ExitCode;
+        case ["chaos", .. var rest]:
+            SettingsResult<ChaosOptions> chaos = SettingsReader.Read<ChaosOptions>(rest);
+            return chaos.Options is { } disturbance
+                ? await ChaosCommand.RunAsync(disturbance, Console.Out, Console.Error, stopping.Token)
+                : chaos.ExitCode;
         default:
             Console.Error.WriteLine(Usage);
             return SettingsReader.FaultExitCode;
