@@ -4,6 +4,7 @@ using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
 using Llama.Bench.Simulate;
+using Llama.Grains.Directory;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
@@ -72,7 +73,8 @@ try
     }
 }
 catch (Exception e) when (
-    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
+    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException
+        or DirectoryException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

@@ -19,11 +19,13 @@ internal enum Signal
 /// <summary>Sends signals.</summary>
 internal static partial class Signals
 {
-    /// <summary>Sends one to a process that this one has started and not yet waited for.</summary>
+    private const int NoSuchProcess = 3;
+
+    /// <summary>Sends one to a process that this one has started, if it has not ended.</summary>
     /// <exception cref="Win32Exception">It cannot be sent.</exception>
     public static void Send(int processId, Signal signal)
     {
-        if (Kill(processId, (int)signal) != 0) throw new Win32Exception();
+        if (Kill(processId, (int)signal) != 0 && Marshal.GetLastPInvokeError() != NoSuchProcess) throw new Win32Exception();
     }
 
     [LibraryImport("libc", EntryPoint = "kill", SetLastError = true)]

@@ -31,7 +31,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<TestGateway> StartAsync(TestTokenizer? tokenizer, string? template = "plain")
+    public static async Task<TestGateway> StartAsync(TestTokenizer? tokenizer, string? template = "plain", TimeProvider? time = null)
     {
         var config = new ModelConfig
         {
@@ -57,6 +57,7 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(logs);
         builder.Services.AddSingleton<IGatewayGrain>(grain);
         builder.Services.AddSingleton(new Random(7));
+        if (time is not null) builder.Services.AddSingleton(time);
         var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
         builder.Services.AddLlamaApi(new ServedModel("test-model", config, tokenizer, chat, created));

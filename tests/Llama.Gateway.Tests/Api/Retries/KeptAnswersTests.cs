@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Tests.Hosting;
+using Llama.Tests;
 
 namespace Llama.Gateway.Tests.Api.Retries;
 
@@ -114,6 +115,41 @@ public sealed class KeptAnswersTests
         Assert.All(running, response => Assert.Equal(200, (int)response.StatusCode));
         Assert.Equal(429, (await PostAsync(gateway, "one more", Body)).Status);
         running.ForEach(response => response.Dispose());
+    }
+
+    [Fact]
+    public async Task Post_KeyOfLongAgo_BeginsAgain()
+    {
+        var time = new ManualTime();
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), time: time);
+        await PostAsync(gateway, "k", Body);
+        time.Advance(KeptAnswers.KeepTime);
+        await PostAsync(gateway, "k", Body);
+        Assert.Single(gateway.Grain.Requests);
+        time.Advance(TimeSpan.FromSeconds(1));
+        await PostAsync(gateway, "k", Body);
+        Assert.Equal(2, gateway.Grain.Requests.Count);
+    }
+
+    [Fact]
+    public async Task PostStream_NobodyComesBack_EndsWhenItsPatienceIsOver()
+    {
+        var time = new ManualTime();
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), time: time);
+        gateway.Grain.BeforeToken = (position, token) => position < 2 ? Task.CompletedTask : Task.Delay(Timeout.Infinite, token);
+        (await SendAsync(gateway, "k", Body, Path, null)).Dispose();
+        var ended = gateway.Grain.WaitForEndAsync();
+
+        // The gateway sees the connection end a little later, and counts from then.
+        while (!ended.IsCompleted)
+        {
+            await Task.Delay(10, TestEnds);
+            time.Advance(KeptAnswer.Patience / 4);
+        }
+
+        await ended;
+        Assert.Equal(1, gateway.Grain.Cancelled);
+        Assert.Empty(gateway.Logs.Errors);
     }
 
     [Fact]
