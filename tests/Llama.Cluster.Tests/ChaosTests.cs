@@ -13,7 +13,7 @@ public sealed class ChaosTests
     [Fact]
     public async Task Chaos_SilosKilledHungCutOffAndJoining_EveryAnswerIsTheUndisturbedOne()
     {
-        var options = new ChaosOptions { Model = TestPaths.TinyStories, Silos = 2, Clients = 4, Seconds = 12, Events = 50, Seed = 5, Json = true };
+        var options = new ChaosOptions { Model = TestPaths.TinyStories, Silos = 2, Clients = 4, Seconds = 10, Events = 60, Seed = 5, Json = true };
         using var output = new StringWriter();
         int code = await ChaosCommand.RunAsync(options, output, TextWriter.Null, TestContext.Current.CancellationToken);
 

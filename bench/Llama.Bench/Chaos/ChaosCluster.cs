@@ -73,7 +73,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
     /// <summary>Asks all to end, the silos first, and waits until they have.</summary>
     public async Task StopAsync()
     {
-        foreach (ChaosSilo silo in silos) await silo.LeaveAsync().ConfigureAwait(false);
+        await Task.WhenAll(silos.Select(silo => silo.LeaveAsync())).ConfigureAwait(false);
         await gateway.StopAsync().ConfigureAwait(false);
     }
 
