@@ -1,8 +1,10 @@
 using Llama.Bench;
+using Llama.Bench.Chaos;
 using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
 using Llama.Bench.Simulate;
+using Llama.Grains.Directory;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
@@ -14,6 +16,7 @@ const string Usage = """
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
       simulate runs the scheduler in virtual time, for any number of stages and clients
+      chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
     Llama.Bench COMMAND --help lists a command's options.
     """;
 
@@ -59,13 +62,19 @@ try
             SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);
             return simulate.ExitCode;
+        case ["chaos", .. var rest]:
+            SettingsResult<ChaosOptions> chaos = SettingsReader.Read<ChaosOptions>(rest);
+            return chaos.Options is { } disturbance
+                ? await ChaosCommand.RunAsync(disturbance, Console.Out, Console.Error, stopping.Token)
+                : chaos.ExitCode;
         default:
             Console.Error.WriteLine(Usage);
             return SettingsReader.FaultExitCode;
     }
 }
 catch (Exception e) when (
-    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
+    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException
+        or DirectoryException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

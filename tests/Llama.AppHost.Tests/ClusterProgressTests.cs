@@ -116,7 +116,10 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         Ready = ready,
         Reason = reason,
         MaxSequenceTokens = 512,
-        Pipelines = [new() { Replica = 0, Running = 0, Waiting = 0, Stages = [Stage(1, state), Stage(2, state)] }],
+        Pipelines =
+        [
+            new() { Replica = 0, Running = 0, Waiting = 0, Blocks = 64, FreeBlocks = 64, Stages = [Stage(1, state), Stage(2, state)] },
+        ],
         Standby = ["silo-3"],
     };
 

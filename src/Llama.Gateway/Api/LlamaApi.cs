@@ -5,6 +5,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
@@ -32,6 +33,7 @@ public static class LlamaApi
         services.AddSingleton<RequestReader>();
         services.AddSingleton<GenerationPlanner>();
         services.AddSingleton<ChoiceRunner>();
+        services.AddSingleton<KeptAnswers>();
         services.AddSingleton<Responder>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();

@@ -42,6 +42,12 @@ public sealed record PipelineStatus
 
     /// <summary>Sequences that wait for blocks.</summary>
     public required int Waiting { get; init; }
+
+    /// <summary>KV blocks of each stage; 0 while there is no pipeline.</summary>
+    public required int Blocks { get; init; }
+
+    /// <summary>Those of them that no sequence holds: all, when nothing runs.</summary>
+    public required int FreeBlocks { get; init; }
 }
 
 /// <summary>One layer range in its place.</summary>

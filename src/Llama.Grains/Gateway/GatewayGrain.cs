@@ -145,6 +145,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         ],
         Running = replica.Scheduler.RunningCount,
         Waiting = replica.Scheduler.WaitingCount,
+        Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
+        FreeBlocks = replica.Scheduler.FreeBlocks,
     };
 
     private void Check(GenerationRequest request, int limit)

@@ -40,6 +40,8 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
                 Replica = 0,
                 Running = 0,
                 Waiting = 0,
+                Blocks = 4096,
+                FreeBlocks = 4096,
                 Stages =
                 [
                     Stage("silo-1", port: 40001, processId: 4711, [0, 4], weightBytes: 1843200),

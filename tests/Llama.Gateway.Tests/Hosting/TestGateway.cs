@@ -32,7 +32,8 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public HttpClient Client { get; }
 
-    public static async Task<TestGateway> StartAsync(TestTokenizer? tokenizer, string? template = "plain", string key = "")
+    public static async Task<TestGateway> StartAsync(
+        TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null)
     {
         var config = new ModelConfig
         {
@@ -65,6 +66,7 @@ internal sealed class TestGateway : IAsyncDisposable
             Key = Encoding.UTF8.GetBytes(key),
         });
         builder.Services.AddSingleton(new Random(7));
+        if (time is not null) builder.Services.AddSingleton(time);
         var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
         builder.Services.AddLlamaApi(new ServedModel("test-model", config, tokenizer, chat, created), "the-gateway.example:80");

@@ -67,6 +67,8 @@ public sealed class GatewayGrainTests
             (status.Model, status.Ready, status.Reason, status.Epoch, status.MaxSequenceTokens));
         PipelineStatus pipeline = Assert.Single(status.Pipelines);
         Assert.Equal(0, pipeline.Replica);
+        Assert.True(pipeline.Blocks > 0);
+        Assert.Equal(pipeline.Blocks, pipeline.FreeBlocks);
         Assert.Equal([0, 3, 6], (int[])[.. pipeline.Stages[0].Layers, pipeline.Stages[1].Layers[1]]);
         Assert.All(pipeline.Stages, stage => Assert.Equal(("ready", Environment.ProcessId), (stage.State, stage.ProcessId)));
     }

@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Retries;
 
 namespace Llama.Gateway.Api.Chat;
 
@@ -18,13 +19,19 @@ internal sealed class ChatEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, fields => Plan(fields, ClientName.Of(context)), cancellationToken);
+        var plan = await requests.ReadAsync(context, fields => Plan(context, fields), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private GenerationPlan Plan(JsonFields fields, string client)
+    private GenerationPlan Plan(HttpContext context, JsonFields fields)
     {
-        var parameters = GenerationParameters.Read(fields) with { LogProbabilities = ReadLogProbabilities(fields), Client = client };
+        var client = ClientName.Of(context);
+        var parameters = GenerationParameters.Read(fields) with
+        {
+            LogProbabilities = ReadLogProbabilities(fields),
+            Client = client,
+            Retry = RetryKey.Of(context, fields, client),
+        };
         return planner.Plan([messages.Read(fields)], parameters, defaultMaxTokens: null, isChat: true, "messages");
     }
 

@@ -1,5 +1,6 @@
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Retries;
 
 namespace Llama.Gateway.Api.Completions;
 
@@ -20,16 +21,18 @@ internal sealed class CompletionEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, fields => Plan(fields, ClientName.Of(context)), cancellationToken);
+        var plan = await requests.ReadAsync(context, fields => Plan(context, fields), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private GenerationPlan Plan(JsonFields fields, string client)
+    private GenerationPlan Plan(HttpContext context, JsonFields fields)
     {
+        var client = ClientName.Of(context);
         var parameters = GenerationParameters.Read(fields) with
         {
             LogProbabilities = (int?)fields.Integer("logprobs", 0, GenerationParameters.MaxCandidates),
             Client = client,
+            Retry = RetryKey.Of(context, fields, client),
         };
         return planner.Plan(prompts.Read(fields), parameters, DefaultMaxTokens, isChat: false, "prompt");
     }

@@ -7,15 +7,19 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="plan">What was asked.</param>
 /// <param name="format">Writes what differs.</param>
 /// <param name="model">The model's name.</param>
+/// <param name="id">The answer's id.</param>
 /// <param name="created">When the request came.</param>
-internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, DateTimeOffset created)
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, string id, DateTimeOffset created)
 {
-    private readonly string id = $"{format.IdPrefix}{Guid.NewGuid():N}";
     private readonly ChoicePiece[] single = new ChoicePiece[1];
 
     /// <summary>By prompt: the fewest tokens that a choice found in the cache. The other choices found what that one computed.</summary>
     private readonly Dictionary<int, int> cachedTokens = [];
     private int completionTokens;
+
+    /// <summary>An id that no other answer has.</summary>
+    /// <param name="prefix">How it begins.</param>
+    public static string NewId(string prefix) => $"{prefix}{Guid.NewGuid():N}";
 
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
     /// <param name="piece">The piece.</param>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Retries;
 using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Api.Generation;
@@ -62,6 +63,9 @@ internal sealed record GenerationParameters
 
     /// <summary>Who asks; see <see cref="ClientName"/>.</summary>
     public string? Client { get; init; }
+
+    /// <summary>By what a retry is known, or null.</summary>
+    public RetryKey? Retry { get; init; }
 
     /// <summary>Reads and checks the fields of a request.</summary>
     /// <param name="fields">The request.</param>

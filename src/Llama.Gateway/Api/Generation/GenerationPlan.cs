@@ -57,7 +57,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, 
         foreach (var prompt in prompts)
         {
             CheckLength(prompt.Count, parameters.MaxTokens, param);
-            var seed = (ulong)(parameters.Seed ?? random.NextInt64(long.MinValue, long.MaxValue));
+            var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(long.MinValue, long.MaxValue));
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
             for (var index = 0; index < parameters.Choices; index++)
             {

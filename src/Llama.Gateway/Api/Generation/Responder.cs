@@ -1,3 +1,4 @@
+using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
@@ -5,27 +6,33 @@ namespace Llama.Gateway.Api.Generation;
 /// <summary>Answers a planned request, whole or as a stream.</summary>
 /// <param name="model">The model.</param>
 /// <param name="runner">Runs the choices.</param>
+/// <param name="kept">Keeps those that a client may ask for again.</param>
 /// <param name="time">Stamps the answers.</param>
-internal sealed class Responder(ServedModel model, ChoiceRunner runner, TimeProvider time)
+internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnswers kept, TimeProvider time)
 {
-    /// <summary>Runs the choices and writes them.</summary>
+    /// <summary>Runs the choices, or finds them running or done under the request's key, and writes them.</summary>
     /// <param name="response">Where to.</param>
     /// <param name="plan">The choices.</param>
     /// <param name="format">How they are written.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        var writer = new AnswerWriter(plan, format, model.Name, time.GetUtcNow());
+        var answer = plan.Parameters.Retry is { } key ? kept.Take(key, plan, format.IdPrefix) : null;
+        var writer = new AnswerWriter(
+            plan, format, model.Name, answer?.Id ?? AnswerWriter.NewId(format.IdPrefix), answer?.Created ?? time.GetUtcNow());
+        var pieces = answer?.ReadAsync(cancellationToken) ?? runner.RunAsync(plan, cancellationToken);
         return plan.Parameters.Stream
-            ? StreamAsync(response, plan, writer, cancellationToken)
-            : WriteWholeAsync(response, plan, writer, cancellationToken);
+            ? StreamAsync(response, plan, pieces, writer, cancellationToken)
+            : WriteWholeAsync(response, plan, pieces, writer, cancellationToken);
     }
 
-    private async Task StreamAsync(HttpResponse response, GenerationPlan plan, AnswerWriter writer, CancellationToken cancellationToken)
+    private static async Task StreamAsync(
+        HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
+        CancellationToken cancellationToken)
     {
         // The headers go out with the first piece, so a request that is refused before it still gets its status.
         using var events = ServerSentEvents.Begin(response);
-        await foreach (var piece in runner.RunAsync(plan, cancellationToken))
+        await foreach (var piece in pieces)
         {
             writer.Count(piece);
             if (writer.IsWorthSending(piece))
@@ -37,10 +44,12 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, TimeProv
         await events.WriteDoneAsync(cancellationToken);
     }
 
-    private async Task WriteWholeAsync(HttpResponse response, GenerationPlan plan, AnswerWriter writer, CancellationToken cancellationToken)
+    private static async Task WriteWholeAsync(
+        HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
+        CancellationToken cancellationToken)
     {
         var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
-        await foreach (var piece in runner.RunAsync(plan, cancellationToken))
+        await foreach (var piece in pieces)
         {
             writer.Count(piece);
             choices[piece.Choice].Add(piece);

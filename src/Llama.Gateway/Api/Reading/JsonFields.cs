@@ -14,6 +14,9 @@ internal readonly struct JsonFields(JsonElement element, string path = "")
     private const int ShownCharacters = 40;
     private const double ExactIntegers = 1L << 53;
 
+    /// <summary>The object as it was sent.</summary>
+    public ReadOnlySpan<byte> Bytes => JsonMarshal.GetRawUtf8Value(element);
+
     /// <summary>A field of any type.</summary>
     /// <param name="name">Its name.</param>
     /// <param name="value">Its value.</param>

@@ -1,0 +1,78 @@
+namespace Llama.Bench.Chaos;
+
+/// <summary>What is done to a silo. Each begins, and ends a while later.</summary>
+internal enum ChaosAction
+{
+    /// <summary>It is killed, and started again at the end.</summary>
+    Kill,
+
+    /// <summary>It stands still until the end.</summary>
+    Hang,
+
+    /// <summary>It stands still, and is killed and started again at the end.</summary>
+    HangAndKill,
+
+    /// <summary>It is asked to stop, and started again at the end.</summary>
+    Leave,
+
+    /// <summary>Its connections are cut, and new ones are refused until the end.</summary>
+    Cut,
+
+    /// <summary>Nothing passes through its connections until the end.</summary>
+    Hold,
+
+    /// <summary>One that was not there joins, and leaves at the end.</summary>
+    Join,
+}
+
+/// <summary>A disturbance.</summary>
+/// <param name="At">When it begins, since the clients began.</param>
+/// <param name="Lasts">Time to its end.</param>
+/// <param name="Action">What is done.</param>
+/// <param name="Silo">To whom: the silo's number, from 1.</param>
+internal sealed record ChaosEvent(TimeSpan At, TimeSpan Lasts, ChaosAction Action, int Silo);
+
+/// <summary>
+/// Draws what happens: a Poisson process of disturbances, in which a silo is the victim of one at a time and recovers for a while after
+/// it, and never more are disturbed than there are standbys, and one.
+/// </summary>
+internal static class ChaosSchedule
+{
+    /// <summary>Numbers behind those of the silos that are always there, for those that join.</summary>
+    public const int Joining = 2;
+
+    /// <summary>Of a disturbance. A silo counts as lost after 3 s: some are noticed and some are not.</summary>
+    private const double LongestSeconds = 8;
+
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(2);
+
+    /// <summary>The schedule of a run; equal options have equal ones.</summary>
+    public static IReadOnlyList<ChaosEvent> Of(ChaosOptions options)
+    {
+        var random = new Random(options.Seed);
+        var events = new List<ChaosEvent>();
+        int permanent = options.Silos + options.Standbys;
+        var free = new TimeSpan[permanent + Joining + 1];
+        if (options.Events == 0) return events;
+        for (TimeSpan at = Gap(); at < TimeSpan.FromSeconds(options.Seconds); at += Gap())
+        {
+            ChaosAction action = (ChaosAction)random.Next((int)ChaosAction.Join + 1);
+            TimeSpan lasts = TimeSpan.FromSeconds(0.1 + (random.NextDouble() * LongestSeconds));
+            bool joins = action == ChaosAction.Join;
+            int[] candidates =
+            [
+                .. Enumerable.Range(joins ? permanent + 1 : 1, joins ? Joining : permanent).Where(silo => free[silo] <= at),
+            ];
+            double choice = random.NextDouble();
+            int disturbed = free[1..(permanent + 1)].Count(until => until > at);
+            if (candidates.Length == 0 || (!joins && disturbed > options.Standbys)) continue;
+            int victim = candidates[(int)(choice * candidates.Length)];
+            free[victim] = at + lasts + Rest;
+            events.Add(new ChaosEvent(at, lasts, action, victim));
+        }
+
+        return events;
+
+        TimeSpan Gap() => TimeSpan.FromMinutes(-Math.Log(1 - random.NextDouble()) / options.Events);
+    }
+}
