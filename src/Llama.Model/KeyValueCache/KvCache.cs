@@ -1,6 +1,7 @@
 using Llama.Model.Kernels;
 using Llama.Model.Layers;
 using Llama.Model.Weights;
+using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.KeyValueCache;
 
@@ -58,8 +59,8 @@ internal sealed unsafe class KvCache : IDisposable
     /// <param name="value">The value, <c>[headDim]</c>.</param>
     public void Write(int layer, int block, int kvHead, int slot, float* key, float* value)
     {
-        KvRows.Write(type, key, Head(keys[layer], block, kvHead) + (slot * rowBytes), headDim);
-        KvRows.Write(type, value, Head(values[layer], block, kvHead) + (slot * rowBytes), headDim);
+        RowQuantizer.Quantize(type, key, Head(keys[layer], block, kvHead) + (slot * rowBytes), headDim);
+        RowQuantizer.Quantize(type, value, Head(values[layer], block, kvHead) + (slot * rowBytes), headDim);
     }
 
     /// <summary>The sixteen keys of a block and head, <c>[16, headDim]</c>.</summary>

@@ -64,21 +64,27 @@ public sealed unsafe class KvRowsTests
         byte[] bytes = new byte[type.Bytes(Count)];
         fixed (float* source = numbers)
         {
-            fixed (byte* target = bytes) KvRows.Write(type, source, target, Count);
+            fixed (byte* target = bytes) RowQuantizer.Quantize(type, source, target, Count);
         }
 
         return bytes;
     }
 
+    /// <summary>What weights of the type have, one number after the other, as ggml's reference goes.</summary>
     private static byte[] Reference(ElementType type, float[] numbers)
     {
-        byte[] bytes = new byte[type.Bytes(Count)];
-        fixed (float* source = numbers)
+        if (type == ElementType.F32) return [.. numbers.SelectMany(BitConverter.GetBytes)];
+        if (type == ElementType.F16) return [.. numbers.SelectMany(x => BitConverter.GetBytes((Half)x))];
+        var bytes = new List<byte>();
+        foreach (float[] block in numbers.Chunk(32))
         {
-            fixed (byte* target = bytes) RowQuantizer.Quantize(type, source, target, Count);
+            float scale = block.Max(MathF.Abs) / 127;
+            float inverse = scale != 0 ? 1 / scale : 0;
+            bytes.AddRange(BitConverter.GetBytes((Half)scale));
+            bytes.AddRange(block.Select(x => unchecked((byte)(sbyte)MathF.Round(x * inverse, MidpointRounding.AwayFromZero))));
         }
 
-        return bytes;
+        return [.. bytes];
     }
 
     private static float[] Read(ElementType type, byte[] bytes)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Llama.Model.Kernels;
 
 namespace Llama.Model.Weights.Quantization;
 
@@ -66,13 +67,22 @@ internal static unsafe class RowQuantizer
     /// <summary>The greatest magnitude becomes 127; halves round away from zero.</summary>
     private static void QuantizeQ8_0(float* source, byte* block)
     {
-        float greatest = 0;
-        for (int i = 0; i < 32; i++) greatest = MathF.Max(greatest, MathF.Abs(source[i]));
-        float scale = greatest / 127;
-        float inverse = scale != 0 ? 1 / scale : 0;
+        Vector256<float> x0 = Vector256.Load(source), x1 = Vector256.Load(source + 8);
+        Vector256<float> x2 = Vector256.Load(source + 16), x3 = Vector256.Load(source + 24);
+        Vector256<float> greatest = Vector256.Max(
+            Vector256.Max(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.Max(Vector256.Abs(x2), Vector256.Abs(x3)));
+        float scale = Lanes.Max(greatest) / 127;
+        Vector256<float> inverse = Vector256.Create(scale != 0 ? 1 / scale : 0);
         Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
-        for (int i = 0; i < 32; i++) ((sbyte*)block)[2 + i] = (sbyte)MathF.Round(source[i] * inverse, MidpointRounding.AwayFromZero);
+        Vector256<short> first = Vector256.Narrow(Nearest(x0 * inverse), Nearest(x1 * inverse));
+        Vector256<short> second = Vector256.Narrow(Nearest(x2 * inverse), Nearest(x3 * inverse));
+        Vector256.Narrow(first, second).Store((sbyte*)block + sizeof(ushort));
     }
+
+    /// <summary>What is cut off after adding almost a half: the number below it would make the next one of 0.49999997.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Nearest(Vector256<float> x) =>
+        Vector256.ConvertToInt32(x + Vector256.CopySign(Vector256.Create(0.49999997f), x));
 
     /// <summary>The number of greatest magnitude becomes -8, whatever its sign.</summary>
     private static void QuantizeQ4_0(float* source, byte* block)
