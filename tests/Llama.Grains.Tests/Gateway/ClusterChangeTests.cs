@@ -152,6 +152,9 @@ public sealed class ClusterChangeTests
         cluster.AddSilo("silo-1", profile: "another");
         cluster.AddSilo("silo-2", fingerprint: "beef");
         await cluster.ReasonAsync("is refused");
+
+        // The other one's greeting may be answered a moment later.
+        await cluster.ReasonAsync("Waiting for silos: 1 of 2");
         Assert.Contains("Silo silo-2 is refused", Assert.Single(cluster.Plan.Refused), StringComparison.Ordinal);
         Assert.Contains("Waiting for silos: 1 of 2", cluster.Plan.Pipelines[0].Reason, StringComparison.Ordinal);
         cluster.AddSilo("silo-3");
