@@ -3,6 +3,7 @@ using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 
 namespace Llama.Gateway;
 
@@ -27,12 +28,13 @@ internal sealed class EmbeddedSilo : IAsyncDisposable
     }
 
     /// <summary>What the silo of a gateway is started with.</summary>
-    public static SiloSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway) => new()
+    public static SiloSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, MachineRates rates) => new()
     {
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
         Profile = NumericProfile.Of(checkpoint, gateway.KvType),
         Threads = options.Threads,
+        Rates = rates,
         Cores = CoreList.Parse(options.Cores),
     };
 

@@ -10,6 +10,7 @@ using Llama.Grains.Scheduling;
 using Llama.Grains.Settings;
 using Llama.Model.Chat;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
 
@@ -34,6 +35,9 @@ internal static partial class GatewayHost
     {
         // A vocabulary takes as long to read as the web server to set up.
         Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
+        Task<MachineRates>? rates = options.Silos > 0
+            ? null
+            : MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores));
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.AddProcessLogging(options.Verbose);
@@ -74,9 +78,9 @@ internal static partial class GatewayHost
         ServedModel model = Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger);
         builder.Services.AddLlamaApi(model, options.Host, options.Advertise);
         builder.Services.AddSingleton<OwnerForwarder>();
-        if (options.Silos == 0)
+        if (rates is not null)
         {
-            builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity));
+            builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
             builder.Services.AddSingleton<EmbeddedSilo>();
         }
 

@@ -3,6 +3,7 @@ using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 using Llama.Model.Weights;
 using Microsoft.Extensions.Logging;
 
@@ -16,6 +17,8 @@ internal static partial class SiloStart
     /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     public static SiloSettings Settings(SiloOptions options, ILogger logger)
     {
+        IReadOnlyList<int>? cores = CoreList.Parse(options.Cores);
+        Task<MachineRates> measuring = MachineRates.MeasureQuicklyAsync(options.Threads, cores);
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         HostPort listen = HostPort.Parse(options.Listen);
@@ -32,7 +35,8 @@ internal static partial class SiloStart
             Advertise = options.Advertise,
             Threads = options.Threads,
             LogMemory = options.LogMemory.Bytes,
-            Cores = CoreList.Parse(options.Cores),
+            Rates = measuring.GetAwaiter().GetResult(),
+            Cores = cores,
         };
     }
 

@@ -2,6 +2,7 @@ using Llama.Grains.Directory;
 using Llama.Grains.Links;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 using Llama.Tests;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -36,6 +37,7 @@ public sealed class EmbeddedSiloTests
         OpenCheckpoint = () => Checkpoint.Open(TestPaths.TinyStories, new CheckpointOptions()),
         Profile = "test",
         Threads = 1,
+        Rates = new MachineRates(8e9, 5e10),
     };
 
     /// <summary>A directory whose leases a test can end, as if they had not been renewed in time.</summary>

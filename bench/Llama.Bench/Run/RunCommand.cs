@@ -1,6 +1,7 @@
 using System.Globalization;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 using Llama.Model.Layers;
 using Llama.Model.Weights;
 
@@ -9,6 +10,9 @@ namespace Llama.Bench.Run;
 /// <summary><c>Llama.Bench run</c>: prefill and decode in this process.</summary>
 internal static class RunCommand
 {
+    private const long LimitBytes = 512L << 20;
+    private const int LimitRepetitions = 7;
+
     /// <summary>Runs all tests and prints a row for each as it is done.</summary>
     /// <exception cref="CheckpointException">The model cannot be used.</exception>
     public static async Task RunAsync(RunOptions options, TextWriter output)
@@ -32,7 +36,7 @@ internal static class RunCommand
 
         foreach (int threads in RunOptions.List(options.Threads))
         {
-            MachineLimits limits = MachineLimits.Measure(threads);
+            MachineRates limits = await MachineRates.MeasureAsync(threads, null, LimitBytes, LimitRepetitions);
             await using CpuLayerRange range =
                 CpuLayerRange.Load(checkpoint, 0, checkpoint.Config.Layers, kvType, blocksPerSequence * batches.Max(), threads);
             var test = new ModelTest(checkpoint.Config, range, blocksPerSequence);

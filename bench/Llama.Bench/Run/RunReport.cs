@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using Llama.Model;
+using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Bench.Run;
@@ -12,7 +13,7 @@ namespace Llama.Bench.Run;
 /// <param name="threads">Compute threads.</param>
 /// <param name="weightBytes">Bytes of all weights.</param>
 /// <param name="limits">What the machine can do with these threads.</param>
-internal sealed class RunReport(ModelConfig config, ElementType kvType, int threads, long weightBytes, MachineLimits limits)
+internal sealed class RunReport(ModelConfig config, ElementType kvType, int threads, long weightBytes, MachineRates limits)
 {
     /// <summary>The largest resident memory of this process so far, 10^6 bytes.</summary>
     public static double PeakMegabytes()
@@ -29,9 +30,9 @@ internal sealed class RunReport(ModelConfig config, ElementType kvType, int thre
             $"{result.Tokens / result.Median,9:N1} ({result.Tokens / result.Seconds.Max():N1} … {result.Tokens / result.Seconds.Min():N1})");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{threads,7}  {result.Test,-15}  {result.Depth,5}  {rate,-28}  {Gigabytes(result),6:N1}  {Gigabytes(result) / limits.GigabytesPerSecond,8:P0}")
+            $"{threads,7}  {result.Test,-15}  {result.Depth,5}  {rate,-28}  {Gigabytes(result),6:N1}  {1e9 * Gigabytes(result) / limits.BytesPerSecond,8:P0}")
             + string.Create(
-                CultureInfo.InvariantCulture, $"  {Gigaflops(result),8:N1}  {Gigaflops(result) / limits.GigaflopsPerSecond,8:P0}");
+                CultureInfo.InvariantCulture, $"  {Gigaflops(result),8:N1}  {1e9 * Gigaflops(result) / limits.OperationsPerSecond,8:P0}");
     }
 
     /// <summary>One line of JSON.</summary>
@@ -48,7 +49,7 @@ internal sealed class RunReport(ModelConfig config, ElementType kvType, int thre
             WeightBytes = weightBytes,
             GigabytesPerSecond = Gigabytes(result),
             GigaflopsPerSecond = Gigaflops(result),
-            Limits = limits,
+            Limits = new { GigabytesPerSecond = limits.BytesPerSecond / 1e9, GigaflopsPerSecond = limits.OperationsPerSecond / 1e9 },
             PeakMegabytes = PeakMegabytes(),
         },
         JsonSerializerOptions.Web);

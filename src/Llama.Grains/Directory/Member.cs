@@ -1,6 +1,8 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 using System.Text.Json;
 using Llama.Grains.Settings;
+using Llama.Model.Kernels;
 
 namespace Llama.Grains.Directory;
 
@@ -11,6 +13,10 @@ public sealed record Member
     internal const string KeyPrefix = "silos/";
 
     private const int MaxNameLength = 256;
+
+    /// <summary>Rates outside of these are none of a machine, and would spoil the plan of all.</summary>
+    private const double LeastRate = 1e6;
+    private const double MostRate = 1e18;
 
     /// <summary>An entry without one of the fields, or with null for one that cannot be, is no member.</summary>
     private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web) { RespectNullableAnnotations = true };
@@ -24,8 +30,11 @@ public sealed record Member
     /// <summary>Process id on its machine.</summary>
     public required int ProcessId { get; init; }
 
-    /// <summary>Compute threads: its speed, relative to others.</summary>
+    /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
+
+    /// <summary>What these threads reached together when it started.</summary>
+    public required MachineRates Rates { get; init; }
 
     /// <summary>Bytes of memory that weights and KV may take.</summary>
     public required long MemoryBytes { get; init; }
@@ -74,7 +83,15 @@ public sealed record Member
         : !HostPort.TryParse(Address, out HostPort address) || address.Port is null
             ? $"Silo '{Name}' is at '{Address}'; expected host:port."
         : Threads < 1 ? $"Silo '{Name}' has {Threads} threads; expected at least 1."
+        : !IsRate(Rates.BytesPerSecond)
+            ? $"Silo '{Name}' reads {Number(Rates.BytesPerSecond)} bytes/s of memory; expected {Number(LeastRate)} to {Number(MostRate)}."
+        : !IsRate(Rates.OperationsPerSecond)
+            ? $"Silo '{Name}' does {Number(Rates.OperationsPerSecond)} operations/s; expected {Number(LeastRate)} to {Number(MostRate)}."
         : MemoryBytes < 1 ? $"Silo '{Name}' has {MemoryBytes} bytes of memory; expected at least 1."
         : LogMemoryBytes < 0 ? $"Silo '{Name}' has {LogMemoryBytes} bytes of memory for a log; expected 0 or more."
         : null;
+
+    private static bool IsRate(double value) => value is >= LeastRate and <= MostRate;
+
+    private static string Number(double value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -42,7 +42,7 @@ internal sealed partial class ClusterController
     public Task TakeBackAsync(string silo, CancellationToken cancellationToken) =>
         AskAsync((view, done) => TakeBack(Find(view, silo), done), cancellationToken);
 
-    /// <summary>Cuts the layers for all silos that are there, where the slowest stage becomes faster by it.</summary>
+    /// <summary>Cuts the layers for all silos that are there, where the slowest stage becomes faster by it; what was measured of stages counts.</summary>
     /// <exception cref="ClusterChangeException">A pipeline could not be moved.</exception>
     public Task RebalanceAsync(CancellationToken cancellationToken) => AskAsync((view, done) => Rebalance(view, done), cancellationToken);
 
@@ -110,8 +110,8 @@ internal sealed partial class ClusterController
             List<Member> more = [.. spare.Where(silo => silo.Profile == pipeline.Plan[0].Member.Profile).Take(share)];
             HashSet<string> chosen =
                 [.. pipeline.Plan.Select(stage => stage.Member.Name).Concat(more.Select(silo => silo.Name)).Take(planner.MostStages)];
-            PipelinePlan plan = planner.Plan([.. silos.Where(silo => chosen.Contains(silo.Name) && IsFree(silo))]);
-            if (planner.SlowestDecodeSeconds(plan) >= planner.SlowestDecodeSeconds(pipeline.Whole) * (1 - 1e-9)) continue;
+            Member[] planned = [.. silos.Where(silo => chosen.Contains(silo.Name) && IsFree(silo))];
+            if (planner.Improve(pipeline.Whole, planned, pipeline.Times.LayerSeconds) is not { } plan) continue;
             CheckRoom(pipeline, plan);
             foreach (PlannedStage stage in plan.Stages) spare.RemoveAll(silo => silo.Name == stage.Member.Name);
             plans.Add((replica, pipeline, plan));

@@ -1,3 +1,5 @@
+using Llama.Model.Kernels;
+
 namespace Llama.Grains.Gateway;
 
 /// <summary>What the plan was made from, and why it is as it is: the body of <c>GET /cluster/plan</c>.</summary>
@@ -14,9 +16,6 @@ public sealed record ClusterPlan
 
     /// <summary>Bytes that the model needs as a whole, with the least of KV that is planned for.</summary>
     public required long NeededBytes { get; init; }
-
-    /// <summary>Where the speed of a silo is taken from: <c>threads</c>, the number that it computes with.</summary>
-    public string SpeedFrom { get; init; } = "threads";
 
     /// <summary>The pipelines, one a replica.</summary>
     public required IReadOnlyList<PlannedPipeline> Pipelines { get; init; }
@@ -39,6 +38,12 @@ public sealed record PlannedPipeline
 
     /// <summary>Where the cut of the layers comes from: <c>planner</c>, or <c>--ranges</c>.</summary>
     public required string CutBy { get; init; }
+
+    /// <summary>
+    /// Where the silos' speeds come from: <c>start</c>, what each measured when it started, or <c>steps</c>, corrected by the times of the
+    /// stages before; null without a pipeline.
+    /// </summary>
+    public string? SpeedFrom { get; init; }
 
     /// <summary>Blocks in every stage's KV pool, each of 16 positions.</summary>
     public required int KvBlocks { get; init; }
@@ -80,6 +85,12 @@ public sealed record ExplainedStage
     /// <summary>The silo's compute threads.</summary>
     public required int Threads { get; init; }
 
+    /// <summary>What the silo measured when it started.</summary>
+    public required MachineRates MeasuredRates { get; init; }
+
+    /// <summary>What the plan counts on: rates that are alike are made equal.</summary>
+    public required MachineRates PlannedRates { get; init; }
+
     /// <summary>Bytes of memory that the silo offers.</summary>
     public required long MemoryBytes { get; init; }
 
@@ -100,12 +111,17 @@ public sealed record ExplainedStage
 
     /// <summary>Predicted time that a token of a prompt adds.</summary>
     public required double PredictedPromptTokenSeconds { get; init; }
+
+    /// <summary>Mean time of a layer in the steps of the last minute or so; null before all stages have worked for ten seconds.</summary>
+    public double? MeasuredLayerSeconds { get; init; }
 }
 
 /// <summary>What a silo without layers offers.</summary>
 /// <param name="Silo">Its name.</param>
 /// <param name="Threads">Its compute threads.</param>
+/// <param name="MeasuredRates">What it measured when it started.</param>
 /// <param name="MemoryBytes">Bytes that weights and KV may take.</param>
 /// <param name="LogMemoryBytes">Bytes of that memory that a log of hidden states may take.</param>
 /// <param name="Profile">The numeric profile that it computes in.</param>
-public sealed record OfferedSilo(string Silo, int Threads, long MemoryBytes, long LogMemoryBytes, string Profile);
+public sealed record OfferedSilo(
+    string Silo, int Threads, MachineRates MeasuredRates, long MemoryBytes, long LogMemoryBytes, string Profile);

@@ -45,7 +45,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         this.plan = plan;
         string[] names = [.. Plan.Select(stage => stage.Member.Name)];
         watch = new StageWatch(names, plan.SlowestLayer, time);
-        pulses = new StagePulses(names, watch, time, End);
+        Times = new StageTimes(names);
+        pulses = new StagePulses(names, watch, Times, time, End);
         outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
         WeightBytes = new long[Plan.Count];
     }
@@ -76,6 +77,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
     /// <inheritdoc/>
     public bool Retired { get; private set; }
+
+    /// <summary>How fast the stages have worked.</summary>
+    public StageTimes Times { get; }
 
     /// <summary>The plan as a whole.</summary>
     public PipelinePlan Whole => plan;

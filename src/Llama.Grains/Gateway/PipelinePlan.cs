@@ -1,22 +1,26 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Placement;
+using Llama.Model.Kernels;
 
 namespace Llama.Grains.Gateway;
 
 /// <summary>A stage of a planned pipeline.</summary>
 /// <param name="Member">The silo.</param>
 /// <param name="Span">Its layers.</param>
+/// <param name="Rates">How fast the plan takes it to be.</param>
 /// <param name="KeepsLog">Whether it keeps what it sends on, so that the next stage can be rebuilt without the ones before.</param>
 /// <param name="KeepsBlocks">Whether it had this place in the pipeline before, and is asked for the blocks that it has.</param>
-internal sealed record PlannedStage(Member Member, LayerSpan Span, bool KeepsLog = false, bool KeepsBlocks = false);
+internal sealed record PlannedStage(
+    Member Member, LayerSpan Span, MachineRates Rates, bool KeepsLog = false, bool KeepsBlocks = false);
 
 /// <summary>The stages of a pipeline and what they have in common.</summary>
 /// <param name="Stages">The stages, first layers first.</param>
 /// <param name="KvBlocks">Blocks in every stage's KV pool.</param>
 /// <param name="SlowestLayer">What to expect of the layer that takes the longest.</param>
 /// <param name="Inherits">What it goes on with; null for a pipeline that begins with empty blocks.</param>
+/// <param name="BySteps">Whether its cut follows the times of stages that have worked.</param>
 internal sealed record PipelinePlan(
-    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null);
+    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null, bool BySteps = false);
 
 /// <summary>What a lost pipeline leaves to the next, if the layers stay cut as they are.</summary>
 /// <param name="Lineage">The epoch in which its blocks were first handed out.</param>
@@ -29,8 +33,8 @@ internal sealed record Heritage(ulong Lineage, PipelinePlan Plan, ulong Complete
 /// <param name="SecondsAToken">For each token of the step.</param>
 internal readonly record struct LayerTime(double Seconds, double SecondsAToken)
 {
-    internal const double BytesASecond = 1e9;
-    internal const double ProductsASecond = 4e9;
+    private const double BytesASecond = 1e9;
+    private const double ProductsASecond = 4e9;
 
     /// <summary>The prediction for a matrix.</summary>
     /// <param name="elements">Its elements.</param>
@@ -41,8 +45,8 @@ internal readonly record struct LayerTime(double Seconds, double SecondsAToken)
 }
 
 /// <summary>
-/// A prediction of the times of a stage, from the rates of a modest core and as many of them as there are threads: what counts is how the
-/// stages compare. The output head is computed for tokens that are drawn; here every token of a prompt counts it.
+/// A prediction of the times of a stage, from limits that no forward pass quite reaches: what counts is how the stages compare. The output
+/// head is computed for tokens that are drawn; here every token of a prompt counts it.
 /// </summary>
 /// <param name="DecodeSeconds">For a token of one sequence: all weights are read.</param>
 /// <param name="PromptTokenSeconds">For one more token of a prompt.</param>
@@ -51,9 +55,12 @@ internal readonly record struct StageTime(double DecodeSeconds, double PromptTok
     /// <summary>The prediction for matrices.</summary>
     /// <param name="elements">Their elements.</param>
     /// <param name="bytes">Their bytes.</param>
-    /// <param name="threads">Threads that multiply.</param>
-    public static StageTime Of(double elements, double bytes, int threads) =>
-        new(bytes / (LayerTime.BytesASecond * threads), elements / (LayerTime.ProductsASecond * threads));
+    /// <param name="rates">How fast the silo is.</param>
+    public static StageTime Of(double elements, double bytes, MachineRates rates)
+    {
+        double multiplying = 2 * elements / rates.OperationsPerSecond;
+        return new((bytes / rates.BytesPerSecond) + multiplying, multiplying);
+    }
 }
 
 /// <summary>Bytes that a stage takes.</summary>

@@ -1,6 +1,7 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
+using Llama.Model.Kernels;
 using Llama.Model.Layers;
 
 namespace Llama.Grains.Gateway;
@@ -11,6 +12,9 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <summary>Sequences of full context that the KV pool never exceeds: more would only take memory.</summary>
     private const int MostFullSequences = 64;
 
+    /// <summary>A move is worth its pause when the slowest stage takes at most this part of its time afterwards.</summary>
+    private const double WorthMoving = 0.95;
+
     /// <summary>Silos that one pipeline can use: more than layers would stand by, and given ranges say it exactly.</summary>
     public int MostStages => settings.Ranges?.Count ?? settings.Config.Layers;
 
@@ -20,13 +24,32 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <summary>Plans the stages.</summary>
     /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
-    public PipelinePlan Plan(IReadOnlyList<Member> silos)
+    public PipelinePlan Plan(IReadOnlyList<Member> silos) => Plan(silos, Rates(silos, null));
+
+    /// <summary>Plans the stages for silos that are there now, with what was measured since the present plan was made.</summary>
+    /// <param name="present">The plan of the pipeline that serves.</param>
+    /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
+    /// <param name="layerSeconds">Times of a layer in the present stages, by silo; null when they are not known.</param>
+    /// <returns>Null when the slowest stage would not become faster by a twentieth.</returns>
+    /// <exception cref="PlacementException">The model does not fit them.</exception>
+    public PipelinePlan? Improve(
+        PipelinePlan present, IReadOnlyList<Member> silos, IReadOnlyDictionary<string, double>? layerSeconds)
+    {
+        Member[] all = [.. present.Stages.Select(stage => stage.Member).UnionBy(silos, silo => silo.Name)];
+        IReadOnlyDictionary<string, MachineRates> rates = Rates(all, layerSeconds);
+        PipelinePlan plan = Plan(silos, rates) with { BySteps = layerSeconds is not null };
+        return Slowest(plan) < WorthMoving * Slowest(present) ? plan : null;
+
+        double Slowest(PipelinePlan of) => of.Stages.Max(stage => Predict(stage.Span, rates[stage.Member.Name]).DecodeSeconds);
+    }
+
+    private PipelinePlan Plan(IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates)
     {
         ModelCosts costs = Costs();
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
         IReadOnlyList<LayerSpan> spans = settings.Ranges
-            ?? LayerPlanner.Plan(costs, [.. silos.Select(silo => new SiloCapacity(silo.Threads, silo.MemoryBytes))]);
+            ?? LayerPlanner.Plan(costs, [.. silos.Select(silo => new SiloCapacity(Speed(rates[silo.Name]), silo.MemoryBytes))]);
 
         long blocks = (long)BlockPool.BlocksFor(settings.Config.ContextLength) * MostFullSequences;
         for (int i = 0; i < spans.Count; i++)
@@ -49,7 +72,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             Math.Max(settings.Config.LayerElements, (long)settings.Config.VocabSize * settings.Config.Dim),
             Math.Max(costs.LayerBytes, costs.HeadBytes),
             silos.Min(silo => silo.Threads));
-        return new PipelinePlan([.. spans.Select((span, i) => Place(silos[i], span, kvBlocks, costs))], kvBlocks, slowest);
+        return new PipelinePlan([.. spans.Select((span, i) => Place(silos[i], rates[silos[i].Name], span, kvBlocks, costs))], kvBlocks, slowest);
     }
 
     /// <summary>
@@ -80,7 +103,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             places[i] = free.Where(silo => !places.Contains(silo) && silo.Profile == stage.Member.Profile && silo.MemoryBytes >= needed)
                 .OrderByDescending(silo => trusted(silo) && silo.Name == stage.Member.Name).FirstOrDefault();
             if (places[i] is not { } taker) return null;
-            stages.Add(Place(taker, stage.Span, before.KvBlocks, costs));
+            stages.Add(Place(taker, Rates([.. places.OfType<Member>()], null)[taker.Name], stage.Span, before.KvBlocks, costs));
         }
 
         return before with { Stages = stages, Inherits = heritage };
@@ -97,24 +120,34 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     public long ModelBytes => Costs().Bytes(new LayerSpan(0, settings.Config.Layers));
 
     /// <summary>Predicted times of a range of layers, to compare stages by.</summary>
-    public StageTime Predict(LayerSpan span, int threads)
+    public StageTime Predict(LayerSpan span, MachineRates rates)
     {
         double bytes = Costs().Time(span);
-        return StageTime.Of(bytes / settings.ElementBytes, bytes, threads);
+        return StageTime.Of(bytes / settings.ElementBytes, bytes, rates);
     }
 
-    /// <summary>Predicted time of a token at a plan's slowest stage, in seconds.</summary>
-    public double SlowestDecodeSeconds(PipelinePlan plan) =>
-        plan.Stages.Max(stage => Predict(stage.Span, stage.Member.Threads).DecodeSeconds);
+    /// <summary>Predicted time of a token, in seconds, if the layers could be divided exactly between silos.</summary>
+    public double IdealDecodeSeconds(IEnumerable<MachineRates> silos)
+    {
+        var all = new LayerSpan(0, settings.Config.Layers);
+        return 1 / silos.Sum(rates => 1 / Predict(all, rates).DecodeSeconds);
+    }
+
+    private IReadOnlyDictionary<string, MachineRates> Rates(
+        IReadOnlyList<Member> silos, IReadOnlyDictionary<string, double>? layerSeconds) =>
+        SiloSpeeds.Of(silos, layerSeconds, rates => Predict(new LayerSpan(0, 1), rates).DecodeSeconds);
+
+    /// <summary>Bytes of weights that a token which is decoded needs a second of.</summary>
+    private double Speed(MachineRates rates) => 1 / StageTime.Of(1 / settings.ElementBytes, 1, rates).DecodeSeconds;
 
     private static bool IsSame(Member a, Member b) => (a.Name, a.Address, a.ProcessId) == (b.Name, b.Address, b.ProcessId);
 
     /// <summary>A stage keeps a log if there is room for all blocks, and a next stage that might need it.</summary>
-    private PlannedStage Place(Member silo, LayerSpan span, int kvBlocks, ModelCosts costs)
+    private PlannedStage Place(Member silo, MachineRates rates, LayerSpan span, int kvBlocks, ModelCosts costs)
     {
         long log = kvBlocks * CpuLayerRange.LogBlockBytes(settings.Config);
         long free = silo.MemoryBytes - Weights(costs, span) - (kvBlocks * KvBlockBytes(span.Count));
-        return new PlannedStage(silo, span, span.End < settings.Config.Layers && log <= Math.Min(silo.LogMemoryBytes, free));
+        return new PlannedStage(silo, span, rates, span.End < settings.Config.Layers && log <= Math.Min(silo.LogMemoryBytes, free));
     }
 
     private ModelCosts Costs()

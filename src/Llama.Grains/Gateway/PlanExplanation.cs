@@ -1,5 +1,4 @@
 using Llama.Grains.Directory;
-using Llama.Grains.Placement;
 
 namespace Llama.Grains.Gateway;
 
@@ -25,18 +24,19 @@ internal sealed class PlanExplanation(ClusterSettings settings, PipelinePlanner 
             };
         }
 
-        ExplainedStage[] stages = [.. pipeline.Plan.Select((stage, i) => Of(pipeline, stage, pipeline.WeightBytes[i]))];
+        IReadOnlyDictionary<string, double>? layerSeconds = pipeline.Times.LayerSeconds;
+        ExplainedStage[] stages = [.. pipeline.Plan.Select((stage, i) => Of(pipeline, stage, pipeline.WeightBytes[i], layerSeconds))];
         ExplainedStage slowest = stages.MaxBy(stage => stage.PredictedDecodeSeconds)!;
-        StageTime ideal = planner.Predict(new LayerSpan(0, settings.Config.Layers), stages.Sum(stage => stage.Threads));
         return new PlannedPipeline
         {
             Replica = replica.Number,
             CutBy = cutBy,
+            SpeedFrom = pipeline.Whole.BySteps ? "steps" : "start",
             KvBlocks = pipeline.KvBlocks,
             Stages = stages,
             SlowestStage = slowest.Silo,
             PredictedDecodeSeconds = slowest.PredictedDecodeSeconds,
-            IdealDecodeSeconds = ideal.DecodeSeconds,
+            IdealDecodeSeconds = planner.IdealDecodeSeconds(pipeline.Plan.Select(stage => stage.Rates)),
             MeasuredDecodeSeconds = Measured(replica.Scheduler.DecodeSeconds),
             MeasuredPromptTokenSeconds = Measured(replica.Scheduler.PromptTokenSeconds),
             Reason = pipeline.Ready ? null : replica.Reason,
@@ -45,17 +45,20 @@ internal sealed class PlanExplanation(ClusterSettings settings, PipelinePlanner 
 
     /// <summary>A silo that holds no layers.</summary>
     public static OfferedSilo Of(Member silo) =>
-        new(silo.Name, silo.Threads, silo.MemoryBytes, silo.LogMemoryBytes, silo.Profile);
+        new(silo.Name, silo.Threads, silo.Rates, silo.MemoryBytes, silo.LogMemoryBytes, silo.Profile);
 
-    private ExplainedStage Of(Pipeline pipeline, PlannedStage stage, long loadedBytes)
+    private ExplainedStage Of(
+        Pipeline pipeline, PlannedStage stage, long loadedBytes, IReadOnlyDictionary<string, double>? layerSeconds)
     {
         StageNeeds needs = planner.Needs(pipeline.Whole, stage);
-        StageTime time = planner.Predict(stage.Span, stage.Member.Threads);
+        StageTime time = planner.Predict(stage.Span, stage.Rates);
         return new ExplainedStage
         {
             Silo = stage.Member.Name,
             Layers = [stage.Span.First, stage.Span.End],
             Threads = stage.Member.Threads,
+            MeasuredRates = stage.Member.Rates,
+            PlannedRates = stage.Rates,
             MemoryBytes = stage.Member.MemoryBytes,
             WeightBytes = loadedBytes > 0 ? loadedBytes : needs.Weights,
             KvBytes = needs.Kv,
@@ -63,6 +66,7 @@ internal sealed class PlanExplanation(ClusterSettings settings, PipelinePlanner 
             ActivationBytes = needs.Activations,
             PredictedDecodeSeconds = time.DecodeSeconds,
             PredictedPromptTokenSeconds = time.PromptTokenSeconds,
+            MeasuredLayerSeconds = layerSeconds?[stage.Member.Name],
         };
     }
 

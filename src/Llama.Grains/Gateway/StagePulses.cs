@@ -1,4 +1,5 @@
 using Llama.Grains.Links;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Gateway;
 
@@ -8,10 +9,11 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 /// <param name="names">The stages' silos.</param>
 /// <param name="watch">What judges the signs.</param>
+/// <param name="times">Told how fast the stages are.</param>
 /// <param name="time">Measures when to look.</param>
 /// <param name="onLost">Told when a stage, if it is known which, is lost, why, and whether it has fallen silent or hangs.</param>
 internal sealed class StagePulses(
-    IReadOnlyList<string> names, StageWatch watch, TimeProvider time, Action<int?, string, bool> onLost) : IAsyncDisposable
+    IReadOnlyList<string> names, StageWatch watch, StageTimes times, TimeProvider time, Action<int?, string, bool> onLost) : IAsyncDisposable
 {
     /// <summary>The link closes with the epoch, and other links tell why it ended.</summary>
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
@@ -48,7 +50,9 @@ internal sealed class StagePulses(
             {
                 (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link, PulseCodec.Bytes, ending.Token).ConfigureAwait(false);
                 Frames.Expect(kind, FrameKind.Pulse, payload);
-                watch.Hear(stage, PulseCodec.Read(payload));
+                RangeProgress progress = PulseCodec.Read(payload);
+                watch.Hear(stage, progress);
+                times.Hear(stage, progress);
                 await Frames.SendAsync(link, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, ending.Token).ConfigureAwait(false);
             }
         }

@@ -3,11 +3,11 @@ using Llama.Model.Layers;
 
 namespace Llama.Grains.Links;
 
-/// <summary>How far a stage is, as bytes, little-endian: step (8), layers (8), steps under way (4).</summary>
+/// <summary>How far a stage is, as bytes, little-endian: step (8), layers (8), steps under way (4), time of the layers in 100 ns (8).</summary>
 public static class PulseCodec
 {
     /// <summary>Bytes of an encoded pulse.</summary>
-    public const int Bytes = 20;
+    public const int Bytes = 28;
 
     /// <summary>Writes a pulse.</summary>
     /// <param name="progress">How far the stage is.</param>
@@ -17,6 +17,7 @@ public static class PulseCodec
         BinaryPrimitives.WriteUInt64LittleEndian(target, progress.Step);
         BinaryPrimitives.WriteInt64LittleEndian(target[8..], progress.Layers);
         BinaryPrimitives.WriteInt32LittleEndian(target[16..], progress.Steps);
+        BinaryPrimitives.WriteInt64LittleEndian(target[20..], progress.LayerTime.Ticks);
     }
 
     /// <summary>Reads a pulse.</summary>
@@ -25,6 +26,7 @@ public static class PulseCodec
         ? new RangeProgress(
             BinaryPrimitives.ReadUInt64LittleEndian(source),
             BinaryPrimitives.ReadInt64LittleEndian(source[8..]),
-            BinaryPrimitives.ReadInt32LittleEndian(source[16..]))
+            BinaryPrimitives.ReadInt32LittleEndian(source[16..]),
+            TimeSpan.FromTicks(BinaryPrimitives.ReadInt64LittleEndian(source[20..])))
         : throw new LinkException($"A pulse has {source.Length} bytes; expected {Bytes}.");
 }

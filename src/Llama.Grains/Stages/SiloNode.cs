@@ -3,6 +3,7 @@ using Llama.Grains.Directory;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Model.Checkpoints;
+using Llama.Model.Kernels;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Stages;
@@ -30,6 +31,9 @@ public sealed record SiloSettings
 
     /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
+
+    /// <summary>What these threads reach together.</summary>
+    public required MachineRates Rates { get; init; }
 
     /// <summary>Most bytes that a log of hidden states may take, from which the next stage can be rebuilt; 0 for none.</summary>
     public long LogMemory { get; init; }
@@ -66,6 +70,7 @@ public sealed class SiloNode : IAsyncDisposable
             Address = AdvertisedAddress(settings.Advertise, listener.EndPoint),
             ProcessId = Environment.ProcessId,
             Threads = settings.Threads,
+            Rates = settings.Rates,
             LogMemoryBytes = settings.LogMemory,
             MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
             Profile = settings.Profile,

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.KeyValueCache;
@@ -39,6 +40,7 @@ internal sealed unsafe class CpuForward : IDisposable
     private int layer;
     private float* hidden;
     private long layersDone;
+    private long layerTicks;
 
     /// <summary>Maps the weights of a range.</summary>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
@@ -90,8 +92,11 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>Bytes of weights mapped.</summary>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
-    /// <summary>Layers of all steps that have been computed, the output head as one: any thread may look.</summary>
+    /// <summary>Layers of all steps that have been computed: any thread may look.</summary>
     public long LayersDone => Volatile.Read(ref layersDone);
+
+    /// <summary>What computing them took: any thread may look.</summary>
+    public TimeSpan LayerTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref layerTicks));
 
     /// <summary>The output head; null unless the range ends with the last layer.</summary>
     public OutputHead? Head => head;
@@ -112,6 +117,7 @@ internal sealed unsafe class CpuForward : IDisposable
         Locate();
         for (layer = 0; layer < layers.Length; layer++)
         {
+            long started = Stopwatch.GetTimestamp();
             LayerWeights weights = layers[layer];
             buffers.Inputs.Reset(buffers.Normed, weights.Wq, weights.Wk, weights.Wv);
             RunByTokens(attentionNorm);
@@ -128,12 +134,11 @@ internal sealed unsafe class CpuForward : IDisposable
             buffers.Inputs.Reset(buffers.Gate, weights.W2);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
+            Volatile.Write(ref layerTicks, layerTicks + Stopwatch.GetTimestamp() - started);
             Volatile.Write(ref layersDone, layersDone + 1);
         }
 
-        DrawnTokens? drawn = head?.Draw(next, hidden);
-        Volatile.Write(ref layersDone, layersDone + 1);
-        return drawn;
+        return head?.Draw(next, hidden);
     }
 
     /// <summary>Does of a step that other layers compute what every layer does.</summary>

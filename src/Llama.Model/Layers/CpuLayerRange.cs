@@ -46,7 +46,8 @@ public sealed class CpuLayerRange : ILayerRange
     public long WeightBytes => forward.WeightBytes;
 
     /// <inheritdoc/>
-    public RangeProgress Progress => new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps));
+    public RangeProgress Progress =>
+        new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps), forward.LayerTime);
 
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
     public static long KvBlockBytes(ModelConfig config, ElementType kvType, int layers) => KvCache.BlockBytes(config, kvType) * layers;

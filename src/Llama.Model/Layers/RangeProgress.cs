@@ -4,4 +4,5 @@ namespace Llama.Model.Layers;
 /// <param name="Step">Number of the step that began last; 0 before the first.</param>
 /// <param name="Layers">Layers that have been computed, of all steps since the range was loaded.</param>
 /// <param name="Steps">Steps that run or are queued.</param>
-public readonly record struct RangeProgress(ulong Step, long Layers, int Steps);
+/// <param name="LayerTime">What computing these layers took, in all.</param>
+public readonly record struct RangeProgress(ulong Step, long Layers, int Steps, TimeSpan LayerTime);

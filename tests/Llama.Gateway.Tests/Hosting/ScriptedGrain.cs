@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Gateway;
+using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Hosting;
@@ -8,6 +9,8 @@ namespace Llama.Gateway.Tests.Hosting;
 /// <summary>A gateway grain whose tokens a test decides; it keeps the requests and counts how they ended.</summary>
 internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
 {
+    private static readonly MachineRates Rates = new(9e9, 5e10);
+
     private readonly SemaphoreSlim ended = new(0);
 
     public ConcurrentQueue<GenerationRequest> Requests { get; } = new();
@@ -63,6 +66,7 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
             {
                 Replica = 0,
                 CutBy = "planner",
+                SpeedFrom = "start",
                 KvBlocks = 12,
                 SlowestStage = "silo-1",
                 PredictedDecodeSeconds = 0.25,
@@ -75,6 +79,8 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
                         Silo = "silo-1",
                         Layers = [0, 8],
                         Threads = 2,
+                        MeasuredRates = Rates,
+                        PlannedRates = Rates with { BytesPerSecond = 8e9 },
                         MemoryBytes = 9000000,
                         WeightBytes = 3000000,
                         KvBytes = 500000,
@@ -82,11 +88,12 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
                         ActivationBytes = 1000,
                         PredictedDecodeSeconds = 0.25,
                         PredictedPromptTokenSeconds = 0.125,
+                        MeasuredLayerSeconds = 0.0625,
                     },
                 ],
             },
         ],
-        Standby = [new OfferedSilo("silo-3", 1, 7, 3, "cpu")],
+        Standby = [new OfferedSilo("silo-3", 1, Rates, 7, 3, "cpu")],
         Drained = [],
         Refused = [],
     };

@@ -108,7 +108,9 @@ public sealed class DirectoryLinksTests : IDisposable
     [Theory]
     [InlineData("{}")]
     [InlineData("null")]
-    [InlineData("{\"name\":null,\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData("""{"name":null,"address":"a:1","processId":1,"threads":1,"rates":{"bytesPerSecond":1e9,"operationsPerSecond":1e9},"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
+    [InlineData("""{"name":"a","address":"a:1","processId":1,"threads":1,"rates":null,"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
+    [InlineData("""{"name":"a","address":"a:1","processId":1,"threads":1,"rates":{},"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
     public async Task ServeAsync_GarbageInsteadOfAMember_EndsTheLinkOnly(string json)
     {
         using LinkPair link = await LinkPair.OpenAsync();

@@ -1,4 +1,5 @@
 using Llama.Grains.Directory;
+using Llama.Model.Kernels;
 using Llama.Tests;
 
 namespace Llama.Grains.Tests.Directory;
@@ -141,6 +142,12 @@ public sealed class EmbeddedDirectoryTests : IDisposable
             (good with { Threads = 0 }, "0 threads"),
             (good with { MemoryBytes = -5 }, "-5 bytes"),
             (good with { LogMemoryBytes = -6 }, "-6 bytes of memory for a log"),
+            (good with { Rates = new MachineRates(0, 1e9) }, "'silo-1' reads 0 bytes/s of memory; expected 1000000 to 1E+18."),
+            (good with { Rates = new MachineRates(-1e9, 1e9) }, "reads -1000000000 bytes/s of memory"),
+            (good with { Rates = new MachineRates(double.NaN, 1e9) }, "reads NaN bytes/s of memory"),
+            (good with { Rates = new MachineRates(double.PositiveInfinity, 1e9) }, "reads Infinity bytes/s of memory"),
+            (good with { Rates = new MachineRates(1e9, 1e19) }, "'silo-1' does 1E+19 operations/s; expected 1000000 to 1E+18."),
+            (good with { Rates = new MachineRates(1e9, double.NaN) }, "does NaN operations/s"),
         ];
         foreach ((Member member, string expected) in faults)
         {

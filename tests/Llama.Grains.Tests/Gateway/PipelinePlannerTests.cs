@@ -3,6 +3,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
 using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
+using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -126,11 +127,74 @@ public sealed class PipelinePlannerTests
     }
 
     [Fact]
+    public void Plan_SiloWithHalfTheRates_GetsAboutHalfTheLayers()
+    {
+        PipelinePlan plan = Large().Plan([Silo("silo-1"), Silo("silo-2", 0.5), Silo("silo-3")]);
+        Assert.Equal([13, 6, 13], plan.Stages.Select(stage => stage.Span.Count));
+        Assert.Equal([1, 0.5, 1], plan.Stages.Select(stage => stage.Rates.BytesPerSecond / Members.Rates.BytesPerSecond));
+    }
+
+    [Fact]
+    public void Plan_MachinesThatDifferByNoise_AreCutAsEqualOnes()
+    {
+        var random = new Random(5);
+        for (int i = 0; i < 20; i++)
+        {
+            Member[] silos = [.. Enumerable.Range(1, 4).Select(number => Silo($"silo-{number}", 0.9 + (0.2 * random.NextDouble())))];
+            Assert.Equal([8, 8, 8, 8], Large().Plan(silos).Stages.Select(stage => stage.Span.Count));
+        }
+    }
+
+    [Fact]
+    public void Plan_BytesAndOperations_BothCountByTheirTime()
+    {
+        // A weight of 4 bytes: 0.5 ns to read and 0.04 ns to multiply, or with a tenth of the operations 0.4 ns.
+        PipelinePlanner planner = Large();
+        Member slow = Silo("silo-2") with { Rates = Members.Rates with { OperationsPerSecond = 5e9 } };
+        PipelinePlan plan = planner.Plan([Silo("silo-1"), slow]);
+        Assert.Equal([20, 12], plan.Stages.Select(stage => stage.Span.Count));
+        var layer = new LayerSpan(0, 1);
+        Assert.Equal(0.54 / 0.9, planner.Predict(layer, Members.Rates).DecodeSeconds / planner.Predict(layer, slow.Rates).DecodeSeconds, 1e-9);
+        Assert.Equal(0.1, planner.Predict(layer, Members.Rates).PromptTokenSeconds / planner.Predict(layer, slow.Rates).PromptTokenSeconds, 1e-9);
+    }
+
+    [Fact]
+    public void Improve_StageThatWasSlowerThanItsRates_HasFewerLayersAfterwards()
+    {
+        PipelinePlanner planner = Large();
+        Member[] silos = [Silo("silo-1"), Silo("silo-2")];
+        PipelinePlan present = planner.Plan(silos);
+        Assert.Equal([16, 16], present.Stages.Select(stage => stage.Span.Count));
+        Assert.Null(planner.Improve(present, silos, null));
+        Assert.Null(planner.Improve(present, silos, Seconds(0.010, 0.011)));
+        PipelinePlan? plan = planner.Improve(present, silos, Seconds(0.010, 0.030));
+        Assert.Equal([24, 8], plan!.Stages.Select(stage => stage.Span.Count));
+        Assert.True(plan.BySteps);
+        Assert.Null(planner.Improve(plan, silos, Seconds(0.010, 0.030)));
+
+        // Who was slow may recover.
+        Assert.Equal([16, 16], planner.Improve(plan, silos, Seconds(0.010, 0.010))!.Stages.Select(stage => stage.Span.Count));
+
+        static Dictionary<string, double> Seconds(double first, double second) => new() { ["silo-1"] = first, ["silo-2"] = second };
+    }
+
+    [Fact]
     public void MostStages_IsAsManyAsLayersOrGivenRanges()
     {
         Assert.Equal(4, Planner(1).MostStages);
         Assert.Equal(1, Planner(1, [new LayerSpan(0, 4)]).MostStages);
     }
+
+    /// <summary>32 layers, next to which the output head is nothing.</summary>
+    private static PipelinePlanner Large() => new(Settings(1L << 30, null) with
+    {
+        Config = TestModel.Llama3.Config with { Layers = 32, VocabSize = 1, ContextLength = 64 },
+    });
+
+    private static Member Silo(string name, double times = 1) => Members.Make(name, $"{name}:4000") with
+    {
+        Rates = new MachineRates(times * Members.Rates.BytesPerSecond, times * Members.Rates.OperationsPerSecond),
+    };
 
     private static PipelinePlanner Planner(long kvMemory, IReadOnlyList<LayerSpan>? ranges = null) => new(Settings(kvMemory, ranges));
 

@@ -166,7 +166,7 @@ public sealed class PipelineTests : IAsyncDisposable
         stages[0].Last = stages[^1];
         return Pipeline.Create(
             0, 5,
-            new PipelinePlan([.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1)))], 8, default),
+            new PipelinePlan([.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1), Members.Rates))], 8, default),
             time);
     }
 
@@ -237,7 +237,7 @@ public sealed class PipelineTests : IAsyncDisposable
         {
             Pulses++;
             while (Frozen) Thread.Sleep(10);
-            return new RangeProgress(1, Pulses, 0);
+            return new RangeProgress(1, Pulses, 0, default);
         }
 
         private async Task KeepAsync(Stream stream, CancellationToken cancellationToken)

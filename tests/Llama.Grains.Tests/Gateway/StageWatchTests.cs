@@ -32,9 +32,9 @@ public sealed class StageWatchTests
         StageWatch watch = Watch();
         Assert.Null(Run(watch, 60, all: Idle));
         watch.Sent(1);
-        Assert.Null(Run(watch, 5, all: stage => new RangeProgress(1, 7, stage)));
+        Assert.Null(Run(watch, 5, all: stage => new RangeProgress(1, 7, stage, default)));
         Assert.Equal(
-            (1, "silo-2 has a step and has computed no layer for 5 s."), Run(watch, 1, all: stage => new RangeProgress(1, 7, stage)));
+            (1, "silo-2 has a step and has computed no layer for 5 s."), Run(watch, 1, all: stage => new RangeProgress(1, 7, stage, default)));
     }
 
     [Fact]
@@ -51,7 +51,7 @@ public sealed class StageWatchTests
         StageWatch watch = Watch();
         watch.Sent(1);
         watch.Sent(1);
-        for (int i = 0; i < 10; i++) Assert.Null(Run(watch, 4, all: _ => new RangeProgress(1, ++layers / 20, 1)));
+        for (int i = 0; i < 10; i++) Assert.Null(Run(watch, 4, all: _ => new RangeProgress(1, ++layers / 20, 1, default)));
         watch.Answered();
         Assert.Null(Run(watch, 4.5, all: Idle));
         watch.Answered();
@@ -69,8 +69,8 @@ public sealed class StageWatchTests
         StageWatch watch = Watch(new LayerTime(seconds, secondsAToken));
         watch.Sent(1);
         watch.Sent(tokens);
-        Assert.Null(Run(watch, limit, all: _ => new RangeProgress(1, 0, 1)));
-        Assert.NotNull(Run(watch, 0.5, all: _ => new RangeProgress(1, 0, 1)));
+        Assert.Null(Run(watch, limit, all: _ => new RangeProgress(1, 0, 1, default)));
+        Assert.NotNull(Run(watch, 0.5, all: _ => new RangeProgress(1, 0, 1, default)));
     }
 
     [Fact]

@@ -4,6 +4,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
+using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Checkpoints;
 using Llama.Model.Weights;
@@ -81,6 +82,7 @@ internal sealed class TestCluster : IAsyncDisposable
                 OpenCheckpoint = () => Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions()),
                 Profile = profile ?? Model.Profile,
                 Threads = 1,
+                Rates = Members.Rates,
                 LogMemory = logMemory,
                 Advertise = advertise,
             },

@@ -8,7 +8,7 @@ public sealed class PulseCodecTests
     [Fact]
     public void Read_WhatWasWritten_IsTheSame()
     {
-        var progress = new RangeProgress(ulong.MaxValue - 1, 1L << 40, 7);
+        var progress = new RangeProgress(ulong.MaxValue - 1, 1L << 40, 7, TimeSpan.FromDays(700));
         byte[] bytes = new byte[PulseCodec.Bytes];
         PulseCodec.Write(progress, bytes);
         Assert.Equal(progress, PulseCodec.Read(bytes));

@@ -2,6 +2,7 @@ using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
+using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -107,6 +108,7 @@ public sealed class SiloNodeTests
             OpenCheckpoint = TestModel.Llama3.Open,
             Profile = "cpu",
             Threads = 2,
+            Rates = Members.Rates,
             LogMemory = 12345,
             Advertise = advertise,
         },

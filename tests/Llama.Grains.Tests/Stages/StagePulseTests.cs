@@ -15,11 +15,11 @@ public sealed class StagePulseTests
     {
         using LinkPair link = await LinkPair.OpenAsync();
         long layers = 0;
-        Task sending = StagePulse.SendAsync(link.Listener, () => new RangeProgress(3, ++layers, 2), time, Patience.Token);
+        Task sending = StagePulse.SendAsync(link.Listener, () => new RangeProgress(3, ++layers, 2, default), time, Patience.Token);
         for (int i = 1; i <= 2; i++)
         {
             (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link.Dialler, PulseCodec.Bytes, Patience.Token).Soon();
-            Assert.Equal((FrameKind.Pulse, new RangeProgress(3, i, 2)), (kind, PulseCodec.Read(payload)));
+            Assert.Equal((FrameKind.Pulse, new RangeProgress(3, i, 2, default)), (kind, PulseCodec.Read(payload)));
             await Frames.SendAsync(link.Dialler, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
         }
 

@@ -28,7 +28,7 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
     /// <summary>Lets steps run, if there is one; else they run at once.</summary>
     public SemaphoreSlim? Gate { get; init; }
 
-    public RangeProgress Progress => new(0, 0, Inside);
+    public RangeProgress Progress => new(0, 0, Inside, default);
 
     /// <summary>Steps that run or wait for the gate.</summary>
     public int Inside { get; private set; }

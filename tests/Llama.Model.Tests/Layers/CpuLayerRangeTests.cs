@@ -59,7 +59,7 @@ public sealed class CpuLayerRangeTests
     }
 
     [Fact]
-    public async Task Progress_StepsThatRan_CountsTheirLayers()
+    public async Task Progress_StepsThatRan_CountsAndTimesTheirLayers()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
@@ -69,9 +69,11 @@ public sealed class CpuLayerRangeTests
         using (StepOutput output = await RunAsync(range, step)) Assert.NotNull(output.HiddenStates);
         RangeProgress first = range.Progress;
         Assert.Equal((7ul, 0), (first.Step, first.Steps));
-        Assert.InRange(first.Layers, 2, 3);
+        Assert.Equal(2, first.Layers);
+        Assert.InRange(first.LayerTime, TimeSpan.FromTicks(1), TimeSpan.FromMinutes(1));
         using (StepOutput output = await RunAsync(range, step)) Assert.NotNull(output.HiddenStates);
-        Assert.Equal(2 * first.Layers, range.Progress.Layers);
+        Assert.Equal(4, range.Progress.Layers);
+        Assert.True(range.Progress.LayerTime > first.LayerTime);
     }
 
     [Theory]

@@ -22,11 +22,14 @@ public sealed class ClusterEndpointsTests
     {
         await using var gateway = await TestGateway.StartAsync();
         const string expected = """
-            {"epoch":1,"model":"test-model","layers":8,"neededBytes":4000000,"speedFrom":"threads","pipelines":[{"replica":0,
-            "cutBy":"planner","kvBlocks":12,"stages":[{"silo":"silo-1","layers":[0,8],"threads":2,"memoryBytes":9000000,
+            {"epoch":1,"model":"test-model","layers":8,"neededBytes":4000000,"pipelines":[{"replica":0,
+            "cutBy":"planner","speedFrom":"start","kvBlocks":12,"stages":[{"silo":"silo-1","layers":[0,8],"threads":2,
+            "measuredRates":{"bytesPerSecond":9000000000,"operationsPerSecond":50000000000},
+            "plannedRates":{"bytesPerSecond":8000000000,"operationsPerSecond":50000000000},"memoryBytes":9000000,
             "weightBytes":3000000,"kvBytes":500000,"logBytes":0,"activationBytes":1000,"predictedDecodeSeconds":0.25,
-            "predictedPromptTokenSeconds":0.125}],"slowestStage":"silo-1","predictedDecodeSeconds":0.25,"idealDecodeSeconds":0.25,
-            "measuredDecodeSeconds":0.5}],"standby":[{"silo":"silo-3","threads":1,"memoryBytes":7,"logMemoryBytes":3,
+            "predictedPromptTokenSeconds":0.125,"measuredLayerSeconds":0.0625}],"slowestStage":"silo-1","predictedDecodeSeconds":0.25,"idealDecodeSeconds":0.25,
+            "measuredDecodeSeconds":0.5}],"standby":[{"silo":"silo-3","threads":1,
+            "measuredRates":{"bytesPerSecond":9000000000,"operationsPerSecond":50000000000},"memoryBytes":7,"logMemoryBytes":3,
             "profile":"cpu"}],"drained":[],"refused":[]}
             """;
         Assert.Equal(
