@@ -155,6 +155,40 @@ public sealed class EtcdTests
         Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
     }
 
+    [Fact]
+    public async Task Drain_OwnerIsKilledAndAllGatewaysRestart_TheSiloStaysEmpty()
+    {
+        using EtcdServer etcd = await EtcdServer.StartNewAsync();
+        using var cluster = new TestCluster(TestPaths.TinyStories, 2, etcd.Address());
+        RunningProgram owner = cluster.StartGateway();
+        for (int i = 1; i <= 3; i++) cluster.StartSilo(i);
+        await cluster.ReadyAsync();
+        await StandbyAsync(cluster, "silo-3");
+        int port = FreePort.Choose();
+        RunningProgram second = cluster.StartGateway($"--port={port}");
+        using var other = new GatewayClient(port);
+        await other.ReadyAsync(() => cluster.Output);
+        using (HttpResponseMessage drain = await other.Http.PostAsync(new Uri("/cluster/drain/silo-1", UriKind.Relative), null, TestEnds))
+            Assert.Equal(HttpStatusCode.OK, drain.StatusCode);
+
+        ProcessTable.Signal(owner.Id, "KILL");
+        await other.ReadyAsync(() => cluster.Output);
+        ClusterStatus status = await other.StatusAsync();
+        Assert.Equal(["silo-1"], status.Drained);
+        Assert.Equal(["silo-2", "silo-3"], status.Pipelines[0].Stages.Select(stage => stage.Silo).Order());
+
+        ProcessTable.Signal(second.Id, "TERM");
+        Assert.Equal(0, await second.ExitsAsync(Deadline));
+        cluster.StartGateway();
+        await cluster.ReadyAsync();
+        status = await cluster.Client.StatusAsync();
+        Assert.Equal(["silo-1"], status.Drained);
+        Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
+        using (HttpResponseMessage back = await cluster.Client.Http.DeleteAsync(new Uri("/cluster/drain/silo-1", UriKind.Relative), TestEnds))
+            Assert.Equal(HttpStatusCode.OK, back.StatusCode);
+        await StandbyAsync(cluster, "silo-1");
+    }
+
     private static async Task<List<int>> CollectAsync(GatewayClient client, TokenRequest request)
     {
         List<int> tokens = [];

@@ -56,7 +56,7 @@ public sealed class EmbeddedSiloTests
             return Leases[^1];
         }
 
-        public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present) =>
+        public bool TryPut(string key, string value, long revision, long lease, out DirectoryEntry? present) =>
             directory.TryPut(key, value, revision, lease, out present);
     }
 }

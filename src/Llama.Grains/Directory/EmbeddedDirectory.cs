@@ -45,14 +45,13 @@ public sealed class EmbeddedDirectory : IDirectory, IDisposable
     }
 
     /// <inheritdoc/>
-    public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present)
+    public bool TryPut(string key, string value, long revision, long lease, out DirectoryEntry? present)
     {
-        ArgumentNullException.ThrowIfNull(lease);
         lock (gate)
         {
             present = entries.GetValueOrDefault(key);
-            if ((present?.Revision ?? 0) != revision || !leases.Contains((Lease)lease)) return false;
-            entries[key] = present = new DirectoryEntry(key, value, ++lastRevision, lease.Id);
+            if ((present?.Revision ?? 0) != revision || leases.All(one => one.Id != lease)) return false;
+            entries[key] = present = new DirectoryEntry(key, value, ++lastRevision, lease);
             view.Publish(entries);
             return true;
         }

@@ -23,11 +23,11 @@ public interface IDirectory
     /// <param name="key">The key.</param>
     /// <param name="value">The text.</param>
     /// <param name="revision">Revision of the present entry; 0 where there must be none.</param>
-    /// <param name="lease">The entry ends with it.</param>
+    /// <param name="lease">Number of a lease that the entry ends with; it may be another's.</param>
     /// <param name="present">The entry that is there now: the caller's own, or else another's, or null for none.</param>
     /// <returns>Whether it was written; false, too, when the lease has ended.</returns>
     /// <exception cref="DirectoryException">The directory cannot be asked; whether it has written is unknown.</exception>
-    bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present);
+    bool TryPut(string key, string value, long revision, long lease, out DirectoryEntry? present);
 }
 
 /// <summary>Keeps entries alive. It ends when it was not renewed in time, or when disposed of; its entries end with it.</summary>

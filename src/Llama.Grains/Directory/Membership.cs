@@ -15,7 +15,7 @@ public static class Membership
         ArgumentNullException.ThrowIfNull(member);
         if (member.Fault() is { } fault) throw new DirectoryException(fault);
         ILease lease = directory.Grant();
-        if (directory.TryPut(member.Key, member.ToText(), 0, lease, out DirectoryEntry? other)) return lease;
+        if (directory.TryPut(member.Key, member.ToText(), 0, lease.Id, out DirectoryEntry? other)) return lease;
         lease.Dispose();
         throw new DirectoryException(Taken(member.Name, other));
     }

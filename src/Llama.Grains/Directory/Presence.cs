@@ -80,7 +80,7 @@ public sealed partial class Presence : IAsyncDisposable
         if (own is null && directory.View.Entries.TryGetValue(key, out DirectoryEntry? other)
             && other.Lease != mine.Id && other.Revision != lastRevision)
             Find(other, mine);
-        else if (directory.TryPut(key, text, own?.Revision ?? 0, mine, out DirectoryEntry? present) || present is not null)
+        else if (directory.TryPut(key, text, own?.Revision ?? 0, mine.Id, out DirectoryEntry? present) || present is not null)
             Find(present!, mine);
         else
             own = null;

@@ -145,7 +145,7 @@ internal sealed partial class ClusterController
                 Leave(replica, pipeline, view);
         }
 
-        foreach (Change change in changes.Where(IsDone).ToList())
+        foreach (Change change in changes.Where(change => IsDone(change, view)).ToList())
         {
             changes.Remove(change);
             change.Done.TrySetResult();
@@ -234,9 +234,13 @@ internal sealed partial class ClusterController
         change.Done.TrySetException(new ClusterChangeException(ClusterChangeError.Refused, reason));
     }
 
-    /// <summary>The silo that it empties has no place in a pipeline, and the pipelines that moved for it work again.</summary>
-    private bool IsDone(Change change) =>
-        change.Moved.All(replica => replica is { Move: null, Pipeline.Ready: true })
+    /// <summary>
+    /// The silo that it empties has no place in a pipeline, and the directory says so to other gateways; the pipelines that moved for it
+    /// work again.
+    /// </summary>
+    private bool IsDone(Change change, DirectoryView view) =>
+        (change.Drains is not { } drains || marks.AreSettled(view, view.Members.FirstOrDefault(member => Identity(member) == drains)))
+        && change.Moved.All(replica => replica is { Move: null, Pipeline.Ready: true })
         && !(change.Drains is { } silo && replicas.Any(replica => replica.Pipeline is { } pipeline && Holds(pipeline, silo)));
 
     private static bool Holds(Pipeline pipeline, (string Name, int ProcessId, string Address) silo) =>

@@ -29,6 +29,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly IDirectory directory;
     private readonly Ownership ownership;
     private readonly Admission admission;
+    private readonly DrainMarks marks;
     private readonly IReadOnlyList<Replica> replicas;
     private readonly PipelinePlanner planner;
     private readonly TimeProvider time;
@@ -64,6 +65,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         this.time = time;
         this.logger = logger;
         planner = new PipelinePlanner(settings);
+        marks = new DrainMarks(directory);
         admission = new Admission(settings.Identity, time, logger, stopping.Token);
         foreach (Replica replica in replicas) replica.WithoutPipelineSince = time.GetTimestamp();
         loop = Task.Run(RunAsync);
@@ -86,6 +88,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await loop.ConfigureAwait(false);
+        await marks.Writing.ConfigureAwait(false);
         foreach (Replica replica in replicas)
         {
             await DropMoveAsync(replica).ConfigureAwait(false);
@@ -126,6 +129,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         bool mine = await OwnsAsync(view).ConfigureAwait(false);
         AnswerRequests(view);
         if (!mine) return;
+        marks.Update(view, silo => drained.Contains(Identity(silo)));
         await MoveAsync(view).ConfigureAwait(false);
         if (admission.Expects) return;
         foreach (Replica replica in replicas)
@@ -156,12 +160,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
             foreach (Change change in changes.ToList()) Fail(change, $"The gateway at {owner.Url} has taken the pipelines over.");
             owns = false;
+            drained = [];
             return false;
         }
 
         if (!owns)
         {
             owns = true;
+            drained = drained.Union(view.Members.Where(silo => DrainMarks.Says(view, silo)).Select(Identity));
             ulong last = LastEpoch(view);
             if (last > 0) epoch = Math.Max(epoch, last + EpochsOfPredecessor);
             foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
@@ -256,11 +262,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
 
         List<Member> free = [.. unused.GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>()];
-        int target = Math.Min(Share(replica.Number), planner.MostStages);
+        int target = Math.Min(Share(replica.Number, settings.ExpectedSilos), planner.MostStages);
+
+        // Drained ones are not waited for: they are there.
+        int awaited = Math.Min(Share(replica.Number, settings.ExpectedSilos - drained.Count), target);
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
-        if (free.Count < target && (patient || free.Count == 0 || settings.Ranges is not null))
+        if (free.Count < awaited && (patient || free.Count == 0 || settings.Ranges is not null))
         {
-            replica.Reason = string.Join(' ', [$"Waiting for silos: {free.Count} of {target} are there.", .. admission.Refusals]);
+            replica.Reason = string.Join(' ', [$"Waiting for silos: {free.Count} of {awaited} are there.", .. admission.Refusals]);
             return;
         }
 
@@ -300,12 +309,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
 
-    /// <summary>How many of the expected silos belong to a replica. Drained ones are not waited for: they are there.</summary>
-    private int Share(int replica)
-    {
-        int expected = Math.Max(0, settings.ExpectedSilos - drained.Count);
-        return Math.Max(1, (expected / settings.Replicas) + (replica < expected % settings.Replicas ? 1 : 0));
-    }
+    /// <summary>How many of the expected silos belong to a replica.</summary>
+    private int Share(int replica, int expected) =>
+        Math.Max(1, (expected / settings.Replicas) + (replica < expected % settings.Replicas ? 1 : 0));
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {

@@ -13,7 +13,7 @@ public abstract class DirectoryContract
     public async Task TryPut_NewKey_IsSeenEverywhereUntilItsLeaseEnds()
     {
         ILease lease = Here.Grant();
-        Assert.True(Here.TryPut("a/key", "Zürich ✓ \0", 0, lease, out DirectoryEntry? entry));
+        Assert.True(Here.TryPut("a/key", "Zürich ✓ \0", 0, lease.Id, out DirectoryEntry? entry));
         Assert.Equal(("a/key", "Zürich ✓ \0", lease.Id), (entry!.Key, entry.Value, entry.Lease));
         Assert.True(entry.Revision > 0);
         Assert.Equal(entry, await SeenAsync(There, "a/key", present => present is not null));
@@ -31,10 +31,10 @@ public abstract class DirectoryContract
     {
         using ILease first = Here.Grant();
         using ILease second = There.Grant();
-        Assert.True(Here.TryPut("key", "first", 0, first, out DirectoryEntry? written));
-        Assert.False(There.TryPut("key", "second", 0, second, out DirectoryEntry? present));
+        Assert.True(Here.TryPut("key", "first", 0, first.Id, out DirectoryEntry? written));
+        Assert.False(There.TryPut("key", "second", 0, second.Id, out DirectoryEntry? present));
         Assert.Equal(written, present);
-        Assert.False(There.TryPut("none", "second", 77, second, out present));
+        Assert.False(There.TryPut("none", "second", 77, second.Id, out present));
         Assert.Null(present);
         Assert.Equal("first", (await SeenAsync(There, "key", entry => entry is not null))!.Value);
     }
@@ -43,10 +43,10 @@ public abstract class DirectoryContract
     public async Task TryPut_PresentRevision_ReplacesAndTheOldRevisionIsOver()
     {
         using ILease lease = Here.Grant();
-        Assert.True(Here.TryPut("key", "1", 0, lease, out DirectoryEntry? first));
-        Assert.True(Here.TryPut("key", "2", first!.Revision, lease, out DirectoryEntry? second));
+        Assert.True(Here.TryPut("key", "1", 0, lease.Id, out DirectoryEntry? first));
+        Assert.True(Here.TryPut("key", "2", first!.Revision, lease.Id, out DirectoryEntry? second));
         Assert.True(second!.Revision > first.Revision);
-        Assert.False(There.TryPut("key", "3", first.Revision, lease, out DirectoryEntry? present));
+        Assert.False(There.TryPut("key", "3", first.Revision, lease.Id, out DirectoryEntry? present));
         Assert.Equal(second, present);
         Assert.Equal(second, await SeenAsync(There, "key", entry => entry?.Value == "2"));
     }
@@ -56,7 +56,7 @@ public abstract class DirectoryContract
     {
         ILease[] leases = [.. Enumerable.Range(0, 8).Select(i => (i % 2 == 0 ? Here : There).Grant())];
         bool[] won = await Task.WhenAll(leases.Select((lease, i) => Task.Run(
-            () => (i % 2 == 0 ? Here : There).TryPut("owner", $"{i}", 0, lease, out _)))).Soon();
+            () => (i % 2 == 0 ? Here : There).TryPut("owner", $"{i}", 0, lease.Id, out _)))).Soon();
         int winner = Array.IndexOf(won, true);
         Assert.Single(won, true);
         Assert.Equal($"{winner}", (await SeenAsync(There, "owner", entry => entry is not null))!.Value);
@@ -68,10 +68,10 @@ public abstract class DirectoryContract
     {
         ILease ended = Here.Grant();
         ended.Dispose();
-        Assert.False(Here.TryPut("key", "ghost", 0, ended, out DirectoryEntry? present));
+        Assert.False(Here.TryPut("key", "ghost", 0, ended.Id, out DirectoryEntry? present));
         Assert.Null(present);
         using ILease lease = There.Grant();
-        Assert.True(There.TryPut("key", "alive", 0, lease, out _));
+        Assert.True(There.TryPut("key", "alive", 0, lease.Id, out _));
         Assert.Equal("alive", (await SeenAsync(Here, "key", entry => entry is not null))!.Value);
     }
 
@@ -80,9 +80,9 @@ public abstract class DirectoryContract
     {
         ILease ending = Here.Grant();
         using ILease staying = Here.Grant();
-        Here.TryPut("a", "ends", 0, ending, out _);
-        Here.TryPut("b", "ends", 0, ending, out _);
-        Here.TryPut("c", "stays", 0, staying, out _);
+        Here.TryPut("a", "ends", 0, ending.Id, out _);
+        Here.TryPut("b", "ends", 0, ending.Id, out _);
+        Here.TryPut("c", "stays", 0, staying.Id, out _);
         await SeenAsync(There, "c", entry => entry is not null);
         ending.Dispose();
         await SeenAsync(There, "a", entry => entry is null);
@@ -91,12 +91,26 @@ public abstract class DirectoryContract
     }
 
     [Fact]
+    public async Task TryPut_LeaseOfAnother_EndsWithItAndNotBefore()
+    {
+        ILease another = There.Grant();
+        There.TryPut("theirs", "1", 0, another.Id, out DirectoryEntry? theirs);
+        Assert.True(Here.TryPut("mark", "2", 0, theirs!.Lease, out DirectoryEntry? mark));
+        Assert.Equal(theirs.Lease, (await SeenAsync(There, "mark", entry => entry is not null))!.Lease);
+        Assert.True(There.TryPut("mark", "3", mark!.Revision, another.Id, out _));
+        await SeenAsync(Here, "mark", entry => entry?.Value == "3");
+        another.Dispose();
+        await SeenAsync(Here, "mark", entry => entry is null);
+        Assert.False(Here.TryPut("mark", "4", 0, theirs.Lease, out _));
+    }
+
+    [Fact]
     public async Task Renew_InTime_KeepsTheEntryAndTheSilentOneIsGone()
     {
         using ILease kept = Here.Grant();
         using ILease silent = There.Grant();
-        Here.TryPut("kept", "", 0, kept, out _);
-        There.TryPut("silent", "", 0, silent, out _);
+        Here.TryPut("kept", "", 0, kept.Id, out _);
+        There.TryPut("silent", "", 0, silent.Id, out _);
         await SeenAsync(Here, "silent", entry => entry is not null);
         using var beat = new Beat("test", TimeSpan.FromSeconds(1), kept.Renew);
         await SeenAsync(Here, "silent", entry => entry is null);
@@ -118,7 +132,7 @@ public abstract class DirectoryContract
             return view;
         });
         DirectoryEntry? present = null;
-        for (int i = 1; i <= Changes; i++) Assert.True(Here.TryPut("key", $"{i}", present?.Revision ?? 0, lease, out present));
+        for (int i = 1; i <= Changes; i++) Assert.True(Here.TryPut("key", $"{i}", present?.Revision ?? 0, lease.Id, out present));
         Assert.Equal(present, (await watcher.Soon()).Entries["key"]);
     }
 
@@ -203,10 +217,10 @@ public abstract class DirectoryContract
     public async Task View_EntryThatIsNoSilo_IsAFaultAndNoMember()
     {
         using ILease lease = Here.Grant();
-        Here.TryPut("silos/a", "{}", 0, lease, out _);
-        Here.TryPut("silos/b", "not json", 0, lease, out _);
-        Here.TryPut("silos/c", Members.Make("another").ToText(), 0, lease, out _);
-        Here.TryPut("silos/d", (Members.Make("d") with { Threads = 0 }).ToText(), 0, lease, out _);
+        Here.TryPut("silos/a", "{}", 0, lease.Id, out _);
+        Here.TryPut("silos/b", "not json", 0, lease.Id, out _);
+        Here.TryPut("silos/c", Members.Make("another").ToText(), 0, lease.Id, out _);
+        Here.TryPut("silos/d", (Members.Make("d") with { Threads = 0 }).ToText(), 0, lease.Id, out _);
         await SeenAsync(There, "silos/d", entry => entry is not null);
         Assert.Empty(There.View.Members);
         Assert.Equal(4, There.View.Faults.Count);
@@ -241,7 +255,7 @@ public abstract class DirectoryContract
             return Leases[^1];
         }
 
-        public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present)
+        public bool TryPut(string key, string value, long revision, long lease, out DirectoryEntry? present)
         {
             bool written = directory.TryPut(key, value, revision, lease, out present);
             if (!LosesNextAnswer) return written;

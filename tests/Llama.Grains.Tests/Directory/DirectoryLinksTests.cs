@@ -188,8 +188,8 @@ public sealed class DirectoryLinksTests : IDisposable
             return this;
         }
 
-        public bool TryPut(string key, string value, long revision, ILease mine, out DirectoryEntry? present) =>
-            directory.TryPut(key, value, revision, lease!, out present);
+        public bool TryPut(string key, string value, long revision, long mine, out DirectoryEntry? present) =>
+            directory.TryPut(key, value, revision, lease!.Id, out present);
 
         public bool Renew()
         {

@@ -43,6 +43,31 @@ public sealed class ClusterChangeTests
     }
 
     [Fact]
+    public async Task DrainAsync_GatewayIsSucceeded_TheNextKnowsUntilTheSiloIsTakenBackOrAnotherProcess()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2, spares: 1);
+        await cluster.Grain.DrainAsync("silo-1", Patience.Token).Soon();
+        await cluster.SucceedGatewayAsync();
+        await cluster.ReadyAsync();
+        Assert.Equal(["silo-1"], cluster.Status.Drained);
+        Assert.Equal(["silo-2", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+
+        await cluster.Grain.TakeBackAsync("silo-1", Patience.Token).Soon();
+        await cluster.Grain.DrainAsync("silo-2", Patience.Token).Soon();
+        await cluster.SucceedGatewayAsync();
+        await cluster.ReadyAsync();
+        Assert.Equal(["silo-2"], cluster.Status.Drained);
+        Assert.Equal(["silo-1", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+
+        await cluster.KillAsync("silo-2");
+        cluster.AddSilo("silo-2");
+        await cluster.SucceedGatewayAsync();
+        await cluster.ReadyAsync();
+        Assert.Empty(cluster.Status.Drained);
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Fact]
     public async Task DrainAsync_SpareAndLastSilo_SaysWhatKeepsItFromBeingEmptied()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 1, spares: 1);

@@ -102,6 +102,13 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Ends a silo's links, of which the directory does not hear.</summary>
     public async Task DisconnectAsync(string name) => await silos[name].Node.DisposeAsync().Soon();
 
+    /// <summary>Stops the gateway and starts another that has the same directory, as one of several gateways.</summary>
+    public async Task SucceedGatewayAsync()
+    {
+        await StopGrainAsync();
+        Grain = StartGrain();
+    }
+
     /// <summary>Stops the gateway and starts another on the same silos, which join it anew.</summary>
     public async Task RestartGatewayAsync()
     {

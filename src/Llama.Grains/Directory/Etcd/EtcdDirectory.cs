@@ -64,13 +64,12 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public bool TryPut(string key, string value, long revision, ILease lease, out DirectoryEntry? present)
+    public bool TryPut(string key, string value, long revision, long lease, out DirectoryEntry? present)
     {
-        ArgumentNullException.ThrowIfNull(lease);
         byte[] path = Encoding.UTF8.GetBytes(prefix + key);
         var transaction = new EtcdTransaction(
             [new EtcdCompare(path, revision)],
-            [new EtcdOperation(new EtcdPut(path, Encoding.UTF8.GetBytes(value), lease.Id), null)],
+            [new EtcdOperation(new EtcdPut(path, Encoding.UTF8.GetBytes(value), lease), null)],
             [new EtcdOperation(null, new EtcdRange(path, null))]);
         EtcdTransactionAnswer answer;
         try
@@ -85,7 +84,7 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
         }
 
         present = answer.Succeeded
-            ? new DirectoryEntry(key, value, Revision(answer.Header), lease.Id)
+            ? new DirectoryEntry(key, value, Revision(answer.Header), lease)
             : answer.Responses?.FirstOrDefault()?.ResponseRange?.Kvs?.Select(pair => EtcdView.Entry(key, pair)).FirstOrDefault();
         return answer.Succeeded;
     }

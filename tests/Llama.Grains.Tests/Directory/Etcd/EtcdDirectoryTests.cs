@@ -44,8 +44,8 @@ public sealed class EtcdDirectoryTests
         EtcdAddress address = EtcdAddress.Parse(etcd.Address());
         await using EtcdDirectory directory = Open(etcd.Address());
         using ILease lease = directory.Grant();
-        Assert.True(directory.TryPut("key", "1", 0, lease, out DirectoryEntry? entry));
-        Assert.True(directory.TryPut("key", "2", entry!.Revision, lease, out entry));
+        Assert.True(directory.TryPut("key", "1", 0, lease.Id, out DirectoryEntry? entry));
+        Assert.True(directory.TryPut("key", "2", entry!.Revision, lease.Id, out entry));
         using var client = new EtcdClient(address, null);
         client.Call<EtcdNothing>("kv/compaction", new { revision = entry!.Revision });
 
@@ -57,7 +57,7 @@ public sealed class EtcdDirectoryTests
         }).Soon();
         Assert.Equal($"etcd has ended the watch: what came before revision {entry.Revision} is compacted.", fault.Message);
 
-        Assert.True(directory.TryPut("key", "3", entry.Revision, lease, out _));
+        Assert.True(directory.TryPut("key", "3", entry.Revision, lease.Id, out _));
         await Patience.UntilAsync(() => directory.View.Entries.GetValueOrDefault("key")?.Value == "3", () => "3");
     }
 
