@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
 using Llama.Grains.Certificates;
+using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.AppHost;
@@ -64,6 +65,9 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
         }
 
         foreach (ValidationResult fault in CoreList.Validate(Cores, Silos * ThreadsOfSilo, nameof(Cores), nameof(Threads)))
+            yield return fault;
+
+        foreach (ValidationResult fault in EtcdAddress.Validate(Directory, Tls))
             yield return fault;
 
         ValidationResult[] tlsFaults = [.. CertificateFolder.Validate(Tls)];

@@ -102,7 +102,7 @@ internal static partial class GatewayHost
     {
         TimeProvider time = services.GetRequiredService<TimeProvider>();
         ILogger logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
-        return (IDirectory?)options.OpenDirectory(time, logger) ?? new EmbeddedDirectory(time);
+        return (IDirectory?)options.OpenDirectory(services.GetRequiredService<LinkIdentity>().Certificate, time, logger) ?? new EmbeddedDirectory(time);
     }
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()

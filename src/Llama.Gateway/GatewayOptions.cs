@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Llama.Grains.Certificates;
+using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway;
@@ -100,7 +101,7 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
             yield return fault;
-        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls).Concat(EtcdAddress.Validate(Directory, Tls)))
             yield return fault;
 
         // Where other processes compute, the option may have come to this one by the environment that they share.

@@ -21,7 +21,7 @@ try
 {
     ILogger logger = logging.CreateLogger("Llama.Silo");
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
-    await using EtcdDirectory? directory = options.OpenDirectory(TimeProvider.System, logger);
+    await using EtcdDirectory? directory = options.OpenDirectory(siloSettings.Identity.Certificate, TimeProvider.System, logger);
     await using var silo = new SiloNode(siloSettings, logger);
     if (directory is null)
     {

@@ -81,7 +81,7 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
                 [nameof(Gateway), nameof(Tls)]);
         }
 
-        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls).Concat(EtcdAddress.Validate(Directory, Tls)))
             yield return fault;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;

@@ -79,8 +79,8 @@ public sealed class TlsTests : IDisposable
     [Fact]
     public async Task Forward_ToAGatewayWithTls_GivesTheOwnersTokens()
     {
-        using EtcdServer etcd = await EtcdServer.StartNewAsync();
         string tls = Stranger("localhost");
+        using EtcdServer etcd = await EtcdServer.StartNewAsync(tls);
         using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 1, etcd.Address(), tls);
         cluster.StartGateway();
         cluster.StartSilo(1);

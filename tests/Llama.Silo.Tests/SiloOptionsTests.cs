@@ -71,6 +71,9 @@ public sealed class SiloOptionsTests
         Assert.Equal(["Listen"], fault.MemberNames);
         Assert.Contains("the directory etcd://127.0.0.1,node-7 is on another one", fault.ErrorMessage, StringComparison.Ordinal);
         Assert.Empty(Validate(new SiloOptions { Directory = "etcd://127.0.0.1:2379", Gateway = "http://unused:8080" }));
+        fault = Assert.Single(Validate(new SiloOptions { Directory = "etcds://127.0.0.1" }));
+        Assert.Equal([nameof(SiloOptions.Directory)], fault.MemberNames);
+        Assert.Contains("speaks TLS and needs --tls", fault.ErrorMessage, StringComparison.Ordinal);
     }
 
     [Fact]

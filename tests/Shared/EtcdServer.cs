@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 
 namespace Llama.Tests;
 
@@ -13,7 +15,10 @@ internal sealed class EtcdServer : IDisposable
     private readonly TemporaryFolder folder = new();
     private readonly int port = FreePort();
     private readonly int peerPort = FreePort();
+    private readonly string? tls;
     private Process? process;
+
+    private EtcdServer(string? tls) => this.tls = tls;
 
     /// <summary>Whether the program is on this machine.</summary>
     public static bool IsThere { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
@@ -24,13 +29,14 @@ internal sealed class EtcdServer : IDisposable
 
     /// <summary>The address of a directory in it.</summary>
     /// <param name="prefix">Before the keys.</param>
-    public string Address(string prefix = "llama") => $"etcd://127.0.0.1:{port}/{prefix}";
+    public string Address(string prefix = "llama") => $"{(tls is null ? "etcd" : "etcds")}://127.0.0.1:{port}/{prefix}";
 
     /// <summary>Starts a server with no data, or skips the test where the program is not there.</summary>
-    public static async Task<EtcdServer> StartNewAsync()
+    /// <param name="tls">A folder for <c>--tls</c>, for a server that speaks TLS only and asks for a certificate; null for none.</param>
+    public static async Task<EtcdServer> StartNewAsync(string? tls = null)
     {
         Assert.SkipUnless(IsThere, "needs the program etcd (Debian: etcd-server)");
-        var server = new EtcdServer();
+        var server = new EtcdServer(tls);
         await server.StartAsync();
         return server;
     }
@@ -38,14 +44,14 @@ internal sealed class EtcdServer : IDisposable
     /// <summary>Starts it, after <see cref="Kill"/> with the data that it had.</summary>
     public async Task StartAsync()
     {
-        string client = $"http://127.0.0.1:{port}";
+        string client = $"{(tls is null ? "http" : "https")}://127.0.0.1:{port}";
         string peer = $"http://127.0.0.1:{peerPort}";
         var start = new ProcessStartInfo(Program) { RedirectStandardError = true, RedirectStandardOutput = true };
         foreach (string argument in (string[])
             [
                 $"--data-dir={folder["data"]}", $"--listen-client-urls={client}", $"--advertise-client-urls={client}",
                 $"--listen-peer-urls={peer}", $"--initial-advertise-peer-urls={peer}", $"--initial-cluster=default={peer}",
-                "--heartbeat-interval=50", "--election-timeout=300",
+                "--heartbeat-interval=50", "--election-timeout=300", .. TlsArguments(),
             ])
         {
             start.ArgumentList.Add(argument);
@@ -56,7 +62,7 @@ internal sealed class EtcdServer : IDisposable
         process.ErrorDataReceived += (_, _) => { };
         process.BeginOutputReadLine();
         process.BeginErrorReadLine();
-        using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(2) };
+        using var http = new HttpClient(Handler()) { Timeout = TimeSpan.FromSeconds(2) };
         long since = Stopwatch.GetTimestamp();
         while (!await AnswersAsync(http, client))
         {
@@ -92,6 +98,23 @@ internal sealed class EtcdServer : IDisposable
     {
         Kill();
         folder.Dispose();
+    }
+
+    private string[] TlsArguments() => tls is null ? [] :
+    [
+        $"--cert-file={Path.Combine(tls, "node.pem")}", $"--key-file={Path.Combine(tls, "node.key")}",
+        $"--trusted-ca-file={Path.Combine(tls, "ca.pem")}", "--client-cert-auth",
+    ];
+
+    private SocketsHttpHandler Handler()
+    {
+        var handler = new SocketsHttpHandler { UseProxy = false };
+        if (tls is null) return handler;
+        handler.SslOptions.ClientCertificates =
+            [X509Certificate2.CreateFromPemFile(Path.Combine(tls, "node.pem"), Path.Combine(tls, "node.key"))];
+        handler.SslOptions.RemoteCertificateValidationCallback =
+            (_, _, _, errors) => !errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable);
+        return handler;
     }
 
     /// <summary>A port below those that systems give to outgoing connections.</summary>

@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
+using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 using Llama.Grains.Settings;
 
@@ -21,28 +22,36 @@ internal sealed class EtcdClient : IDisposable
 
     private readonly Uri[] servers;
     private readonly DirectoryLogin? login;
-    private readonly HttpClient calls = new(new SocketsHttpHandler { UseProxy = false })
-    {
-        Timeout = Deadline,
-        MaxResponseContentBufferSize = MaxAnswerBytes,
-    };
-
-    private readonly HttpClient streams =
-        new(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero, ConnectCallback = ConnectAsync })
-        {
-            Timeout = Timeout.InfiniteTimeSpan,
-        };
-
+    private readonly HttpClient calls;
+    private readonly HttpClient streams;
     private readonly Lock gate = new();
     private int first;
     private volatile string? token;
+    private volatile string? refused;
     private (int Server, CancellationTokenSource Ending)? watched;
 
     /// <summary>Connects to nothing yet.</summary>
-    public EtcdClient(EtcdAddress address, DirectoryLogin? login)
+    /// <param name="address">Where it is.</param>
+    /// <param name="login">User and password, or null for an etcd without authentication.</param>
+    /// <param name="certificate">What to show to an etcd that speaks TLS, and whose certificates to accept there.</param>
+    /// <exception cref="InvalidDataException">The address is one with TLS, and there is no certificate.</exception>
+    public EtcdClient(EtcdAddress address, DirectoryLogin? login, ProcessCertificate? certificate = null)
     {
-        servers = [.. address.EndPoints.Select(endPoint => new Uri($"http://{endPoint}"))];
+        if (address.IsSecure && certificate is null) throw new InvalidDataException($"{address} speaks TLS; expected a certificate for it.");
+        servers = [.. address.EndPoints.Select(endPoint => new Uri($"{(address.IsSecure ? "https" : "http")}://{endPoint}"))];
         this.login = login;
+        calls = new HttpClient(Handler()) { Timeout = Deadline, MaxResponseContentBufferSize = MaxAnswerBytes };
+        SocketsHttpHandler streaming = Handler();
+        streaming.ResponseDrainTimeout = TimeSpan.Zero;
+        streaming.ConnectCallback = ConnectAsync;
+        streams = new HttpClient(streaming) { Timeout = Timeout.InfiniteTimeSpan };
+
+        SocketsHttpHandler Handler()
+        {
+            var handler = new SocketsHttpHandler { UseProxy = false };
+            if (address.IsSecure) handler.SslOptions = certificate!.ForDialler(checkName: true, reason => refused = reason);
+            return handler;
+        }
     }
 
     /// <summary>Calls a method.</summary>
@@ -70,7 +79,7 @@ internal sealed class EtcdClient : IDisposable
             }
             catch (Exception e) when (e is HttpRequestException or IOException or JsonException)
             {
-                faults.Add($"{servers[server].Authority}: {e.Message}");
+                faults.Add($"{servers[server].Authority}: {Explain(e)}");
             }
             catch (OperationCanceledException)
             {
@@ -132,6 +141,20 @@ internal sealed class EtcdClient : IDisposable
     {
         calls.Dispose();
         streams.Dispose();
+    }
+
+    /// <summary>What went wrong with TLS is said by the innermost exception, and by whoever looked at the certificate.</summary>
+    private string Explain(Exception exception)
+    {
+        (string? reason, refused) = (refused, null);
+        if (reason is not null) return $"it is not trusted: {reason}";
+        string message = exception.GetBaseException().Message;
+        return (exception as HttpRequestException)?.HttpRequestError switch
+        {
+            HttpRequestError.SecureConnectionError => $"{message} (without TLS its address begins with etcd://)",
+            HttpRequestError.ResponseEnded => $"{message} (with TLS its address begins with etcds://)",
+            _ => message,
+        };
     }
 
     private void EndWatch(int server)

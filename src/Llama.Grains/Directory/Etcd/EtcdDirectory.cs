@@ -1,4 +1,5 @@
 using System.Text;
+using Llama.Grains.Certificates;
 using Llama.Grains.Settings;
 using Microsoft.Extensions.Logging;
 
@@ -29,18 +30,23 @@ public sealed partial class EtcdDirectory : IDirectory, IAsyncDisposable
     /// <param name="login">User and password, or null for an etcd without authentication.</param>
     /// <param name="time">Measures pauses.</param>
     /// <param name="logger">Told when it is reached and when it is away.</param>
-    public EtcdDirectory(EtcdAddress address, DirectoryLogin? login, TimeProvider time, ILogger logger)
-        : this(address, login, time, logger, DefaultLeaseTime)
+    /// <param name="certificate">What to show to an etcd that speaks TLS, and whose certificates to accept there.</param>
+    /// <exception cref="InvalidDataException">The address is one with TLS, and there is no certificate.</exception>
+    public EtcdDirectory(
+        EtcdAddress address, DirectoryLogin? login, TimeProvider time, ILogger logger, ProcessCertificate? certificate = null)
+        : this(address, login, time, logger, DefaultLeaseTime, certificate)
     {
     }
 
-    internal EtcdDirectory(EtcdAddress address, DirectoryLogin? login, TimeProvider time, ILogger logger, TimeSpan leaseTime)
+    internal EtcdDirectory(
+        EtcdAddress address, DirectoryLogin? login, TimeProvider time, ILogger logger, TimeSpan leaseTime,
+        ProcessCertificate? certificate = null)
     {
         ArgumentNullException.ThrowIfNull(address);
         ArgumentNullException.ThrowIfNull(time);
         this.leaseTime = leaseTime;
         prefix = address.Prefix;
-        client = new EtcdClient(address, login);
+        client = new EtcdClient(address, login, certificate);
         this.time = time;
         this.logger = logger;
         view = new EtcdView(prefix, leaseTime, time);
