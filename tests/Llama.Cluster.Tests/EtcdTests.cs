@@ -161,8 +161,10 @@ public sealed class EtcdTests
         using EtcdServer etcd = await EtcdServer.StartNewAsync();
         using var cluster = new TestCluster(TestPaths.TinyStories, 2, etcd.Address());
         RunningProgram owner = cluster.StartGateway();
-        for (int i = 1; i <= 3; i++) cluster.StartSilo(i);
+        cluster.StartSilo(1);
+        cluster.StartSilo(2);
         await cluster.ReadyAsync();
+        cluster.StartSilo(3);
         await StandbyAsync(cluster, "silo-3");
         int port = FreePort.Choose();
         RunningProgram second = cluster.StartGateway($"--port={port}");

@@ -70,6 +70,24 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         return ReadSingles(part);
     }
 
+    /// <summary>A file that must be there whichever layers are used; null where any file may be missing.</summary>
+    internal virtual string? HeaderFile => null;
+
+    /// <summary>Where a tensor lies, whether its bytes are on this machine or not.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    /// <exception cref="CheckpointException">The tensor or its file is missing, cut off or damaged.</exception>
+    internal IReadOnlyList<StoredTensor> Locate(string name) => Find(StoredName(name));
+
+    /// <summary>Where a tensor lies whose bytes must be on this machine.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    /// <exception cref="CheckpointException">The tensor or its file is missing, cut off or damaged, or was not copied.</exception>
+    internal IReadOnlyList<StoredTensor> LocateHere(string name)
+    {
+        IReadOnlyList<StoredTensor> parts = Locate(name);
+        return parts.FirstOrDefault(part => !part.IsHere) is not { } absent ? parts : throw new CheckpointException(
+            $"{absent.File}: tensor {absent.Name} was not copied to this machine, but only the layers that {CopiedRanges.PathOf(absent.File)} lists");
+    }
+
     /// <summary>The parts of a tensor, one a shard; a single one where it is not split.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off or damaged.</exception>
@@ -114,7 +132,7 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
 
     private IReadOnlyList<StoredTensor> FindAlike(string name)
     {
-        IReadOnlyList<StoredTensor> parts = Find(name);
+        IReadOnlyList<StoredTensor> parts = LocateHere(name);
         StoredTensor first = parts[0];
         foreach (StoredTensor part in parts)
         {

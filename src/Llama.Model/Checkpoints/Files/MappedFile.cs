@@ -9,6 +9,7 @@ internal sealed unsafe class MappedFile : IDisposable
     private readonly MemoryMappedFile map;
     private readonly MemoryMappedViewAccessor view;
     private readonly byte* start;
+    private readonly CopiedRanges? copied;
 
     /// <summary>Maps a whole file.</summary>
     /// <exception cref="CheckpointException">It is missing, empty or cannot be read.</exception>
@@ -20,6 +21,14 @@ internal sealed unsafe class MappedFile : IDisposable
             using SafeFileHandle handle = File.OpenHandle(path);
             Length = RandomAccess.GetLength(handle);
             if (Length == 0) throw new CheckpointException($"{path}: the file is empty");
+            copied = CopiedRanges.Find(path);
+            if (copied is not null && (copied.Bytes != Length || !copied.Holds(0, 1)))
+            {
+                throw new CheckpointException(
+                    $"{path}: has {Length} bytes, of which {CopiedRanges.PathOf(path)} lists {copied.HeldBytes} of {copied.Bytes}: "
+                    + "another file, or not copied yet");
+            }
+
             map = MemoryMappedFile.CreateFromFile(
                 handle, null, Length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             view = map.CreateViewAccessor(0, Length, MemoryMappedFileAccess.Read);
@@ -52,6 +61,9 @@ internal sealed unsafe class MappedFile : IDisposable
         Check(offset, length, what);
         return new ReadOnlySpan<byte>(start + offset, length);
     }
+
+    /// <summary>Whether bytes are on this machine, of which only some layers may have been copied.</summary>
+    public bool Holds(long offset, long length) => copied is null || copied.Holds(offset, length);
 
     /// <summary>Address of the bytes <c>[offset, offset + length)</c>, valid until the file is disposed of.</summary>
     /// <exception cref="CheckpointException">They do not lie in the file.</exception>

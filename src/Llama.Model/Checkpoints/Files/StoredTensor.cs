@@ -10,6 +10,12 @@ namespace Llama.Model.Checkpoints.Files;
 /// <param name="Data">Address of its first element.</param>
 internal sealed record StoredTensor(string Name, string File, string TypeName, long[] Shape, nint Data)
 {
+    /// <summary>Its first byte in the file.</summary>
+    public required long Offset { get; init; }
+
+    /// <summary>Whether its bytes are on this machine: of some files only parts were copied.</summary>
+    public required bool IsHere { get; init; }
+
     /// <summary>The stored type where its reader has checked it; null where <see cref="TypeName"/> tells.</summary>
     public ElementType? KnownType { get; init; }
 

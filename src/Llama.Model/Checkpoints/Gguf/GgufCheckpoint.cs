@@ -51,6 +51,9 @@ internal sealed class GgufCheckpoint : FileCheckpoint
     }
 
     /// <inheritdoc/>
+    internal override string? HeaderFile => parts.First.Path;
+
+    /// <inheritdoc/>
     protected override IReadOnlyList<StoredTensor> Find(string name)
     {
         string theirs = GgufNames.Of(name);

@@ -73,7 +73,12 @@ internal sealed class GgufFile : IDisposable
     {
         if (!entries.TryGetValue(name, out Entry? entry)) return null;
         nint data = file.Address(DataStart + entry.Offset, entry.Bytes, $"tensor {name}");
-        return new StoredTensor(name, file.Path, entry.Type.ToString(), entry.Shape, data) { KnownType = entry.Type };
+        return new StoredTensor(name, file.Path, entry.Type.ToString(), entry.Shape, data)
+        {
+            KnownType = entry.Type,
+            Offset = DataStart + entry.Offset,
+            IsHere = file.Holds(DataStart + entry.Offset, entry.Bytes),
+        };
     }
 
     /// <inheritdoc/>

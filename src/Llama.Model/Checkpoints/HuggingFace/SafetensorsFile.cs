@@ -49,8 +49,12 @@ internal sealed class SafetensorsFile : IDisposable
     public StoredTensor? Find(string name)
     {
         if (!entries.TryGetValue(name, out Entry? entry)) return null;
-        nint data = file.Address(dataStart + entry.Begin, entry.End - entry.Begin, $"tensor {name}");
-        return new StoredTensor(name, file.Path, entry.Type, entry.Shape, data);
+        (long at, long bytes) = (dataStart + entry.Begin, entry.End - entry.Begin);
+        return new StoredTensor(name, file.Path, entry.Type, entry.Shape, file.Address(at, bytes, $"tensor {name}"))
+        {
+            Offset = at,
+            IsHere = file.Holds(at, bytes),
+        };
     }
 
     /// <inheritdoc/>

@@ -73,8 +73,13 @@ internal sealed class TorchFile : IDisposable
         if (tensor.Offset > storage.Elements || tensorBytes is null || tensorBytes > bytes - (tensor.Offset * storage.Type.ElementBytes))
             throw Fault(name, $"found shape {shape} from element {tensor.Offset} of a storage of {storage.Elements} elements");
 
-        nint data = file.Address(offset + (tensor.Offset * storage.Type.ElementBytes), tensorBytes.Value, $"tensor {name}");
-        return new StoredTensor(name, Path, storage.Type.Name, tensor.Shape, data);
+        long at = offset + (tensor.Offset * storage.Type.ElementBytes);
+        nint data = file.Address(at, tensorBytes.Value, $"tensor {name}");
+        return new StoredTensor(name, Path, storage.Type.Name, tensor.Shape, data)
+        {
+            Offset = at,
+            IsHere = file.Holds(at, tensorBytes.Value),
+        };
     }
 
     /// <inheritdoc/>
