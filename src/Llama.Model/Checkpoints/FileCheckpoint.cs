@@ -45,9 +45,9 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         return new ReadOnlySpan<byte>(matrix.Row(row), (int)matrix.Type.Bytes(columns)).ToArray();
     }
 
-    /// <summary>Gives back the memory that a matrix takes. What was opened of it is no longer valid; it can be opened again.</summary>
-    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
-    public void Release(string name)
+    /// <inheritdoc/>
+    /// <remarks>What was opened of a matrix that is split by columns is no longer valid.</remarks>
+    internal override void Release(string name)
     {
         if (joined.Remove(name, out WeightMatrix? matrix))
         {

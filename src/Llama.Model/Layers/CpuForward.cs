@@ -53,7 +53,7 @@ internal sealed unsafe class CpuForward : IDisposable
         FirstLayer = firstLayer;
         EndLayer = endLayer;
         if (firstLayer == 0) embeddings = checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, config.VocabSize, config.Dim);
-        layers = [.. Enumerable.Range(firstLayer, endLayer - firstLayer).Select(index => new LayerWeights(checkpoint, index))];
+        layers = [.. Enumerable.Range(firstLayer, endLayer - firstLayer).Select(index => new LayerWeights(checkpoint, index, threads))];
         pool = new WorkerPool(threads, $"layers {firstLayer}-{endLayer} worker");
         try
         {
@@ -61,6 +61,7 @@ internal sealed unsafe class CpuForward : IDisposable
             cache = new KvCache(config, kvType, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
             buffers = new CpuBuffers(config, threads);
+            checkpoint.FreeUnused();
         }
         catch
         {
@@ -113,19 +114,19 @@ internal sealed unsafe class CpuForward : IDisposable
         for (layer = 0; layer < layers.Length; layer++)
         {
             LayerWeights weights = layers[layer];
-            buffers.Inputs.Reset(buffers.Normed, weights.Wq, weights.Wk, weights.Wv);
+            buffers.Inputs.Reset(buffers.Normed, tokens, weights.Wq, weights.Wk, weights.Wv);
             RunByTokens(attentionNorm);
             pool.Run(queriesKeysValues);
             RunByTokens(rotateAndStore);
             nextAttention = 0;
             pool.Run(attend);
-            buffers.Inputs.Reset(buffers.Attended, weights.Wo);
+            buffers.Inputs.Reset(buffers.Attended, tokens, weights.Wo);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(attentionOutput);
-            buffers.Inputs.Reset(buffers.Normed, weights.W1, weights.W3);
+            buffers.Inputs.Reset(buffers.Normed, tokens, weights.W1, weights.W3);
             RunByTokens(ffnNorm);
             pool.Run(gateAndUp);
-            buffers.Inputs.Reset(buffers.Gate, weights.W2);
+            buffers.Inputs.Reset(buffers.Gate, tokens, weights.W2);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
             Volatile.Write(ref layersDone, layersDone + 1);

@@ -7,19 +7,23 @@ namespace Llama.Model.Layers;
 internal sealed class LayerWeights
 {
     /// <summary>Opens a layer's tensors.</summary>
+    /// <param name="checkpoint">The checkpoint.</param>
+    /// <param name="layer">Which layer.</param>
+    /// <param name="threads">Threads for what loading computes.</param>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
-    public LayerWeights(Checkpoint checkpoint, int layer)
+    public LayerWeights(Checkpoint checkpoint, int layer, int threads)
     {
         ModelConfig config = checkpoint.Config;
+        WeightMatrix Open(string name, int rows, int columns) => checkpoint.OpenForProducts(name, rows, columns, threads);
         AttentionNorm = checkpoint.ReadVector(TensorNames.AttentionNorm(layer), config.Dim);
         FfnNorm = checkpoint.ReadVector(TensorNames.FfnNorm(layer), config.Dim);
-        Wq = checkpoint.OpenMatrix(TensorNames.Wq(layer), config.QueryDim, config.Dim);
-        Wk = checkpoint.OpenMatrix(TensorNames.Wk(layer), config.KvDim, config.Dim);
-        Wv = checkpoint.OpenMatrix(TensorNames.Wv(layer), config.KvDim, config.Dim);
-        Wo = checkpoint.OpenMatrix(TensorNames.Wo(layer), config.Dim, config.QueryDim);
-        W1 = checkpoint.OpenMatrix(TensorNames.W1(layer), config.HiddenDim, config.Dim);
-        W2 = checkpoint.OpenMatrix(TensorNames.W2(layer), config.Dim, config.HiddenDim);
-        W3 = checkpoint.OpenMatrix(TensorNames.W3(layer), config.HiddenDim, config.Dim);
+        Wq = Open(TensorNames.Wq(layer), config.QueryDim, config.Dim);
+        Wk = Open(TensorNames.Wk(layer), config.KvDim, config.Dim);
+        Wv = Open(TensorNames.Wv(layer), config.KvDim, config.Dim);
+        Wo = Open(TensorNames.Wo(layer), config.Dim, config.QueryDim);
+        W1 = Open(TensorNames.W1(layer), config.HiddenDim, config.Dim);
+        W2 = Open(TensorNames.W2(layer), config.Dim, config.HiddenDim);
+        W3 = Open(TensorNames.W3(layer), config.HiddenDim, config.Dim);
     }
 
     /// <summary>RMSNorm before attention, <c>[dim]</c>.</summary>

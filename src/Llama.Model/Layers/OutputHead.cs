@@ -30,10 +30,10 @@ internal sealed unsafe class OutputHead : IDisposable
         config = checkpoint.Config;
         this.pool = pool;
         norm = checkpoint.ReadVector(TensorNames.Norm, config.Dim);
-        output = checkpoint.OpenMatrix(TensorNames.Output, config.VocabSize, config.Dim);
+        output = checkpoint.OpenForProducts(TensorNames.Output, config.VocabSize, config.Dim, pool.ThreadCount);
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
         inputs = new ProductInputs(Step.MaxTokens, config.Dim);
-        inputs.Reset(normed.Pointer, output);
+        inputs.Reset(normed.Pointer, Step.MaxTokens, output);
         tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
