@@ -1,7 +1,6 @@
 using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Checkpoints.HuggingFace;
 using Llama.Model.Checkpoints.Meta;
-using Llama.Model.Kernels;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints;
@@ -12,8 +11,6 @@ namespace Llama.Model.Checkpoints;
 /// </summary>
 public abstract class Checkpoint : IDisposable
 {
-    private readonly Dictionary<string, WeakReference<WeightMatrix>> interleaved = new(StringComparer.Ordinal);
-
     /// <summary>The folder or file that was opened.</summary>
     public required string Path { get; init; }
 
@@ -89,44 +86,6 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
     public abstract WeightMatrix OpenMatrix(string name, int rows, int columns);
 
-    /// <summary>
-    /// Opens a matrix that products are made with: as <see cref="OpenMatrix"/> does; or, where kernels want rows of its type interleaved,
-    /// as a copy, which lives as long as somebody keeps the matrix. What was read of the files for the copy is given back.
-    /// </summary>
-    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
-    /// <param name="rows">Rows that the configuration asks for.</param>
-    /// <param name="columns">Columns that the configuration asks for.</param>
-    /// <param name="threads">Threads to copy on.</param>
-    /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
-    internal WeightMatrix OpenForProducts(string name, int rows, int columns, int threads)
-    {
-        name = StoredName(name);
-        if (interleaved.TryGetValue(name, out WeakReference<WeightMatrix>? kept) && kept.TryGetTarget(out WeightMatrix? copy)) return copy;
-        WeightMatrix stored = OpenMatrix(name, rows, columns);
-        copy = BlockProduct.Interleave(stored, threads);
-        if (copy == stored)
-        {
-            stored.AskForHugePages();
-            return stored;
-        }
-
-        interleaved[name] = new WeakReference<WeightMatrix>(copy);
-        Release(name);
-        return copy;
-    }
-
-    /// <summary>Frees what was copied and nobody keeps any more: forms that only loading needed, weights of layers that another silo has now.</summary>
-    internal void FreeUnused()
-    {
-        if (interleaved.Count == 0) return;
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-    }
-
-    /// <summary>Gives back the memory that a matrix takes, as far as nobody needs it any more; it can be opened again.</summary>
-    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
-    internal abstract void Release(string name);
-
     /// <summary>The bytes of one row of what <see cref="OpenMatrix"/> gives; no other row is read or rounded.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     /// <param name="rows">Rows that the configuration asks for.</param>
@@ -134,6 +93,10 @@ public abstract class Checkpoint : IDisposable
     /// <param name="row">Which row.</param>
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
     internal abstract byte[] ReadRow(string name, int rows, int columns, int row);
+
+    /// <summary>Gives back the memory that a matrix takes. What was opened of it is no longer valid; it can be opened again.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    internal abstract void Release(string name);
 
     /// <summary>Reads a vector as single-precision numbers and checks its length.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>

@@ -27,7 +27,7 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         ElementType type = parts[0].Type;
         ReadOnlySpan<long> shape = parts[0].Shape;
         if (rows % shards == 0 && shape.SequenceEqual([rows / shards, columns]))
-            return new WeightMatrix(name, type, rows, columns, [.. parts.Select(part => part.Data)]);
+            return new WeightMatrix(name, type, rows, columns, [.. parts.Select(part => part.Data)]) { IsMapped = true };
         if (columns % shards == 0 && shape.SequenceEqual([rows, columns / shards]))
         {
             if (!joined.TryGetValue(name, out WeightMatrix? matrix)) joined.Add(name, matrix = JoinColumns(name, parts, rows, columns));
@@ -46,7 +46,6 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
     }
 
     /// <inheritdoc/>
-    /// <remarks>What was opened of a matrix that is split by columns is no longer valid.</remarks>
     internal override void Release(string name)
     {
         if (joined.Remove(name, out WeightMatrix? matrix))

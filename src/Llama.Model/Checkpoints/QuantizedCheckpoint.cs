@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Kernels;
 using Llama.Model.Weights;
@@ -5,14 +6,15 @@ using Llama.Model.Weights;
 namespace Llama.Model.Checkpoints;
 
 /// <summary>
-/// A checkpoint whose matrices are rounded to another type when they are opened (<c>--weights</c>), into memory of their own. The bytes are
+/// A checkpoint whose matrices are rounded to another type when they are opened (<c>--weights</c>), into memory of its own. The bytes are
 /// those that <see cref="GgufConverter"/> writes. What was read of the files for a matrix is given back once it is rounded.
 /// </summary>
 internal sealed unsafe class QuantizedCheckpoint : Checkpoint
 {
     private readonly FileCheckpoint source;
     private readonly int threads;
-    private readonly Dictionary<string, WeakReference<WeightMatrix>> matrices = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, WeightMatrix> matrices = new(StringComparer.Ordinal);
+    private readonly List<nint> allocations = [];
     private bool disposed;
 
     private QuantizedCheckpoint(FileCheckpoint source, int threads)
@@ -50,9 +52,7 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         name = StoredName(name);
-        if (matrices.TryGetValue(name, out WeakReference<WeightMatrix>? kept) && kept.TryGetTarget(out WeightMatrix? matrix)) return matrix;
-        matrix = Round(source.OpenMatrix(name, rows, columns));
-        matrices[name] = new WeakReference<WeightMatrix>(matrix);
+        if (!matrices.TryGetValue(name, out WeightMatrix? matrix)) matrices.Add(name, matrix = Round(source.OpenMatrix(name, rows, columns)));
         return matrix;
     }
 
@@ -67,8 +67,12 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
     }
 
     /// <inheritdoc/>
-    /// <remarks>What was rounded is gone when nobody keeps it.</remarks>
-    internal override void Release(string name) => matrices.Remove(name);
+    internal override void Release(string name)
+    {
+        if (!matrices.Remove(name, out WeightMatrix? matrix)) return;
+        nint memory = (nint)matrix.Row(0);
+        if (allocations.Remove(memory)) NativeMemory.AlignedFree((void*)memory);
+    }
 
     /// <inheritdoc/>
     public override float[] ReadVector(string name, int length) => source.ReadVector(name, length);
@@ -79,15 +83,18 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
         if (disposed) return;
         disposed = true;
         if (disposing) source.Dispose();
+        foreach (nint allocation in allocations) NativeMemory.AlignedFree((void*)allocation);
     }
 
     private WeightMatrix Round(WeightMatrix matrix)
     {
         var rounding = new RowRounding(matrix, WeightType, source.Config);
         if (rounding.ChangesNothing) return matrix;
-        var memory = new NativeBuffer(((rounding.RowBytes * matrix.Rows) + sizeof(float) - 1) / sizeof(float));
-        rounding.Write(0, matrix.Rows, (byte*)memory.Pointer, threads, CancellationToken.None);
+        byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)(rounding.RowBytes * matrix.Rows), 64);
+        allocations.Add((nint)memory);
+        MemoryPages.AskForHuge((nint)memory, rounding.RowBytes * matrix.Rows);
+        rounding.Write(0, matrix.Rows, memory, threads, CancellationToken.None);
         source.Release(matrix.Name);
-        return new WeightMatrix(matrix.Name, rounding.Type, matrix.Rows, matrix.Columns, memory);
+        return new WeightMatrix(matrix.Name, rounding.Type, matrix.Rows, matrix.Columns, (nint)memory);
     }
 }

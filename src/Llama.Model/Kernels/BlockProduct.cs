@@ -8,7 +8,7 @@ namespace Llama.Model.Kernels;
 /// Block i belongs to lane i mod 8, and a lane adds its blocks' sums, scaled, in order:
 /// <c>lane = fma(sum, weightScale × inputScale, lane)</c>, and where the format has offsets,
 /// <c>lane = fma(offsetSum, offsetScale × inputScale, lane)</c>; the lanes are then added in the tree of <see cref="Lanes.Sum"/>.
-/// Four-bit weights have eight rows interleaved (<see cref="InterleavedProduct"/>). Others lie as they are stored: for few tokens this goes
+/// Rows may be interleaved (<see cref="InterleavedProduct{T}"/>); those of four bits must be. Others lie as they are stored: for few tokens this goes
 /// row after row (<see cref="BlockRow"/>); for more, the integers of sixteen rows are first laid out side by side, so that each vector
 /// of them meets many tokens (<see cref="BlockPanel"/>).
 /// </summary>
@@ -17,19 +17,8 @@ internal static unsafe class BlockProduct
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>
     public static int ScratchLength(int tokens) => BlockPanel.ScratchLength(tokens);
 
-    /// <summary>A matrix made for products: interleaved rows where its type is one of four bits, otherwise the matrix itself.</summary>
-    /// <param name="matrix">As it is stored.</param>
-    /// <param name="threads">Threads to work on.</param>
-    public static WeightMatrix Interleave(WeightMatrix matrix, int threads) => matrix.Type switch
-    {
-        ElementType.Q4_0 => InterleavedRows<Q4_0Block>.Of(matrix, threads),
-        ElementType.Q4_1 => InterleavedRows<Q4_1Block>.Of(matrix, threads),
-        ElementType.Q4_K => InterleavedRows<Q4_KBlock>.Of(matrix, threads),
-        _ => matrix,
-    };
-
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
-    /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks, made for products.</param>
+    /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if of four bits.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="endRow">The row after the last.</param>
     /// <param name="x">The inputs.</param>
@@ -40,12 +29,13 @@ internal static unsafe class BlockProduct
     {
         switch (weights.Type)
         {
-            case ElementType.Q4_0: InterleavedProduct.Multiply<Q4_0Block>(weights, firstRow, endRow, x, tokens, y); break;
-            case ElementType.Q4_1: InterleavedProduct.Multiply<Q4_1Block>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q4_0: InterleavedProduct<NibbleProduct<Q4_0Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q4_1: InterleavedProduct<NibbleProduct<Q4_1Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q5_0: Multiply<Q5_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.Q5_1: Multiply<Q5_1Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q8_0 when weights.IsInterleaved: InterleavedProduct<ByteProduct>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q4_K: InterleavedProduct.Multiply<Q4_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q4_K: InterleavedProduct<NibbleProduct<Q4_KBlock>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.Q6_K: Multiply<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             default: throw new NotSupportedException($"{weights.Type} is no type of blocks");

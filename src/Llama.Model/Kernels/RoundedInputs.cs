@@ -17,6 +17,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     private const int PartElements = BlockRows.PartElements;
 
     private readonly NativeBuffer bytes;
+    private readonly NativeBuffer words;
     private readonly NativeBuffer pairs;
     private readonly NativeBuffer quads;
     private readonly NativeBuffer scales;
@@ -32,6 +33,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         BlockElements = blockElements;
         long elements = (long)tokens * (columns + blockElements);
         bytes = new NativeBuffer(elements / sizeof(float));
+        words = new NativeBuffer(elements / 2);
         pairs = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 2);
         quads = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 4);
         scales = new NativeBuffer((elements / blockElements) + Lanes.Count);
@@ -60,6 +62,10 @@ internal sealed unsafe class RoundedInputs : IDisposable
     /// <summary>The bytes of a vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public sbyte* Bytes(int token) => (sbyte*)bytes.Pointer + ((long)token * Columns);
+
+    /// <summary>A vector as 16-bit integers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public short* Words(int token) => (short*)words.Pointer + ((long)token * Columns);
 
     /// <summary>
     /// The first pair of 16-bit integers of a vector, the one of even index lower; the next pair lies <see cref="GroupTokens"/> pairs further.
@@ -94,6 +100,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     {
         float* scale = Scales(token);
         sbyte* byteTarget = Bytes(token);
+        short* wordTarget = Words(token);
         int* pairTarget = Pairs(token);
         int* quadTarget = Quads(token);
         short* sumTarget = Sums(token);
@@ -116,6 +123,8 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 Vector256<short> first = Vector256.Narrow(i0, i1), second = Vector256.Narrow(i2, i3);
                 Vector256<sbyte> rounded = Vector256.Narrow(first, second);
                 rounded.Store(byteTarget + done + i);
+                first.Store(wordTarget + done + i);
+                second.Store(wordTarget + done + i + 16);
                 sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
                 if (!grouped) continue;
                 for (int pair = 0; pair < Lanes.Count; pair++)
@@ -135,6 +144,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     public void Dispose()
     {
         bytes.Dispose();
+        words.Dispose();
         pairs.Dispose();
         quads.Dispose();
         scales.Dispose();

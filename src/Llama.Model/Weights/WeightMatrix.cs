@@ -5,7 +5,7 @@ namespace Llama.Model.Weights;
 /// <summary>
 /// A matrix <c>[rows, columns]</c> of weights in their stored type, in memory that its checkpoint owns and keeps mapped until it is
 /// disposed of. The rows of model-parallel shards lie in several files: a matrix is one or more runs of rows, equally many in each.
-/// A matrix made for products may instead have eight rows interleaved (<see cref="InterleavedRows{T}"/>), and then no row of its own.
+/// A matrix made for products may instead have eight rows interleaved (<see cref="InterleavedRows"/>), and then no row of its own.
 /// </summary>
 public sealed unsafe class WeightMatrix
 {
@@ -43,7 +43,7 @@ public sealed unsafe class WeightMatrix
     /// <param name="columns">Elements of a row.</param>
     /// <param name="memory">The rows, or the groups of eight interleaved rows; kept as long as the matrix.</param>
     /// <param name="groupBytes">Bytes of a group; 0 if rows follow each other.</param>
-    internal WeightMatrix(string name, ElementType type, int rows, int columns, NativeBuffer memory, long groupBytes = 0)
+    internal WeightMatrix(string name, ElementType type, int rows, int columns, NativeBuffer memory, long groupBytes)
         : this(name, type, rows, columns, (nint)memory.Pointer)
     {
         this.memory = memory;
@@ -71,10 +71,16 @@ public sealed unsafe class WeightMatrix
     /// <summary>First byte of row <paramref name="row"/>; its elements follow each other.</summary>
     public byte* Row(int row) => runs[row / rowsPerRun] + (row % rowsPerRun * rowBytes);
 
-    /// <summary>Asks the system for huge pages where the rows lie.</summary>
-    internal void AskForHugePages()
+    /// <summary>Whether rows are interleaved.</summary>
+    internal bool IsInterleaved => groupBytes > 0;
+
+    /// <summary>Whether the rows lie in a mapped file.</summary>
+    internal bool IsMapped { get; init; }
+
+    /// <summary>Takes the pages of a mapped file out of memory; they are there again when they are touched.</summary>
+    internal void DropPages()
     {
-        foreach (byte* run in runs) MemoryPages.AskForHuge((nint)run, rowsPerRun * rowBytes);
+        foreach (byte* run in runs) MemoryPages.Drop((nint)run, rowsPerRun * rowBytes);
     }
 
     /// <summary>First byte of the eight interleaved rows from <paramref name="row"/> on, a multiple of eight.</summary>

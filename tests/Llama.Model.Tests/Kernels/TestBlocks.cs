@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.Intrinsics;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Tests.Weights.Quantization;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
@@ -14,7 +15,7 @@ internal sealed unsafe class TestBlocks : IDisposable
     public const float Untouched = -12345;
 
     private readonly NativeBuffer memory;
-    private readonly WeightMatrix product;
+    private readonly List<WeightMatrix> forms = [];
     private readonly RoundedInputs inputs;
     private readonly float[] values;
     private readonly float[] scratch;
@@ -45,14 +46,15 @@ internal sealed unsafe class TestBlocks : IDisposable
         bytes.Fill(0xff);
         blocks.CopyTo(bytes[Poison..]);
         Matrix = new WeightMatrix("test", type, rows, columns, (nint)memory.Pointer + Poison);
-        product = BlockProduct.Interleave(Matrix, 2);
+        if (!InterleavedRows.AreNeeded(type)) forms.Add(Matrix);
+        if (InterleavedRows.Serve(type)) forms.Add(Interleave());
         Weights = BlockRowsTests.Dequantize(type, blocks);
     }
 
     public WeightMatrix Matrix { get; }
 
-    /// <summary>The rows that a product can begin with are multiples of this.</summary>
-    public int RowStep => product == Matrix ? 1 : Lanes.Count;
+    /// <summary>The matrix in every form that kernels take.</summary>
+    public IReadOnlyList<WeightMatrix> Forms => forms;
 
     /// <summary>The weights as numbers, <c>[rows, columns]</c>.</summary>
     public float[] Weights { get; }
@@ -67,11 +69,11 @@ internal sealed unsafe class TestBlocks : IDisposable
     }
 
     /// <summary>Some rows of the product with some tokens, <c>[tokens, rows]</c>.</summary>
-    public float[] Multiply(int firstRow, int endRow, int firstToken, int tokenCount)
+    public float[] Multiply(WeightMatrix form, int firstRow, int endRow, int firstToken, int tokenCount)
     {
         Prepare(firstToken, tokenCount);
         float[] outputs = [.. Enumerable.Repeat(Untouched, tokenCount * Matrix.Rows)];
-        fixed (float* y = outputs, s = scratch) BlockProduct.Multiply(product, firstRow, endRow, inputs, tokenCount, y, s);
+        fixed (float* y = outputs, s = scratch) BlockProduct.Multiply(form, firstRow, endRow, inputs, tokenCount, y, s);
         return outputs;
     }
 
@@ -92,6 +94,14 @@ internal sealed unsafe class TestBlocks : IDisposable
     {
         memory.Dispose();
         inputs.Dispose();
+    }
+
+    private WeightMatrix Interleave()
+    {
+        var product = new ProductMatrix(Matrix);
+        using var pool = new WorkerPool(2, "copy");
+        while (!product.IsSettled) product.Settle(pool, 1000);
+        return product.Matrix;
     }
 
     private float[] ByDefinition<T>()

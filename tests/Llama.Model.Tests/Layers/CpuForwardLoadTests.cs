@@ -65,11 +65,9 @@ public sealed class CpuForwardLoadTests
 
         public override WeightMatrix OpenMatrix(string name, int rows, int columns) => whole.OpenMatrix(Present(name), rows, columns);
 
-        internal override void Release(string name)
-        {
-        }
-
         internal override byte[] ReadRow(string name, int rows, int columns, int row) => whole.ReadRow(Present(name), rows, columns, row);
+
+        internal override void Release(string name) => whole.Release(name);
 
         public override float[] ReadVector(string name, int length) => whole.ReadVector(Present(name), length);
 
