@@ -94,6 +94,10 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
     internal abstract byte[] ReadRow(string name, int rows, int columns, int row);
 
+    /// <summary>Gives back the memory that a matrix takes. What was opened of it is no longer valid; it can be opened again.</summary>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    internal abstract void Release(string name);
+
     /// <summary>Reads a vector as single-precision numbers and checks its length.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     /// <param name="length">Elements that the configuration asks for.</param>

@@ -27,7 +27,7 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         ElementType type = parts[0].Type;
         ReadOnlySpan<long> shape = parts[0].Shape;
         if (rows % shards == 0 && shape.SequenceEqual([rows / shards, columns]))
-            return new WeightMatrix(name, type, rows, columns, [.. parts.Select(part => part.Data)]);
+            return new WeightMatrix(name, type, rows, columns, [.. parts.Select(part => part.Data)]) { IsMapped = true };
         if (columns % shards == 0 && shape.SequenceEqual([rows, columns / shards]))
         {
             if (!joined.TryGetValue(name, out WeightMatrix? matrix)) joined.Add(name, matrix = JoinColumns(name, parts, rows, columns));
@@ -45,9 +45,8 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         return new ReadOnlySpan<byte>(matrix.Row(row), (int)matrix.Type.Bytes(columns)).ToArray();
     }
 
-    /// <summary>Gives back the memory that a matrix takes. What was opened of it is no longer valid; it can be opened again.</summary>
-    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
-    public void Release(string name)
+    /// <inheritdoc/>
+    internal override void Release(string name)
     {
         if (joined.Remove(name, out WeightMatrix? matrix))
         {

@@ -67,6 +67,14 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
     }
 
     /// <inheritdoc/>
+    internal override void Release(string name)
+    {
+        if (!matrices.Remove(name, out WeightMatrix? matrix)) return;
+        nint memory = (nint)matrix.Row(0);
+        if (allocations.Remove(memory)) NativeMemory.AlignedFree((void*)memory);
+    }
+
+    /// <inheritdoc/>
     public override float[] ReadVector(string name, int length) => source.ReadVector(name, length);
 
     /// <inheritdoc/>

@@ -51,6 +51,9 @@ internal static unsafe class Attention
         new Span<float>(sums, tokens * heads).Clear();
         for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), heads * headDim).Clear();
 
+        int* rows = stackalloc int[AttentionTile.Rows];
+        float** tileQueries = stackalloc float*[AttentionTile.Rows];
+        float** tileOutputs = stackalloc float*[AttentionTile.Rows];
         for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
             int index = first / KvCache.BlockTokens, block = blockTable[index];
@@ -61,15 +64,31 @@ internal static unsafe class Attention
                 else if (!last) cache.AskFor(layer, blockTable[index + 1], firstKvHead);
                 float* keys = cache.Keys(layer, block, kvHead, scratch);
                 float* values = cache.Values(layer, block, kvHead, valueScratch);
-                for (int token = Math.Max(0, first - position); token < tokens; token++)
+
+                // Queries that see the whole block go by threes; the others, those of the last blocks mostly, one by one.
+                int firstHead = (kvHead - firstKvHead) * group, seen = Math.Max(0, first - position);
+                bool whole = first + KvCache.BlockTokens <= position + 1 && AttentionTile.Serves(headDim);
+                int tiled = whole ? tokens * group / AttentionTile.Rows * AttentionTile.Rows : 0;
+                for (int item = 0; item < tiled; item += AttentionTile.Rows)
                 {
-                    int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first);
-                    for (int head = (kvHead - firstKvHead) * group; head < (kvHead - firstKvHead + 1) * group; head++)
+                    for (int i = 0; i < AttentionTile.Rows; i++)
                     {
-                        long offset = (token * stride) + (head * headDim);
-                        int row = (token * heads) + head;
-                        AddBlock(queries + offset, keys, values, count, headDim, scale, greatest + row, sums + row, output + offset);
+                        (int token, int head) = Math.DivRem(item + i, group);
+                        long offset = (token * stride) + ((firstHead + head) * headDim);
+                        rows[i] = (token * heads) + firstHead + head;
+                        tileQueries[i] = queries + offset;
+                        tileOutputs[i] = output + offset;
                     }
+
+                    AddBlock(tileQueries, keys, values, headDim, scale, rows, greatest, sums, tileOutputs);
+                }
+
+                for (int item = Math.Max(tiled, seen * group); item < tokens * group; item++)
+                {
+                    (int token, int head) = Math.DivRem(item, group);
+                    int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first), row = (token * heads) + firstHead + head;
+                    long offset = (token * stride) + ((firstHead + head) * headDim);
+                    AddBlock(queries + offset, keys, values, count, headDim, scale, greatest + row, sums + row, output + offset);
                 }
             }
         }
@@ -92,6 +111,33 @@ internal static unsafe class Attention
         Vector256<float> scores1 = count <= Lanes.Count ? impossible : Vector256.ConditionalSelect(
             Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count - Lanes.Count)).AsSingle(),
             Scores(query, keys + (Lanes.Count * headDim), headDim), impossible);
+        float* weights = stackalloc float[KvCache.BlockTokens];
+        Weigh(scores0, scores1, headDim, scale, greatest, sum, output, weights);
+        AddValues(weights, values, count, headDim, output);
+    }
+
+    /// <summary>Adds sixteen positions to what three queries have attended to.</summary>
+    private static void AddBlock(
+        float** queries, float* keys, float* values, int headDim, float scale, int* rows, float* greatest, float* sums, float** outputs)
+    {
+        float* scores = stackalloc float[AttentionTile.Rows * KvCache.BlockTokens];
+        AttentionTile.Score(queries, keys, headDim, scores);
+        for (int i = 0; i < AttentionTile.Rows; i++)
+        {
+            float* weights = scores + (i * KvCache.BlockTokens);
+            Weigh(
+                Vector256.Load(weights), Vector256.Load(weights + Lanes.Count), headDim, scale, greatest + rows[i], sums + rows[i], outputs[i],
+                weights);
+        }
+
+        AttentionTile.AddValues(scores, values, headDim, outputs);
+    }
+
+    /// <summary>The weights of sixteen scores; what was summed before is scaled down if one of these is the greatest.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Weigh(
+        Vector256<float> scores0, Vector256<float> scores1, int headDim, float scale, float* greatest, float* sum, float* output, float* weights)
+    {
         float max = Lanes.Max(Vector256.Max(scores0, scores1));
         if (max > *greatest)
         {
@@ -101,14 +147,12 @@ internal static unsafe class Attention
             Elementwise.Scale(output, decay, headDim);
         }
 
-        float* weights = stackalloc float[KvCache.BlockTokens];
         Vector256<float> shift = Vector256.Create(*greatest), factor = Vector256.Create(scale);
         Vector256<float> weights0 = Exponential.Exp((scores0 - shift) * factor);
         Vector256<float> weights1 = Exponential.Exp((scores1 - shift) * factor);
         weights0.Store(weights);
         weights1.Store(weights + Lanes.Count);
         *sum += Lanes.Sum(weights0 + weights1);
-        AddValues(weights, values, count, headDim, output);
     }
 
     /// <summary>Products of a query with eight keys, each in canonical lanes.</summary>

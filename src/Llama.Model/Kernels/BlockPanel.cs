@@ -5,24 +5,9 @@ using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
 
-/// <summary>How the integers of sixteen rows lie side by side, and how they are multiplied.</summary>
-/// <typeparam name="T">The rows' format.</typeparam>
-internal unsafe interface IPanelLayout<T>
-    where T : struct, IBlockFormat
-{
-    /// <summary>Lays eight rows out; the memory is asked for what lies <paramref name="next"/> bytes further on.</summary>
-    static abstract void LayOut(byte** rows, int firstBlock, int blocks, nint next, Panel panel);
-
-    /// <summary>Sixteen rows with four tokens.</summary>
-    static abstract void MultiplyFour(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums);
-
-    /// <summary>Sixteen rows with one token.</summary>
-    static abstract void MultiplyOne(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums);
-}
-
 /// <summary>
 /// Rows of blocks with many tokens: the integers of sixteen rows are laid out side by side, some columns at a time, so that a vector of
-/// them holds a few columns of eight rows, meets as many inputs of a token, and needs no addition across lanes.
+/// them holds two columns of eight rows, meets a pair of a token's inputs, and needs no addition across lanes.
 /// </summary>
 internal static unsafe class BlockPanel
 {
@@ -51,10 +36,9 @@ internal static unsafe class BlockPanel
     public static int ScratchLength(int tokens) => SumsAt + (TokenSums * tokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector; see <see cref="BlockProduct"/>.</summary>
-    public static void Multiply<T, TLayout>(
+    public static void Multiply<T>(
         WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
         where T : struct, IBlockFormat
-        where TLayout : struct, IPanelLayout<T>
     {
         byte** rows = stackalloc byte*[Rows];
         float* sums = scratch + SumsAt;
@@ -63,7 +47,7 @@ internal static unsafe class BlockPanel
             // Places beyond the last row repeat it; their outputs are not stored.
             int count = Math.Min(Rows, endRow - row);
             weights.ListRows(row, count, rows, Rows);
-            MultiplyRows<T, TLayout>(rows, x, tokens, new Panel(scratch, IntegersLength, FactorsLength), sums);
+            MultiplyRows<T>(rows, x, tokens, new Panel(scratch, IntegersLength, FactorsLength), sums);
             for (int token = 0; token < tokens; token++)
             {
                 float* target = y + ((long)token * weights.Rows) + row;
@@ -86,9 +70,8 @@ internal static unsafe class BlockPanel
         Vector256.Load(sums + (lane * Rows)) + Vector256.Load(sums + (other * Rows));
 
     /// <summary>Sixteen rows with all tokens, some columns at a time.</summary>
-    private static void MultiplyRows<T, TLayout>(byte** rows, RoundedInputs x, int tokens, Panel panel, float* sums)
+    private static void MultiplyRows<T>(byte** rows, RoundedInputs x, int tokens, Panel panel, float* sums)
         where T : struct, IBlockFormat
-        where TLayout : struct, IPanelLayout<T>
     {
         int panelBlocks = Columns / T.Type.BlockElements();
         nint next = (nint)(Rows * (rows[1] - rows[0]));
@@ -96,13 +79,13 @@ internal static unsafe class BlockPanel
         for (int first = 0; first < x.Blocks; first += panelBlocks)
         {
             int blocks = Math.Min(panelBlocks, x.Blocks - first);
-            TLayout.LayOut(rows, first, blocks, next, panel);
-            TLayout.LayOut(rows + GroupRows, first, blocks, next, panel.Second);
+            WordLayout<T>.LayOut(rows, first, blocks, next, panel);
+            WordLayout<T>.LayOut(rows + GroupRows, first, blocks, next, panel.Second);
             int token = 0;
             for (; token <= tokens - Tokens; token += Tokens)
-                TLayout.MultiplyFour(x, token, first, blocks, panel, sums + (token * TokenSums));
+                WordLayout<T>.MultiplyFour(x, token, first, blocks, panel, sums + (token * TokenSums));
             for (; token < tokens; token++)
-                TLayout.MultiplyOne(x, token, first, blocks, panel, sums + (token * TokenSums));
+                WordLayout<T>.MultiplyOne(x, token, first, blocks, panel, sums + (token * TokenSums));
         }
     }
 

@@ -8,8 +8,9 @@ namespace Llama.Model.Kernels;
 /// Block i belongs to lane i mod 8, and a lane adds its blocks' sums, scaled, in order:
 /// <c>lane = fma(sum, weightScale × inputScale, lane)</c>, and where the format has offsets,
 /// <c>lane = fma(offsetSum, offsetScale × inputScale, lane)</c>; the lanes are then added in the tree of <see cref="Lanes.Sum"/>.
-/// For few tokens this goes row after row, through the blocks as they lie (<see cref="BlockRow"/>); for more, the integers of sixteen
-/// rows are first laid out side by side, so that each vector of them meets many tokens (<see cref="BlockPanel"/>).
+/// Rows may be interleaved (<see cref="InterleavedProduct{T}"/>); those of four bits must be. Others lie as they are stored: for few tokens this goes
+/// row after row (<see cref="BlockRow"/>); for more, the integers of sixteen rows are first laid out side by side, so that each vector
+/// of them meets many tokens (<see cref="BlockPanel"/>).
 /// </summary>
 internal static unsafe class BlockProduct
 {
@@ -17,7 +18,7 @@ internal static unsafe class BlockProduct
     public static int ScratchLength(int tokens) => BlockPanel.ScratchLength(tokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
-    /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks.</param>
+    /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if of four bits.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="endRow">The row after the last.</param>
     /// <param name="x">The inputs.</param>
@@ -28,24 +29,23 @@ internal static unsafe class BlockProduct
     {
         switch (weights.Type)
         {
-            case ElementType.Q4_0: Multiply<Q4_0Block, NibbleLayout<Q4_0Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q4_1: Multiply<Q4_1Block, NibbleLayout<Q4_1Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_0: Multiply<Q5_0Block, WordLayout<Q5_0Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_1: Multiply<Q5_1Block, WordLayout<Q5_1Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q8_0: Multiply<Q8_0Block, WordLayout<Q8_0Block>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q4_K: Multiply<Q4_KBlock, NibbleLayout<Q4_KBlock>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_K: Multiply<Q5_KBlock, WordLayout<Q5_KBlock>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q6_K: Multiply<Q6_KBlock, WordLayout<Q6_KBlock>>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_0: InterleavedProduct<NibbleProduct<Q4_0Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q4_1: InterleavedProduct<NibbleProduct<Q4_1Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q5_0: Multiply<Q5_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q5_1: Multiply<Q5_1Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q8_0 when weights.IsInterleaved: InterleavedProduct<ByteProduct>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_K: InterleavedProduct<NibbleProduct<Q4_KBlock>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q6_K: Multiply<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             default: throw new NotSupportedException($"{weights.Type} is no type of blocks");
         }
     }
 
-    private static void Multiply<T, TLayout>(
-        WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
-        where T : struct, IBlockFormat
-        where TLayout : struct, IPanelLayout<T>
+    private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
+        where T : struct, IRowFormat
     {
         if (tokens < BlockPanel.Tokens) BlockRow.Multiply<T>(weights, firstRow, endRow, x, tokens, y);
-        else BlockPanel.Multiply<T, TLayout>(weights, firstRow, endRow, x, tokens, y, scratch);
+        else BlockPanel.Multiply<T>(weights, firstRow, endRow, x, tokens, y, scratch);
     }
 }

@@ -15,7 +15,7 @@ internal static unsafe class BlockRow
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector; see <see cref="BlockProduct"/>.</summary>
     public static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
-        where T : struct, IBlockFormat
+        where T : struct, IRowFormat
     {
         byte** rows = stackalloc byte*[Lanes.Count];
         Vector256<float>* lanes = stackalloc Vector256<float>[Lanes.Count];
@@ -43,20 +43,19 @@ internal static unsafe class BlockRow
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyGroups<T>(byte** rows, int count, int groups, RoundedInputs inputs, int token, Vector256<float>* results)
-        where T : struct, IBlockFormat
+        where T : struct, IRowFormat
     {
         for (int i = 0; i < count; i++)
         {
             byte* row = rows[i];
             sbyte* x = inputs.Bytes(token);
-            sbyte* halves = inputs.Halves(token);
             short* sums = inputs.Sums(token);
             float* inputScales = inputs.Scales(token);
             Vector256<float> lanes = Vector256<float>.Zero;
             for (int group = 0; group < groups; group++)
             {
                 Vector256<int> inputSums = SmallIntegers.Widen(Vector128.Load(sums));
-                Vector256<int> dots = DotEight<T>(row, x, halves);
+                Vector256<int> dots = DotEight<T>(row, x);
                 if (T.Bias != 0) dots -= inputSums * T.Bias;
                 Vector256<float> inputScale = Vector256.Load(inputScales);
                 lanes = Vector256.FusedMultiplyAdd(
@@ -69,7 +68,6 @@ internal static unsafe class BlockRow
 
                 row += Lanes.Count * T.Type.BlockBytes();
                 x += Lanes.Count * PartElements;
-                halves += Lanes.Count * PartElements;
                 sums += Lanes.Count;
                 inputScales += Lanes.Count;
             }
@@ -80,22 +78,10 @@ internal static unsafe class BlockRow
 
     /// <summary>The sums of eight blocks of 32, one in each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> DotEight<T>(byte* blocks, sbyte* x, sbyte* halves)
-        where T : struct, IBlockFormat
+    private static Vector256<int> DotEight<T>(byte* blocks, sbyte* x)
+        where T : struct, IRowFormat
     {
         nint bytes = T.Type.BlockBytes();
-        if (typeof(T) == typeof(Q4_0Block) || typeof(T) == typeof(Q4_1Block))
-        {
-            byte* nibbles = blocks + bytes - (PartElements / 2), others = nibbles + (4 * bytes);
-            return SmallIntegers.MultiplyAddPairs(
-                SmallIntegers.AddQuads(
-                    SmallIntegers.DotNibbles(nibbles, others, halves),
-                    SmallIntegers.DotNibbles(nibbles + bytes, others + bytes, halves + 64),
-                    SmallIntegers.DotNibbles(nibbles + (2 * bytes), others + (2 * bytes), halves + 128),
-                    SmallIntegers.DotNibbles(nibbles + (3 * bytes), others + (3 * bytes), halves + 192)),
-                Vector256<short>.One);
-        }
-
         return Lanes.SumEach(
             T.Dot(blocks, x), T.Dot(blocks + bytes, x + 32), T.Dot(blocks + (2 * bytes), x + 64), T.Dot(blocks + (3 * bytes), x + 96),
             T.Dot(blocks + (4 * bytes), x + 128), T.Dot(blocks + (5 * bytes), x + 160), T.Dot(blocks + (6 * bytes), x + 192),
@@ -105,7 +91,7 @@ internal static unsafe class BlockRow
     /// <summary>Adds the blocks from a multiple of eight on: those too large to be written out eight times, and what is left of rows.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void AddBlocks<T>(byte** rows, int count, int firstBlock, RoundedInputs inputs, int token, Vector256<float>* results)
-        where T : struct, IBlockFormat
+        where T : struct, IRowFormat
     {
         Vector256<int>* dots = stackalloc Vector256<int>[Lanes.Count];
         Vector128<int>* offsets = stackalloc Vector128<int>[Lanes.Count];
@@ -156,7 +142,7 @@ internal static unsafe class BlockRow
     /// <summary>The half-precision numbers at the same place of eight blocks of a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Halves<T>(byte* first)
-        where T : struct, IBlockFormat
+        where T : struct, IRowFormat
     {
         nint bytes = T.Type.BlockBytes();
         return HalfBits.ToSingle(Vector128.Create(

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Llama.Model.Kernels;
@@ -37,6 +38,19 @@ internal static partial class MemoryPages
 
         // That it fails means only that the pages are small ones.
         if (OperatingSystem.IsLinux() && whole > 0) _ = Advise(first, (nuint)whole, Huge);
+    }
+
+    /// <summary>
+    /// Whether the system has so much memory left, and a gigabyte more, counting what it keeps of files as free: Linux's
+    /// <c>MemAvailable</c> (proc_meminfo(5)). Other systems are taken to have it.
+    /// </summary>
+    /// <param name="bytes">How much.</param>
+    public static bool HaveRoom(long bytes)
+    {
+        const string Field = "MemAvailable:";
+        if (!OperatingSystem.IsLinux()) return true;
+        string? line = File.ReadLines("/proc/meminfo").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
+        return line is null || long.Parse(line.AsSpan(Field.Length).Trim()[..^3], CultureInfo.InvariantCulture) * 1024 > bytes + (1L << 30);
     }
 
     [LibraryImport("libc", EntryPoint = "madvise")]

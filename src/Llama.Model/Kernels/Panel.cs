@@ -6,8 +6,7 @@ using Llama.Model.Weights.Quantization;
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Some columns of sixteen rows, in two groups of eight that alternate: integers, in the order that their <see cref="IPanelLayout{T}"/>
-/// gives them; for every pair of parts sixteen pairs of offsets, one of each row; for every block sixteen scales of both kinds.
+/// Some columns of sixteen rows, in two groups of eight that alternate: integers, in the order of <see cref="WordLayout{T}"/>; for every pair of parts sixteen pairs of offsets, one of each row; for every block sixteen scales of both kinds.
 /// </summary>
 /// <param name="scratch">The memory.</param>
 /// <param name="integersLength">Floats of it for the integers.</param>

@@ -39,8 +39,9 @@ internal sealed unsafe class ProductInputs : IDisposable
 
     /// <summary>Says what comes next. Every vector must then be prepared before a product.</summary>
     /// <param name="values">The inputs, <c>[tokens, columns]</c>; they may be written later.</param>
+    /// <param name="tokens">How many vectors, or more.</param>
     /// <param name="matrices">All the matrices that they will be multiplied with.</param>
-    public void Reset(float* values, params ReadOnlySpan<WeightMatrix> matrices)
+    public void Reset(float* values, int tokens, params ReadOnlySpan<WeightMatrix> matrices)
     {
         Values = values;
         Columns = matrices[0].Columns;
@@ -53,8 +54,8 @@ internal sealed unsafe class ProductInputs : IDisposable
         }
 
         Rounds = RoundsSmall || RoundsLarge;
-        if (RoundsSmall) small.Reset(Columns);
-        if (RoundsLarge) large.Reset(Columns);
+        if (RoundsSmall) small.Reset(Columns, tokens);
+        if (RoundsLarge) large.Reset(Columns, tokens);
     }
 
     /// <summary>Rounds one vector, where a matrix wants that.</summary>

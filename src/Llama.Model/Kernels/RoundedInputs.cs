@@ -16,15 +16,13 @@ internal sealed unsafe class RoundedInputs : IDisposable
 
     private const int PartElements = BlockRows.PartElements;
 
-    /// <summary>Columns that <see cref="Halves"/> orders together.</summary>
-    private const int HalvesColumns = Lanes.Count * PartElements;
-
     private readonly NativeBuffer bytes;
-    private readonly NativeBuffer halves;
+    private readonly NativeBuffer words;
     private readonly NativeBuffer pairs;
     private readonly NativeBuffer quads;
     private readonly NativeBuffer scales;
     private readonly NativeBuffer sums;
+    private bool grouped;
 
     /// <summary>Makes room.</summary>
     /// <param name="blockElements">Elements that share a scale: 32 or 256.</param>
@@ -35,7 +33,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         BlockElements = blockElements;
         long elements = (long)tokens * (columns + blockElements);
         bytes = new NativeBuffer(elements / sizeof(float));
-        halves = new NativeBuffer(elements / sizeof(float));
+        words = new NativeBuffer(elements / 2);
         pairs = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 2);
         quads = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 4);
         scales = new NativeBuffer((elements / blockElements) + Lanes.Count);
@@ -53,18 +51,21 @@ internal sealed unsafe class RoundedInputs : IDisposable
 
     /// <summary>Sets the length of all vectors that follow.</summary>
     /// <param name="columns">A multiple of <see cref="BlockElements"/>.</param>
-    public void Reset(int columns) => (Columns, Blocks) = (columns, columns / BlockElements);
+    /// <param name="tokens">How many vectors: fewer than <see cref="GroupTokens"/> are there as bytes only.</param>
+    public void Reset(int columns, int tokens)
+    {
+        Columns = columns;
+        Blocks = columns / BlockElements;
+        grouped = tokens >= GroupTokens;
+    }
 
     /// <summary>The bytes of a vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public sbyte* Bytes(int token) => (sbyte*)bytes.Pointer + ((long)token * Columns);
 
-    /// <summary>
-    /// The bytes of a vector for blocks whose elements i and i + 16 share a byte: of every eight blocks of 32 the first halves of blocks 0
-    /// and 4, their second halves, then those of blocks 1 and 5, and so on. Not there for the last blocks if they are fewer than eight.
-    /// </summary>
+    /// <summary>A vector as 16-bit integers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public sbyte* Halves(int token) => (sbyte*)halves.Pointer + ((long)token * Columns);
+    public short* Words(int token) => (short*)words.Pointer + ((long)token * Columns);
 
     /// <summary>
     /// The first pair of 16-bit integers of a vector, the one of even index lower; the next pair lies <see cref="GroupTokens"/> pairs further.
@@ -99,7 +100,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     {
         float* scale = Scales(token);
         sbyte* byteTarget = Bytes(token);
-        sbyte* halfTarget = Halves(token);
+        short* wordTarget = Words(token);
         int* pairTarget = Pairs(token);
         int* quadTarget = Quads(token);
         short* sumTarget = Sums(token);
@@ -120,6 +121,12 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 Vector256<int> i0 = Nearest(Vector256.Load(part) * factor), i1 = Nearest(Vector256.Load(part + 8) * factor);
                 Vector256<int> i2 = Nearest(Vector256.Load(part + 16) * factor), i3 = Nearest(Vector256.Load(part + 24) * factor);
                 Vector256<short> first = Vector256.Narrow(i0, i1), second = Vector256.Narrow(i2, i3);
+                Vector256<sbyte> rounded = Vector256.Narrow(first, second);
+                rounded.Store(byteTarget + done + i);
+                first.Store(wordTarget + done + i);
+                second.Store(wordTarget + done + i + 16);
+                sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
+                if (!grouped) continue;
                 for (int pair = 0; pair < Lanes.Count; pair++)
                 {
                     pairTarget[pair * GroupTokens] = first.AsInt32().GetElement(pair);
@@ -127,19 +134,8 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 }
 
                 pairTarget += PartElements / 2 * GroupTokens;
-                Vector256<sbyte> rounded = Vector256.Narrow(first, second);
-                rounded.Store(byteTarget + done + i);
                 for (int quad = 0; quad < Lanes.Count; quad++) quadTarget[quad * GroupTokens] = rounded.AsInt32().GetElement(quad);
                 quadTarget += PartElements / 4 * GroupTokens;
-                if (BlockElements == PartElements && done < Columns / HalvesColumns * HalvesColumns)
-                {
-                    int block = done / PartElements % Lanes.Count;
-                    sbyte* half = halfTarget + (done / HalvesColumns * HalvesColumns) + (block % 4 * 64) + (block / 4 * 16);
-                    rounded.GetLower().Store(half);
-                    rounded.GetUpper().Store(half + PartElements);
-                }
-
-                sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
             }
         }
     }
@@ -148,7 +144,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     public void Dispose()
     {
         bytes.Dispose();
-        halves.Dispose();
+        words.Dispose();
         pairs.Dispose();
         quads.Dispose();
         scales.Dispose();

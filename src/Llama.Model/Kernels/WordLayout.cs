@@ -6,15 +6,17 @@ using Llama.Model.Weights.Quantization;
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Integers of 16 bits, factors multiplied into them: a vector holds two columns of eight rows, and meets a pair of a token's inputs.
+/// How the integers of a panel lie, and how they are multiplied: 16 bits each, factors multiplied into them; a vector holds two columns
+/// of eight rows, and meets a pair of a token's inputs.
 /// </summary>
-internal readonly unsafe struct WordLayout<T> : IPanelLayout<T>
+/// <typeparam name="T">The rows' format.</typeparam>
+internal static unsafe class WordLayout<T>
     where T : struct, IBlockFormat
 {
     private const int PartElements = BlockRows.PartElements;
     private const int PartPairs = PartElements / 2;
 
-    /// <inheritdoc/>
+    /// <summary>Lays eight rows out; the memory is asked for what lies <paramref name="next"/> bytes further on.</summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void LayOut(byte** rows, int firstBlock, int blocks, nint next, Panel panel)
@@ -46,7 +48,7 @@ internal readonly unsafe struct WordLayout<T> : IPanelLayout<T>
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Sixteen rows with four tokens.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyFour(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums)
     {
@@ -88,7 +90,7 @@ internal readonly unsafe struct WordLayout<T> : IPanelLayout<T>
         }
     }
 
-    /// <inheritdoc/>
+    /// <summary>Sixteen rows with one token.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyOne(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums)
     {

@@ -12,8 +12,12 @@ namespace Llama.Model.Layers;
 /// </summary>
 internal sealed unsafe class CpuForward : IDisposable
 {
+    /// <summary>What a step that has just come waits for at most: a millisecond or two.</summary>
+    private const long SettledBytes = 4 << 20;
+
     private readonly ModelConfig config;
     private readonly LayerWeights[] layers;
+    private readonly Queue<ProductMatrix> unsettled = new();
     private readonly WeightMatrix? embeddings;
     private readonly OutputHead? head;
     private readonly KvCache cache;
@@ -55,11 +59,12 @@ internal sealed unsafe class CpuForward : IDisposable
         FirstLayer = firstLayer;
         EndLayer = endLayer;
         if (firstLayer == 0) embeddings = checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, config.VocabSize, config.Dim);
-        layers = [.. Enumerable.Range(firstLayer, endLayer - firstLayer).Select(index => new LayerWeights(checkpoint, index))];
+        layers = new LayerWeights[endLayer - firstLayer];
         pool = new WorkerPool(threads, $"layers {firstLayer}-{endLayer} worker");
         try
         {
-            if (endLayer == config.Layers) head = new OutputHead(checkpoint, pool);
+            for (int i = 0; i < layers.Length; i++) layers[i] = new LayerWeights(checkpoint, firstLayer + i, Open);
+            if (endLayer == config.Layers) head = new OutputHead(checkpoint, Open(TensorNames.Output, config.VocabSize, config.Dim), pool);
             cache = new KvCache(config, kvType, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
             buffers = new CpuBuffers(config, threads);
@@ -71,6 +76,7 @@ internal sealed unsafe class CpuForward : IDisposable
             throw;
         }
 
+        ProductMatrix Open(string name, int rows, int columns) => OpenProduct(checkpoint, name, rows, columns);
         embed = Embed;
         attentionNorm = AttentionNorm;
         queriesKeysValues = QueriesKeysValues;
@@ -119,19 +125,19 @@ internal sealed unsafe class CpuForward : IDisposable
         {
             long started = Stopwatch.GetTimestamp();
             LayerWeights weights = layers[layer];
-            buffers.Inputs.Reset(buffers.Normed, weights.Wq, weights.Wk, weights.Wv);
+            buffers.Inputs.Reset(buffers.Normed, tokens, weights.Wq.Matrix, weights.Wk.Matrix, weights.Wv.Matrix);
             RunByTokens(attentionNorm);
             pool.Run(queriesKeysValues);
             RunByTokens(rotateAndStore);
             nextAttention = 0;
             pool.Run(attend);
-            buffers.Inputs.Reset(buffers.Attended, weights.Wo);
+            buffers.Inputs.Reset(buffers.Attended, tokens, weights.Wo.Matrix);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(attentionOutput);
-            buffers.Inputs.Reset(buffers.Normed, weights.W1, weights.W3);
+            buffers.Inputs.Reset(buffers.Normed, tokens, weights.W1.Matrix, weights.W3.Matrix);
             RunByTokens(ffnNorm);
             pool.Run(gateAndUp);
-            buffers.Inputs.Reset(buffers.Gate, weights.W2);
+            buffers.Inputs.Reset(buffers.Gate, tokens, weights.W2.Matrix);
             if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
             pool.Run(down);
             Volatile.Write(ref layerTicks, layerTicks + Stopwatch.GetTimestamp() - started);
@@ -139,6 +145,16 @@ internal sealed unsafe class CpuForward : IDisposable
         }
 
         return head?.Draw(next, hidden);
+    }
+
+    /// <summary>Copies some more of the weights to where products read them faster; between steps.</summary>
+    /// <returns>Whether there was something left to copy.</returns>
+    public bool Settle()
+    {
+        while (unsettled.TryPeek(out ProductMatrix? settled) && settled.IsSettled) unsettled.Dequeue();
+        if (!unsettled.TryPeek(out ProductMatrix? next)) return false;
+        next.Settle(pool, SettledBytes);
+        return true;
     }
 
     /// <summary>Does of a step that other layers compute what every layer does.</summary>
@@ -162,6 +178,28 @@ internal sealed unsafe class CpuForward : IDisposable
         head?.Dispose();
         cache.Dispose();
         buffers.Dispose();
+        foreach (LayerWeights weights in layers) weights.Dispose();
+    }
+
+    /// <summary>
+    /// Opens a matrix for products. What is there in memory alone is interleaved at once, and so are types that kernels take in no other way;
+    /// mapped files serve first as they lie.
+    /// </summary>
+    private ProductMatrix OpenProduct(Checkpoint checkpoint, string name, int rows, int columns)
+    {
+        WeightMatrix stored = checkpoint.OpenMatrix(name, rows, columns);
+        var product = new ProductMatrix(stored);
+        if (stored.IsMapped && !InterleavedRows.AreNeeded(stored.Type))
+        {
+            unsettled.Enqueue(product);
+            return product;
+        }
+
+        while (!product.IsSettled) product.Settle(pool, long.MaxValue);
+
+        // Tied embeddings are looked up as they were.
+        if (product.Matrix != stored && stored.Name != TensorNames.TokenEmbeddings) checkpoint.Release(name);
+        return product;
     }
 
     private void CopyBlocks(Step next)
@@ -297,17 +335,18 @@ internal sealed unsafe class CpuForward : IDisposable
     private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, part, parts);
 
     /// <summary>This part's rows of a product, for all tokens.</summary>
-    private (int First, int End) Multiply(WeightMatrix weights, float* output, int part, int parts)
+    private (int First, int End) Multiply(ProductMatrix product, float* output, int part, int parts)
     {
+        WeightMatrix weights = product.Matrix;
         (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Lanes.Count);
         buffers.Inputs.Multiply(weights, first, end, tokens, output, buffers.Tile(part));
         return (first, end);
     }
 
     /// <summary>This part's rows of a product, added to the hidden states.</summary>
-    private void MultiplyAndAdd(WeightMatrix weights, int part, int parts)
+    private void MultiplyAndAdd(ProductMatrix product, int part, int parts)
     {
-        (int first, int end) = Multiply(weights, buffers.Projected, part, parts);
+        (int first, int end) = Multiply(product, buffers.Projected, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.Dim) + first;

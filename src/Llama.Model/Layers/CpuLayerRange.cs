@@ -22,6 +22,7 @@ public sealed class CpuLayerRange : ILayerRange
     private readonly ModelConfig config;
     private readonly TaskCompletionSource started = new();
     private readonly Thread thread;
+    private bool settled;
     private int steps;
     private ulong begun;
 
@@ -48,6 +49,9 @@ public sealed class CpuLayerRange : ILayerRange
     /// <inheritdoc/>
     public RangeProgress Progress =>
         new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps), forward.LayerTime);
+
+    /// <summary>Whether the weights lie where products read them fastest; before, and between steps, they are copied there.</summary>
+    public bool IsSettled => Volatile.Read(ref settled);
 
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
     public static long KvBlockBytes(ModelConfig config, ElementType kvType, int layers) => KvCache.BlockBytes(config, kvType) * layers;
@@ -159,7 +163,8 @@ public sealed class CpuLayerRange : ILayerRange
         // Every step in the queue has announced itself or is about to, so only the end finds nothing to read.
         while (true)
         {
-            arrivals.Wait();
+            if (!IsSettled) Volatile.Write(ref settled, !forward.Settle());
+            if (!arrivals.Wait(IsSettled ? Timeout.Infinite : 0)) continue;
             if (!queue.Reader.TryRead(out QueuedStep? queued)) return;
             Run(queued);
         }

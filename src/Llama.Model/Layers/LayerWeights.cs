@@ -1,25 +1,27 @@
 using Llama.Model.Checkpoints;
-using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
 
-/// <summary>The weights of one layer, mapped from its checkpoint.</summary>
-internal sealed class LayerWeights
+/// <summary>The weights of one layer.</summary>
+internal sealed class LayerWeights : IDisposable
 {
     /// <summary>Opens a layer's tensors.</summary>
+    /// <param name="checkpoint">Has the vectors.</param>
+    /// <param name="layer">Which layer.</param>
+    /// <param name="open">Opens a matrix by name, rows and columns.</param>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
-    public LayerWeights(Checkpoint checkpoint, int layer)
+    public LayerWeights(Checkpoint checkpoint, int layer, Func<string, int, int, ProductMatrix> open)
     {
         ModelConfig config = checkpoint.Config;
         AttentionNorm = checkpoint.ReadVector(TensorNames.AttentionNorm(layer), config.Dim);
         FfnNorm = checkpoint.ReadVector(TensorNames.FfnNorm(layer), config.Dim);
-        Wq = checkpoint.OpenMatrix(TensorNames.Wq(layer), config.QueryDim, config.Dim);
-        Wk = checkpoint.OpenMatrix(TensorNames.Wk(layer), config.KvDim, config.Dim);
-        Wv = checkpoint.OpenMatrix(TensorNames.Wv(layer), config.KvDim, config.Dim);
-        Wo = checkpoint.OpenMatrix(TensorNames.Wo(layer), config.Dim, config.QueryDim);
-        W1 = checkpoint.OpenMatrix(TensorNames.W1(layer), config.HiddenDim, config.Dim);
-        W2 = checkpoint.OpenMatrix(TensorNames.W2(layer), config.Dim, config.HiddenDim);
-        W3 = checkpoint.OpenMatrix(TensorNames.W3(layer), config.HiddenDim, config.Dim);
+        Wq = open(TensorNames.Wq(layer), config.QueryDim, config.Dim);
+        Wk = open(TensorNames.Wk(layer), config.KvDim, config.Dim);
+        Wv = open(TensorNames.Wv(layer), config.KvDim, config.Dim);
+        Wo = open(TensorNames.Wo(layer), config.Dim, config.QueryDim);
+        W1 = open(TensorNames.W1(layer), config.HiddenDim, config.Dim);
+        W2 = open(TensorNames.W2(layer), config.Dim, config.HiddenDim);
+        W3 = open(TensorNames.W3(layer), config.HiddenDim, config.Dim);
     }
 
     /// <summary>RMSNorm before attention, <c>[dim]</c>.</summary>
@@ -29,28 +31,34 @@ internal sealed class LayerWeights
     public float[] FfnNorm { get; }
 
     /// <summary>Queries.</summary>
-    public WeightMatrix Wq { get; }
+    public ProductMatrix Wq { get; }
 
     /// <summary>Keys.</summary>
-    public WeightMatrix Wk { get; }
+    public ProductMatrix Wk { get; }
 
     /// <summary>Values.</summary>
-    public WeightMatrix Wv { get; }
+    public ProductMatrix Wv { get; }
 
     /// <summary>Attention output.</summary>
-    public WeightMatrix Wo { get; }
+    public ProductMatrix Wo { get; }
 
     /// <summary>Feed-forward gate.</summary>
-    public WeightMatrix W1 { get; }
+    public ProductMatrix W1 { get; }
 
     /// <summary>Feed-forward down.</summary>
-    public WeightMatrix W2 { get; }
+    public ProductMatrix W2 { get; }
 
     /// <summary>Feed-forward up.</summary>
-    public WeightMatrix W3 { get; }
+    public ProductMatrix W3 { get; }
 
     /// <summary>Bytes of all of them.</summary>
-    public long Bytes =>
-        Wq.Bytes + Wk.Bytes + Wv.Bytes + Wo.Bytes + W1.Bytes + W2.Bytes + W3.Bytes
-        + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
+    public long Bytes => Matrices.Sum(matrix => matrix.Matrix.Bytes) + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
+
+    private ProductMatrix[] Matrices => [Wq, Wk, Wv, Wo, W1, W2, W3];
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (ProductMatrix matrix in Matrices) matrix.Dispose();
+    }
 }

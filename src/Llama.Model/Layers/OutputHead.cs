@@ -2,7 +2,6 @@ using System.Collections.Concurrent;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
-using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
 
@@ -12,7 +11,7 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly ModelConfig config;
     private readonly WorkerPool pool;
     private readonly float[] norm;
-    private readonly WeightMatrix output;
+    private readonly ProductMatrix output;
     private readonly NativeBuffer normed;
     private readonly ProductInputs inputs;
     private readonly NativeBuffer tiles;
@@ -24,16 +23,19 @@ internal sealed unsafe class OutputHead : IDisposable
     private int rows;
 
     /// <summary>Opens the tensors of the head.</summary>
+    /// <param name="checkpoint">Has the norm.</param>
+    /// <param name="output">The output matrix.</param>
+    /// <param name="pool">Its threads compute.</param>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
-    public OutputHead(Checkpoint checkpoint, WorkerPool pool)
+    public OutputHead(Checkpoint checkpoint, ProductMatrix output, WorkerPool pool)
     {
         config = checkpoint.Config;
         this.pool = pool;
         norm = checkpoint.ReadVector(TensorNames.Norm, config.Dim);
-        output = checkpoint.OpenMatrix(TensorNames.Output, config.VocabSize, config.Dim);
+        this.output = output;
         normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
         inputs = new ProductInputs(Step.MaxTokens, config.Dim);
-        inputs.Reset(normed.Pointer, output);
+        inputs.Reset(normed.Pointer, Step.MaxTokens, output.Matrix);
         tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
@@ -42,7 +44,7 @@ internal sealed unsafe class OutputHead : IDisposable
     }
 
     /// <summary>Bytes of weights.</summary>
-    public long WeightBytes => output.Bytes + (norm.Length * sizeof(float));
+    public long WeightBytes => output.Matrix.Bytes + (norm.Length * sizeof(float));
 
     /// <summary>Draws a token for every sequence that wants one, in the step's order.</summary>
     /// <param name="step">The step.</param>
@@ -84,6 +86,7 @@ internal sealed unsafe class OutputHead : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
+        output.Dispose();
         normed.Dispose();
         inputs.Dispose();
         tiles.Dispose();
@@ -115,7 +118,7 @@ internal sealed unsafe class OutputHead : IDisposable
 
     private void Multiply(int part, int parts)
     {
-        (int first, int end) = WorkerPool.Share(output.Rows, part, parts, Lanes.Count);
-        inputs.Multiply(output, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
+        (int first, int end) = WorkerPool.Share(output.Matrix.Rows, part, parts, Lanes.Count);
+        inputs.Multiply(output.Matrix, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
     }
 }

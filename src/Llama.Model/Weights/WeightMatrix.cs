@@ -1,14 +1,19 @@
+using Llama.Model.Kernels;
+
 namespace Llama.Model.Weights;
 
 /// <summary>
 /// A matrix <c>[rows, columns]</c> of weights in their stored type, in memory that its checkpoint owns and keeps mapped until it is
 /// disposed of. The rows of model-parallel shards lie in several files: a matrix is one or more runs of rows, equally many in each.
+/// A matrix made for products may instead have eight rows interleaved (<see cref="InterleavedRows"/>), and then no row of its own.
 /// </summary>
 public sealed unsafe class WeightMatrix
 {
     private readonly byte*[] runs;
     private readonly int rowsPerRun;
     private readonly long rowBytes;
+    private readonly NativeBuffer? memory;
+    private readonly long groupBytes;
 
     /// <summary>Describes a matrix over memory owned by someone else.</summary>
     /// <param name="name">The tensor's name in Meta's files, for messages.</param>
@@ -31,6 +36,23 @@ public sealed unsafe class WeightMatrix
         rowBytes = type.Bytes(columns);
     }
 
+    /// <summary>Describes a matrix in memory of its own.</summary>
+    /// <param name="name">The tensor's name in Meta's files, for messages.</param>
+    /// <param name="type">Stored type.</param>
+    /// <param name="rows">Rows in all.</param>
+    /// <param name="columns">Elements of a row.</param>
+    /// <param name="memory">The rows, or the groups of eight interleaved rows; kept as long as the matrix.</param>
+    /// <param name="groupBytes">Bytes of a group; 0 if rows follow each other.</param>
+    internal WeightMatrix(string name, ElementType type, int rows, int columns, NativeBuffer memory, long groupBytes)
+        : this(name, type, rows, columns, (nint)memory.Pointer)
+    {
+        this.memory = memory;
+        this.groupBytes = groupBytes;
+        if (groupBytes == 0) return;
+        runs = [];
+        rowBytes = groupBytes / Lanes.Count;
+    }
+
     /// <summary>The tensor's name in Meta's files.</summary>
     public string Name { get; }
 
@@ -48,6 +70,21 @@ public sealed unsafe class WeightMatrix
 
     /// <summary>First byte of row <paramref name="row"/>; its elements follow each other.</summary>
     public byte* Row(int row) => runs[row / rowsPerRun] + (row % rowsPerRun * rowBytes);
+
+    /// <summary>Whether rows are interleaved.</summary>
+    internal bool IsInterleaved => groupBytes > 0;
+
+    /// <summary>Whether the rows lie in a mapped file.</summary>
+    internal bool IsMapped { get; init; }
+
+    /// <summary>Takes the pages of a mapped file out of memory; they are there again when they are touched.</summary>
+    internal void DropPages()
+    {
+        foreach (byte* run in runs) MemoryPages.Drop((nint)run, rowsPerRun * rowBytes);
+    }
+
+    /// <summary>First byte of the eight interleaved rows from <paramref name="row"/> on, a multiple of eight.</summary>
+    internal byte* Group(int row) => (byte*)memory!.Pointer + (row / Lanes.Count * groupBytes);
 
     /// <summary>First bytes of consecutive rows, with one division for all of them: eight short rows are multiplied in the time of a few.</summary>
     /// <param name="first">The first row.</param>

@@ -19,6 +19,7 @@ public sealed unsafe class AttentionTests
     [InlineData(1, 4, 6, ElementType.F16)]
     [InlineData(3, 2, 20, ElementType.F16)]
     [InlineData(3, 2, 32, ElementType.Q8_0)]
+    [InlineData(2, 4, 64, ElementType.F32)]
     public void Attend_ShuffledBlocks_IsSoftmaxOfScoresTimesValues(int kvHeads, int group, int headDim, ElementType type)
     {
         ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = kvHeads * group, KvHeads = kvHeads };
@@ -64,6 +65,8 @@ public sealed unsafe class AttentionTests
     [InlineData(2, 72, ElementType.F32)]
     [InlineData(2, 72, ElementType.F16)]
     [InlineData(2, 64, ElementType.Q8_0)]
+    [InlineData(1, 32, ElementType.F32)]
+    [InlineData(4, 128, ElementType.F16)]
     public void Attend_TokensTogether_HaveTheBitsOfEachAloneAndSeeNothingBehindThem(int group, int headDim, ElementType type)
     {
         ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = group, KvHeads = 1 };

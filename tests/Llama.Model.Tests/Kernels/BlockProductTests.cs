@@ -12,10 +12,10 @@ public sealed class BlockProductTests
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void Multiply_EveryType_IsTheProductOfWeightsAndRoundedInputs(ElementType type)
+    public void ByDefinition_EveryType_IsTheProductOfWeightsAndRoundedInputs(ElementType type)
     {
         using var product = new TestBlocks(type, 11, 768, 2);
-        float[] found = product.Multiply(0, 11, 0, 2);
+        float[] defined = product.ByDefinition();
         for (int t = 0; t < 2; t++)
         {
             for (int r = 0; r < 11; r++)
@@ -28,14 +28,14 @@ public sealed class BlockProductTests
                     magnitude += Math.Abs(term);
                 }
 
-                Assert.Equal(exact, found[(t * 11) + r], magnitude * 1e-6);
+                Assert.Equal(exact, defined[(t * 11) + r], magnitude * 1e-6);
             }
         }
     }
 
     [Theory]
     [MemberData(nameof(Types))]
-    public void Multiply_EveryShape_HasTheBitsOfEveryElementAlone(ElementType type)
+    public void Multiply_EveryShape_HasTheBitsOfTheDefinition(ElementType type)
     {
         const int MaxRows = 19, MaxTokens = 6;
         // A whole group of eight blocks, less, more, and several.
@@ -43,19 +43,23 @@ public sealed class BlockProductTests
         foreach (int columns in (int[])[block * 8, block, block * 3, block * 9, 1536])
         {
             using var product = new TestBlocks(type, MaxRows, columns, MaxTokens);
-            float[] alone = product.ElementByElement();
-            foreach (int rows in (int[])[1, 7, 8, 9, 16, 17, MaxRows])
+            float[] defined = product.ByDefinition();
+            foreach (WeightMatrix form in product.Forms)
             {
-                for (int tokens = 1; tokens <= MaxTokens; tokens++)
+                foreach (int rows in (int[])[1, 7, 8, 9, 16, 17, MaxRows])
                 {
                     // The rows at the end, so that a read beyond the matrix meets the poison after it.
-                    float[] result = product.Multiply(MaxRows - rows, MaxRows, 0, tokens);
-                    for (int i = 0; i < result.Length; i++)
+                    int first = form.IsInterleaved ? (MaxRows - rows) / 8 * 8 : MaxRows - rows;
+                    for (int tokens = 1; tokens <= MaxTokens; tokens++)
                     {
-                        float expected = i % MaxRows >= MaxRows - rows ? alone[i] : TestBlocks.Untouched;
-                        Assert.True(
-                            BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(result[i]),
-                            $"{rows} × {columns}, {tokens} tokens: {result[i]:R} at {i}, not {expected:R}");
+                        float[] result = product.Multiply(form, first, MaxRows, 0, tokens);
+                        for (int i = 0; i < result.Length; i++)
+                        {
+                            float expected = i % MaxRows >= first ? defined[i] : TestBlocks.Untouched;
+                            Assert.True(
+                                BitConverter.SingleToInt32Bits(expected) == BitConverter.SingleToInt32Bits(result[i]),
+                                $"rows from {first} × {columns}, {tokens} tokens: {result[i]:R} at {i}, not {expected:R}");
+                        }
                     }
                 }
             }
@@ -69,8 +73,8 @@ public sealed class BlockProductTests
         foreach (byte filling in (byte[])[0x00, 0x7f, 0x80, 0xff])
         {
             using var product = new TestBlocks(type, 8, 2304, 5, filling);
-            float[] alone = product.ElementByElement();
-            Assert.Equal(alone, product.Multiply(0, 8, 0, 5));
+            float[] defined = product.ByDefinition();
+            Assert.All(product.Forms, form => Assert.Equal(defined, product.Multiply(form, 0, 8, 0, 5)));
             for (int t = 0; t < 5; t++)
             {
                 double exact = 0, magnitude = 0;
@@ -81,7 +85,7 @@ public sealed class BlockProductTests
                     magnitude += Math.Abs(term);
                 }
 
-                Assert.Equal(exact, alone[t * 8], magnitude * 1e-6);
+                Assert.Equal(exact, defined[t * 8], magnitude * 1e-6);
             }
         }
     }

@@ -1,7 +1,10 @@
 using System.Buffers.Binary;
+using System.Runtime.Intrinsics;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Tests.Weights.Quantization;
 using Llama.Model.Weights;
+using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Tests.Kernels;
 
@@ -12,6 +15,7 @@ internal sealed unsafe class TestBlocks : IDisposable
     public const float Untouched = -12345;
 
     private readonly NativeBuffer memory;
+    private readonly List<WeightMatrix> forms = [];
     private readonly RoundedInputs inputs;
     private readonly float[] values;
     private readonly float[] scratch;
@@ -42,10 +46,15 @@ internal sealed unsafe class TestBlocks : IDisposable
         bytes.Fill(0xff);
         blocks.CopyTo(bytes[Poison..]);
         Matrix = new WeightMatrix("test", type, rows, columns, (nint)memory.Pointer + Poison);
+        if (!InterleavedRows.AreNeeded(type)) forms.Add(Matrix);
+        if (InterleavedRows.Serve(type)) forms.Add(Interleave());
         Weights = BlockRowsTests.Dequantize(type, blocks);
     }
 
     public WeightMatrix Matrix { get; }
+
+    /// <summary>The matrix in every form that kernels take.</summary>
+    public IReadOnlyList<WeightMatrix> Forms => forms;
 
     /// <summary>The weights as numbers, <c>[rows, columns]</c>.</summary>
     public float[] Weights { get; }
@@ -60,30 +69,75 @@ internal sealed unsafe class TestBlocks : IDisposable
     }
 
     /// <summary>Some rows of the product with some tokens, <c>[tokens, rows]</c>.</summary>
-    public float[] Multiply(int firstRow, int endRow, int firstToken, int tokenCount)
+    public float[] Multiply(WeightMatrix form, int firstRow, int endRow, int firstToken, int tokenCount)
     {
         Prepare(firstToken, tokenCount);
         float[] outputs = [.. Enumerable.Repeat(Untouched, tokenCount * Matrix.Rows)];
-        fixed (float* y = outputs, s = scratch) BlockProduct.Multiply(Matrix, firstRow, endRow, inputs, tokenCount, y, s);
+        fixed (float* y = outputs, s = scratch) BlockProduct.Multiply(form, firstRow, endRow, inputs, tokenCount, y, s);
         return outputs;
     }
 
-    /// <summary>All of the product, every row with every token in a call of its own.</summary>
-    public float[] ElementByElement()
+    /// <summary>All of the product as <see cref="BlockProduct"/> defines it, block after block.</summary>
+    public float[] ByDefinition() => Matrix.Type switch
     {
-        float[] outputs = new float[Tokens * Matrix.Rows];
-        for (int t = 0; t < Tokens; t++)
-        {
-            for (int r = 0; r < Matrix.Rows; r++) outputs[(t * Matrix.Rows) + r] = Multiply(r, r + 1, t, 1)[r];
-        }
-
-        return outputs;
-    }
+        ElementType.Q4_0 => ByDefinition<Q4_0Block>(),
+        ElementType.Q4_1 => ByDefinition<Q4_1Block>(),
+        ElementType.Q5_0 => ByDefinition<Q5_0Block>(),
+        ElementType.Q5_1 => ByDefinition<Q5_1Block>(),
+        ElementType.Q8_0 => ByDefinition<Q8_0Block>(),
+        ElementType.Q4_K => ByDefinition<Q4_KBlock>(),
+        ElementType.Q5_K => ByDefinition<Q5_KBlock>(),
+        _ => ByDefinition<Q6_KBlock>(),
+    };
 
     public void Dispose()
     {
         memory.Dispose();
         inputs.Dispose();
+    }
+
+    private WeightMatrix Interleave()
+    {
+        var product = new ProductMatrix(Matrix);
+        using var pool = new WorkerPool(2, "copy");
+        while (!product.IsSettled) product.Settle(pool, 1000);
+        return product.Matrix;
+    }
+
+    private float[] ByDefinition<T>()
+        where T : struct, IBlockFormat
+    {
+        Prepare(0, Tokens);
+        float[] outputs = new float[Tokens * Matrix.Rows];
+        for (int i = 0; i < outputs.Length; i++) outputs[i] = Output<T>(Matrix.Row(i % Matrix.Rows), i / Matrix.Rows);
+        return outputs;
+    }
+
+    private float Output<T>(byte* row, int token)
+        where T : struct, IBlockFormat
+    {
+        float[] lanes = new float[Lanes.Count];
+        sbyte* x = inputs.Bytes(token);
+        for (int i = 0; i < inputs.Blocks; i++, row += T.Type.BlockBytes())
+        {
+            int sum = 0, offsets = 0;
+            for (int part = 0; part < inputs.BlockElements / 32; part++)
+            {
+                T.Integers(row, part, out Vector256<short> first, out Vector256<short> second);
+                for (int j = 0; j < 32; j++, x++)
+                {
+                    sum += *x * (j < 16 ? first[j] : second[j - 16]);
+                    offsets += *x * T.Offset(row, part);
+                }
+            }
+
+            float scale = inputs.Scales(token)[i];
+            ref float lane = ref lanes[i % Lanes.Count];
+            lane = MathF.FusedMultiplyAdd(sum, (float)*(Half*)(row + T.ScaleAt) * scale, lane);
+            if (T.HasOffsets) lane = MathF.FusedMultiplyAdd(offsets, (float)*(Half*)(row + T.ScaleAt + 2) * scale, lane);
+        }
+
+        return ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]));
     }
 
     private static int[] Halves(ElementType type) => type switch
@@ -95,7 +149,7 @@ internal sealed unsafe class TestBlocks : IDisposable
 
     private void Prepare(int firstToken, int tokenCount)
     {
-        inputs.Reset(Matrix.Columns);
+        inputs.Reset(Matrix.Columns, tokenCount);
         fixed (float* x = values)
         {
             for (int t = 0; t < tokenCount; t++) inputs.Round(t, x + ((firstToken + t) * Matrix.Columns));

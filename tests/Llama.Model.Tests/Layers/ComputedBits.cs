@@ -39,8 +39,11 @@ internal static unsafe class ComputedBits
         foreach (ElementType type in BlockProductTests.Types)
         {
             using var product = new TestBlocks(type, 19, 768, 6);
-            Append(digest, product.Multiply(0, 19, 0, 6));
-            Append(digest, product.Multiply(0, 19, 5, 1));
+            foreach (WeightMatrix form in product.Forms)
+            {
+                Append(digest, product.Multiply(form, 0, 19, 0, 6));
+                Append(digest, product.Multiply(form, 0, 19, 5, 1));
+            }
         }
 
         AppendExponentials(digest);

@@ -67,6 +67,8 @@ public sealed class CpuForwardLoadTests
 
         internal override byte[] ReadRow(string name, int rows, int columns, int row) => whole.ReadRow(Present(name), rows, columns, row);
 
+        internal override void Release(string name) => whole.Release(name);
+
         public override float[] ReadVector(string name, int length) => whole.ReadVector(Present(name), length);
 
         protected override void Dispose(bool disposing)

@@ -1,3 +1,4 @@
+using Llama.Model.Checkpoints.Gguf;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Llama.Model.Layers;
@@ -114,6 +115,25 @@ public sealed class CpuForwardTests
                 }
             }
         }
+    }
+
+    [Theory]
+    [InlineData(ElementType.F32)]
+    [InlineData(ElementType.F16)]
+    [InlineData(ElementType.Q8_0)]
+    [InlineData(ElementType.Q4_0)]
+    public void Settle_MappedWeights_ChangesNoBits(ElementType type)
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder["model.gguf"];
+        GgufConverter.Convert(TestPaths.TinyStories, type, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
+        int[] tokens = [.. Enumerable.Range(5, 40)];
+        using var runner = new ForwardRunner(file, [0, 2, ForwardRunner.LayersOf(file)], threads: 2);
+        float[][] mapped = runner.Logits(tokens, 7);
+        int turns = runner.Settle();
+        Assert.Equal(type == ElementType.Q4_0, turns == 0);
+        float[][] copied = runner.Logits(tokens, 7);
+        for (int i = 0; i < mapped.Length; i++) Assert.Equal(mapped[i], copied[i]);
     }
 
     [Fact]

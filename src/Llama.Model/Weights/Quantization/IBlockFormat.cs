@@ -29,11 +29,15 @@ internal unsafe interface IBlockFormat
     /// <param name="second">Integers 16 to 31.</param>
     static abstract void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second);
 
-    /// <summary>What <see cref="Dot"/> has added to each integer.</summary>
+    /// <summary>What the levels of a format, numbers from 0 on, are above its integers: 0 where integers are stored with their signs.</summary>
     static abstract int Bias { get; }
+}
 
+/// <summary>A format whose blocks are multiplied as they lie.</summary>
+internal unsafe interface IRowFormat : IBlockFormat
+{
     /// <summary>
-    /// Exact sum of the products of a block's integers, each with <see cref="Bias"/> added, with signed bytes: the sum of all eight lanes.
+    /// Exact sum of the products of a block's integers, each with <see cref="IBlockFormat.Bias"/> added, with signed bytes: the sum of all eight lanes.
     /// Which elements a lane adds is the format's choice.
     /// </summary>
     /// <param name="block">The block.</param>

@@ -30,13 +30,6 @@ internal readonly unsafe struct Q4_0Block : ILevelFormat
     public static int Bias => 8;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
-
-    /// <inheritdoc/>
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
-
-    /// <inheritdoc/>
     public static bool HasFactors => false;
 
     /// <inheritdoc/>
@@ -71,13 +64,6 @@ internal readonly unsafe struct Q4_1Block : ILevelFormat
     public static int Bias => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
-
-    /// <inheritdoc/>
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => Vector128.CreateScalar((int)*sums);
-
-    /// <inheritdoc/>
     public static bool HasFactors => false;
 
     /// <inheritdoc/>
@@ -89,7 +75,7 @@ internal readonly unsafe struct Q4_1Block : ILevelFormat
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>
-internal readonly unsafe struct Q5_0Block : ILevelFormat
+internal readonly unsafe struct Q5_0Block : ILevelFormat, IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_0;
@@ -130,7 +116,7 @@ internal readonly unsafe struct Q5_0Block : ILevelFormat
 }
 
 /// <summary>d; minimum m in half precision; 32 fifth bits; 16 bytes of nibbles: n × d + m.</summary>
-internal readonly unsafe struct Q5_1Block : ILevelFormat
+internal readonly unsafe struct Q5_1Block : ILevelFormat, IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_1;
@@ -171,7 +157,7 @@ internal readonly unsafe struct Q5_1Block : ILevelFormat
 }
 
 /// <summary>d; 32 signed bytes: b × d.</summary>
-internal readonly unsafe struct Q8_0Block : IBlockFormat
+internal readonly unsafe struct Q8_0Block : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q8_0;

@@ -93,22 +93,6 @@ internal static unsafe class SmallIntegers
     }
 
     /// <summary>
-    /// Products of the nibbles of two times sixteen bytes with 32 signed bytes, four of them added, at most 2^13: the lower half of the
-    /// result is the first sixteen bytes', the upper half the others'.
-    /// </summary>
-    /// <param name="first">Sixteen bytes.</param>
-    /// <param name="second">Sixteen bytes.</param>
-    /// <param name="x">What the lower nibbles of both meet, then what the upper ones do.</param>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<short> DotNibbles(byte* first, byte* second, sbyte* x)
-    {
-        Vector256<byte> bytes = Vector256.Create(Vector128.Load(first), Vector128.Load(second));
-        Vector256<byte> mask = Vector256.Create((byte)0x0f);
-        return MultiplyAddPairs(bytes & mask, Vector256.Load(x))
-            + MultiplyAddPairs((bytes.AsUInt16() >>> 4).AsByte() & mask, Vector256.Load(x + 32));
-    }
-
-    /// <summary>
     /// Adds the words of even place of each half of four vectors, and those of odd place; the sums must fit. In each half of the result
     /// each vector has two words, in the vectors' order.
     /// </summary>

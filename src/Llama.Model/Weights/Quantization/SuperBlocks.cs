@@ -101,14 +101,6 @@ internal readonly unsafe struct Q4_KBlock : ILevelFormat
     public static int Bias => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => PackedScales.DotMinima(block + 4, sums);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.Dot<Q4_KBlock>(block, block + 4, x);
-
-    /// <inheritdoc/>
     public static bool HasFactors => true;
 
     /// <inheritdoc/>
@@ -124,7 +116,7 @@ internal readonly unsafe struct Q4_KBlock : ILevelFormat
 /// <summary>
 /// As <see cref="Q4_KBlock"/>, with 32 bytes of fifth bits before the nibbles: bit k of byte i belongs to element 32 × k + i.
 /// </summary>
-internal readonly unsafe struct Q5_KBlock : ILevelFormat
+internal readonly unsafe struct Q5_KBlock : ILevelFormat, IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_K;
@@ -177,7 +169,7 @@ internal readonly unsafe struct Q5_KBlock : ILevelFormat
 /// of the block has 64 nibble bytes, whose lower halves are elements 0 to 63 and upper halves 64 to 127, and 32 bytes of upper bits, two
 /// bits for each quarter of those.
 /// </summary>
-internal readonly unsafe struct Q6_KBlock : IBlockFormat
+internal readonly unsafe struct Q6_KBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q6_K;

@@ -1,0 +1,80 @@
+using Llama.Model.Kernels;
+using Llama.Model.Weights;
+
+namespace Llama.Model.Layers;
+
+/// <summary>
+/// A matrix that products are made with. It begins where the checkpoint has it, so that a mapped file serves at once, and is copied some
+/// rows at a time, when there is time for it, into memory of its own: interleaved where kernels want that, and on huge pages, which
+/// few file systems have for files. The bits of products are the same before and after.
+/// </summary>
+internal sealed unsafe class ProductMatrix : IDisposable
+{
+    private readonly long groupBytes;
+    private readonly int groups;
+    private NativeBuffer? copy;
+    private int groupsDone;
+
+    /// <summary>Begins with the matrix as the checkpoint has it.</summary>
+    public ProductMatrix(WeightMatrix stored)
+    {
+        Matrix = stored;
+        groups = (stored.Rows + Lanes.Count - 1) / Lanes.Count;
+        groupBytes = InterleavedRows.Serve(stored.Type)
+            ? InterleavedRows.GroupBytes(stored.Type, stored.Columns)
+            : Lanes.Count * stored.Type.Bytes(stored.Columns);
+        IsSettled = !stored.IsMapped && !InterleavedRows.Serve(stored.Type);
+    }
+
+    /// <summary>What products take.</summary>
+    public WeightMatrix Matrix { get; private set; }
+
+    /// <summary>Whether there is nothing left to copy.</summary>
+    public bool IsSettled { get; private set; }
+
+    /// <summary>Copies some more rows. Nobody else may use the matrix or the pool at the same time.</summary>
+    /// <param name="pool">Its threads copy.</param>
+    /// <param name="bytes">About how many bytes.</param>
+    public void Settle(WorkerPool pool, long bytes)
+    {
+        copy ??= MakeRoom();
+        if (IsSettled) return;
+        int count = (int)Math.Min(Math.Max(bytes / groupBytes, pool.ThreadCount), groups - groupsDone);
+        pool.Run((part, parts) =>
+        {
+            (int first, int end) = WorkerPool.Share(count, part, parts);
+            for (int group = groupsDone + first; group < groupsDone + end; group++) Copy(group);
+        });
+        groupsDone += count;
+        if (groupsDone < groups) return;
+        WeightMatrix stored = Matrix;
+        Matrix = new WeightMatrix(
+            stored.Name, stored.Type, stored.Rows, stored.Columns, copy!, InterleavedRows.Serve(stored.Type) ? groupBytes : 0);
+        IsSettled = true;
+        if (stored.IsMapped) stored.DropPages();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => copy?.Dispose();
+
+    /// <summary>Memory for the copy; none where the system is short of it and the matrix can be used where it lies.</summary>
+    private NativeBuffer? MakeRoom()
+    {
+        IsSettled = !InterleavedRows.AreNeeded(Matrix.Type) && !MemoryPages.HaveRoom(groups * groupBytes);
+        return IsSettled ? null : new NativeBuffer(((groups * groupBytes) + sizeof(float) - 1) / sizeof(float));
+    }
+
+    private void Copy(int group)
+    {
+        byte* target = (byte*)copy!.Pointer + (group * groupBytes);
+        if (InterleavedRows.Serve(Matrix.Type))
+        {
+            InterleavedRows.LayOut(Matrix, group, target);
+            return;
+        }
+
+        long rowBytes = groupBytes / Lanes.Count;
+        for (int row = group * Lanes.Count; row < Math.Min((group + 1) * Lanes.Count, Matrix.Rows); row++, target += rowBytes)
+            Buffer.MemoryCopy(Matrix.Row(row), target, rowBytes, rowBytes);
+    }
+}
