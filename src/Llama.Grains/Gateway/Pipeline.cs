@@ -46,7 +46,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         string[] names = [.. Plan.Select(stage => stage.Member.Name)];
         watch = new StageWatch(names, plan.SlowestLayer, time);
         pulses = new StagePulses(names, watch, time, End);
-        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
+        outgoing = Channel.CreateBounded<Step>(
+            new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true, AllowSynchronousContinuations = true });
         WeightBytes = new long[Plan.Count];
     }
 
