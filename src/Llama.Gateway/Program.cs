@@ -1,5 +1,6 @@
 using System.Net.Sockets;
 using Llama.Gateway;
+using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
@@ -7,6 +8,7 @@ SettingsResult<GatewayOptions> settings = SettingsReader.Read<GatewayOptions>(ar
 if (settings.Options is not { } options)
     return settings.ExitCode;
 
+InlineSockets.Enable();
 try
 {
     await using WebApplication gateway = GatewayHost.Build(options);

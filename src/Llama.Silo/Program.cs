@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Llama.Grains.Directory;
 using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Hosting;
+using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
@@ -12,6 +13,7 @@ SettingsResult<SiloOptions> settings = SettingsReader.Read<SiloOptions>(args);
 if (settings.Options is not { } options)
     return settings.ExitCode;
 
+InlineSockets.Enable();
 using var stopping = new CancellationTokenSource();
 ParentWatch.Start(stopping.Cancel);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);

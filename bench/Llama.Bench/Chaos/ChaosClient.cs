@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Text.Json;
@@ -10,18 +11,28 @@ internal sealed class ChaosClient : IDisposable
     /// <summary>After so long a request counts as not answered.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(120);
 
+    /// <summary>Before a request is sent again.</summary>
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+
     private static readonly Uri Completions = new("v1/completions", UriKind.Relative);
 
     private readonly HttpClient http;
     private readonly string[] undisturbed = new string[ChaosRequests.Count];
 
+    private readonly bool asksAgain;
+
     /// <summary>A client of a gateway. It closes the connection of an answer that it does not read to the end.</summary>
-    public ChaosClient(Uri gateway) =>
+    /// <param name="gateway">Its address.</param>
+    /// <param name="asksAgain">Whether an answer that breaks off, or none at all, is asked for again with the same key.</param>
+    public ChaosClient(Uri gateway, bool asksAgain)
+    {
+        this.asksAgain = asksAgain;
         http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
         {
             BaseAddress = gateway,
             Timeout = Timeout.InfiniteTimeSpan,
         };
+    }
 
     /// <summary>Records what is answered, one request after the other and whole, while nothing happens.</summary>
     /// <exception cref="InvalidDataException">A request is not answered.</exception>
@@ -31,7 +42,7 @@ internal sealed class ChaosClient : IDisposable
         {
             try
             {
-                undisturbed[i] = await AskAsync(i, stream: false, int.MaxValue, stopping).ConfigureAwait(false);
+                undisturbed[i] = await AskAsync(i, stream: false, int.MaxValue, null, stopping).ConfigureAwait(false);
             }
             catch (Exception e) when (e is HttpRequestException or JsonException or IOException)
             {
@@ -59,7 +70,9 @@ internal sealed class ChaosClient : IDisposable
         string? fault = null;
         try
         {
-            string answer = await AskAsync(number, stream, parts, deadline.Token).ConfigureAwait(false);
+            string answer = asksAgain
+                ? await AskUntilAnsweredAsync(number, stream, parts, $"{random.NextInt64()}", deadline.Token).ConfigureAwait(false)
+                : await AskAsync(number, stream, parts, null, deadline.Token).ConfigureAwait(false);
             if (!cancels && answer != undisturbed[number]) fault = $"another answer:\n{answer}\nexpected:\n{undisturbed[number]}";
         }
         catch (OperationCanceledException)
@@ -80,19 +93,35 @@ internal sealed class ChaosClient : IDisposable
     /// <inheritdoc/>
     public void Dispose() => http.Dispose();
 
-    private async Task<string> AskAsync(int number, bool stream, int parts, CancellationToken stopping)
+    private async Task<string> AskUntilAnsweredAsync(int number, bool stream, int parts, string key, CancellationToken stopping)
+    {
+        while (true)
+        {
+            try
+            {
+                return await AskAsync(number, stream, parts, key, stopping).ConfigureAwait(false);
+            }
+            catch (Exception e) when (e is IOException or HttpRequestException { StatusCode: null or HttpStatusCode.ServiceUnavailable })
+            {
+                await Task.Delay(Pause, stopping).ConfigureAwait(false);
+            }
+        }
+    }
+
+    private async Task<string> AskAsync(int number, bool stream, int parts, string? key, CancellationToken stopping)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, Completions)
         {
             Content = JsonContent.Create(ChaosRequests.Body(number, stream)),
         };
+        if (key is not null) request.Headers.Add("Idempotency-Key", key);
         using HttpResponseMessage response =
             await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, stopping).ConfigureAwait(false);
         var answer = new ChaosAnswer();
         if (!response.IsSuccessStatusCode || !stream)
         {
             string body = await response.Content.ReadAsStringAsync(stopping).ConfigureAwait(false);
-            if (!response.IsSuccessStatusCode) throw new HttpRequestException($"HTTP {(int)response.StatusCode}: {body}");
+            if (!response.IsSuccessStatusCode) throw new HttpRequestException($"HTTP {(int)response.StatusCode}: {body}", null, response.StatusCode);
             answer.Take(body);
             return answer.ToString();
         }

@@ -12,9 +12,10 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly HttpClient http;
-    private readonly ChaosProcess gateway;
+    private readonly Func<ChaosProcess> startGateway;
     private readonly List<ChaosSilo> silos = [];
     private readonly int permanent;
+    private ChaosProcess? gateway;
 
     /// <summary>Starts it.</summary>
     /// <param name="options">What the user wants.</param>
@@ -36,7 +37,8 @@ internal sealed class ChaosCluster : IAsyncDisposable
         int port = common.ChoosePort();
         Address = new Uri($"http://127.0.0.1:{port}");
         http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(5) };
-        gateway = Start(ClusterCommands.Gateway(common, port));
+        startGateway = () => Start(ClusterCommands.Gateway(common, port));
+        gateway = startGateway();
         for (int number = 1; number <= permanent + ChaosSchedule.Joining; number++)
         {
             var silo = new ChaosSilo(ClusterCommands.Silo(common, port, number), Start);
@@ -51,10 +53,19 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public Uri Address { get; }
 
     /// <summary>The processes that run.</summary>
-    public IEnumerable<ChaosProcess> Processes => silos.Select(silo => silo.Process).OfType<ChaosProcess>().Prepend(gateway);
+    public IEnumerable<ChaosProcess> Processes => silos.Select(silo => silo.Process).Prepend(gateway).OfType<ChaosProcess>();
 
-    /// <summary>The silo of a number, from 1.</summary>
-    public ChaosSilo Silo(int number) => silos[number - 1];
+    /// <summary>Begins a disturbance.</summary>
+    public Task BeginAsync(ChaosEvent item) =>
+        item.Action == ChaosAction.KillGateway ? KillGatewayAsync() : silos[item.Silo - 1].BeginAsync(item.Action);
+
+    /// <summary>Ends it.</summary>
+    public Task EndAsync(ChaosEvent item)
+    {
+        if (item.Action != ChaosAction.KillGateway) return silos[item.Silo - 1].EndAsync(item.Action);
+        gateway = startGateway();
+        return Task.CompletedTask;
+    }
 
     /// <summary>Waits until every silo has its place.</summary>
     /// <exception cref="InvalidDataException">That does not come about.</exception>
@@ -74,15 +85,22 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public async Task StopAsync()
     {
         await Task.WhenAll(silos.Select(silo => silo.LeaveAsync())).ConfigureAwait(false);
-        await gateway.StopAsync().ConfigureAwait(false);
+        if (gateway is { } process) await process.StopAsync().ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         foreach (ChaosSilo silo in silos) await silo.DisposeAsync().ConfigureAwait(false);
-        await gateway.DisposeAsync().ConfigureAwait(false);
+        await KillGatewayAsync().ConfigureAwait(false);
         http.Dispose();
+    }
+
+    private async Task KillGatewayAsync()
+    {
+        if (gateway is not { } process) return;
+        gateway = null;
+        await process.DisposeAsync().ConfigureAwait(false);
     }
 
     private async Task UntilAsync(string what, TimeSpan deadline, Func<ClusterStatus, bool> condition, CancellationToken stopping)

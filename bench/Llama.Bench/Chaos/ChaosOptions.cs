@@ -39,6 +39,11 @@ internal sealed record ChaosOptions
     [Range(0, 600)]
     public int Events { get; init; } = 15;
 
+    /// <summary>Kills of the gateway a minute.</summary>
+    [Description("Kills of the gateway a minute, on average, each until it is started again; clients then ask again, with the same Idempotency-Key.")]
+    [Range(0, 60)]
+    public int GatewayKills { get; init; }
+
     /// <summary>Seed of the schedule and of the clients' choices.</summary>
     [Description("Seed of what happens when, and of the clients' choices.")]
     [Range(0, int.MaxValue)]

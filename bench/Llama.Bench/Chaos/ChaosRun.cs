@@ -28,7 +28,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
         var cluster = new ChaosCluster(options, Say, Fault);
         await using (cluster.ConfigureAwait(false))
         {
-            using var client = new ChaosClient(cluster.Address);
+            using var client = new ChaosClient(cluster.Address, asksAgain: options.GatewayKills > 0);
             await cluster.ReadyAsync(stopping).ConfigureAwait(false);
             await client.RecordAsync(stopping).ConfigureAwait(false);
             watch.Start();
@@ -85,19 +85,19 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
     }
 
     private Task DisturbAsync(ChaosCluster cluster, CancellationToken stopping) =>
-        Task.WhenAll(schedule.Select(item => DisturbAsync(cluster.Silo(item.Silo), item, stopping)));
+        Task.WhenAll(schedule.Select(item => DisturbAsync(cluster, item, stopping)));
 
-    private async Task DisturbAsync(ChaosSilo silo, ChaosEvent item, CancellationToken stopping)
+    private async Task DisturbAsync(ChaosCluster cluster, ChaosEvent item, CancellationToken stopping)
     {
-        string what = string.Create(
-            CultureInfo.InvariantCulture, $"{item.Action} silo-{item.Silo} for {item.Lasts.TotalSeconds:0.0} s");
+        string whom = item.Silo == 0 ? "" : $" silo-{item.Silo}";
+        string what = string.Create(CultureInfo.InvariantCulture, $"{item.Action}{whom} for {item.Lasts.TotalSeconds:0.0} s");
         await DelayUntilAsync(item.At, stopping).ConfigureAwait(false);
         Say($"{watch.Elapsed.TotalSeconds:000.0} begin {what}");
-        await silo.BeginAsync(item.Action).ConfigureAwait(false);
+        await cluster.BeginAsync(item).ConfigureAwait(false);
         lock (done) done[item.Action.ToString()] = done.GetValueOrDefault(item.Action.ToString()) + 1;
         await DelayUntilAsync(item.At + item.Lasts, stopping).ConfigureAwait(false);
         Say($"{watch.Elapsed.TotalSeconds:000.0} end {what}");
-        await silo.EndAsync(item.Action).ConfigureAwait(false);
+        await cluster.EndAsync(item).ConfigureAwait(false);
     }
 
     private async Task DelayUntilAsync(TimeSpan at, CancellationToken stopping)

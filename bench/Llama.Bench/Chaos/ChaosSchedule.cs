@@ -1,6 +1,6 @@
 namespace Llama.Bench.Chaos;
 
-/// <summary>What is done to a silo. Each begins, and ends a while later.</summary>
+/// <summary>What is done to a silo, or the gateway. Each begins, and ends a while later.</summary>
 internal enum ChaosAction
 {
     /// <summary>It is killed, and started again at the end.</summary>
@@ -23,18 +23,21 @@ internal enum ChaosAction
 
     /// <summary>One that was not there joins, and leaves at the end.</summary>
     Join,
+
+    /// <summary>The gateway is killed, and started again at the end.</summary>
+    KillGateway,
 }
 
 /// <summary>A disturbance.</summary>
 /// <param name="At">When it begins, since the clients began.</param>
 /// <param name="Lasts">Time to its end.</param>
 /// <param name="Action">What is done.</param>
-/// <param name="Silo">To whom: the silo's number, from 1.</param>
+/// <param name="Silo">To whom: the silo's number, from 1; 0 is the gateway.</param>
 internal sealed record ChaosEvent(TimeSpan At, TimeSpan Lasts, ChaosAction Action, int Silo);
 
 /// <summary>
 /// Draws what happens: a Poisson process of disturbances, in which a silo is the victim of one at a time and recovers for a while after
-/// it, and never more are disturbed than there are standbys, and one.
+/// it, and never more are disturbed than there are standbys, and one; and a second process of the gateway's deaths.
 /// </summary>
 internal static class ChaosSchedule
 {
@@ -44,17 +47,20 @@ internal static class ChaosSchedule
     /// <summary>Of a disturbance. A silo counts as lost after 3 s: some are noticed and some are not.</summary>
     private const double LongestSeconds = 8;
 
+    /// <summary>Of the gateway's absence.</summary>
+    private const double LongestGatewaySeconds = 3;
+
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(2);
 
     /// <summary>The schedule of a run; equal options have equal ones.</summary>
     public static IReadOnlyList<ChaosEvent> Of(ChaosOptions options)
     {
         var random = new Random(options.Seed);
-        var events = new List<ChaosEvent>();
+        List<ChaosEvent> events = [.. GatewayKills(options, new Random(~options.Seed))];
         int permanent = options.Silos + options.Standbys;
         var free = new TimeSpan[permanent + Joining + 1];
         if (options.Events == 0) return events;
-        for (TimeSpan at = Gap(); at < TimeSpan.FromSeconds(options.Seconds); at += Gap())
+        for (TimeSpan at = Gap(random, options.Events); at < TimeSpan.FromSeconds(options.Seconds); at += Gap(random, options.Events))
         {
             ChaosAction action = (ChaosAction)random.Next((int)ChaosAction.Join + 1);
             TimeSpan lasts = TimeSpan.FromSeconds(0.1 + (random.NextDouble() * LongestSeconds));
@@ -72,7 +78,20 @@ internal static class ChaosSchedule
         }
 
         return events;
-
-        TimeSpan Gap() => TimeSpan.FromMinutes(-Math.Log(1 - random.NextDouble()) / options.Events);
     }
+
+    private static IEnumerable<ChaosEvent> GatewayKills(ChaosOptions options, Random random)
+    {
+        if (options.GatewayKills == 0) yield break;
+        TimeSpan free = TimeSpan.Zero;
+        for (TimeSpan at = Gap(random, options.GatewayKills); at < TimeSpan.FromSeconds(options.Seconds); at += Gap(random, options.GatewayKills))
+        {
+            if (at < free) continue;
+            TimeSpan lasts = TimeSpan.FromSeconds(0.1 + (random.NextDouble() * LongestGatewaySeconds));
+            free = at + lasts + Rest;
+            yield return new ChaosEvent(at, lasts, ChaosAction.KillGateway, 0);
+        }
+    }
+
+    private static TimeSpan Gap(Random random, int events) => TimeSpan.FromMinutes(-Math.Log(1 - random.NextDouble()) / events);
 }

@@ -47,7 +47,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         watch = new StageWatch(names, plan.SlowestLayer, time);
         Times = new StageTimes(names);
         pulses = new StagePulses(names, watch, Times, time, End);
-        outgoing = Channel.CreateBounded<Step>(new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true });
+        outgoing = Channel.CreateBounded<Step>(
+            new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true, AllowSynchronousContinuations = true });
         WeightBytes = new long[Plan.Count];
     }
 

@@ -19,9 +19,11 @@ internal sealed partial class Scheduler : IAsyncDisposable
     private readonly ILogger logger;
 
     /// <summary>
-    /// Holds a few messages for each live sequence, of which <see cref="EngineLimits.MaxWaiting"/> and the blocks bound the number.
+    /// Holds a few messages for each live sequence, of which <see cref="EngineLimits.MaxWaiting"/> and the blocks bound the number. Who posts
+    /// one while the loop waits runs the loop: the thread that has read a result sends the next step.
     /// </summary>
-    private readonly Channel<Action> mailbox = Channel.CreateUnbounded<Action>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<Action> mailbox = Channel.CreateUnbounded<Action>(
+        new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = true });
 
     private readonly ITimer ticker;
     private readonly Task loop;

@@ -101,6 +101,7 @@ public sealed class CpuLayerRange : ILayerRange
     public HiddenStates RentHiddenStates(int tokens) => PinnedHiddenStates.Rent(hiddenPool, tokens, config.Dim);
 
     /// <inheritdoc/>
+    /// <remarks>Whoever awaits goes on in the thread that computes, and must not block it.</remarks>
     public ValueTask<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(step);

@@ -10,7 +10,9 @@ namespace Llama.Model.Layers;
 internal sealed class QueuedStep : IValueTaskSource<StepOutput>
 {
     private readonly ConcurrentBag<QueuedStep> pool;
-    private ManualResetValueTaskSourceCore<StepOutput> completion = new() { RunContinuationsAsynchronously = true };
+
+    // Whoever waits goes on in the range's thread: to send the result from there costs the next step less than it saves this one.
+    private ManualResetValueTaskSourceCore<StepOutput> completion;
 
     private QueuedStep(ConcurrentBag<QueuedStep> pool) => this.pool = pool;
 

@@ -4,7 +4,7 @@ namespace Llama.Bench.Tests.Chaos;
 
 public class ChaosScheduleTests
 {
-    private static readonly ChaosOptions Options = new() { Silos = 3, Standbys = 1, Seconds = 600, Events = 30, Seed = 7 };
+    private static readonly ChaosOptions Options = new() { Silos = 3, Standbys = 1, Seconds = 600, Events = 30, GatewayKills = 3, Seed = 7 };
 
     [Fact]
     public void Of_SameSeed_IsTheSameAndOfAnotherIsNot()
@@ -25,10 +25,11 @@ public class ChaosScheduleTests
             Assert.DoesNotContain(others, other => other.Silo == item.Silo);
             bool joins = item.Action == ChaosAction.Join;
             Assert.Equal(joins, item.Silo > Options.Silos + Options.Standbys);
-            if (!joins) Assert.InRange(others.Count(other => other.Action != ChaosAction.Join), 0, Options.Standbys);
+            Assert.Equal(item.Action == ChaosAction.KillGateway, item.Silo == 0);
+            if (item.Action < ChaosAction.Join) Assert.InRange(others.Count(other => other.Action < ChaosAction.Join), 0, Options.Standbys);
         }
     }
 
     [Fact]
-    public void Of_NoEvents_IsEmpty() => Assert.Empty(ChaosSchedule.Of(Options with { Events = 0 }));
+    public void Of_NoEvents_IsEmpty() => Assert.Empty(ChaosSchedule.Of(Options with { Events = 0, GatewayKills = 0 }));
 }

@@ -135,6 +135,16 @@ public sealed class PipelineTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task Times_SignsOfLife_TellHowLongALayerTakes()
+    {
+        ScriptedSilo first = Silo("silo-1"), second = Silo("silo-2");
+        (first.LayerTime, second.LayerTime) = (TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(60));
+        await using Pipeline pipeline = await OpenAsync(first, second);
+        await Patience.UntilAsync(() => pipeline.Times.LayerSeconds is not null, () => "There are no times.");
+        Assert.Equal([20, 60], pipeline.Plan.Select(stage => pipeline.Times.LayerSeconds![stage.Member.Name]));
+    }
+
+    [Fact]
     public async Task Start_SiloVanishes_IsLost()
     {
         ScriptedSilo silo = Silo("silo-1");
@@ -217,6 +227,9 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public int Pulses { get; private set; }
 
+        /// <summary>Time of a layer, of which it says that it has computed one more with each sign of life.</summary>
+        public TimeSpan LayerTime { get; set; }
+
         public int Loads { get; private set; }
 
         public async Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken)
@@ -237,7 +250,7 @@ public sealed class PipelineTests : IAsyncDisposable
         {
             Pulses++;
             while (Frozen) Thread.Sleep(10);
-            return new RangeProgress(1, Pulses, 0, default);
+            return new RangeProgress(1, Pulses, 0, LayerTime * Pulses);
         }
 
         private async Task KeepAsync(Stream stream, CancellationToken cancellationToken)
