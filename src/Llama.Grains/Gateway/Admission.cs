@@ -23,9 +23,12 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
     /// <summary>Greetings that have not been answered yet: when one is, there is more to say.</summary>
     public IEnumerable<Task> UnderWay => greetings.Values.Select(greeting => greeting.Answer).Where(answer => !answer.IsCompleted);
 
-    /// <summary>Whether silos have just come that may be admitted in a moment: a plan can wait for them.</summary>
+    /// <summary>
+    /// Whether silos have just come that had not answered when <see cref="Admit"/> looked, and may be admitted in a moment: a plan can wait
+    /// for them.
+    /// </summary>
     public bool Expects => greetings.Values.Any(
-        greeting => !greeting.Answer.IsCompleted && greeting.Refusal is null && time.GetElapsedTime(greeting.Since) < Patience);
+        greeting => !greeting.WasAnswered && greeting.Refusal is null && time.GetElapsedTime(greeting.Since) < Patience);
 
     /// <summary>Why silos are refused, a sentence each.</summary>
     public IEnumerable<string> Refusals =>
@@ -63,7 +66,9 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
     {
         if (!greetings.TryGetValue(Identity(silo), out Greeting? greeting))
             greetings.Add(Identity(silo), greeting = new Greeting(GreetAsync(silo), time.GetTimestamp()));
-        if (greeting.Answer is not { IsCompletedSuccessfully: true, Result: var refusal }) return false;
+        greeting.WasAnswered = greeting.Answer.IsCompletedSuccessfully;
+        if (!greeting.WasAnswered) return false;
+        string? refusal = greeting.Answer.Result;
 
         // Said once for each reason, not at every attempt.
         if (refusal is not null && refusal != greeting.Refusal) Log.Refused(logger, silo.Name, refusal);
@@ -105,6 +110,9 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
         public long Since => since;
 
         public Task<string?> Answer { get; set; } = answer;
+
+        /// <summary>Whether the answer was there when it was looked for last.</summary>
+        public bool WasAnswered { get; set; }
 
         public string? Refusal { get; set; }
 
