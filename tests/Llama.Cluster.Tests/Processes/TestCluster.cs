@@ -28,6 +28,9 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     public GatewayClient Client => client ??= new GatewayClient(
         options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities));
 
+    /// <summary>Changes the command of each process that is started.</summary>
+    public Func<ChildCommand, ChildCommand> Around { get; init; } = command => command;
+
     /// <summary>The gateway, once it was started.</summary>
     public RunningProgram Gateway { get; private set; } = null!;
 
@@ -86,7 +89,7 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     private RunningProgram Start(ChildCommand command, string[] more)
     {
         IEnumerable<string> others = command.Arguments.ExceptBy(more.Select(NameOf), NameOf);
-        var program = new RunningProgram(command with { Arguments = [.. others, .. more] });
+        var program = new RunningProgram(Around(command with { Arguments = [.. others, .. more] }));
         programs.Add(program);
         return program;
     }
