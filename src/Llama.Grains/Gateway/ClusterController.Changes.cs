@@ -110,7 +110,8 @@ internal sealed partial class ClusterController
             List<Member> more = [.. spare.Where(silo => silo.Profile == pipeline.Plan[0].Member.Profile).Take(share)];
             HashSet<string> chosen =
                 [.. pipeline.Plan.Select(stage => stage.Member.Name).Concat(more.Select(silo => silo.Name)).Take(planner.MostStages)];
-            PipelinePlan plan = planner.Plan([.. silos.Where(silo => chosen.Contains(silo.Name) && IsFree(silo))]);
+            PipelinePlan plan =
+                planner.Plan([.. silos.Where(silo => chosen.Contains(silo.Name) && IsFree(silo))], pipeline.Heritage, IsFit);
             if (planner.SlowestDecodeSeconds(plan) >= planner.SlowestDecodeSeconds(pipeline.Whole) * (1 - 1e-9)) continue;
             CheckRoom(pipeline, plan);
             foreach (PlannedStage stage in plan.Stages) spare.RemoveAll(silo => silo.Name == stage.Member.Name);
@@ -164,7 +165,7 @@ internal sealed partial class ClusterController
                 string profile = pipeline.Plan[0].Member.Profile;
                 Member[] rest = [.. others.Where(silo => silo.Profile == profile && IsFit(silo)).Take(planner.MostStages)];
                 if (rest.Length == 0) throw new PlacementException("No other silo is there to take its layers.");
-                plan = planner.Plan([.. silos.Where(rest.Contains)]);
+                plan = planner.Plan([.. silos.Where(rest.Contains)], pipeline.Heritage, IsFit);
                 CheckRoom(pipeline, plan);
             }
 
