@@ -68,6 +68,29 @@ public sealed class LossTests
     }
 
     [Fact]
+    public async Task Kill_SiloInTheMiddleOfStreamsAndNobodyForItsPlace_TheOthersTakeItsLayersAndOnlyTheseAreComputedAgain()
+    {
+        // Pools of 512 blocks with two layers each, and of 341 with three.
+        using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3, "--silo-wait=00:00:01", "--kv-memory=8MiB");
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        StageStatus victim = (await cluster.Client.StagesAsync())[1];
+        Assert.Equal([2, 4], victim.Layers);
+        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
+        ProcessTable.Signal(victim.ProcessId, "KILL");
+        Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.Equal([(0, 3), (3, 6)], (await cluster.Client.StagesAsync()).Select(stage => (stage.Layers[0], stage.Layers[1])));
+        double part = cluster.RecomputedPart(sequences: 8, firstLayer: 2, endLayer: 4, layers: 6);
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{part:P0} of all was computed again; longest time without a token: {streams.LongestSilence.TotalSeconds:0.00} s");
+        Assert.InRange(part, 1.0 / 3, 0.6);
+    }
+
+    [Fact]
     public async Task Stop_GatewayForAWhile_BlamesNobodyAndGoesOn()
     {
         using TestCluster cluster = await StartAsync();

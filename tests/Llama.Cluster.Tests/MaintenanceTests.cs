@@ -65,9 +65,32 @@ public sealed class MaintenanceTests
         await Wait.UntilAsync("the streams have begun", Deadline, () => streams.Tokens.All(t => t.Count > 20), () => cluster.Output);
         string plan = await ChangeAsync(cluster.Client, HttpMethod.Post, "/cluster/rebalance");
         Assert.Contains("\"silo\":\"silo-3\"", plan, StringComparison.Ordinal);
-        Assert.Equal(["silo-1", "silo-2", "silo-3"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
+
+        // It takes the place where the others keep most of their layers.
+        Assert.Equal(["silo-1", "silo-3", "silo-2"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
         await streams.EndedAsync();
         Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.InRange(cluster.RecomputedPart(sequences: 8, firstLayer: 0, endLayer: 4, layers: 6), 2.0 / 3, 0.85);
+    }
+
+    [Fact]
+    public async Task Drain_NobodyForItsPlace_TheOthersTakeItsLayersAndOnlyTheseAreComputedAgain()
+    {
+        using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3, "--kv-memory=8MiB");
+        TokenRequest[] requests = Requests();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        string middle = (await cluster.Client.StagesAsync())[1].Silo;
+        var streams = new Streams(cluster.Client, requests);
+        await Wait.UntilAsync("the streams have begun", Deadline, () => streams.Tokens.All(t => t.Count > 60), () => cluster.Output);
+        await ChangeAsync(cluster.Client, HttpMethod.Post, $"/cluster/drain/{middle}");
+        Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.Equal([(0, 3), (3, 6)], (await cluster.Client.StagesAsync()).Select(stage => (stage.Layers[0], stage.Layers[1])));
+        Assert.InRange(cluster.RecomputedPart(sequences: 8, firstLayer: 2, endLayer: 4, layers: 6), 1.0 / 3, 0.6);
+        Assert.DoesNotContain("lost:", cluster.Output, StringComparison.Ordinal);
     }
 
     /// <summary>Eight streams, greedy and seeded.</summary>

@@ -12,17 +12,20 @@ namespace Llama.Bench.Simulate;
 /// <param name="Refused">Requests that were refused, or ended at their deadline or without a pipeline.</param>
 /// <param name="Preemptions">Times that a sequence lost its blocks to another.</param>
 /// <param name="Losses">Pipelines that were lost.</param>
-/// <param name="Rebuilt">Positions that only the lost stages computed again.</param>
+/// <param name="Recuts">Pipelines after a loss whose layers were cut anew, and went on with what was left.</param>
+/// <param name="Rebuilt">Positions that only the lost layers computed again.</param>
 /// <param name="CachedTokens">Prompt tokens that were not computed.</param>
 /// <param name="Copies">Blocks that were copied.</param>
 /// <param name="Steps">Steps that were computed.</param>
 internal sealed record ExplorationResult(
-    int Completed, int Cancelled, int Refused, long Preemptions, int Losses, long Rebuilt, long CachedTokens, long Copies, long Steps)
+    int Completed, int Cancelled, int Refused, long Preemptions, int Losses, int Recuts, long Rebuilt, long CachedTokens, long Copies,
+    long Steps)
 {
     /// <summary>What two explorations met with.</summary>
     public static ExplorationResult operator +(ExplorationResult a, ExplorationResult b) => new(
         a.Completed + b.Completed, a.Cancelled + b.Cancelled, a.Refused + b.Refused, a.Preemptions + b.Preemptions,
-        a.Losses + b.Losses, a.Rebuilt + b.Rebuilt, a.CachedTokens + b.CachedTokens, a.Copies + b.Copies, a.Steps + b.Steps);
+        a.Losses + b.Losses, a.Recuts + b.Recuts, a.Rebuilt + b.Rebuilt, a.CachedTokens + b.CachedTokens, a.Copies + b.Copies,
+        a.Steps + b.Steps);
 }
 
 /// <summary>
@@ -47,13 +50,14 @@ internal sealed class Exploration
     private readonly List<int[]> prefixes = [];
     private SimulatedPipeline? pipeline;
     private SimulatedMemory memory = new(0, 0);
+    private int layers;
     private int stages;
     private int blocks;
     private LayerSpan? lost;
     private ulong epoch;
     private long arrivals;
     private long attachAt;
-    private ExplorationResult result = new(0, 0, 0, 0, 0, 0, 0, 0, 0);
+    private ExplorationResult result = new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
     private Exploration(int seed)
     {
@@ -150,19 +154,20 @@ internal sealed class Exploration
     }
 
     /// <summary>
-    /// The stages that were left go on with their blocks, or others come, as many as chance will have it; every sequence fits the fewest
-    /// blocks.
+    /// The layers that were left go on with their blocks, now and then as other stages whose pools have another size; or all comes anew, as
+    /// much as chance will have it. Every sequence fits the fewest blocks.
     /// </summary>
     private void Attach()
     {
-        if (lost is null)
-        {
-            (stages, blocks) = (random.Next(1, 6), random.Next((LongestSequence / 16) + 1, 60));
-            memory = new SimulatedMemory(blocks, stages);
-        }
-
+        bool recuts = random.Next(3) == 0;
+        if (lost is null) layers = random.Next(1, 6);
+        if (lost is null || recuts) (stages, blocks) = (random.Next(1, layers + 1), random.Next((LongestSequence / 16) + 1, 60));
+        HeldBlocks held = engine.Fit(blocks);
+        if (lost is null) memory = new SimulatedMemory(blocks, layers);
+        else if (held.Carried is { } carried) memory.Renumber(blocks, carried);
+        if (lost is not null && recuts) result = result with { Recuts = result.Recuts + 1 };
         pipeline = new SimulatedPipeline(Times, stages, time);
-        engine.Attach(stages, blocks, ++epoch, lost);
+        engine.Attach(stages, blocks, ++epoch, lost?.Hull(held.Unfinished), held.Carried);
     }
 
     private void Complete()
@@ -173,23 +178,23 @@ internal sealed class Exploration
         if (random.Next(1500) == 0) Lose();
     }
 
-    /// <summary>All stages are lost, or one or two; the steps under way have come to different stages.</summary>
+    /// <summary>All layers are lost, or one or two; the steps under way have come to different ones.</summary>
     private void Lose()
     {
         lost = null;
         if (random.Next(3) > 0)
         {
-            for (int reached = stages; pipeline!.NextResultAt is not null;)
+            for (int reached = layers; pipeline!.NextResultAt is not null;)
             {
                 reached = random.Next(reached + 1);
                 memory.Compute(pipeline.Take(), reached);
             }
 
-            int first = random.Next(stages);
-            int end = random.Next(first, Math.Min(stages, first + 2) + 1);
-            for (int stage = first; stage < end; stage++) memory.Lose(stage);
+            int first = random.Next(layers);
+            int end = random.Next(first, Math.Min(layers, first + 2) + 1);
+            for (int layer = first; layer < end; layer++) memory.Lose(layer);
 
-            // Where the stage before keeps no log, those before it compute, too.
+            // Where nobody keeps a log of what goes into the first, those before it compute, too.
             lost = end == first ? default(LayerSpan) : new LayerSpan(random.Next(3) == 0 ? 0 : first, end);
         }
 

@@ -17,7 +17,7 @@ internal static class SimulateCommand
 
     private static void Explore(SimulateOptions options, TextWriter output, CancellationToken cancellationToken)
     {
-        var all = new ExplorationResult(0, 0, 0, 0, 0, 0, 0, 0, 0);
+        var all = new ExplorationResult(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
         for (int done = 0; done < options.Explore; done += ArrivalsOfAWorld)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -27,7 +27,7 @@ internal static class SimulateCommand
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{all.Completed} requests complete, {all.Cancelled} cancelled, {all.Refused} refused or late; {all.Steps} steps,"
-            + $" {all.Preemptions} preemptions, {all.Losses} lost pipelines, {all.Rebuilt} rebuilt positions,"
+            + $" {all.Preemptions} preemptions, {all.Losses} lost pipelines, {all.Recuts} cut anew, {all.Rebuilt} rebuilt positions,"
             + $" {all.CachedTokens} cached tokens, {all.Copies} copied blocks."
             + $" Every token was the right one."));
     }

@@ -31,6 +31,21 @@ internal sealed class SimulatedMemory(int blocks, int stages)
         Array.Fill(logs[stage], Nothing);
     }
 
+    /// <summary>The pools get another number of blocks, and those that go on other numbers.</summary>
+    public void Renumber(int count, IReadOnlyList<int> carried)
+    {
+        foreach ((int Token, int Position)[][] pools in new[] { kept, logs })
+        {
+            for (int stage = 0; stage < stages; stage++)
+            {
+                (int Token, int Position)[] next = Empty(count, 1)[0];
+                for (int block = 0; block < carried.Count; block++)
+                    pools[stage].AsSpan(carried[block] * BlockTokens, BlockTokens).CopyTo(next.AsSpan(block * BlockTokens));
+                pools[stage] = next;
+            }
+        }
+    }
+
     /// <summary>Computes a step, or as much of it as was done when the pipeline was lost.</summary>
     /// <param name="step">The step.</param>
     /// <param name="reached">Stages that compute it; without the last of them there is no result.</param>

@@ -111,7 +111,7 @@ internal sealed partial class ClusterController
             HashSet<string> chosen =
                 [.. pipeline.Plan.Select(stage => stage.Member.Name).Concat(more.Select(silo => silo.Name)).Take(planner.MostStages)];
             Member[] planned = [.. silos.Where(silo => chosen.Contains(silo.Name) && IsFree(silo))];
-            if (planner.Improve(pipeline.Whole, planned, pipeline.Times.LayerSeconds) is not { } plan) continue;
+            if (planner.Improve(pipeline.Heritage, planned, IsFit, pipeline.Times.LayerSeconds) is not { } plan) continue;
             CheckRoom(pipeline, plan);
             foreach (PlannedStage stage in plan.Stages) spare.RemoveAll(silo => silo.Name == stage.Member.Name);
             plans.Add((replica, pipeline, plan));
@@ -164,7 +164,7 @@ internal sealed partial class ClusterController
                 string profile = pipeline.Plan[0].Member.Profile;
                 Member[] rest = [.. others.Where(silo => silo.Profile == profile && IsFit(silo)).Take(planner.MostStages)];
                 if (rest.Length == 0) throw new PlacementException("No other silo is there to take its layers.");
-                plan = planner.Plan([.. silos.Where(rest.Contains)]);
+                plan = planner.Plan([.. silos.Where(rest.Contains)], pipeline.Heritage, IsFit);
                 CheckRoom(pipeline, plan);
             }
 

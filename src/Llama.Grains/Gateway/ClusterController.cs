@@ -1,5 +1,6 @@
 using Llama.Grains.Directory;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Gateway;
@@ -14,7 +15,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// <summary>A lease and its check, twice.</summary>
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(8);
 
-    /// <summary>Attempts to go on with the same cut; then the layers are cut anew.</summary>
+    /// <summary>Attempts to go on with the blocks that are there; then all begins anew.</summary>
     private const int MostRepairs = 4;
 
     /// <summary>
@@ -276,8 +277,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
         try
         {
             HashSet<Member> chosen = [.. free.Take(target)];
-            PipelinePlan plan = planner.Plan([.. silos.Where(chosen.Contains)]);
-            replica.Heritage = null;
+            PipelinePlan plan = planner.Plan(
+                [.. silos.Where(chosen.Contains)], replica.FailedPlans < MostRepairs ? replica.Heritage : null, IsFit);
+            replica.Heritage = plan.Inherits;
             Open(replica, plan, view);
         }
         catch (PlacementException e)
@@ -315,12 +317,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private async Task OpenAsync(Replica replica, Pipeline pipeline)
     {
-        string stages = string.Join(", ", pipeline.Plan.Select(
-            stage => $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}{(stage.KeepsBlocks ? " as before" : "")}"));
+        string stages = string.Join(", ", pipeline.Plan.Select(stage => Text(stage, pipeline.Whole.Inherits)));
         Log.Opening(logger, replica.Number, pipeline.Epoch, stages);
         try
         {
-            await Task.Run(() => pipeline.OpenAsync(settings.Identity, stopping.Token)).ConfigureAwait(false);
+            HeldBlocks held = pipeline.Whole.Inherits is null
+                ? default
+                : await replica.Scheduler.FitAsync(pipeline.KvBlocks).ConfigureAwait(false);
+            await Task.Run(() => pipeline.OpenAsync(settings.Identity, held, stopping.Token)).ConfigureAwait(false);
             replica.Scheduler.Attach(pipeline);
             Log.Ready(logger, replica.Number, pipeline.Epoch);
         }
@@ -330,6 +334,13 @@ internal sealed partial class ClusterController : IAsyncDisposable
         {
             pipeline.Fail(e.Message);
         }
+    }
+
+    private static string Text(PlannedStage stage, Heritage? heritage)
+    {
+        LayerSpan? before = stage.KeepsBlocks ? heritage?.Plan.Stages.First(old => old.Member.Name == stage.Member.Name).Span : null;
+        return $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"
+            + (before is not { } had ? "" : had == stage.Span ? " as before" : $" after {had.First}-{had.End}");
     }
 
     private static partial class Log

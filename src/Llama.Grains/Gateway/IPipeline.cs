@@ -22,6 +22,12 @@ internal interface IPipeline
     /// </summary>
     LayerSpan? LostLayers { get; }
 
+    /// <summary>
+    /// The blocks of the pipeline before that go on in this one, in the order of their new numbers; null when the numbers, and how many
+    /// there are, stay as they are.
+    /// </summary>
+    IReadOnlyList<int>? Carried { get; }
+
     /// <summary>Whether it ended because its layers moved to other silos, and nothing is to blame.</summary>
     bool Retired { get; }
 

@@ -73,7 +73,7 @@ internal sealed class Move : IAsyncDisposable
                     FirstLayer = span.First,
                     EndLayer = span.End,
                     KvBlocks = Plan.KvBlocks,
-                    KeepsLog = stage.KeepsLog,
+                    Logs = stage.Logs,
                     Lineage = epoch,
                 };
                 await link.Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, ending.Token).ConfigureAwait(false);

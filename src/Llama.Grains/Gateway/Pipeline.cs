@@ -4,6 +4,7 @@ using Llama.Grains.Directory;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -37,6 +38,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private Stream? results;
     private FrameReader? resultReader;
     private ulong completedStep;
+    private IReadOnlyList<int> completeLogs = [];
 
     private Pipeline(int replica, ulong epoch, PipelinePlan plan, TimeProvider time)
     {
@@ -62,7 +64,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public IReadOnlyList<PlannedStage> Plan => plan.Stages;
 
     /// <summary>What the next pipeline may go on with, when this one is lost.</summary>
-    public Heritage Heritage => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep));
+    public Heritage Heritage => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep), completeLogs);
 
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }
@@ -94,7 +96,11 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <inheritdoc/>
     public LayerSpan? LostLayers { get; private set; }
 
-    private ulong Lineage => plan.Inherits?.Lineage ?? Epoch;
+    /// <inheritdoc/>
+    public IReadOnlyList<int>? Carried { get; private set; }
+
+    /// <summary>Blocks that go on under new numbers are others: who knows them by the old ones must not go on.</summary>
+    private ulong Lineage => plan.Inherits is { } before && Carried is null ? before.Lineage : Epoch;
 
     /// <summary>Completes with the reason when the pipeline has ended.</summary>
     public Task<string> Lost => lost.Task;
@@ -103,16 +109,21 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public static Pipeline Create(int replica, ulong epoch, PipelinePlan plan, TimeProvider time) => new(replica, epoch, plan, time);
 
     /// <summary>Loads every stage, connects the ends and sends a first step through all of it.</summary>
+    /// <param name="self">This process.</param>
+    /// <param name="held">What of the blocks that the plan inherits is of use; nothing when it inherits none.</param>
+    /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">A silo does not answer.</exception>
     /// <exception cref="GrainCallException">A stage cannot load its layers; the message says why.</exception>
-    public async Task OpenAsync(LinkIdentity self, CancellationToken cancellationToken)
+    public async Task OpenAsync(LinkIdentity self, HeldBlocks held, CancellationToken cancellationToken)
     {
+        Carried = held.Carried;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         deadline.CancelAfter(LoadDeadline);
         foreach (PlannedStage stage in Plan) calls.Add(await CallAsync(stage.Member, self, deadline.Token).ConfigureAwait(false));
         foreach (GrainLink link in calls) Own(WatchAsync(link));
-        bool[] kept = await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
-        LostLayers = FindLostLayers(kept);
+        StageReport[] reports =
+            await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+        FindLostLayers(reports, held.Unfinished);
 
         await pulses.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Pulse)).ConfigureAwait(false);
         results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
@@ -207,8 +218,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    /// <returns>Whether the stage has kept its blocks.</returns>
-    private async Task<bool> LoadAsync(int stage, CancellationToken cancellationToken)
+    private async Task<StageReport> LoadAsync(int stage, CancellationToken cancellationToken)
     {
         bool last = stage == Plan.Count - 1;
         var assignment = new StageAssignment
@@ -217,9 +227,10 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             FirstLayer = Plan[stage].Span.First,
             EndLayer = Plan[stage].Span.End,
             KvBlocks = KvBlocks,
-            KeepsLog = Plan[stage].KeepsLog,
+            Logs = Plan[stage].Logs,
             Lineage = Lineage,
-            Keeps = Plan[stage].KeepsBlocks,
+            Inherits = Plan[stage].KeepsBlocks ? plan.Inherits!.Lineage : 0,
+            Carried = Plan[stage].KeepsBlocks ? Carried : null,
             NextAddress = last ? null : Plan[stage + 1].Member.Address,
         };
         try
@@ -227,7 +238,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             StageReport report =
                 await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
-            return assignment.Keeps && report.Kept && report.AppliedStep >= plan.Inherits?.CompletedStep;
+            return report;
         }
         catch (GrainCallException e)
         {
@@ -238,16 +249,33 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     }
 
     /// <summary>
-    /// The layers from the first stage that lost its blocks, or from the first of all if nobody kept what goes into that stage, to the end
-    /// of the last that lost them.
+    /// The layers from the first that lost its blocks, or from the first of all if nobody kept what goes into that layer, to the last that
+    /// lost them.
     /// </summary>
-    private LayerSpan? FindLostLayers(bool[] kept)
+    private void FindLostLayers(StageReport[] reports, LayerSpan unfinished)
     {
-        if (!kept.Contains(true)) return null;
-        int first = Array.IndexOf(kept, false);
-        if (first < 0) return default(LayerSpan);
-        bool fed = first > 0 && Plan[first - 1].KeepsLog;
-        return new LayerSpan(fed ? Plan[first].Span.First : 0, Plan[Array.LastIndexOf(kept, false)].Span.End);
+        LayerSpan lost = unfinished;
+        var logs = new List<int>();
+        for (int i = 0; i < reports.Length; i++)
+        {
+            (LayerSpan span, LayerSpan kept) = (Plan[i].Span, new LayerSpan(reports[i].KeptFirst, reports[i].KeptEnd).Common(Plan[i].Span));
+            if (!Plan[i].KeepsBlocks || reports[i].AppliedStep < plan.Inherits!.CompletedStep || kept.Count == 0)
+            {
+                lost = lost.Hull(span);
+                continue;
+            }
+
+            lost = lost.Hull(new LayerSpan(span.First, kept.First)).Hull(new LayerSpan(kept.End, span.End));
+            logs.AddRange(reports[i].KeptLogs.Intersect(Plan[i].Logs).Intersect(plan.Inherits.Logs));
+        }
+
+        if (lost.Count > 0 && !logs.Contains(lost.First)) lost = lost with { First = 0 };
+        bool nothingKept = lost.Count == Plan[^1].Span.End;
+        LostLayers = nothingKept ? null : lost;
+
+        // What is rebuilt goes through all logs on its way.
+        IEnumerable<int> filled = Plan.SelectMany(stage => stage.Logs).Where(layer => layer > lost.First && layer <= lost.End);
+        completeLogs = [.. nothingKept ? Plan.SelectMany(stage => stage.Logs) : logs.Union(filled)];
     }
 
     /// <summary>

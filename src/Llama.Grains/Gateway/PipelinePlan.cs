@@ -8,10 +8,10 @@ namespace Llama.Grains.Gateway;
 /// <param name="Member">The silo.</param>
 /// <param name="Span">Its layers.</param>
 /// <param name="Rates">How fast the plan takes it to be.</param>
-/// <param name="KeepsLog">Whether it keeps what it sends on, so that the next stage can be rebuilt without the ones before.</param>
-/// <param name="KeepsBlocks">Whether it had this place in the pipeline before, and is asked for the blocks that it has.</param>
+/// <param name="Logs">Layers for which it keeps what goes into them, so that they can be rebuilt without the ones before.</param>
+/// <param name="KeepsBlocks">Whether it had a place in the pipeline before, and is asked for the blocks that it has.</param>
 internal sealed record PlannedStage(
-    Member Member, LayerSpan Span, MachineRates Rates, bool KeepsLog = false, bool KeepsBlocks = false);
+    Member Member, LayerSpan Span, MachineRates Rates, IReadOnlyList<int> Logs, bool KeepsBlocks = false);
 
 /// <summary>The stages of a pipeline and what they have in common.</summary>
 /// <param name="Stages">The stages, first layers first.</param>
@@ -22,11 +22,14 @@ internal sealed record PlannedStage(
 internal sealed record PipelinePlan(
     IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null, bool BySteps = false);
 
-/// <summary>What a lost pipeline leaves to the next, if the layers stay cut as they are.</summary>
-/// <param name="Lineage">The epoch in which its blocks were first handed out.</param>
+/// <summary>What a lost pipeline leaves to the next.</summary>
+/// <param name="Lineage">The epoch in which its blocks got their numbers.</param>
 /// <param name="Plan">The lost pipeline.</param>
 /// <param name="CompletedStep">The last step whose result came back: a stage that did not apply it has nothing to leave.</param>
-internal sealed record Heritage(ulong Lineage, PipelinePlan Plan, ulong CompletedStep);
+/// <param name="Logs">
+/// Layers whose logs are complete: there is all that went into them. A log that a stage began when it had the layer before already is not.
+/// </param>
+internal sealed record Heritage(ulong Lineage, PipelinePlan Plan, ulong CompletedStep, IReadOnlyList<int> Logs);
 
 /// <summary>A prediction of the time that a layer takes, generous: weights may come from a disk, and a core may be slow.</summary>
 /// <param name="Seconds">For reading its weights.</param>

@@ -21,35 +21,45 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <summary>Tokens of the longest sequence that so many blocks have room for.</summary>
     public int Tokens(int kvBlocks) => (int)Math.Min(settings.Config.ContextLength, (long)kvBlocks * BlockPool.BlockTokens);
 
-    /// <summary>Plans the stages.</summary>
-    /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
+    /// <summary>
+    /// Plans the stages. Silos that had layers of a pipeline before keep as many of them, with their blocks, as a cut that is as fast
+    /// allows.
+    /// </summary>
+    /// <param name="silos">The silos in pipeline order as far as they are new, at most <see cref="MostStages"/>.</param>
+    /// <param name="heritage">What the pipeline before leaves; null when there was none.</param>
+    /// <param name="trusted">Whether a silo may go on with the blocks that it has; null where nothing is left.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
-    public PipelinePlan Plan(IReadOnlyList<Member> silos) => Plan(silos, Rates(silos, null));
+    public PipelinePlan Plan(IReadOnlyList<Member> silos, Heritage? heritage = null, Func<Member, bool>? trusted = null) =>
+        Plan(silos, Rates(silos, null), heritage, trusted);
 
     /// <summary>Plans the stages for silos that are there now, with what was measured since the present plan was made.</summary>
-    /// <param name="present">The plan of the pipeline that serves.</param>
-    /// <param name="silos">The silos in pipeline order, at most <see cref="MostStages"/>.</param>
+    /// <param name="present">What the pipeline that serves will leave.</param>
+    /// <param name="silos">The silos in pipeline order as far as they are new, at most <see cref="MostStages"/>.</param>
+    /// <param name="trusted">Whether a silo may go on with the blocks that it has.</param>
     /// <param name="layerSeconds">Times of a layer in the present stages, by silo; null when they are not known.</param>
     /// <returns>Null when the slowest stage would not become faster by a twentieth.</returns>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
     public PipelinePlan? Improve(
-        PipelinePlan present, IReadOnlyList<Member> silos, IReadOnlyDictionary<string, double>? layerSeconds)
+        Heritage present, IReadOnlyList<Member> silos, Func<Member, bool> trusted, IReadOnlyDictionary<string, double>? layerSeconds)
     {
-        Member[] all = [.. present.Stages.Select(stage => stage.Member).UnionBy(silos, silo => silo.Name)];
+        Member[] all = [.. present.Plan.Stages.Select(stage => stage.Member).UnionBy(silos, silo => silo.Name)];
         IReadOnlyDictionary<string, MachineRates> rates = Rates(all, layerSeconds);
-        PipelinePlan plan = Plan(silos, rates) with { BySteps = layerSeconds is not null };
-        return Slowest(plan) < WorthMoving * Slowest(present) ? plan : null;
+        PipelinePlan plan = Plan(silos, rates, present, trusted) with { BySteps = layerSeconds is not null };
+        return Slowest(plan) < WorthMoving * Slowest(present.Plan) ? plan : null;
 
         double Slowest(PipelinePlan of) => of.Stages.Max(stage => Predict(stage.Span, rates[stage.Member.Name]).DecodeSeconds);
     }
 
-    private PipelinePlan Plan(IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates)
+    private PipelinePlan Plan(
+        IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, Heritage? heritage, Func<Member, bool>? trusted)
     {
         ModelCosts costs = Costs();
+        PlannedStage? Before(Member silo) => heritage?.Plan.Stages.FirstOrDefault(stage => IsSame(stage.Member, silo) && trusted!(silo));
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
-        IReadOnlyList<LayerSpan> spans = settings.Ranges
-            ?? LayerPlanner.Plan(costs, [.. silos.Select(silo => new SiloCapacity(Speed(rates[silo.Name]), silo.MemoryBytes))]);
+        SiloCapacity Offer(Member silo) => new(Speed(rates[silo.Name]), silo.MemoryBytes, Before(silo)?.Span ?? default);
+        if (settings.Ranges is null) silos = [.. PipelineOrder.Of(costs, [.. silos.Select(Offer)]).Select(place => silos[place])];
+        IReadOnlyList<LayerSpan> spans = settings.Ranges ?? LayerPlanner.Plan(costs, [.. silos.Select(Offer)]);
 
         long blocks = (long)BlockPool.BlocksFor(settings.Config.ContextLength) * MostFullSequences;
         for (int i = 0; i < spans.Count; i++)
@@ -72,7 +82,9 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             Math.Max(settings.Config.LayerElements, (long)settings.Config.VocabSize * settings.Config.Dim),
             Math.Max(costs.LayerBytes, costs.HeadBytes),
             silos.Min(silo => silo.Threads));
-        return new PipelinePlan([.. spans.Select((span, i) => Place(silos[i], rates[silos[i].Name], span, kvBlocks, costs))], kvBlocks, slowest);
+        PlannedStage[] stages =
+            [.. spans.Select((span, i) => Place(silos[i], rates[silos[i].Name], span, kvBlocks, costs, Before(silos[i])))];
+        return new PipelinePlan(stages, kvBlocks, slowest, stages.Any(stage => stage.KeepsBlocks) ? heritage : null);
     }
 
     /// <summary>
@@ -113,7 +125,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     public StageNeeds Needs(PipelinePlan plan, PlannedStage stage) => new(
         Weights(Costs(), stage.Span),
         plan.KvBlocks * KvBlockBytes(stage.Span.Count),
-        stage.KeepsLog ? plan.KvBlocks * CpuLayerRange.LogBlockBytes(settings.Config) : 0,
+        stage.Logs.Count * plan.KvBlocks * CpuLayerRange.LogBlockBytes(settings.Config),
         CpuLayerRange.ActivationBytes(settings.Config));
 
     /// <summary>Bytes that the layers take as a whole with the least of KV that is planned for.</summary>
@@ -142,12 +154,20 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
 
     private static bool IsSame(Member a, Member b) => (a.Name, a.Address, a.ProcessId) == (b.Name, b.Address, b.ProcessId);
 
-    /// <summary>A stage keeps a log if there is room for all blocks, and a next stage that might need it.</summary>
-    private PlannedStage Place(Member silo, MachineRates rates, LayerSpan span, int kvBlocks, ModelCosts costs)
+    /// <summary>
+    /// A stage keeps logs of all blocks as far as there is room: of what it sends on, if there is a next stage that might need it, and of
+    /// what goes into its own layers, where it has that from before.
+    /// </summary>
+    private PlannedStage Place(
+        Member silo, MachineRates rates, LayerSpan span, int kvBlocks, ModelCosts costs, PlannedStage? before = null)
     {
         long log = kvBlocks * CpuLayerRange.LogBlockBytes(settings.Config);
         long free = silo.MemoryBytes - Weights(costs, span) - (kvBlocks * KvBlockBytes(span.Count));
-        return new PlannedStage(silo, span, rates, span.End < settings.Config.Layers && log <= Math.Min(silo.LogMemoryBytes, free));
+        int most = (int)Math.Clamp(Math.Min(silo.LogMemoryBytes, free) / log, 0, span.Count);
+        IEnumerable<int> sent = span.End < settings.Config.Layers ? [span.End] : [];
+        IEnumerable<int> within = before?.Logs.Where(layer => layer > span.First && layer < span.End) ?? [];
+        bool keepsBlocks = before is not null && before.Span.Common(span).Count > 0;
+        return new PlannedStage(silo, span, rates, [.. sent.Concat(within).Take(most).Order()], keepsBlocks);
     }
 
     private ModelCosts Costs()

@@ -27,7 +27,7 @@ internal sealed class Replica(int number, Scheduler scheduler)
     /// <summary>When it lost its last pipeline, or the gateway started (the controller's clock).</summary>
     public long WithoutPipelineSince { get; set; }
 
-    /// <summary>What its last pipeline that worked left to the next; null when there was none, or the layers are cut anew.</summary>
+    /// <summary>What its last pipeline that worked left to the next; null when there was none, or nobody has anything of it.</summary>
     public Heritage? Heritage { get; set; }
 
     /// <summary>Plans that failed since the last pipeline that worked; each makes the next attempt wait longer.</summary>

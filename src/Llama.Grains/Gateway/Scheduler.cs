@@ -83,12 +83,24 @@ internal sealed partial class Scheduler : IAsyncDisposable
         return Post(() => answer.SetResult(engine.CachedTokens(prompt))) ? answer.Task : Task.FromResult(0);
     }
 
+    /// <summary>What is of use of the lost pipeline's blocks in the next one; see <see cref="Engine.Fit"/>.</summary>
+    public Task<HeldBlocks> FitAsync(int kvBlocks)
+    {
+        var answer = new TaskCompletionSource<HeldBlocks>(TaskCreationOptions.RunContinuationsAsynchronously);
+        return Post(() =>
+        {
+            // Whoever asks has seen the end of the pipeline that there was, if there is one.
+            Detach(pipeline);
+            answer.SetResult(engine.Fit(kvBlocks));
+        }) ? answer.Task : Task.FromResult(default(HeldBlocks));
+    }
+
     /// <summary>Gives the scheduler a pipeline.</summary>
     public void Attach(IPipeline next) => Post(() =>
     {
         Detach(pipeline);
         pipeline = next;
-        engine.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers);
+        engine.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers, next.Carried);
         next.Start(
             result => Post(() => Complete(next, result)),
             _ => Post(() => Detach(next)));

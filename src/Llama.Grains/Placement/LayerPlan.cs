@@ -8,6 +8,22 @@ public readonly record struct LayerSpan(int First, int End)
     /// <summary>Number of layers.</summary>
     public int Count => End - First;
 
+    /// <summary>The shortest range with both in it; an empty one adds nothing.</summary>
+    public LayerSpan Hull(LayerSpan other) => (Count, other.Count) switch
+    {
+        (0, 0) => default,
+        (0, _) => other,
+        (_, 0) => this,
+        _ => new LayerSpan(Math.Min(First, other.First), Math.Max(End, other.End)),
+    };
+
+    /// <summary>The layers that are in both.</summary>
+    public LayerSpan Common(LayerSpan other)
+    {
+        (int first, int end) = (Math.Max(First, other.First), Math.Min(End, other.End));
+        return first < end ? new LayerSpan(first, end) : default;
+    }
+
     /// <summary>Whether a layer is one of them.</summary>
     public bool Contains(int layer) => layer >= First && layer < End;
 }
@@ -15,7 +31,8 @@ public readonly record struct LayerSpan(int First, int End)
 /// <summary>What a silo offers to a plan.</summary>
 /// <param name="Speed">Relative speed, above 0.</param>
 /// <param name="MemoryBytes">Bytes that weights and KV may take.</param>
-public readonly record struct SiloCapacity(double Speed, long MemoryBytes);
+/// <param name="Has">Layers that it has already; none when it is new.</param>
+public readonly record struct SiloCapacity(double Speed, long MemoryBytes, LayerSpan Has = default);
 
 /// <summary>What the layers of a model cost.</summary>
 public sealed record ModelCosts

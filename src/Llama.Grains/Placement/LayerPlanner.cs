@@ -22,7 +22,8 @@ public sealed class PlacementException : Exception
 
 /// <summary>
 /// Cuts the layers into consecutive ranges, one for each silo in the given order, so that the slowest stage is as fast as can be; among
-/// such cuts it takes the most even one. A dynamic program over (silos, layers): exact, and instant for any released model.
+/// such cuts it takes those that leave most layers where they are, and of these the most even one. A dynamic program over (silos, layers):
+/// exact, and instant for any released model.
 /// </summary>
 public static class LayerPlanner
 {
@@ -37,12 +38,15 @@ public static class LayerPlanner
         ArgumentNullException.ThrowIfNull(silos);
         if (silos.Count < 1 || silos.Count > costs.Layers)
             throw new PlacementException($"{costs.Layers} layers cannot be cut into {silos.Count} ranges.");
-        Cut[,] fastest = Solve(costs, silos, double.PositiveInfinity, (slowest, stage) => Math.Max(slowest, stage));
+        Cut[,] fastest = Solve(costs, silos, double.PositiveInfinity, (slowest, stage, _, _) => Math.Max(slowest, stage));
         double bottleneck = fastest[silos.Count, costs.Layers].Value;
         if (double.IsPositiveInfinity(bottleneck)) throw DoesNotFit(costs, silos);
 
-        // Every stage within the bottleneck (and rounding): the smallest sum of squares is the most even cut.
-        Cut[,] even = Solve(costs, silos, bottleneck * (1 + 1e-9), (sum, stage) => sum + (stage * stage));
+        // Every stage within the bottleneck (and rounding): the smallest sum of squares is the most even cut, and counts less than a layer
+        // that moves.
+        double aLayer = 2 * silos.Count;
+        Cut[,] even = Solve(costs, silos, bottleneck * (1 + 1e-9), (sum, stage, silo, span) =>
+            sum + (stage / bottleneck * (stage / bottleneck)) + (aLayer * (span.Count - span.Common(silos[silo].Has).Count)));
         var spans = new LayerSpan[silos.Count];
         int end = costs.Layers;
         for (int silo = silos.Count; silo > 0; silo--)
@@ -55,7 +59,8 @@ public static class LayerPlanner
     }
 
     private static Cut[,] Solve(
-        ModelCosts costs, IReadOnlyList<SiloCapacity> silos, double longestStage, Func<double, double, double> combine)
+        ModelCosts costs, IReadOnlyList<SiloCapacity> silos, double longestStage,
+        Func<double, double, int, LayerSpan, double> combine)
     {
         var best = new Cut[silos.Count + 1, costs.Layers + 1];
         for (int silo = 0; silo <= silos.Count; silo++)
@@ -73,7 +78,7 @@ public static class LayerPlanner
                     var span = new LayerSpan(first, end);
                     double time = costs.Time(span) / silos[silo - 1].Speed;
                     if (time > longestStage || costs.Bytes(span) > silos[silo - 1].MemoryBytes) continue;
-                    double value = combine(best[silo - 1, first].Value, time);
+                    double value = combine(best[silo - 1, first].Value, time, silo - 1, span);
                     if (value < best[silo, end].Value) best[silo, end] = new Cut(value, first);
                 }
             }

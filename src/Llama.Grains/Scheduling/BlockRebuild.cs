@@ -4,8 +4,8 @@ using Llama.Grains.Placement;
 namespace Llama.Grains.Scheduling;
 
 /// <summary>
-/// What sequences held when their pipeline was lost, until it is good in every layer again. Their full blocks stay theirs: the other stages
-/// still have the contents. Where a stage was replaced, steps that only its layers compute write them anew, in the order of the
+/// What sequences held when their pipeline was lost, until it is good in every layer again. Their full blocks stay theirs: layers that were
+/// not lost still have the contents. Steps that only the lost layers compute write them anew, in the order of the
 /// sequences' rank; each block is known again from the step on that rebuilds it, and no earlier, and so what finds blocks in the prefix
 /// cache finds only good ones. Sequences begin again when their own blocks are known. What nobody held is forgotten, and the beginning
 /// of a last block, at most fifteen positions, is computed again in all layers.
@@ -21,6 +21,15 @@ internal sealed class BlockRebuild(BlockPool pool)
     private LayerSpan layers;
     private ulong lastStep;
     private bool unfinished;
+
+    /// <summary>
+    /// Most blocks that go on under new numbers, which every stage is told; what is beyond them is computed again. They are those of
+    /// a million positions.
+    /// </summary>
+    private const int MostCarried = 1 << 16;
+
+    /// <summary>The layers that are not good in all blocks, because a loss came in the midst of a rebuild.</summary>
+    public LayerSpan Unfinished => unfinished ? layers : default;
 
     /// <summary>Whether blocks wait to be rebuilt.</summary>
     public bool Pending => chains.Count > 0;
@@ -53,21 +62,71 @@ internal sealed class BlockRebuild(BlockPool pool)
         if (chain.Blocks.Count > 0) chains.Add(sequence, chain);
     }
 
+    /// <summary>
+    /// Chooses which blocks go on in a pool of another size: those of as many sequences, highest rank first, as have room there with a
+    /// block more for each. The hold on the blocks of the others ends.
+    /// </summary>
+    /// <returns>The blocks, in the order of their new numbers.</returns>
+    public IReadOnlyList<int> Fit(int blocks)
+    {
+        var carried = new List<int>();
+        HashSet<int> chosen = [];
+        int room = Math.Min(blocks, MostCarried);
+        foreach ((Sequence sequence, Chain chain) in chains.ToList())
+        {
+            int more = chain.Blocks.Count(block => !chosen.Contains(block)) + 1;
+            if (more > room)
+            {
+                Drop(sequence);
+                continue;
+            }
+
+            room -= more;
+            carried.AddRange(chain.Blocks.Where(chosen.Add));
+        }
+
+        return carried;
+    }
+
+    /// <summary>The same sequences and blocks in another pool, under new numbers. This one holds nothing afterwards.</summary>
+    /// <param name="other">The other pool, without contents.</param>
+    /// <param name="carried">What <see cref="Fit"/> gave; sequences may have ended since.</param>
+    public BlockRebuild Renumber(BlockPool other, IReadOnlyList<int> carried)
+    {
+        var numbers = new Dictionary<int, int>();
+        foreach (int block in carried) numbers.Add(block, numbers.Count);
+        var next = new BlockRebuild(other);
+        foreach ((Sequence sequence, Chain chain) in chains)
+        {
+            var renumbered = new Chain();
+            foreach (int block in chain.Blocks.Select(block => numbers[block]))
+            {
+                renumbered.Blocks.Add(block);
+                other.Share(block);
+                BlockKey key = Key(sequence, renumbered, renumbered.Rebuilt++);
+                if (!other.TryFind(key, out _)) other.Restore(key, block);
+            }
+
+            next.chains.Add(sequence, renumbered);
+        }
+
+        chains.Clear();
+        return next;
+    }
+
     /// <summary>A pipeline goes on with the blocks.</summary>
-    /// <param name="lost">The layers whose contents are lost; none when every stage kept its own.</param>
+    /// <param name="lost">
+    /// The layers whose contents are lost, what was <see cref="Unfinished"/> among them; none when every stage kept its own.
+    /// </param>
     public void Begin(LayerSpan lost)
     {
-        if (lost.Count == 0 && !unfinished)
+        (layers, unfinished) = (lost, false);
+        if (lost.Count == 0)
         {
             foreach (Sequence sequence in (List<Sequence>)[.. chains.Keys.Reverse()]) Drop(sequence);
             return;
         }
 
-        // What an earlier loss left unfinished is still lost, too.
-        layers = !unfinished ? lost
-            : lost.Count == 0 ? layers
-            : new LayerSpan(Math.Min(lost.First, layers.First), Math.Max(lost.End, layers.End));
-        unfinished = false;
         pool.ForgetAll();
         foreach (Chain chain in chains.Values) chain.Rebuilt = 0;
     }

@@ -7,6 +7,13 @@ using Llama.Model.Sampling;
 
 namespace Llama.Grains.Scheduling;
 
+/// <summary>What of a lost pipeline's blocks is of use in the next one.</summary>
+/// <param name="Unfinished">Layers that are not good in all of them, because the loss came in the midst of a rebuild.</param>
+/// <param name="Carried">
+/// Those that go on, in the order of their new numbers; null when all stay as they are, because the next has as many.
+/// </param>
+internal readonly record struct HeldBlocks(LayerSpan Unfinished, IReadOnlyList<int>? Carried);
+
 /// <summary>
 /// The decisions of one replica's scheduler: who waits, who runs, who has which blocks, and what goes into the next step. It is a plain
 /// object for one thread, without tasks or timers, so a simulator runs it in virtual time; <see cref="Gateway.Scheduler"/> runs it in a real one.
@@ -126,15 +133,31 @@ internal sealed partial class Engine
     /// <param name="lost">
     /// The layers whose blocks are lost, where the others kept those of the pipeline before; null when its stages hold nothing.
     /// </param>
-    public void Attach(int stages, int kvBlocks, ulong pipelineEpoch, LayerSpan? lost = null)
+    /// <param name="carried">The blocks that go on under new numbers, as <see cref="Fit"/> gave them.</param>
+    public void Attach(int stages, int kvBlocks, ulong pipelineEpoch, LayerSpan? lost = null, IReadOnlyList<int>? carried = null)
     {
         Stages = stages;
         epoch = pipelineEpoch;
         budget = new StepBudget(limits.StepTokens);
-        if (lost is { } layers && kvBlocks == pool.Count) rebuild.Begin(layers);
-        else UseBlocks(kvBlocks);
+        if (lost is null || (carried is null && kvBlocks != pool.Count))
+        {
+            (lastStep, completedStep) = (0, 0);
+            UseBlocks(new BlockPool(kvBlocks), null);
+        }
+        else
+        {
+            if (carried is not null) UseBlocks(new BlockPool(kvBlocks), carried);
+            rebuild.Begin(lost.Value);
+        }
+
         Admit();
     }
+
+    /// <summary>
+    /// What is of use of the lost pipeline's blocks in one that has a number of them. Of sequences that do not fit, nothing: they lose
+    /// their blocks to the others, as when blocks run out.
+    /// </summary>
+    public HeldBlocks Fit(int kvBlocks) => new(rebuild.Unfinished, kvBlocks == pool.Count ? null : rebuild.Fit(kvBlocks));
 
     /// <summary>The pipeline is lost. Its blocks are remembered: the next one may still have them.</summary>
     /// <param name="blameless">Whether it ended on purpose: no sequence can have been the cause.</param>
@@ -167,7 +190,7 @@ internal sealed partial class Engine
     }
 
     /// <summary>Forgets the blocks of the lost pipeline: what is known of them cannot be trusted.</summary>
-    public void ForgetBlocks() => UseBlocks(0);
+    public void ForgetBlocks() => UseBlocks(new BlockPool(0), null);
 
     /// <summary>The recovery from a lost pipeline that has come to its end since the last call, if one has.</summary>
     public Recovery? TakeRecovery() => recovery.Take();
@@ -247,12 +270,11 @@ internal sealed partial class Engine
         return pool.FindFault(references) ?? waiting.FindFault();
     }
 
-    private void UseBlocks(int count)
+    private void UseBlocks(BlockPool next, IReadOnlyList<int>? carried)
     {
-        (lastStep, completedStep) = (0, 0);
-        pool = new BlockPool(count);
-        blocks = new SequenceBlocks(pool);
-        rebuild = new BlockRebuild(pool);
+        pool = next;
+        blocks = new SequenceBlocks(next);
+        rebuild = carried is null ? new BlockRebuild(next) : rebuild.Renumber(next, carried);
     }
 
     private void Wait(Sequence sequence)
@@ -270,7 +292,8 @@ internal sealed partial class Engine
     {
         while (Stages > 0 && waiting.First is { } sequence && running.Count < Stages * MostDecoding)
         {
-            if (BlockPool.BlocksFor(sequence.MaxTokens) > pool.Count)
+            // One that has begun goes on as far as there is room: it may end before its limit.
+            if (BlockPool.BlocksFor(sequence.IsInPrompt ? sequence.MaxTokens : sequence.Tokens.Count) > pool.Count)
             {
                 End(sequence, new GenerationException(
                     GenerationError.Unavailable,

@@ -4,7 +4,7 @@ namespace Llama.Grains.Stages;
 public interface ILayerRangeGrain
 {
     /// <summary>
-    /// Takes a place in a plan: drops whatever an older epoch left unfinished, loads the layers unless they are loaded already, and
+    /// Takes a place in a plan: drops whatever an older epoch left unfinished, loads those of the layers that are not loaded already, and
     /// takes steps of this epoch only from then on. When it returns, no step of an older epoch runs any more.
     /// </summary>
     /// <param name="assignment">The place.</param>
@@ -27,16 +27,19 @@ public sealed record StageAssignment
     /// <summary>Blocks in every layer's KV pool.</summary>
     public required int KvBlocks { get; init; }
 
-    /// <summary>Whether it keeps the hidden states that it sends on, so that the next stage can be rebuilt.</summary>
-    public bool KeepsLog { get; init; }
+    /// <summary>Layers for which it keeps the hidden states that go into them, so that they and those behind can be rebuilt.</summary>
+    public IReadOnlyList<int> Logs { get; init; } = [];
 
-    /// <summary>
-    /// The epoch in which these KV blocks were first handed out: a pipeline that follows a lost one may go on with its blocks.
-    /// </summary>
+    /// <summary>The epoch in which the KV blocks got these numbers: a pipeline that follows a lost one may go on with its blocks.</summary>
     public ulong Lineage { get; init; }
 
-    /// <summary>Whether the stage is asked for the blocks that it has of this lineage; one that is new to it has none.</summary>
-    public bool Keeps { get; init; }
+    /// <summary>The lineage of the blocks that the stage is asked to go on with; 0 for none.</summary>
+    public ulong Inherits { get; init; }
+
+    /// <summary>
+    /// The blocks that go on, in the order of their new numbers; null when the numbers, and how many there are, stay as they are.
+    /// </summary>
+    public IReadOnlyList<int>? Carried { get; init; }
 
     /// <summary>Where the next stage listens; null for the last.</summary>
     public string? NextAddress { get; init; }
@@ -44,6 +47,9 @@ public sealed record StageAssignment
 
 /// <summary>A stage that is ready for steps.</summary>
 /// <param name="WeightBytes">Bytes of weights that it holds or maps.</param>
-/// <param name="Kept">Whether it still has the blocks that it was asked for.</param>
+/// <param name="KeptFirst">First of its layers that still have the blocks that it was asked for.</param>
+/// <param name="KeptEnd">The layer after the last of them; not above the first when there are none.</param>
+/// <param name="KeptLogs">Layers whose logs it still has.</param>
 /// <param name="AppliedStep">The last step that it applied to them. Later ones of older epochs were dropped, and never run.</param>
-public sealed record StageReport(long WeightBytes, bool Kept = false, ulong AppliedStep = 0);
+public sealed record StageReport(
+    long WeightBytes, int KeptFirst, int KeptEnd, IReadOnlyList<int> KeptLogs, ulong AppliedStep);

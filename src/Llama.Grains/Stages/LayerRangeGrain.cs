@@ -1,4 +1,5 @@
 using Llama.Grains.Links;
+using Llama.Grains.Placement;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 
@@ -28,19 +29,17 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
             throw new InvalidOperationException($"The stage is of epoch {Epoch}; epoch {assignment.Epoch} is over.");
         Epoch = assignment.Epoch;
         await StopAsync().ConfigureAwait(false);
-        bool fits = loaded is not null && loaded.FirstLayer == assignment.FirstLayer && loaded.EndLayer == assignment.EndLayer
-            && loaded.KvBlocks == assignment.KvBlocks && loaded.KeepsLog == assignment.KeepsLog;
-        bool kept = fits && assignment.Keeps && loaded!.Lineage == assignment.Lineage;
-        if (!kept) appliedStep = 0;
-        if (!fits)
-        {
-            await FreeAsync().ConfigureAwait(false);
-            await Task.Run(() => Load(assignment), cancellationToken).ConfigureAwait(false);
-        }
-
+        bool keeps = assignment.Inherits > 0 && loaded?.Lineage == assignment.Inherits
+            && (assignment.Carried is not null || loaded.KvBlocks == assignment.KvBlocks);
+        LayerSpan kept = keeps ? Span(loaded!).Common(Span(assignment)) : default;
+        int[] logs = keeps ? [.. loaded!.Logs.Intersect(assignment.Logs)] : [];
+        if (!keeps) appliedStep = 0;
+        bool fits = loaded is not null && Span(loaded) == Span(assignment) && loaded.KvBlocks == assignment.KvBlocks
+            && loaded.Logs.SequenceEqual(assignment.Logs) && !(keeps && assignment.Carried is not null);
+        if (!fits) await Task.Run(() => LoadAsync(assignment, keeps ? assignment.Carried : []), cancellationToken).ConfigureAwait(false);
         loaded = assignment;
         conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes, kept, appliedStep);
+        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep);
     }
 
     /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
@@ -53,21 +52,29 @@ public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIden
         await FreeAsync().ConfigureAwait(false);
     }
 
-    private void Load(StageAssignment assignment)
+    private static LayerSpan Span(StageAssignment assignment) => new(assignment.FirstLayer, assignment.EndLayer);
+
+    /// <summary>Loads the layers, out of those that are loaded as far as it has them.</summary>
+    private async Task LoadAsync(StageAssignment assignment, IReadOnlyList<int>? carried)
     {
-        Checkpoint opened = open();
         try
         {
+            if (range is not null)
+            {
+                range = await range.RecutAsync(assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, assignment.Logs, carried)
+                    .ConfigureAwait(false);
+                return;
+            }
+
+            checkpoint = open();
             range = CpuLayerRange.Load(
-                opened, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.KeepsLog);
+                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.Logs);
         }
         catch
         {
-            opened.Dispose();
+            await FreeAsync().ConfigureAwait(false);
             throw;
         }
-
-        checkpoint = opened;
     }
 
     /// <exception cref="InvalidOperationException">A step does not end; a later call may find that it has.</exception>

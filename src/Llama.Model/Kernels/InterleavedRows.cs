@@ -5,15 +5,18 @@ namespace Llama.Model.Kernels;
 
 /// <summary>
 /// Weights whose rows are interleaved for products: groups of eight rows, block after block, so that a vector holds a few columns of each
-/// row and no sum crosses lanes. <see cref="NibbleRows{T}"/> and <see cref="ByteRows"/> say how the blocks of a group lie.
+/// row and no sum crosses lanes. <see cref="NibbleRows{T}"/> and <see cref="ByteRows"/> say how the blocks of a group lie,
+/// <see cref="VectorRows"/> how numbers do.
 /// </summary>
 internal static unsafe class InterleavedRows
 {
-    /// <summary>Whether kernels want a type's rows so.</summary>
-    public static bool Serve(ElementType type) => BlockBytes(type) > 0;
+    /// <summary>Whether kernels want rows so.</summary>
+    /// <param name="type">Their type.</param>
+    /// <param name="columns">Elements of a row.</param>
+    public static bool Serve(ElementType type, int columns) => BlockBytes(type) > 0 && columns % Lanes.Count == 0;
 
     /// <summary>Whether kernels take a type's rows in no other way.</summary>
-    public static bool AreNeeded(ElementType type) => Serve(type) && type != ElementType.Q8_0;
+    public static bool AreNeeded(ElementType type) => type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q4_K;
 
     /// <summary>Bytes of eight rows.</summary>
     /// <param name="type">A type that is served.</param>
@@ -36,6 +39,7 @@ internal static unsafe class InterleavedRows
             case ElementType.Q4_1: NibbleRows<Q4_1Block>.LayOut(rows, count, blocks, target); break;
             case ElementType.Q4_K: NibbleRows<Q4_KBlock>.LayOut(rows, count, blocks, target); break;
             case ElementType.Q8_0: ByteRows.LayOut(rows, count, blocks, target); break;
+            case ElementType.F32 or ElementType.F16 or ElementType.BF16: VectorRows.LayOut(rows, count, matrix, target); break;
             default: throw new NotSupportedException($"{matrix.Type} is not interleaved");
         }
     }
@@ -46,6 +50,7 @@ internal static unsafe class InterleavedRows
         ElementType.Q4_1 => NibbleRows<Q4_1Block>.BlockBytes,
         ElementType.Q4_K => NibbleRows<Q4_KBlock>.BlockBytes,
         ElementType.Q8_0 => ByteRows.BlockBytes,
+        ElementType.F32 or ElementType.F16 or ElementType.BF16 => (int)type.Bytes(Lanes.Count),
         _ => 0,
     };
 }

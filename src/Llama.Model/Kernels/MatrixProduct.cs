@@ -71,19 +71,24 @@ internal static unsafe class MatrixProduct
     {
         Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
         byte** places = stackalloc byte*[TileRows];
+        nint step = weights.IsInterleaved ? VectorRows.Step(weights.Type) : Lanes.Count * T.Size;
+        if (weights.IsInterleaved && firstRow % TileRows != 0)
+            throw new ArgumentException($"rows from {firstRow} on, in tiles of {TileRows}", nameof(firstRow));
         for (int row = firstRow; row < endRow; row += TileRows)
         {
             // Rows beyond the last repeat one that is there; their outputs are not stored.
             int rows = Math.Min(TileRows, endRow - row);
-            weights.ListRows(row, rows, places, TileRows);
-            var tile = new Tile(places[0], places[1], places[2], places[3], rows, weights.Columns);
+            if (weights.IsInterleaved) VectorRows.ListTile(weights, row, places);
+            else weights.ListRows(row, rows, places, TileRows);
+            var tile = new Tile(places[0], places[1], places[2], places[3], rows, weights.Columns, step);
             if (tokens > 1)
             {
                 MultiplyBlocks<T>(in tile, x, tokens, lanes, scratch, y + row, weights.Rows);
                 continue;
             }
 
-            if (typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, lanes);
+            if (weights.IsInterleaved) MultiplyStream<T>(in tile, x, lanes);
+            else if (typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, lanes);
             else MultiplyOne<T>(in tile, x, lanes);
             Finish<T>(in tile, x, lanes, y + row);
         }
@@ -98,7 +103,7 @@ internal static unsafe class MatrixProduct
         in Tile tile, float* x, int tokens, Vector256<float>* lanes, float* scratch, float* y, long yStride)
         where T : struct, IStoredElements
     {
-        byte* next = tile.Row0 + (TileRows * (tile.Row1 - tile.Row0));
+        byte* next = tile.Row0 + ((long)TileRows * tile.Columns * T.Size);
 
         // Where one block is all, the lanes of all tokens may lie in one place.
         int lanesStride = tile.End > BlockColumns ? TileRows : 0;
@@ -107,11 +112,11 @@ internal static unsafe class MatrixProduct
         do
         {
             int count = Math.Min(BlockColumns, tile.End - first);
-            int offset = first * T.Size;
-            StoredElements.Convert<T>(tile.Row0 + offset, scratch, count);
-            StoredElements.Convert<T>(tile.Row1 + offset, scratch + BlockColumns, count);
-            StoredElements.Convert<T>(tile.Row2 + offset, scratch + (2 * BlockColumns), count);
-            StoredElements.Convert<T>(tile.Row3 + offset, scratch + (3 * BlockColumns), count);
+            nint offset = first / Lanes.Count * tile.Step;
+            StoredElements.Convert<T>(tile.Row0 + offset, tile.Step, scratch, count);
+            StoredElements.Convert<T>(tile.Row1 + offset, tile.Step, scratch + BlockColumns, count);
+            StoredElements.Convert<T>(tile.Row2 + offset, tile.Step, scratch + (2 * BlockColumns), count);
+            StoredElements.Convert<T>(tile.Row3 + offset, tile.Step, scratch + (3 * BlockColumns), count);
 
             // The next tile is asked for in as many pieces as there are passes over this one.
             int piece = TileRows * count * T.Size / Math.Max(1, tokens / TileTokens);
@@ -119,12 +124,13 @@ internal static unsafe class MatrixProduct
             while (token < tokens)
             {
                 Prefetch.Next(ref next, piece);
-                int pass = tokens - token >= TileTokens ? TileTokens : 1;
+                int pass = Math.Min(tokens - token, TileTokens);
                 float* inputs = x + ((long)token * tile.Columns);
                 Vector256<float>* sums = lanes + (token * lanesStride);
                 Vector256<float>* sumsBefore = first == 0 ? zeros : sums;
                 if (pass == TileTokens) MultiplyThree(scratch, inputs + first, tile.Columns, count, sumsBefore, sums);
-                else AddOne(scratch, inputs + first, count, sumsBefore, sums);
+                else if (pass == 2) MultiplyTwo(scratch, inputs + first, tile.Columns, count, sumsBefore, sums);
+                else MultiplyOne(scratch, inputs + first, count, sumsBefore, sums);
                 token += pass;
                 if (first + count < tile.End) continue;
                 float* output = y + ((token - pass) * yStride);
@@ -187,9 +193,48 @@ internal static unsafe class MatrixProduct
         lanes[11] = c3;
     }
 
+    /// <summary>Four rows with two tokens: the lanes of four sums for each token go on.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyTwo(float* tile, float* x, int stride, int count, Vector256<float>* from, Vector256<float>* lanes)
+    {
+        float* row0 = tile;
+        float* row1 = row0 + BlockColumns;
+        float* row2 = row1 + BlockColumns;
+        float* row3 = row2 + BlockColumns;
+        float* x1 = x + stride;
+        Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
+        Vector256<float> b0 = from[4], b1 = from[5], b2 = from[6], b3 = from[7];
+        for (nuint i = 0; i < (nuint)count; i += Lanes.Count)
+        {
+            Vector256<float> inputA = Vector256.Load(x + i);
+            Vector256<float> inputB = Vector256.Load(x1 + i);
+            Vector256<float> weight = Vector256.Load(row0 + i);
+            a0 = Vector256.FusedMultiplyAdd(weight, inputA, a0);
+            b0 = Vector256.FusedMultiplyAdd(weight, inputB, b0);
+            weight = Vector256.Load(row1 + i);
+            a1 = Vector256.FusedMultiplyAdd(weight, inputA, a1);
+            b1 = Vector256.FusedMultiplyAdd(weight, inputB, b1);
+            weight = Vector256.Load(row2 + i);
+            a2 = Vector256.FusedMultiplyAdd(weight, inputA, a2);
+            b2 = Vector256.FusedMultiplyAdd(weight, inputB, b2);
+            weight = Vector256.Load(row3 + i);
+            a3 = Vector256.FusedMultiplyAdd(weight, inputA, a3);
+            b3 = Vector256.FusedMultiplyAdd(weight, inputB, b3);
+        }
+
+        lanes[0] = a0;
+        lanes[1] = a1;
+        lanes[2] = a2;
+        lanes[3] = a3;
+        lanes[4] = b0;
+        lanes[5] = b1;
+        lanes[6] = b2;
+        lanes[7] = b3;
+    }
+
     /// <summary>Four rows with one of several tokens: the lanes of four sums go on.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void AddOne(float* tile, float* x, int count, Vector256<float>* from, Vector256<float>* lanes)
+    private static void MultiplyOne(float* tile, float* x, int count, Vector256<float>* from, Vector256<float>* lanes)
     {
         float* row0 = tile;
         float* row1 = row0 + BlockColumns;
@@ -228,7 +273,30 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    /// <summary>The same for short numbers, four rows side by side: one chain of additions would not keep up with half the bytes.</summary>
+    /// <summary>Four interleaved rows with one token: one stream of addresses, and four chains of additions.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyStream<T>(in Tile tile, float* x, Vector256<float>* lanes)
+        where T : struct, IStoredElements
+    {
+        byte* vectors = tile.Row0;
+        nint bytes = Lanes.Count * T.Size;
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        for (nuint i = 0; i < (nuint)tile.End; i += Lanes.Count, vectors += TileRows * bytes)
+        {
+            Vector256<float> input = Vector256.Load(x + i);
+            a0 = Vector256.FusedMultiplyAdd(T.Load(vectors), input, a0);
+            a1 = Vector256.FusedMultiplyAdd(T.Load(vectors + bytes), input, a1);
+            a2 = Vector256.FusedMultiplyAdd(T.Load(vectors + (2 * bytes)), input, a2);
+            a3 = Vector256.FusedMultiplyAdd(T.Load(vectors + (3 * bytes)), input, a3);
+        }
+
+        lanes[0] = a0;
+        lanes[1] = a1;
+        lanes[2] = a2;
+        lanes[3] = a3;
+    }
+
+    /// <summary>Four rows of short numbers side by side with one token: one chain of additions would not keep up with half the bytes.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyOne<T>(in Tile tile, float* x, Vector256<float>* lanes)
         where T : struct, IStoredElements
@@ -277,7 +345,7 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Up to four rows of a matrix; those beyond <see cref="Rows"/> repeat one that is there, and their outputs are not stored.</summary>
-    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, int rows, int columns)
+    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, int rows, int columns, nint step)
     {
         public readonly byte* Row0 = row0;
         public readonly byte* Row1 = row1;
@@ -285,6 +353,9 @@ internal static unsafe class MatrixProduct
         public readonly byte* Row3 = row3;
         public readonly int Rows = rows;
         public readonly int Columns = columns;
+
+        /// <summary>Bytes from one vector of a row to the next.</summary>
+        public readonly nint Step = step;
 
         /// <summary>Columns in whole vectors.</summary>
         public readonly int End = columns / Lanes.Count * Lanes.Count;

@@ -16,6 +16,7 @@ internal sealed unsafe class KvCache : IDisposable
     /// <summary>Positions in a block.</summary>
     public const int BlockTokens = Step.BlockTokens;
 
+    private readonly ModelConfig config;
     private readonly NativeBuffer[] keys;
     private readonly NativeBuffer[] values;
     private readonly ElementType type;
@@ -30,6 +31,7 @@ internal sealed unsafe class KvCache : IDisposable
     /// <param name="blocks">Blocks in each pool.</param>
     public KvCache(ModelConfig config, ElementType type, int layers, int blocks)
     {
+        this.config = config;
         this.type = type;
         headDim = config.HeadDim;
         rowBytes = type.Bytes(headDim);
@@ -91,6 +93,26 @@ internal sealed unsafe class KvCache : IDisposable
             Buffer.MemoryCopy(Head(keys[layer], source, 0), Head(keys[layer], target, 0), poolBlockBytes, poolBlockBytes);
             Buffer.MemoryCopy(Head(values[layer], source, 0), Head(values[layer], target, 0), poolBlockBytes, poolBlockBytes);
         }
+    }
+
+    /// <summary>
+    /// The pools of another range, which takes over those of the layers that both have; this cache is disposed of.
+    /// </summary>
+    /// <param name="first">The other range's first layer, counted within this one; it may lie before.</param>
+    /// <param name="layers">Its layers.</param>
+    /// <param name="blocks">Blocks in each of its pools.</param>
+    /// <param name="carried">The blocks that go on, in the order of their new numbers; null when the numbers stay as they are.</param>
+    public KvCache Recut(int first, int layers, int blocks, IReadOnlyList<int>? carried)
+    {
+        var next = new KvCache(config, type, layers, blocks);
+        for (int layer = Math.Max(0, first); layer < Math.Min(keys.Length, first + layers); layer++)
+        {
+            BlockPools.HandOver(ref keys[layer], ref next.keys[layer - first], poolBlockBytes, carried);
+            BlockPools.HandOver(ref values[layer], ref next.values[layer - first], poolBlockBytes, carried);
+        }
+
+        Dispose();
+        return next;
     }
 
     /// <inheritdoc/>

@@ -16,7 +16,6 @@ internal sealed unsafe class CpuForward : IDisposable
     private const long SettledBytes = 4 << 20;
 
     private readonly ModelConfig config;
-    private readonly LayerWeights[] layers;
     private readonly Queue<ProductMatrix> unsettled = new();
     private readonly WeightMatrix? embeddings;
     private readonly OutputHead? head;
@@ -36,6 +35,9 @@ internal sealed unsafe class CpuForward : IDisposable
     private readonly Action<int, int> prepareInputs;
     private readonly Action<int, int> down;
 
+    private LayerWeights[] layers;
+    private ProductMatrix? output;
+
     // What the regions of the running step work on.
     private Step step = new();
     private int tokens;
@@ -47,15 +49,20 @@ internal sealed unsafe class CpuForward : IDisposable
     private long layerTicks;
 
     /// <summary>Maps the weights of a range.</summary>
+    /// <param name="checkpoint">Stays open until this is disposed of.</param>
+    /// <param name="firstLayer">First layer.</param>
+    /// <param name="endLayer">The layer after the last.</param>
+    /// <param name="kvType">Type that keys and values are kept in.</param>
+    /// <param name="kvBlocks">Blocks in every layer's pool.</param>
+    /// <param name="threads">Compute threads.</param>
+    /// <param name="before">What a range before leaves to this, which owns it from now on; null when there was none.</param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
-    public CpuForward(Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads)
+    public CpuForward(
+        Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads, RangeLegacy? before = null)
     {
         config = checkpoint.Config;
         KvTypes.Check(kvType, config);
-        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
-        ArgumentOutOfRangeException.ThrowIfLessThan(kvBlocks, 1);
+        CheckRange(config, firstLayer, endLayer, kvBlocks);
         FirstLayer = firstLayer;
         EndLayer = endLayer;
         if (firstLayer == 0) embeddings = checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, config.VocabSize, config.Dim);
@@ -63,9 +70,16 @@ internal sealed unsafe class CpuForward : IDisposable
         pool = new WorkerPool(threads, $"layers {firstLayer}-{endLayer} worker");
         try
         {
-            for (int i = 0; i < layers.Length; i++) layers[i] = new LayerWeights(checkpoint, firstLayer + i, Open);
-            if (endLayer == config.Layers) head = new OutputHead(checkpoint, Open(TensorNames.Output, config.VocabSize, config.Dim), pool);
-            cache = new KvCache(config, kvType, layers.Length, kvBlocks);
+            for (int i = 0; i < layers.Length; i++)
+                layers[i] = before?.Layers.GetValueOrDefault(firstLayer + i) ?? new LayerWeights(checkpoint, firstLayer + i, Open);
+            if (endLayer == config.Layers)
+            {
+                output = before?.Output ?? Open(TensorNames.Output, config.VocabSize, config.Dim);
+                head = new OutputHead(checkpoint, output, pool);
+            }
+
+            foreach (ProductMatrix matrix in before?.Matrices ?? []) unsettled.Enqueue(matrix);
+            cache = before?.Cache ?? new KvCache(config, kvType, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
             buffers = new CpuBuffers(config, threads);
         }
@@ -95,6 +109,19 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>The layer after the last.</summary>
     public int EndLayer { get; }
 
+    /// <summary>Blocks in each KV pool.</summary>
+    public int KvBlocks => cache.Blocks;
+
+    /// <summary>Throws unless a model has a range, and its pools a block.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It has not.</exception>
+    public static void CheckRange(ModelConfig config, int firstLayer, int endLayer, int kvBlocks)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(kvBlocks, 1);
+    }
+
     /// <summary>Bytes of weights mapped.</summary>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
@@ -114,14 +141,30 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
     public DrawnTokens? Run(Step next, PinnedHiddenStates hiddenStates)
     {
+        Begin(next, hiddenStates);
+        Compute(FirstLayer, EndLayer);
+        return Draw();
+    }
+
+    /// <summary>Begins a step: does what every layer does, whoever computes it.</summary>
+    /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
+    public void Begin(Step next, PinnedHiddenStates hiddenStates)
+    {
         StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
         step = next;
         tokens = next.Tokens.Length;
         hidden = hiddenStates.Pointer;
-        CopyBlocks(next);
-        if (embeddings is not null) RunByTokens(embed);
+        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
+    }
+
+    /// <summary>Computes some layers of the step that has begun; the hidden states are replaced by those after them.</summary>
+    /// <param name="first">First of them.</param>
+    /// <param name="end">The one after the last.</param>
+    public void Compute(int first, int end)
+    {
+        if (first == 0) RunByTokens(embed);
         Locate();
-        for (layer = 0; layer < layers.Length; layer++)
+        for (layer = first - FirstLayer; layer < end - FirstLayer; layer++)
         {
             long started = Stopwatch.GetTimestamp();
             LayerWeights weights = layers[layer];
@@ -143,9 +186,10 @@ internal sealed unsafe class CpuForward : IDisposable
             Volatile.Write(ref layerTicks, layerTicks + Stopwatch.GetTimestamp() - started);
             Volatile.Write(ref layersDone, layersDone + 1);
         }
-
-        return head?.Draw(next, hidden);
     }
+
+    /// <summary>Ends the step that has begun: after the last layer of all, draws its tokens.</summary>
+    public DrawnTokens? Draw() => head?.Draw(step, hidden);
 
     /// <summary>Copies some more of the weights to where products read them faster; between steps.</summary>
     /// <returns>Whether there was something left to copy.</returns>
@@ -157,12 +201,39 @@ internal sealed unsafe class CpuForward : IDisposable
         return true;
     }
 
-    /// <summary>Does of a step that other layers compute what every layer does.</summary>
-    /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
-    public void Pass(Step next, PinnedHiddenStates hiddenStates)
+    /// <summary>
+    /// Ends this range for another one of the same checkpoint, which takes over weights and blocks of the layers that both have. The other
+    /// weights are given back.
+    /// </summary>
+    /// <param name="checkpoint">That which this range was mapped from.</param>
+    /// <param name="firstLayer">First layer of the other.</param>
+    /// <param name="endLayer">The layer after its last.</param>
+    /// <param name="kvBlocks">Blocks in every layer's pool.</param>
+    /// <param name="carried">The blocks that go on, in the order of their new numbers; null when the numbers stay as they are.</param>
+    public RangeLegacy Leave(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int>? carried)
     {
-        StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
-        CopyBlocks(next);
+        bool embeds = firstLayer == 0;
+        bool draws = endLayer == config.Layers;
+        var kept = new Dictionary<int, LayerWeights>();
+        for (int i = 0; i < layers.Length; i++)
+        {
+            if (FirstLayer + i >= firstLayer && FirstLayer + i < endLayer) kept.Add(FirstLayer + i, layers[i]);
+            else foreach (ProductMatrix matrix in layers[i].Matrices) GiveBack(matrix);
+        }
+
+        if (output is not null && !draws) GiveBack(output);
+        if (embeddings is not null && !embeds && !(draws && config.TiedEmbeddings)) checkpoint.Release(embeddings.Name);
+        var legacy = new RangeLegacy(
+            cache.Recut(firstLayer - FirstLayer, endLayer - firstLayer, kvBlocks, carried), kept, draws ? output : null);
+        (layers, output) = ([], null);
+        Dispose();
+        return legacy;
+
+        void GiveBack(ProductMatrix matrix)
+        {
+            matrix.Dispose();
+            if (!(embeds && matrix.Matrix.Name == TensorNames.TokenEmbeddings)) checkpoint.Release(matrix.Matrix.Name);
+        }
     }
 
     /// <summary>Pins the threads to cores in order, the calling thread first, which is the one that runs the steps.</summary>
@@ -178,6 +249,7 @@ internal sealed unsafe class CpuForward : IDisposable
         head?.Dispose();
         cache.Dispose();
         buffers.Dispose();
+        output?.Dispose();
         foreach (LayerWeights weights in layers) weights.Dispose();
     }
 
@@ -200,11 +272,6 @@ internal sealed unsafe class CpuForward : IDisposable
         // Tied embeddings are looked up as they were.
         if (product.Matrix != stored && stored.Name != TensorNames.TokenEmbeddings) checkpoint.Release(name);
         return product;
-    }
-
-    private void CopyBlocks(Step next)
-    {
-        foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
     }
 
     /// <summary>A region whose work is divided by tokens: a single token is not worth a barrier.</summary>

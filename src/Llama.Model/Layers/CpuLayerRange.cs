@@ -19,6 +19,7 @@ public sealed class CpuLayerRange : ILayerRange
     // Waiting for the channel itself would allocate; this counts the steps in it, and the end.
     private readonly SemaphoreSlim arrivals = new(0);
     private readonly CpuForward forward;
+    private readonly Source source;
     private readonly ModelConfig config;
     private readonly TaskCompletionSource started = new();
     private readonly Thread thread;
@@ -26,14 +27,16 @@ public sealed class CpuLayerRange : ILayerRange
     private int steps;
     private ulong begun;
 
-    private readonly HiddenStateLog? log;
+    /// <summary>The logs and the layers that what they hold goes into, in order.</summary>
+    private readonly (int Layer, HiddenStateLog Log)[] logs;
 
-    private CpuLayerRange(CpuForward forward, HiddenStateLog? log, ModelConfig config, IReadOnlyList<int>? cores)
+    private CpuLayerRange(CpuForward forward, (int Layer, HiddenStateLog Log)[] logs, Source source)
     {
         this.forward = forward;
-        this.log = log;
-        this.config = config;
-        thread = new Thread(() => Work(cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
+        this.logs = logs;
+        this.source = source;
+        config = source.Checkpoint.Config;
+        thread = new Thread(() => Work(source.Cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
         thread.Start();
     }
 
@@ -70,31 +73,53 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
     /// <param name="threads">Compute threads, at least 1.</param>
     /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
-    /// <param name="keepsLog">Whether it keeps the hidden states that it puts out, so that the next range can be rebuilt.</param>
+    /// <param name="logs">
+    /// Layers after the first, up to the one after the last, for which it keeps the hidden states that go into them, so that they and those
+    /// behind them can be rebuilt.
+    /// </param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
     /// <exception cref="IOException">The process may not use a core.</exception>
     /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
     public static CpuLayerRange Load(
         Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads,
-        IReadOnlyList<int>? cores = null, bool keepsLog = false)
+        IReadOnlyList<int>? cores = null, IReadOnlyList<int>? logs = null)
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         if (cores is not null) ArgumentOutOfRangeException.ThrowIfLessThan(cores.Count, threads, nameof(cores));
-        var forward = new CpuForward(checkpoint, firstLayer, endLayer, kvType, kvBlocks, threads);
-        HiddenStateLog? log = keepsLog ? new HiddenStateLog(checkpoint.Config.Dim, kvBlocks) : null;
-        var range = new CpuLayerRange(forward, log, checkpoint.Config, cores);
+        return Load(new Source(checkpoint, kvType, threads, cores), firstLayer, endLayer, kvBlocks, null, logs ?? [], _ => null);
+    }
+
+    /// <summary>
+    /// Ends this range for another one of the same checkpoint, which takes over the weights, the KV blocks and the logs of the layers that
+    /// both have. This range is disposed of, also when the other cannot be loaded.
+    /// </summary>
+    /// <param name="firstLayer">First layer of the other.</param>
+    /// <param name="endLayer">The layer after its last.</param>
+    /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
+    /// <param name="logs">Layers that it keeps logs for, as a range that is loaded does.</param>
+    /// <param name="carried">
+    /// The blocks that go on, in the order of their new numbers; null when the numbers, and how many blocks there are, stay as they are.
+    /// </param>
+    /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
+    /// <exception cref="ArgumentException">A block goes on that this range has not, or more than the other has room for.</exception>
+    public async Task<CpuLayerRange> RecutAsync(
+        int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs, IReadOnlyList<int>? carried)
+    {
+        ArgumentNullException.ThrowIfNull(logs);
+        await StopAsync().ConfigureAwait(false);
         try
         {
-            range.started.Task.GetAwaiter().GetResult();
+            CpuForward.CheckRange(config, firstLayer, endLayer, kvBlocks);
+            int blocks = forward.KvBlocks;
+            if (carried is null ? kvBlocks != blocks : carried.Count > kvBlocks || carried.Any(block => (uint)block >= (uint)blocks))
+                throw new ArgumentException($"{carried?.Count ?? blocks} of {blocks} KV blocks cannot go on in a pool of {kvBlocks}.");
+            RangeLegacy legacy = forward.Leave(source.Checkpoint, firstLayer, endLayer, kvBlocks, carried);
+            return Load(source, firstLayer, endLayer, kvBlocks, legacy, logs, layer => Log(layer)?.Recut(kvBlocks, carried));
         }
-        catch
+        finally
         {
-            forward.Dispose();
-            log?.Dispose();
-            throw;
+            Free();
         }
-
-        return range;
     }
 
     /// <inheritdoc/>
@@ -116,10 +141,57 @@ public sealed class CpuLayerRange : ILayerRange
     /// <summary>Runs what is queued, refuses what comes later with <see cref="ChannelClosedException"/>, and frees the memory.</summary>
     public async ValueTask DisposeAsync()
     {
+        await StopAsync().ConfigureAwait(false);
+        Free();
+    }
+
+    private static CpuLayerRange Load(
+        Source source, int firstLayer, int endLayer, int kvBlocks, RangeLegacy? before, IReadOnlyList<int> logs,
+        Func<int, HiddenStateLog?> kept)
+    {
+        if (logs.Any(layer => layer <= firstLayer || layer > endLayer))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(logs), string.Join(", ", logs), $"expected layers of {firstLayer + 1} to {endLayer}");
+        }
+
+        var forward = new CpuForward(source.Checkpoint, firstLayer, endLayer, source.KvType, kvBlocks, source.Threads, before);
+        int dim = source.Checkpoint.Config.Dim;
+        IEnumerable<(int Layer, HiddenStateLog Log)> all =
+            logs.Distinct().Order().Select(layer => (layer, kept(layer) ?? new HiddenStateLog(dim, kvBlocks)));
+        var range = new CpuLayerRange(forward, [.. all], source);
+        try
+        {
+            range.started.Task.GetAwaiter().GetResult();
+            return range;
+        }
+        catch
+        {
+            range.Free();
+            throw;
+        }
+    }
+
+    private HiddenStateLog? Log(int layer)
+    {
+        foreach ((int into, HiddenStateLog log) in logs)
+        {
+            if (into == layer) return log;
+        }
+
+        return null;
+    }
+
+    private async Task StopAsync()
+    {
         if (queue.Writer.TryComplete()) arrivals.Release();
         await Task.Run(thread.Join).ConfigureAwait(false);
+    }
+
+    private void Free()
+    {
         forward.Dispose();
-        log?.Dispose();
+        foreach ((_, HiddenStateLog log) in logs) log.Dispose();
     }
 
     /// <summary>The rest of a call that found the queue full or closed.</summary>
@@ -195,26 +267,31 @@ public sealed class CpuLayerRange : ILayerRange
 
     private unsafe DrawnTokens? Run(Step step, PinnedHiddenStates hiddenStates)
     {
-        bool computes = step.IsComputedBy(FirstLayer);
-        if (computes != step.IsComputedBy(EndLayer - 1))
+        forward.Begin(step, hiddenStates);
+        foreach ((_, HiddenStateLog log) in logs) log.Copy(step);
+
+        // What goes into the first layer that computes comes from the range before; or, where it is not the first of this one, from a log.
+        if (step.FirstLayer > FirstLayer && step.FirstLayer <= EndLayer && step.IsComputedBy(step.FirstLayer))
         {
-            throw new ArgumentException(
-                $"Step {step.Epoch}.{step.Number} is for layers {step.FirstLayer} to {step.EndLayer}, which cut this range.");
+            HiddenStateLog before = Log(step.FirstLayer) ?? throw new ArgumentException(
+                $"Step {step.Epoch}.{step.Number} is read from a log before layer {step.FirstLayer}; this range keeps none.");
+            before.Read(step, hiddenStates.Pointer);
         }
 
-        if (computes)
+        int first = Math.Max(FirstLayer, step.FirstLayer);
+        int end = Math.Min(EndLayer, step.EndLayer);
+        foreach ((int layer, HiddenStateLog log) in logs)
         {
-            DrawnTokens? drawn = forward.Run(step, hiddenStates);
-            log?.Write(step, hiddenStates.Pointer);
-            return drawn;
+            if (layer <= first || layer > end) continue;
+            forward.Compute(first, layer);
+            log.Write(step, hiddenStates.Pointer);
+            first = layer;
         }
 
-        forward.Pass(step, hiddenStates);
-        log?.Copy(step);
-        if (EndLayer == config.Layers) return new DrawnTokens();
-        if (!step.IsComputedBy(EndLayer)) return null;
-        if (log is null) throw new ArgumentException($"Step {step.Epoch}.{step.Number} is read from a log; this range keeps none.");
-        log.Read(step, hiddenStates.Pointer);
-        return null;
+        if (first < end) forward.Compute(first, end);
+        return forward.Draw();
     }
+
+    /// <summary>What a range is loaded from and computes with.</summary>
+    private sealed record Source(Checkpoint Checkpoint, ElementType KvType, int Threads, IReadOnlyList<int>? Cores);
 }

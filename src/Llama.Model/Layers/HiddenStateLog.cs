@@ -1,25 +1,25 @@
 using Llama.Model.Kernels;
+using Llama.Model.KeyValueCache;
 
 namespace Llama.Model.Layers;
 
 /// <summary>
-/// The hidden states that a range has put out, by KV block and position, <c>[blocks, 16, dim]</c>: as long as a block holds the keys and
-/// values of some positions, this holds what the next range computed its own from. With it that range can be rebuilt elsewhere, and the
-/// ranges up to here need not compute anything again. Memory is taken as blocks are first written.
+/// The hidden states between two layers, by KV block and position, <c>[blocks, 16, dim]</c>: as long as a block holds the keys and
+/// values of some positions, this holds what the next layer computed its own from. With it that layer and those behind it can be rebuilt
+/// elsewhere, and the layers up to here need not compute anything again. Memory is taken as blocks are first written.
 /// </summary>
 internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
 {
-    private readonly NativeBuffer pool = new((long)blocks * Step.BlockTokens * dim);
+    private NativeBuffer pool = new((long)blocks * Step.BlockTokens * dim);
 
     /// <summary>Bytes of one block.</summary>
     public static long BlockBytes(int dim) => (long)Step.BlockTokens * dim * sizeof(float);
 
-    /// <summary>Keeps what a step put out, its copies of blocks before.</summary>
+    /// <summary>Keeps what the layer before put out for a step.</summary>
     /// <param name="step">The step, checked.</param>
     /// <param name="hidden">Hidden states, <c>[tokens, dim]</c>.</param>
     public void Write(Step step, float* hidden)
     {
-        Copy(step);
         foreach (StepSequence sequence in step.Sequences)
         {
             float* states = hidden + ((long)sequence.TokenOffset * dim);
@@ -27,7 +27,7 @@ internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
         }
     }
 
-    /// <summary>Puts out again what was kept of a step's positions, after its copies of blocks.</summary>
+    /// <summary>Puts out again what was kept of a step's positions.</summary>
     /// <param name="step">The step, checked.</param>
     /// <param name="hidden">Filled with hidden states, <c>[tokens, dim]</c>.</param>
     public void Read(Step step, float* hidden)
@@ -39,12 +39,23 @@ internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
         }
     }
 
-    /// <summary>Copies the blocks that a step copies.</summary>
+    /// <summary>Copies the blocks that a step copies, which comes before all else.</summary>
     public void Copy(Step step)
     {
         long length = (long)Step.BlockTokens * dim;
         foreach (BlockCopy copy in step.Copies)
             Move(pool.Pointer + (copy.Source * length), pool.Pointer + (copy.Target * length), length);
+    }
+
+    /// <summary>A log of another number of blocks that goes on with what this one has; this one is disposed of.</summary>
+    /// <param name="count">Its blocks.</param>
+    /// <param name="carried">The blocks that go on, in the order of their new numbers; null when the numbers stay as they are.</param>
+    public HiddenStateLog Recut(int count, IReadOnlyList<int>? carried)
+    {
+        var next = new HiddenStateLog(dim, count);
+        BlockPools.HandOver(ref pool, ref next.pool, BlockBytes(dim), carried);
+        Dispose();
+        return next;
     }
 
     /// <inheritdoc/>

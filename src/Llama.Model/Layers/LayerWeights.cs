@@ -51,10 +51,11 @@ internal sealed class LayerWeights : IDisposable
     /// <summary>Feed-forward up.</summary>
     public ProductMatrix W3 { get; }
 
-    /// <summary>Bytes of all of them.</summary>
-    public long Bytes => Matrices.Sum(matrix => matrix.Matrix.Bytes) + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
+    /// <summary>The matrices.</summary>
+    public IReadOnlyList<ProductMatrix> Matrices => [Wq, Wk, Wv, Wo, W1, W2, W3];
 
-    private ProductMatrix[] Matrices => [Wq, Wk, Wv, Wo, W1, W2, W3];
+    /// <summary>Bytes of all of them, and of the norms.</summary>
+    public long Bytes => Matrices.Sum(matrix => matrix.Matrix.Bytes) + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -24,7 +24,7 @@ internal sealed unsafe class OutputHead : IDisposable
 
     /// <summary>Opens the tensors of the head.</summary>
     /// <param name="checkpoint">Has the norm.</param>
-    /// <param name="output">The output matrix.</param>
+    /// <param name="output">The output matrix, which stays its owner's.</param>
     /// <param name="pool">Its threads compute.</param>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
     public OutputHead(Checkpoint checkpoint, ProductMatrix output, WorkerPool pool)
@@ -86,7 +86,6 @@ internal sealed unsafe class OutputHead : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        output.Dispose();
         normed.Dispose();
         inputs.Dispose();
         tiles.Dispose();

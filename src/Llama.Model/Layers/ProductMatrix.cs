@@ -10,6 +10,7 @@ namespace Llama.Model.Layers;
 /// </summary>
 internal sealed unsafe class ProductMatrix : IDisposable
 {
+    private readonly bool interleaves;
     private readonly long groupBytes;
     private readonly int groups;
     private NativeBuffer? copy;
@@ -20,10 +21,11 @@ internal sealed unsafe class ProductMatrix : IDisposable
     {
         Matrix = stored;
         groups = (stored.Rows + Lanes.Count - 1) / Lanes.Count;
-        groupBytes = InterleavedRows.Serve(stored.Type)
+        interleaves = InterleavedRows.Serve(stored.Type, stored.Columns);
+        groupBytes = interleaves
             ? InterleavedRows.GroupBytes(stored.Type, stored.Columns)
             : Lanes.Count * stored.Type.Bytes(stored.Columns);
-        IsSettled = !stored.IsMapped && !InterleavedRows.Serve(stored.Type);
+        IsSettled = !stored.IsMapped && !interleaves;
     }
 
     /// <summary>What products take.</summary>
@@ -49,7 +51,7 @@ internal sealed unsafe class ProductMatrix : IDisposable
         if (groupsDone < groups) return;
         WeightMatrix stored = Matrix;
         Matrix = new WeightMatrix(
-            stored.Name, stored.Type, stored.Rows, stored.Columns, copy!, InterleavedRows.Serve(stored.Type) ? groupBytes : 0);
+            stored.Name, stored.Type, stored.Rows, stored.Columns, copy!, interleaves ? groupBytes : 0);
         IsSettled = true;
         if (stored.IsMapped) stored.DropPages();
     }
@@ -67,7 +69,7 @@ internal sealed unsafe class ProductMatrix : IDisposable
     private void Copy(int group)
     {
         byte* target = (byte*)copy!.Pointer + (group * groupBytes);
-        if (InterleavedRows.Serve(Matrix.Type))
+        if (interleaves)
         {
             InterleavedRows.LayOut(Matrix, group, target);
             return;

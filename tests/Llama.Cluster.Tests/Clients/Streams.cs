@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Llama.Cluster.Tests.Processes;
 
 namespace Llama.Cluster.Tests.Clients;
 
@@ -28,6 +29,15 @@ internal sealed class Streams
 
     /// <summary>The longest time in which no stream got a token, once one had.</summary>
     public TimeSpan LongestSilence => TimeSpan.FromTicks(longestSilence);
+
+    /// <summary>Asks for all of them, and waits until each has some tokens.</summary>
+    public static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests, int tokens = 5)
+    {
+        var streams = new Streams(cluster.Client, requests);
+        await Wait.UntilAsync(
+            "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count >= tokens), () => cluster.Output);
+        return streams;
+    }
 
     /// <summary>Waits until all have all their tokens.</summary>
     public Task EndedAsync() => Task.WhenAll(reading);

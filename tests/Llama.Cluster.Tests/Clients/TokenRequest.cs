@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Llama.Tests;
 
 namespace Llama.Cluster.Tests.Clients;
 
@@ -28,4 +29,12 @@ internal sealed record TokenRequest
 
     [JsonPropertyName("return_token_ids")]
     public bool ReturnTokenIds { get; } = true;
+
+    /// <summary>Eight requests of the shipped model, greedy and seeded, long enough to be disturbed on the way.</summary>
+    public static TokenRequest[] GreedyAndSeeded() =>
+    [
+        .. from golden in GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json")).Take(2)
+           from seed in Enumerable.Range(0, 4)
+           select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 230, Temperature = seed == 0 ? 0 : 1, Seed = seed },
+    ];
 }

@@ -39,6 +39,9 @@ public sealed class ClusterChangeTests
             () => cluster.Grain.TakeBackAsync("silo-2", Patience.Token),
             () => cluster.Grain.RebalanceAsync(Patience.Token));
         Assert.Equal(before, cluster.Stages());
+
+        // Its neighbours took its layers, and computed these alone.
+        Assert.Contains(cluster.Logger.Messages, m => m.Contains("in layers 2 to 4 only", StringComparison.Ordinal));
         Assert.Empty(cluster.Status.Drained);
     }
 
@@ -118,7 +121,10 @@ public sealed class ClusterChangeTests
         Assert.Equal(["silo-3"], cluster.Plan.Standby.Select(silo => silo.Silo));
         double before = cluster.Plan.Pipelines[0].PredictedDecodeSeconds;
         await AssertSameAsync(cluster, () => cluster.Grain.RebalanceAsync(Patience.Token));
-        Assert.Equal(3, cluster.Stages().Count());
+
+        // It takes the place where the others keep most layers; nobody has a log of what goes into its first.
+        Assert.Equal(["silo-1 0-2", "silo-3 2-4", "silo-2 4-6"], cluster.Stages());
+        Assert.Contains(cluster.Logger.Messages, m => m.Contains("in layers 0 to 4 only", StringComparison.Ordinal));
         Assert.Empty(cluster.Status.Standby);
         PlannedPipeline plan = cluster.Plan.Pipelines[0];
         Assert.True(plan.PredictedDecodeSeconds < before);

@@ -80,13 +80,13 @@ public sealed class PipelinePlannerTests
         PipelinePlanner planner = Planner(100 * 2 * BlockBytes, [new LayerSpan(0, 2), new LayerSpan(2, 4)]);
         PipelinePlan plan = planner.Plan([.. Two.Select(silo => silo with { LogMemoryBytes = log })]);
         Assert.Equal(100, plan.KvBlocks);
-        Assert.Equal([true, false], plan.Stages.Select(stage => stage.KeepsLog));
+        Assert.Equal([[2], []], plan.Stages.Select(stage => stage.Logs));
         plan = planner.Plan([.. Two.Select(silo => silo with { LogMemoryBytes = log - 1 })]);
-        Assert.Equal([false, false], plan.Stages.Select(stage => stage.KeepsLog));
+        Assert.Equal([[], []], plan.Stages.Select(stage => stage.Logs));
         long weights = ModelCosts.Of(TestModel.Llama3.Config, 4, 0).Bytes(new LayerSpan(0, 2));
         long kv = 100 * 2 * BlockBytes;
         plan = planner.Plan([Two[0] with { LogMemoryBytes = log, MemoryBytes = weights + kv + log - 1 }, Two[1]]);
-        Assert.Equal((100, false), (plan.KvBlocks, plan.Stages[0].KeepsLog));
+        Assert.Equal((100, 0), (plan.KvBlocks, plan.Stages[0].Logs.Count));
     }
 
     [Theory]
@@ -98,7 +98,7 @@ public sealed class PipelinePlannerTests
         PipelinePlan before = planner.Plan(Two);
         Member[] free = [Members.Make("silo-0"), Two[0], Members.Make(comes) with { ProcessId = 77 }];
         if (comes == "silo-3") free = free[1..];
-        PipelinePlan? plan = planner.Repair(new Heritage(5, before, 9), free, _ => true);
+        PipelinePlan? plan = planner.Repair(new Heritage(5, before, 9, []), free, _ => true);
         Assert.NotNull(plan);
         Assert.Equal(expected, plan.Stages.Select(stage => stage.Member.Name));
         Assert.Equal([true, false], plan.Stages.Select(stage => stage.KeepsBlocks));
@@ -110,7 +110,7 @@ public sealed class PipelinePlannerTests
     public void Repair_NobodyToTakeThePlaceOrNobodyLeft_IsNoPlan()
     {
         PipelinePlanner planner = Planner(100 * BlockBytes);
-        var heritage = new Heritage(5, planner.Plan(Two), 9);
+        var heritage = new Heritage(5, planner.Plan(Two), 9, []);
         Assert.Null(planner.Repair(heritage, [Two[0]], _ => true));
         Assert.Null(planner.Repair(heritage, [Two[0], Members.Make("silo-3") with { Profile = "another" }], _ => true));
         Assert.Null(planner.Repair(heritage, [Two[0], Members.Make("silo-3") with { MemoryBytes = 1000 }], _ => true));
@@ -122,8 +122,54 @@ public sealed class PipelinePlannerTests
     public void Repair_SiloThatIsNotTrusted_MayTakeItsPlaceButItsBlocksAreLost()
     {
         PipelinePlanner planner = Planner(100 * BlockBytes);
-        PipelinePlan? plan = planner.Repair(new Heritage(5, planner.Plan(Two), 9), Two, silo => silo.Name == "silo-1");
+        PipelinePlan? plan = planner.Repair(new Heritage(5, planner.Plan(Two), 9, []), Two, silo => silo.Name == "silo-1");
         Assert.Equal([("silo-1", true), ("silo-2", false)], plan!.Stages.Select(stage => (stage.Member.Name, stage.KeepsBlocks)));
+    }
+
+    [Theory]
+    [InlineData(1, "2 2-4 kept 2", "3 0-2")]
+    [InlineData(2, "1 0-2 kept 2", "3 2-4")]
+    public void Plan_AnotherSiloForALostOne_TakesThePlaceWhereTheOthersKeepTheirLayers(int lost, params string[] expected)
+    {
+        PipelinePlanner planner = Planner(100 * BlockBytes);
+        var heritage = new Heritage(5, planner.Plan(Two), 9, []);
+        PipelinePlan plan = planner.Plan([Two[2 - lost], Members.Make("silo-3")], heritage, _ => true);
+        Assert.Equal(expected.Order(), Stages(plan).Order());
+        Assert.Same(heritage, plan.Inherits);
+    }
+
+    [Fact]
+    public void Plan_LayersCutAnew_SilosKeepOrderLayersAndLogsWithin()
+    {
+        Member[] silos = [.. Enumerable.Range(1, 3).Select(i => Members.Make($"silo-{i}") with { LogMemoryBytes = 1 << 20 })];
+        PipelinePlanner planner = Planner(100 * BlockBytes, layers: 6);
+        PipelinePlan three = planner.Plan(silos);
+        Assert.Equal(["1 0-2 logs 2", "2 2-4 logs 4", "3 4-6"], Stages(three));
+
+        // The middle one is lost: what went into its first layer is in a log that lies within the first one's layers now.
+        var heritage = new Heritage(5, three, 9, [2, 4]);
+        PipelinePlan two = planner.Plan([silos[0], silos[2]], heritage, _ => true);
+        Assert.Equal(["1 0-3 logs 2,3 kept 2", "3 3-6 kept 2"], Stages(two));
+        Assert.True(two.KvBlocks < three.KvBlocks);
+
+        // One that comes takes its layers in the midst of the others, if that is where most stay.
+        PipelinePlan again = planner.Plan([.. silos[1..], silos[0]], new Heritage(6, two, 9, [2, 3]), _ => true);
+        Assert.Equal(["1 0-2 logs 2 kept 2", "2 2-4 logs 4", "3 4-6 kept 2"], Stages(again));
+
+        // Of a silo that is not trusted nothing is kept, and of none there is nothing to go on with.
+        Assert.Equal(["3 0-3 logs 3", "1 3-6"], Stages(planner.Plan([silos[2], silos[0]], heritage, _ => false)));
+        Assert.Null(planner.Plan([silos[2], silos[0]], heritage, _ => false).Inherits);
+        Assert.Null(planner.Plan([Members.Make("silo-8"), Members.Make("silo-9")], heritage, _ => true).Inherits);
+    }
+
+    [Fact]
+    public void Plan_RoomForOneLog_IsForWhatTheStageSendsOn()
+    {
+        long log = 100 * 16 * TestModel.Llama3.Config.Dim * 4;
+        Member[] silos = [.. Enumerable.Range(1, 3).Select(i => Members.Make($"silo-{i}") with { LogMemoryBytes = (2 * log) - 1 })];
+        PipelinePlanner planner = Planner(300 * BlockBytes, layers: 6);
+        var heritage = new Heritage(5, planner.Plan(silos), 9, [2, 4]);
+        Assert.Equal([[3], []], planner.Plan([silos[0], silos[2]], heritage, _ => true).Stages.Select(stage => stage.Logs));
     }
 
     [Fact]
@@ -165,16 +211,17 @@ public sealed class PipelinePlannerTests
         Member[] silos = [Silo("silo-1"), Silo("silo-2")];
         PipelinePlan present = planner.Plan(silos);
         Assert.Equal([16, 16], present.Stages.Select(stage => stage.Span.Count));
-        Assert.Null(planner.Improve(present, silos, null));
-        Assert.Null(planner.Improve(present, silos, Seconds(0.010, 0.011)));
-        PipelinePlan? plan = planner.Improve(present, silos, Seconds(0.010, 0.030));
+        Assert.Null(planner.Improve(Now(present), silos, _ => true, null));
+        Assert.Null(planner.Improve(Now(present), silos, _ => true, Seconds(0.010, 0.011)));
+        PipelinePlan? plan = planner.Improve(Now(present), silos, _ => true, Seconds(0.010, 0.030));
         Assert.Equal([24, 8], plan!.Stages.Select(stage => stage.Span.Count));
         Assert.True(plan.BySteps);
-        Assert.Null(planner.Improve(plan, silos, Seconds(0.010, 0.030)));
+        Assert.Null(planner.Improve(Now(plan), silos, _ => true, Seconds(0.010, 0.030)));
 
         // Who was slow may recover.
-        Assert.Equal([16, 16], planner.Improve(plan, silos, Seconds(0.010, 0.010))!.Stages.Select(stage => stage.Span.Count));
+        Assert.Equal([16, 16], planner.Improve(Now(plan), silos, _ => true, Seconds(0.010, 0.010))!.Stages.Select(stage => stage.Span.Count));
 
+        static Heritage Now(PipelinePlan plan) => new(5, plan, 9, []);
         static Dictionary<string, double> Seconds(double first, double second) => new() { ["silo-1"] = first, ["silo-2"] = second };
     }
 
@@ -196,12 +243,22 @@ public sealed class PipelinePlannerTests
         Rates = new MachineRates(times * Members.Rates.BytesPerSecond, times * Members.Rates.OperationsPerSecond),
     };
 
-    private static PipelinePlanner Planner(long kvMemory, IReadOnlyList<LayerSpan>? ranges = null) => new(Settings(kvMemory, ranges));
+    /// <summary>The stages as number of the silo, layers, logs and how many layers were the silo's before.</summary>
+    private static IEnumerable<string> Stages(PipelinePlan plan) => plan.Stages.Select(stage =>
+    {
+        LayerSpan? before = plan.Inherits?.Plan.Stages.FirstOrDefault(old => old.Member.Name == stage.Member.Name)?.Span;
+        return $"{stage.Member.Name[5..]} {stage.Span.First}-{stage.Span.End}"
+            + (stage.Logs.Count > 0 ? $" logs {string.Join(',', stage.Logs)}" : "")
+            + (stage.KeepsBlocks ? $" kept {before!.Value.Common(stage.Span).Count}" : "");
+    });
 
-    private static ClusterSettings Settings(long kvMemory, IReadOnlyList<LayerSpan>? ranges) => new()
+    private static PipelinePlanner Planner(long kvMemory, IReadOnlyList<LayerSpan>? ranges = null, int layers = 4) =>
+        new(Settings(kvMemory, ranges, layers));
+
+    private static ClusterSettings Settings(long kvMemory, IReadOnlyList<LayerSpan>? ranges, int layers = 4) => new()
     {
         ModelName = "test",
-        Config = TestModel.Llama3.Config,
+        Config = TestModel.Llama3.Config with { Layers = layers },
         ElementBytes = 4,
         Identity = LinkPair.Identity("gateway"),
         KvMemory = kvMemory,

@@ -4,6 +4,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
+using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
@@ -38,13 +39,59 @@ public sealed class PipelineTests : IAsyncDisposable
         Assert.Equal([1ul, 2ul], results.Select(result => result.Number));
     }
 
+    [Theory]
+
+    // All is kept; a part of the first is new, and so is all of the second; what went into the first of them is in a log, or not.
+    [InlineData("0-3 log 2,3", "3-6", "", "")]
+    [InlineData("0-2 log 2", "", "", "2-6 log 2,3")]
+    [InlineData("0-2 log 3", "", "", null)]
+    [InlineData("0-2 log 2", "4-6", "", "2-4 log 2,3")]
+    [InlineData("0-2", "4-6", "", "0-4 log 2,3")]
+    [InlineData("0-3 log 3", "4-6", "", "3-4 log 3")]
+    [InlineData("", "3-6", "", "0-3 log 2,3")]
+
+    // A stage that did not apply the last step has nothing; a log of which the last pipeline had only a part is none.
+    [InlineData("0-3 log 2,3 late", "3-6", "", "0-3 log 2,3")]
+    [InlineData("0-3 log 2,3", "3-6 late", "", "3-6 log 2,3")]
+    [InlineData("0-3 log 1,2,3", "3-6", "1-2", "0-2 log 2,3")]
+
+    // What a loss left unfinished is lost, too.
+    [InlineData("0-3 log 2,3", "3-6", "2-4", "2-4 log 2,3")]
+    [InlineData("0-3 log 3", "4-6", "2-3", "0-4 log 2,3")]
+    [InlineData("", "", "", null)]
+    [InlineData("0-2 log 3", "4-6", "5-6", null)]
+    public async Task OpenAsync_StagesThatKeepSomeLayers_FindsWhatMustBeComputedAgain(
+        string first, string second, string unfinished, string? expected)
+    {
+        await using ScriptedSilo left = Keeping("silo-1", first);
+        await using ScriptedSilo right = Keeping("silo-2", second);
+        left.Last = right;
+        PlannedStage[] stages =
+        [
+            new(left.Member, new LayerSpan(0, 3), Members.Rates, [1, 2, 3], KeepsBlocks: true),
+            new(right.Member, new LayerSpan(3, 6), Members.Rates, [], KeepsBlocks: true),
+        ];
+        var heritage = new Heritage(3, new PipelinePlan(stages, 9, default), 70, [2, 3]);
+        await using Pipeline pipeline = Pipeline.Create(0, 5, new PipelinePlan(stages, 8, default, heritage), time);
+        int[]? carried = expected is null ? null : [8, 1];
+        await pipeline.OpenAsync(LinkPair.Identity("gateway"), new HeldBlocks(Span(unfinished), carried), Patience.Token).Soon();
+        Assert.Equal(expected is null ? null : Span(expected.Split(' ')[0]), pipeline.LostLayers);
+        if (expected is { Length: > 0 }) Assert.Equal(Logs(expected), pipeline.Heritage.Logs.Order().Except([1]));
+        else Assert.Equal(expected is null ? [1, 2, 3] : [2, 3], pipeline.Heritage.Logs.Order());
+
+        // Blocks under new numbers are of a new lineage.
+        Assert.Equal((3ul, expected is null ? 3ul : 5ul), (right.Assigned!.Inherits, right.Assigned.Lineage));
+        Assert.Equal(carried, right.Assigned.Carried);
+        Assert.Equal(right.Assigned.Lineage, pipeline.Heritage.Lineage);
+    }
+
     [Fact]
     public async Task OpenAsync_OneStageCannotLoad_FailsAtOnceThoughAnotherStillLoads()
     {
         ScriptedSilo slow = Silo("silo-1", load: cancellationToken => Task.Delay(Timeout.Infinite, cancellationToken));
         ScriptedSilo broken = Silo("silo-2", load: _ => throw new InvalidOperationException("a file is missing"));
         await using Pipeline pipeline = Create(slow, broken);
-        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon());
+        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), default, Patience.Token).Soon());
         Assert.Equal("silo-2 cannot hold layers 1 to 1: a file is missing", await pipeline.Lost.Soon());
         Assert.Equal("silo-2", pipeline.Unfit?.Name);
         Assert.False(pipeline.Ready);
@@ -58,7 +105,7 @@ public sealed class PipelineTests : IAsyncDisposable
                 stream, FrameKind.Failure, "Layers 0 to 0 on silo-1: No Steps link to silo-2"u8.ToArray(), cancellationToken).AsTask());
         ScriptedSilo last = Silo("silo-2", results: (_, cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken));
         await using Pipeline pipeline = Create(first, last);
-        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon());
+        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), default, Patience.Token).Soon());
         Assert.Equal("Layers 0 to 0 on silo-1: No Steps link to silo-2", await pipeline.Lost.Soon());
     }
 
@@ -67,7 +114,7 @@ public sealed class PipelineTests : IAsyncDisposable
     {
         await using Pipeline pipeline = Create(Silo("silo-1", load: cancellationToken => Task.Delay(Timeout.Infinite, cancellationToken)));
         using var stopping = new CancellationTokenSource();
-        Task opening = pipeline.OpenAsync(LinkPair.Identity("gateway"), stopping.Token);
+        Task opening = pipeline.OpenAsync(LinkPair.Identity("gateway"), default, stopping.Token);
         await Patience.UntilAsync(() => silos[0].Loads == 1, () => "it loads");
         await stopping.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.Soon());
@@ -170,20 +217,37 @@ public sealed class PipelineTests : IAsyncDisposable
         return silo;
     }
 
+    /// <summary>A silo that keeps layers and logs of another pipeline.</summary>
+    private static ScriptedSilo Keeping(string name, string kept)
+    {
+        LayerSpan span = Span(kept.Split(' ')[0]);
+        return new ScriptedSilo(name, null, null, null)
+        {
+            Report = new StageReport(10, span.First, span.End, Logs(kept), kept.EndsWith("late", StringComparison.Ordinal) ? 69ul : 70),
+        };
+    }
+
+    private static LayerSpan Span(string text) =>
+        text.Length == 0 ? default : new LayerSpan(text[0] - '0', text[2] - '0');
+
+    private static int[] Logs(string text) =>
+        [.. text.Split(' ').SkipWhile(word => word != "log").Skip(1).Take(1).SelectMany(list => list.Split(',')).Select(int.Parse)];
+
     private Pipeline Create(params ScriptedSilo[] stages)
     {
         // Whatever the first takes, the last answers.
         stages[0].Last = stages[^1];
         return Pipeline.Create(
             0, 5,
-            new PipelinePlan([.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1), Members.Rates))], 8, default),
+            new PipelinePlan(
+                [.. stages.Select((silo, i) => new PlannedStage(silo.Member, new LayerSpan(i, i + 1), Members.Rates, []))], 8, default),
             time);
     }
 
     private async Task<Pipeline> OpenAsync(params ScriptedSilo[] stages)
     {
         Pipeline pipeline = Create(stages);
-        await pipeline.OpenAsync(LinkPair.Identity("gateway"), Patience.Token).Soon();
+        await pipeline.OpenAsync(LinkPair.Identity("gateway"), default, Patience.Token).Soon();
         return pipeline;
     }
 
@@ -232,11 +296,18 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public int Loads { get; private set; }
 
+        /// <summary>What it answers when it has loaded.</summary>
+        public StageReport Report { get; init; } = new(10, 0, 0, [], 0);
+
+        /// <summary>What it was asked to load.</summary>
+        public StageAssignment? Assigned { get; private set; }
+
         public async Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken)
         {
             Loads++;
             if (load is not null) await load(cancellationToken);
-            return new StageReport(10);
+            Assigned = assignment;
+            return Report;
         }
 
         public async ValueTask DisposeAsync()

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Llama.Grains.Gateway;
 using Llama.Model.Sampling;
 
@@ -63,6 +65,63 @@ public sealed class RecoveryTests
         Assert.Equal(before, cluster.Stages());
         StageStatus lost = cluster.Status.Pipelines[0].Stages[1];
         await RecoveredAsync(cluster, 1, $"in layers {lost.Layers[0]} to {lost.Layers[1]} only");
+    }
+
+    [Theory]
+    [InlineData("silo-1", "0 to 4", "silo-2 0-3", "silo-3 3-6")]
+    [InlineData("silo-2", "2 to 4", "silo-1 0-3", "silo-3 3-6")]
+    [InlineData("silo-3", "2 to 6", "silo-1 0-3", "silo-2 3-6")]
+    public async Task GenerateAsync_OneOfThreeLostAndNobodyForItsPlace_TheLayersThatStayAreKept(
+        string lost, string layers, params string[] stages)
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, waitSeconds: 1);
+        Assert.Equal(["silo-1 0-2", "silo-2 2-4", "silo-3 4-6"], cluster.Stages());
+        int blocks = cluster.Plan.Pipelines[0].KvBlocks;
+        await AssertSameAsync(cluster, () => cluster.KillAsync(lost));
+        Assert.Equal(stages, cluster.Stages());
+        Assert.True(cluster.Plan.Pipelines[0].KvBlocks < blocks);
+        await RecoveredAsync(cluster, 1, $"in layers {layers} only");
+        Assert.InRange(RecoveredShare(cluster), 0.3, lost == "silo-2" ? 0.65 : 0.85);
+        await cluster.AssertGoldenAsync();
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CutAnewWithoutLogs_TheLayersBeforeComputeAgainToo()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, waitSeconds: 1, logMemory: 0);
+        await AssertSameAsync(cluster, () => cluster.KillAsync("silo-2"));
+        await RecoveredAsync(cluster, 1, "in layers 0 to 4 only");
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CutAnewAgainAndAgain_GoesOnWithWhatIsLeft()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 4, waitSeconds: 1);
+        await AssertSameAsync(
+            cluster, () => cluster.KillAsync("silo-2"), () => cluster.KillAsync("silo-4"), () => cluster.KillAsync("silo-1"));
+        Assert.Equal(["silo-3 0-6"], cluster.Stages());
+    }
+
+    [Fact]
+    public async Task GenerateAsync_CutAnewWithRoomForFewerBlocks_SomeArePreemptedAndAllGoOn()
+    {
+        // A block takes 8 KiB in a layer: 60 blocks for three stages of two, and 40 for two of three, of the 55 that are needed in the end.
+        await using TestCluster cluster =
+            await TestCluster.StartAsync(TestModel.TinyStories, 3, waitSeconds: 1, kvMemory: 60 * 2 * 8192);
+        await AssertSameAsync(cluster, () => cluster.KillAsync("silo-2"));
+        Assert.Equal(40, cluster.Plan.Pipelines[0].KvBlocks);
+        await RecoveredAsync(cluster, 1, "in layers 2 to 4 only");
+    }
+
+    /// <summary>Layers times positions that were computed again, as a part of all that there were.</summary>
+    private static double RecoveredShare(TestCluster cluster)
+    {
+        Match said = Regex.Match(
+            cluster.Logger.Messages.Single(message => message.Contains("after the loss", StringComparison.Ordinal)),
+            @"(\d+) positions were computed again in layers (\d+) to (\d+) only, (\d+) in all layers");
+        int[] numbers = [.. said.Groups.Values.Skip(1).Select(group => int.Parse(group.Value, CultureInfo.InvariantCulture))];
+        double all = (numbers[0] + numbers[3]) * cluster.Model.Config.Layers;
+        return ((numbers[0] * (numbers[2] - numbers[1])) + (numbers[3] * cluster.Model.Config.Layers)) / all;
     }
 
     /// <summary>Some sequences, greedy and seeded, run once undisturbed and once while something happens again and again.</summary>

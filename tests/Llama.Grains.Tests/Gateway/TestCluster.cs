@@ -102,10 +102,16 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Ends a silo's links, of which the directory does not hear.</summary>
     public async Task DisconnectAsync(string name) => await silos[name].Node.DisposeAsync().Soon();
 
-    /// <summary>Stops the gateway and starts another that has the same directory, as one of several gateways.</summary>
+    /// <summary>Stops the gateway and starts another that has the same directory, where silos keep their entries up to date.</summary>
     public async Task SucceedGatewayAsync()
     {
         await StopGrainAsync();
+        foreach ((SiloNode node, ILease lease) in silos.Values)
+        {
+            string key = node.Member.Key;
+            Assert.True(directory.TryPut(key, node.Member.ToText(), directory.View.Entries[key].Revision, lease.Id, out _));
+        }
+
         Grain = StartGrain();
     }
 

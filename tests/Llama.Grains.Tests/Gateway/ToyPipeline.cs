@@ -26,6 +26,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
 
     public LayerSpan? LostLayers => null;
 
+    public IReadOnlyList<int>? Carried => null;
+
     public bool Retired { get; init; }
 
     /// <summary>Why it was failed; null while it works.</summary>

@@ -30,6 +30,23 @@ public sealed class LayerPlannerTests
             Enumerable.Range(0, 12).Select(i => new LayerSpan(i, i + 1)),
             LayerPlanner.Plan(Costs, [.. Enumerable.Repeat(Silo(1), 12)]));
 
+    [Theory]
+    [InlineData(0, 3, 3, 7)]
+    [InlineData(0, 4, 4, 8)]
+    [InlineData(0, 5, 5, 8)]
+    public void Plan_CutsThatAreAsFast_TakesTheOneThatLeavesMostLayers(int first, int firstEnd, int second, int secondEnd)
+    {
+        // The head takes as long as eight layers, so eleven layers may be cut anywhere before the last one, as long as none has more.
+        ModelCosts costs = Costs with { HeadBytes = 800 };
+        SiloCapacity[] silos =
+        [
+            Silo(1) with { Has = new LayerSpan(first, firstEnd) }, Silo(1) with { Has = new LayerSpan(second, secondEnd) }, Silo(1),
+        ];
+        IReadOnlyList<LayerSpan> spans = LayerPlanner.Plan(costs, silos);
+        Assert.Equal(new LayerSpan(11, 12), spans[2]);
+        Assert.True(spans[0].Common(silos[0].Has) == silos[0].Has && spans[1].Common(silos[1].Has) == silos[1].Has, string.Join(' ', spans));
+    }
+
     [Fact]
     public void Plan_LittleMemory_LimitsTheRange()
     {

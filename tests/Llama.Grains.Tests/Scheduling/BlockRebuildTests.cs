@@ -5,7 +5,7 @@ using Llama.Grains.Tests.Gateway;
 
 namespace Llama.Grains.Tests.Scheduling;
 
-/// <summary>A stage is lost, and the next pipeline goes on with what the others kept.</summary>
+/// <summary>Layers are lost, and the next pipeline goes on with what the others kept.</summary>
 public sealed class BlockRebuildTests
 {
     [Theory]
@@ -115,6 +115,81 @@ public sealed class BlockRebuildTests
         Assert.Equal(0, again.CachedTokens);
     }
 
+    [Theory]
+    [InlineData(400)]
+    [InlineData(130)]
+    [InlineData(100)]
+    public void Attach_FewerOrMoreBlocks_WhatHasRoomGoesOnUnderOtherNumbers(int blocks)
+    {
+        var cluster = new ToyCluster(6, 200);
+        ToyClient ended = cluster.Submit(ToyModel.Request(99, prompt: 800, generate: 1));
+        cluster.Run();
+        ToyClient[] clients = [.. Enumerable.Range(0, 8).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 150, generate: 100)))];
+        for (int i = 0; i < 300; i++) cluster.Step();
+        cluster.Send();
+        int[] held = [.. clients.Select(client => client.Sequence.Tokens.Count)];
+        Assert.True(held.Sum() > 8 * 170, $"{held.Sum()}");
+        cluster.Lose(new Random(1), 2, 3);
+        int before = cluster.Work.Sum();
+        cluster.GoOn(new LayerSpan(2, 4), 4, blocks);
+        Recovery? recovery = null;
+        while (recovery is null)
+        {
+            cluster.Step();
+            recovery = cluster.Engine.TakeRecovery();
+        }
+
+        // What does not fit is preempted, and computed again in all layers when there is room.
+        int fit = 0;
+        for (int room = blocks; fit < 8 && room > held[fit] / 16; fit++) room -= (held[fit] / 16) + 1;
+        Assert.Equal(blocks == 100 ? 7 : 8, fit);
+        Assert.InRange(recovery.Rebuilt, held.Take(fit).Sum(tokens => tokens - 17), held.Take(fit).Sum());
+        Assert.InRange(recovery.Recomputed, 8 - fit, (8 * 17) + held.Skip(fit).Sum(tokens => tokens + 20));
+        if (fit == 8) Assert.InRange(cluster.Work.Sum() - before, 0, held.Sum() * 6 * 2 / 3);
+        cluster.Run();
+        Assert.All(clients, client => client.AssertComplete());
+        Assert.Equal(blocks, cluster.Engine.FreeBlocks);
+        Assert.True(ended.Ended);
+    }
+
+    [Fact]
+    public void Attach_OtherNumberOfBlocksAndNothingLost_TheContentsAreKnownUnderTheNewNumbers()
+    {
+        var cluster = new ToyCluster(3, 100);
+        ToyClient client = cluster.Submit(ToyModel.Request(1, prompt: 100, generate: 200));
+        for (int i = 0; i < 60; i++) cluster.Step();
+        int before = cluster.Computed;
+        cluster.Lose(new Random(1));
+        cluster.GoOn(default, 2, 80);
+        cluster.Run();
+        client.AssertComplete();
+        Assert.InRange(cluster.Computed - before, 140, 156);
+        Assert.Equal(80, cluster.Engine.FreeBlocks);
+    }
+
+    [Fact]
+    public void Attach_TooFewBlocksForAWholeRequest_GoesOnAsFarAsThereIsRoomAndNewOnesAreRefused()
+    {
+        var cluster = new ToyCluster(2, 40);
+        ToyClient shorter = cluster.Submit(ToyModel.Request(1, prompt: 100, generate: 150));
+        ToyClient longer = cluster.Submit(ToyModel.Request(2, prompt: 100, generate: 500) with { IgnoreEndTokens = true });
+        for (int i = 0; i < 40; i++) cluster.Step();
+        cluster.Lose(new Random(1), 1);
+        ToyClient later = cluster.Submit(ToyModel.Request(3, prompt: 100, generate: 500) with { IgnoreEndTokens = true });
+        cluster.GoOn(new LayerSpan(1, 2), 2, 20);
+        Assert.False(shorter.Ended || longer.Ended);
+        cluster.Run();
+        shorter.AssertComplete();
+
+        // It is preempted by itself, and finds no room when its turn comes.
+        cluster.Run();
+        Assert.Equal(GenerationError.Unavailable, longer.Fault?.Error);
+        Assert.Contains("has room for 320 tokens now", longer.Fault?.Message, StringComparison.Ordinal);
+        Assert.Equal(ToyModel.Alone(longer.Request).Take(221), longer.Tokens);
+        Assert.Equal((GenerationError.Unavailable, 0), (later.Fault?.Error, later.Tokens.Count));
+        Assert.Equal(20, cluster.Engine.FreeBlocks);
+    }
+
     [Fact]
     public void Attach_AnotherNumberOfBlocks_BeginsWithNothing()
     {
@@ -154,6 +229,7 @@ public sealed class BlockRebuildTests
         int stages = random.Next(2, 6);
         var cluster = new ToyCluster(stages, 40, new EngineLimits { StepTokens = random.Next(16, 257), MaxWaiting = 1000 });
         var clients = new List<ToyClient>();
+        int blocks = 40;
         for (int round = 0; round < 120; round++)
         {
             for (int i = random.Next(3); i > 0; i--)
@@ -180,14 +256,16 @@ public sealed class BlockRebuildTests
             int first = random.Next(stages);
             int end = Math.Min(stages, first + random.Next(1, 3));
             cluster.Lose(random, [.. Enumerable.Range(first, end - first)]);
-            if (random.Next(6) == 0) cluster.Attach(stages, 40);
-            else cluster.GoOn(new LayerSpan(random.Next(3) == 0 ? 0 : first, end));
+            var lost = new LayerSpan(random.Next(3) == 0 ? 0 : first, end);
+            if (random.Next(6) == 0) cluster.Attach(stages, blocks = 40);
+            else if (random.Next(3) == 0) cluster.GoOn(lost, random.Next(1, stages + 1), blocks = random.Next(20, 60));
+            else cluster.GoOn(lost);
         }
 
         cluster.Run();
         Assert.All(clients.Where(client => client.Fault?.Message.Contains("was lost 4 times", StringComparison.Ordinal) != true),
             client => client.AssertComplete());
         Assert.True(clients.Count(client => client.Fault is null) > 60);
-        Assert.Equal(40, cluster.Engine.FreeBlocks);
+        Assert.Equal(blocks, cluster.Engine.FreeBlocks);
     }
 }

@@ -71,9 +71,19 @@ internal sealed class ToyCluster
 
     /// <summary>A pipeline goes on with the blocks of the one that was lost.</summary>
     /// <param name="lost">Layers that have lost theirs.</param>
-    public void GoOn(LayerSpan lost)
+    public void GoOn(LayerSpan lost) => GoOn(lost, stageCount, kvBlocks);
+
+    /// <summary>A pipeline of other stages, and pools of another size perhaps, goes on with the blocks of the one that was lost.</summary>
+    /// <param name="lost">Layers that have lost theirs.</param>
+    /// <param name="stages">Steps that it computes at once.</param>
+    /// <param name="blocks">Blocks in its pools.</param>
+    public void GoOn(LayerSpan lost, int stages, int blocks)
     {
-        Engine.Attach(stageCount, kvBlocks, ++epoch, lost);
+        HeldBlocks held = Engine.Fit(blocks);
+        Verify();
+        if (held.Carried is { } carried) memory.Renumber(blocks, carried);
+        kvBlocks = blocks;
+        Engine.Attach(stages, blocks, ++epoch, lost.Hull(held.Unfinished), held.Carried);
         Verify();
     }
 

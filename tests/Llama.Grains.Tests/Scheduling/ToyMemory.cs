@@ -11,12 +11,13 @@ namespace Llama.Grains.Tests.Scheduling;
 /// away too early, or one that a stage has lost, changes the tokens. Within a step sequences have no order, so none may read or write
 /// what another one writes.
 /// </summary>
-internal sealed class ToyMemory(int kvBlocks, int stages = 1)
+internal sealed class ToyMemory(int blockCount, int stages = 1)
 {
     private static readonly (int Token, int Position) Nothing = (-1, -1);
 
-    private readonly (int Token, int Position)[][] blocks = [.. Enumerable.Range(0, stages).Select(_ => Empty(kvBlocks))];
-    private readonly (int Token, int Position)[][] logs = [.. Enumerable.Range(0, stages).Select(_ => Empty(kvBlocks))];
+    private readonly (int Token, int Position)[][] blocks = [.. Enumerable.Range(0, stages).Select(_ => Empty(blockCount))];
+    private readonly (int Token, int Position)[][] logs = [.. Enumerable.Range(0, stages).Select(_ => Empty(blockCount))];
+    private int kvBlocks = blockCount;
 
     /// <summary>Tokens that were computed, by the stage that computed most.</summary>
     public int Computed => Work.Max();
@@ -29,6 +30,21 @@ internal sealed class ToyMemory(int kvBlocks, int stages = 1)
     {
         blocks[stage] = Empty(kvBlocks);
         logs[stage] = Empty(kvBlocks);
+    }
+
+    /// <summary>The pools get another number of blocks, and those that go on other numbers.</summary>
+    public void Renumber(int count, IReadOnlyList<int> carried)
+    {
+        kvBlocks = count;
+        foreach ((int Token, int Position)[][] pools in new[] { blocks, logs })
+        {
+            for (int stage = 0; stage < stages; stage++)
+            {
+                (int Token, int Position)[] old = pools[stage];
+                pools[stage] = Empty(count);
+                for (int block = 0; block < carried.Count; block++) Array.Copy(old, carried[block] * 16, pools[stage], block * 16, 16);
+            }
+        }
     }
 
     /// <summary>Computes a step, or as much of it as was done when the pipeline was lost.</summary>

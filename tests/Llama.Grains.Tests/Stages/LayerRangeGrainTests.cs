@@ -32,32 +32,54 @@ public sealed class LayerRangeGrainTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task LoadAsync_SameRangeInTheNextEpoch_KeepsItsWeights()
+    public async Task LoadAsync_NextEpoch_KeepsTheCheckpointOpenWhateverTheRange()
     {
         await grain.LoadAsync(Assignment(1, 0, 2), Patience.Token);
         await grain.LoadAsync(Assignment(2, 0, 2), Patience.Token);
-        Assert.Equal(1, opened);
-        await grain.LoadAsync(Assignment(3, 0, 3), Patience.Token);
+        long whole = (await grain.LoadAsync(Assignment(3, 0, 4), Patience.Token)).WeightBytes;
         await grain.LoadAsync(Assignment(4, 0, 3, kvBlocks: 9), Patience.Token);
-        Assert.Equal(3, opened);
-        Assert.Equal(4ul, grain.Epoch);
+        Assert.Equal(whole, (await grain.LoadAsync(Assignment(5, 0, 4), Patience.Token)).WeightBytes);
+        Assert.Equal(1, opened);
+        Assert.Equal(5ul, grain.Epoch);
     }
 
     [Fact]
     public async Task LoadAsync_BlocksOfALineage_AreKeptAsLongAsNothingElseWasLoaded()
     {
-        StageAssignment place = Assignment(1, 0, 2) with { Lineage = 1 };
-        Assert.False((await grain.LoadAsync(place with { Keeps = true }, Patience.Token)).Kept);
-        Assert.True((await grain.LoadAsync(place with { Epoch = 2, Keeps = true }, Patience.Token)).Kept);
-        Assert.True((await grain.LoadAsync(place with { Epoch = 3, Keeps = true }, Patience.Token)).Kept);
+        StageAssignment place = Assignment(1, 0, 2) with { Lineage = 1, Logs = [2] };
+        StageAssignment again = place with { Inherits = 1 };
+        Assert.Equal((0, 0, ""), await KeptAsync(again));
+        Assert.Equal((0, 2, "2"), await KeptAsync(again with { Epoch = 2 }));
+        Assert.Equal((0, 2, "2"), await KeptAsync(again with { Epoch = 3 }));
 
         // Whoever does not ask for them writes over them.
-        Assert.False((await grain.LoadAsync(place with { Epoch = 4, Lineage = 4 }, Patience.Token)).Kept);
-        Assert.False((await grain.LoadAsync(place with { Epoch = 5, Keeps = true }, Patience.Token)).Kept);
-        Assert.True((await grain.LoadAsync(place with { Epoch = 6, Keeps = true }, Patience.Token)).Kept);
+        Assert.Equal((0, 0, ""), await KeptAsync(place with { Epoch = 4, Lineage = 4 }));
+        Assert.Equal((0, 0, ""), await KeptAsync(again with { Epoch = 5 }));
+        Assert.Equal((0, 2, "2"), await KeptAsync(again with { Epoch = 6 }));
+    }
+
+    [Fact]
+    public async Task LoadAsync_OtherRangeOfALineage_KeepsTheLayersAndLogsThatBothHave()
+    {
+        StageAssignment place = Assignment(1, 0, 2) with { Lineage = 1, Logs = [2] };
+        await grain.LoadAsync(place, Patience.Token);
+        StageAssignment next = Assignment(2, 1, 4) with { Lineage = 1, Inherits = 1, Logs = [2, 3] };
+        Assert.Equal((1, 2, "2"), await KeptAsync(next));
+        Assert.Equal((1, 4, ""), await KeptAsync(next with { Epoch = 3, Logs = [] }));
+        Assert.Equal((0, 0, ""), await KeptAsync(Assignment(4, 0, 1) with { Lineage = 1, Inherits = 1 }));
+
+        // A pool of another size is another lineage, and without word of what goes on there nothing does.
+        StageAssignment smaller = Assignment(6, 0, 2, kvBlocks: 3) with { Lineage = 6, Inherits = 1 };
+        await grain.LoadAsync(place with { Epoch = 5 }, Patience.Token);
+        Assert.Equal((0, 2, ""), await KeptAsync(smaller with { Carried = [7, 0, 3] }));
+        Assert.Equal((0, 0, ""), await KeptAsync(smaller with { Epoch = 7, Carried = [1] }));
+        Assert.Equal((0, 0, ""), await KeptAsync(Assignment(8, 0, 2) with { Lineage = 6, Inherits = 6 }));
         Assert.Equal(1, opened);
-        Assert.False((await grain.LoadAsync(place with { Epoch = 7, Keeps = true, KeepsLog = true }, Patience.Token)).Kept);
-        Assert.Equal(2, opened);
+
+        // Nobody may make it read what it has not.
+        StageAssignment wrong = smaller with { Epoch = 9, Inherits = 6, Carried = [8] };
+        await Assert.ThrowsAsync<ArgumentException>(() => grain.LoadAsync(wrong, Patience.Token));
+        Assert.Equal((0, 0, ""), await KeptAsync(smaller with { Epoch = 10, Inherits = 6, Carried = [0] }));
     }
 
     [Theory]
@@ -90,12 +112,10 @@ public sealed class LayerRangeGrainTests : IAsyncDisposable
     [Fact]
     public async Task LoadAsync_CheckpointThatCannotBeOpened_ThrowsAndALaterEpochLoads()
     {
-        await grain.LoadAsync(Assignment(1, 0, 2), Patience.Token);
         fault = new CheckpointException("/models/x: there is no such folder");
         CheckpointException thrown =
             await Assert.ThrowsAsync<CheckpointException>(() => grain.LoadAsync(Assignment(2, 2, 4), Patience.Token));
         Assert.Equal(fault.Message, thrown.Message);
-        Assert.Null(grain.Conveyor(1));
         Assert.Null(grain.Conveyor(2));
         fault = null;
         await grain.LoadAsync(Assignment(3, 2, 4), Patience.Token);
@@ -111,6 +131,13 @@ public sealed class LayerRangeGrainTests : IAsyncDisposable
     {
         await Assert.ThrowsAnyAsync<ArgumentException>(() => grain.LoadAsync(Assignment(1, first, end, kvBlocks), Patience.Token));
         await grain.LoadAsync(Assignment(2, 0, 2), Patience.Token);
+    }
+
+    /// <summary>The layers whose blocks were kept, and the logs.</summary>
+    private async Task<(int First, int End, string Logs)> KeptAsync(StageAssignment assignment)
+    {
+        StageReport report = await grain.LoadAsync(assignment, Patience.Token);
+        return (report.KeptFirst, report.KeptEnd, string.Join(',', report.KeptLogs));
     }
 
     private static StageAssignment Assignment(ulong epoch, int first, int end, int kvBlocks = 8) => new()

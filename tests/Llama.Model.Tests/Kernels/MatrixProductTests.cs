@@ -43,6 +43,25 @@ public sealed unsafe class MatrixProductTests
     }
 
     [Theory]
+    [InlineData(ElementType.F32)]
+    [InlineData(ElementType.F16)]
+    [InlineData(ElementType.BF16)]
+    public void Multiply_InterleavedRows_HaveTheBitsOfRowsAsTheyLie(ElementType type)
+    {
+        foreach (int columns in (int[])[8, 24, 776, 2048])
+        {
+            using var product = new TestProduct(type, 19, columns, MaxTokens, runs: 1);
+            WeightMatrix interleaved = product.Interleaved;
+            Assert.True(interleaved.IsInterleaved);
+            for (int tokens = 1; tokens <= MaxTokens; tokens++)
+            {
+                Assert.Equal(product.Multiply(0, 19, 0, tokens), product.Multiply(interleaved, 0, 19, 0, tokens));
+                Assert.Equal(product.Multiply(8, 16, 0, tokens), product.Multiply(interleaved, 8, 16, 0, tokens));
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(ElementType.F32, 4)]
     [InlineData(ElementType.F16, 4)]
     [InlineData(ElementType.BF16, 5)]

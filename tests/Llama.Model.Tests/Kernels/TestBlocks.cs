@@ -47,7 +47,7 @@ internal sealed unsafe class TestBlocks : IDisposable
         blocks.CopyTo(bytes[Poison..]);
         Matrix = new WeightMatrix("test", type, rows, columns, (nint)memory.Pointer + Poison);
         if (!InterleavedRows.AreNeeded(type)) forms.Add(Matrix);
-        if (InterleavedRows.Serve(type)) forms.Add(Interleave());
+        if (InterleavedRows.Serve(type, columns)) forms.Add(Interleave(Matrix));
         Weights = BlockRowsTests.Dequantize(type, blocks);
     }
 
@@ -96,9 +96,10 @@ internal sealed unsafe class TestBlocks : IDisposable
         inputs.Dispose();
     }
 
-    private WeightMatrix Interleave()
+    /// <summary>The matrix as it is after all of it was copied.</summary>
+    public static WeightMatrix Interleave(WeightMatrix matrix)
     {
-        var product = new ProductMatrix(Matrix);
+        var product = new ProductMatrix(matrix);
         using var pool = new WorkerPool(2, "copy");
         while (!product.IsSettled) product.Settle(pool, 1000);
         return product.Matrix;

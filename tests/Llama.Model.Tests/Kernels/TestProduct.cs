@@ -57,6 +57,9 @@ internal sealed unsafe class TestProduct : IDisposable
 
     public WeightMatrix Matrix { get; }
 
+    /// <summary>The matrix with its rows interleaved, where they can be; otherwise as it is.</summary>
+    public WeightMatrix Interleaved => InterleavedRows.Serve(Matrix.Type, Matrix.Columns) ? TestBlocks.Interleave(Matrix) : Matrix;
+
     /// <summary>The weights as the stored type holds them, <c>[rows, columns]</c>.</summary>
     public float[] Weights { get; }
 
@@ -67,11 +70,15 @@ internal sealed unsafe class TestProduct : IDisposable
     public double[] Tolerance { get; }
 
     /// <summary>Some rows of the product with some tokens, <c>[tokens, rows]</c>.</summary>
-    public float[] Multiply(int firstRow, int endRow, int firstToken, int tokenCount)
+    public float[] Multiply(int firstRow, int endRow, int firstToken, int tokenCount) =>
+        Multiply(Matrix, firstRow, endRow, firstToken, tokenCount);
+
+    /// <summary>The same with one of the matrix's forms.</summary>
+    public float[] Multiply(WeightMatrix form, int firstRow, int endRow, int firstToken, int tokenCount)
     {
         float[] outputs = [.. Enumerable.Repeat(Untouched, tokenCount * Matrix.Rows)];
         fixed (float* x = inputs, y = outputs, s = scratch)
-            MatrixProduct.Multiply(Matrix, firstRow, endRow, x + (firstToken * Matrix.Columns), tokenCount, y, s);
+            MatrixProduct.Multiply(form, firstRow, endRow, x + (firstToken * Matrix.Columns), tokenCount, y, s);
         return outputs;
     }
 

@@ -69,6 +69,49 @@ public sealed unsafe class KvCacheTests
     }
 
     [Theory]
+    [InlineData(ElementType.F32)]
+    [InlineData(ElementType.Q8_0)]
+    public void Recut_OtherLayersAndBlocks_HasWhatGoesOnOfTheLayersThatBothHave(ElementType type)
+    {
+        var cache = new KvCache(Config, type, layers: 3, blocks: 4);
+        for (int layer = 0; layer < 3; layer++)
+        {
+            for (int block = 0; block < 4; block++)
+            {
+                for (int head = 0; head < 3; head++)
+                {
+                    for (int slot = 0; slot < 16; slot++) Write(cache, layer, block, head, slot, Mark(layer, block, head), -Mark(layer, block, head));
+                }
+            }
+        }
+
+        // Layers 1 and 2, and one behind; blocks 3 and 1 are 0 and 1 now.
+        KvCache next = cache.Recut(1, 3, 3, [3, 1]);
+        AssertHas(next, 0, 1, 3, 1);
+        AssertHas(next, 1, 2, 3, 1);
+        AssertHas(next, 2, null, 3, 1);
+
+        // One before, and the numbers stay.
+        using KvCache last = next.Recut(-1, 2, 3, null);
+        AssertHas(last, 0, null, 3, 1);
+        AssertHas(last, 1, 1, 3, 1);
+        Assert.Equal(3, last.Blocks);
+    }
+
+    private static void AssertHas(KvCache cache, int layer, int? old, params int[] blocks)
+    {
+        for (int block = 0; block < cache.Blocks; block++)
+        {
+            for (int head = 0; head < 3; head++)
+            {
+                float expected = old is { } was && block < blocks.Length ? Mark(was, blocks[block], head) : 0;
+                AssertAll(expected, Keys(cache, layer, block, head));
+                AssertAll(-expected, Values(cache, layer, block, head));
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(ElementType.F32, 4 * 32)]
     [InlineData(ElementType.F16, 2 * 32)]
     [InlineData(ElementType.Q8_0, 32 + 2)]

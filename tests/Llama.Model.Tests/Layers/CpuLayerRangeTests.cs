@@ -82,7 +82,7 @@ public sealed class CpuLayerRangeTests
     public async Task RunAsync_RangeRebuilt_FromTheLogOrFromTheBeginning_DrawsTheSameBits(bool log)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        await using CpuLayerRange first = CpuLayerRange.Load(checkpoint, 0, 1, ElementType.F32, KvBlocks, 1, keepsLog: log);
+        await using CpuLayerRange first = CpuLayerRange.Load(checkpoint, 0, 1, ElementType.F32, KvBlocks, 1, logs: log ? [1] : []);
         await using CpuLayerRange middle = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, 1);
         await using CpuLayerRange last = CpuLayerRange.Load(checkpoint, 3, Layers, ElementType.F32, KvBlocks, 1);
         await using CpuLayerRange whole = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, KvBlocks, 1);
@@ -112,6 +112,108 @@ public sealed class CpuLayerRangeTests
         }
     }
 
+    [Theory]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    [InlineData(false, false)]
+    public async Task RecutAsync_LayersOfTheMiddleAreLost_RebuiltInPartsOfTwoRangesTheyDrawTheSameBits(bool renumbers, bool rounds)
+    {
+        // Three ranges become two, whose new layers alone compute again; the log before them is now within the first one.
+        var options = new CheckpointOptions { Weights = rounds ? ElementType.Q8_0 : null };
+        using Checkpoint first = Checkpoint.Open(Folder, options);
+        using Checkpoint second = Checkpoint.Open(Folder, options);
+        using Checkpoint third = Checkpoint.Open(Folder, options);
+        CpuLayerRange head = CpuLayerRange.Load(first, 0, 1, ElementType.F32, KvBlocks, 1, logs: [1]);
+        await using CpuLayerRange middle = CpuLayerRange.Load(second, 1, 3, ElementType.F32, KvBlocks, 1);
+        CpuLayerRange tail = CpuLayerRange.Load(third, 3, Layers, ElementType.F32, KvBlocks, 1);
+        await using CpuLayerRange whole = CpuLayerRange.Load(second, 0, Layers, ElementType.F32, KvBlocks, 1);
+        for (int i = 0; i < 20; i++)
+        {
+            await RunAsync(whole, Decode(i));
+            await RunAsync(Decode(i), head, middle, tail);
+        }
+
+        int[]? carried = renumbers ? [BlockTable[1], 9, BlockTable[0]] : null;
+        int[] table = renumbers ? [2, 0, 1, 3, 4] : BlockTable;
+        int blocks = renumbers ? 5 : KvBlocks;
+        await using CpuLayerRange left = await head.RecutAsync(0, 2, blocks, [1, 2], carried);
+        await using CpuLayerRange right = await tail.RecutAsync(2, Layers, blocks, [], carried);
+        Assert.Equal((0, 2, 2, Layers), (left.FirstLayer, left.EndLayer, right.FirstLayer, right.EndLayer));
+        CpuLayerRange[] now = [left, right];
+        await RebuildAsync(1, 3);
+        await AssertSameAsync(20, 25);
+
+        // The layers of the second range are lost: the log at the cut was written while those before it were rebuilt, and by what followed.
+        await using CpuLayerRange other = CpuLayerRange.Load(second, 2, Layers, ElementType.F32, blocks, 1);
+        now = [left, other];
+        await RebuildAsync(2, Layers, 25);
+        await AssertSameAsync(25, 30);
+
+        // The first range ends where it did at the beginning: its old log was written on while it lay within.
+        await using CpuLayerRange shorter = await left.RecutAsync(0, 1, blocks, [1], null);
+        await using CpuLayerRange longer = CpuLayerRange.Load(third, 1, Layers, ElementType.F32, blocks, 1);
+        now = [shorter, longer];
+        await RebuildAsync(1, Layers, 30);
+        await AssertSameAsync(30, 32);
+
+        async Task RebuildAsync(int from, int to, int end = 20)
+        {
+            var rebuild = new Step { FirstLayer = from, EndLayer = to };
+            rebuild.AddSequence(0, Tokens.AsSpan(0, end), table);
+            Assert.Equal(0, (await RunAsync(rebuild, now)).Drawn!.Count);
+        }
+
+        async Task AssertSameAsync(int from, int to)
+        {
+            for (int i = from; i < to; i++)
+            {
+                var step = new Step();
+                step.AddDrawingSequence(i, Tokens.AsSpan(i, 1), table, new SamplingParameters(), 0.3, 20);
+                Candidate[] expected = (await RunAsync(whole, Decode(i))).Drawn![0].Candidates.ToArray();
+                Assert.Equal(expected, (await RunAsync(step, now)).Drawn![0].Candidates.ToArray());
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData("llama-3", null)]
+    [InlineData("llama-3", ElementType.Q8_0)]
+    [InlineData("llama-3.2-tied", null)]
+    [InlineData("llama-3.2-tied", ElementType.Q8_0)]
+    [InlineData("llama-3.2-tied", ElementType.Q4_K)]
+    public async Task RecutAsync_OneRangeAfterAnother_WeightsThatWereGivenBackAreLoadedAgain(string family, ElementType? weights)
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, family, "hf");
+        using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions { Weights = weights });
+        using Checkpoint other = Checkpoint.Open(folder, new CheckpointOptions { Weights = weights });
+        int layers = checkpoint.Config.Layers;
+        await using CpuLayerRange whole = CpuLayerRange.Load(other, 0, layers, ElementType.F32, KvBlocks, 1);
+        Candidate[] expected = (await RunAsync(whole, Decode(0))).Drawn![0].Candidates.ToArray();
+        CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, layers, ElementType.F32, KvBlocks, 2);
+        (int, int)[] cuts = [(0, layers), (0, layers - 1), (0, layers), (layers - 1, layers), (0, layers), (1, 2), (0, layers)];
+        foreach ((int first, int end) in cuts)
+        {
+            range = await range.RecutAsync(first, end, KvBlocks, [], null);
+            if (end - first < layers) continue;
+            Assert.Equal(expected, (await RunAsync(range, Decode(0))).Drawn![0].Candidates.ToArray());
+            Assert.Equal(whole.WeightBytes, range.WeightBytes);
+        }
+
+        await range.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task RecutAsync_BlocksThatThereAreNot_IsRefused()
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        foreach ((int blocks, int[]? carried) in ((int, int[]?)[])[(5, null), (1, [0, 1]), (KvBlocks, [KvBlocks]), (KvBlocks, [-1])])
+        {
+            CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, KvBlocks, 1);
+            await Assert.ThrowsAsync<ArgumentException>(() => range.RecutAsync(0, 3, blocks, [], carried));
+            await Assert.ThrowsAsync<ChannelClosedException>(() => RunAsync(range, Decode(0)));
+        }
+    }
+
     [Fact]
     public async Task RunAsync_RebuildingStepThatCannotBe_Fails()
     {
@@ -123,7 +225,7 @@ public sealed class CpuLayerRangeTests
         (plain.FirstLayer, plain.EndLayer) = (2, 4);
         Assert.Contains("keeps none", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
         (plain.FirstLayer, plain.EndLayer) = (1, 4);
-        Assert.Contains("cut this range", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
+        Assert.Contains("before layer 1", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
         (plain.FirstLayer, plain.EndLayer) = (-1, 4);
         Assert.Contains("layers -1 to 4", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
         Step draws = Decode(0);

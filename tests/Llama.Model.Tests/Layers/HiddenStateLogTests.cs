@@ -34,12 +34,28 @@ public sealed unsafe class HiddenStateLogTests
         var next = new Step();
         next.AddCopy(0, 3);
         next.AddSequence(1, [9], [3]);
+        log.Copy(next);
         Write(log, next, 500);
 
         var again = new Step();
         again.AddSequence(0, [1, 9], [3]);
         again.AddSequence(0, [1, 2], [0]);
         Assert.Equal([.. States(100), .. States(500), .. States(100), .. States(104)], Read(log, again));
+    }
+
+    [Fact]
+    public void Recut_OtherNumberOfBlocks_HasWhatGoesOnUnderTheNewNumbers()
+    {
+        var log = new HiddenStateLog(Dim, blocks: 4);
+        var step = new Step();
+        step.AddSequence(14, [1, 2, 3, 4], [3, 0]);
+        Write(log, step, 100);
+        using HiddenStateLog next = log.Recut(2, [0, 3]);
+        var again = new Step();
+        again.AddSequence(14, [1, 2, 3, 4], [1, 0]);
+        Assert.Equal([.. States(100), .. States(104), .. States(108), .. States(112)], Read(next, again));
+        using HiddenStateLog same = next.Recut(2, null);
+        Assert.Equal([.. States(100), .. States(104), .. States(108), .. States(112)], Read(same, again));
     }
 
     private static IEnumerable<float> States(int first) => Enumerable.Range(first, Dim).Select(number => (float)number);

@@ -1,0 +1,14 @@
+using Llama.Model.KeyValueCache;
+
+namespace Llama.Model.Layers;
+
+/// <summary>What a range leaves to the one that takes its place: whoever has it owns it.</summary>
+/// <param name="Cache">The pools of the other's layers, with the blocks of those that both have.</param>
+/// <param name="Layers">The weights of the layers that both have, by number.</param>
+/// <param name="Output">The output matrix, if both have it.</param>
+internal sealed record RangeLegacy(KvCache Cache, IReadOnlyDictionary<int, LayerWeights> Layers, ProductMatrix? Output)
+{
+    /// <summary>All matrices.</summary>
+    public IEnumerable<ProductMatrix> Matrices =>
+        Layers.Values.SelectMany(weights => weights.Matrices).Concat(Output is null ? [] : [Output]);
+}
