@@ -46,8 +46,17 @@ internal static unsafe class BlockPanel
         {
             // Places beyond the last row repeat it; their outputs are not stored.
             int count = Math.Min(Rows, endRow - row);
-            weights.ListRows(row, count, rows, Rows);
-            MultiplyRows<T>(rows, x, tokens, new Panel(scratch, IntegersLength, FactorsLength), sums);
+            if (weights.IsInterleaved)
+            {
+                rows[0] = weights.Group(row);
+                rows[GroupRows] = count > GroupRows ? weights.Group(row + GroupRows) : rows[0];
+            }
+            else
+            {
+                weights.ListRows(row, count, rows, Rows);
+            }
+
+            MultiplyRows<T>(rows, weights.IsInterleaved, x, tokens, new Panel(scratch, IntegersLength, FactorsLength), sums);
             for (int token = 0; token < tokens; token++)
             {
                 float* target = y + ((long)token * weights.Rows) + row;
@@ -69,8 +78,8 @@ internal static unsafe class BlockPanel
     private static Vector256<float> Add(float* sums, int lane, int other) =>
         Vector256.Load(sums + (lane * Rows)) + Vector256.Load(sums + (other * Rows));
 
-    /// <summary>Sixteen rows with all tokens, some columns at a time.</summary>
-    private static void MultiplyRows<T>(byte** rows, RoundedInputs x, int tokens, Panel panel, float* sums)
+    /// <summary>Sixteen rows with all tokens, some columns at a time. Interleaved ones are two groups, the second in the ninth place.</summary>
+    private static void MultiplyRows<T>(byte** rows, bool interleaved, RoundedInputs x, int tokens, Panel panel, float* sums)
         where T : struct, IBlockFormat
     {
         int panelBlocks = Columns / T.Type.BlockElements();
@@ -79,8 +88,17 @@ internal static unsafe class BlockPanel
         for (int first = 0; first < x.Blocks; first += panelBlocks)
         {
             int blocks = Math.Min(panelBlocks, x.Blocks - first);
-            WordLayout<T>.LayOut(rows, first, blocks, next, panel);
-            WordLayout<T>.LayOut(rows + GroupRows, first, blocks, next, panel.Second);
+            if (interleaved)
+            {
+                ByteRows.Widen(rows[0], first, blocks, panel);
+                ByteRows.Widen(rows[GroupRows], first, blocks, panel.Second);
+            }
+            else
+            {
+                WordLayout<T>.LayOut(rows, first, blocks, next, panel);
+                WordLayout<T>.LayOut(rows + GroupRows, first, blocks, next, panel.Second);
+            }
+
             int token = 0;
             for (; token <= tokens - Tokens; token += Tokens)
                 WordLayout<T>.MultiplyFour(x, token, first, blocks, panel, sums + (token * TokenSums));

@@ -39,13 +39,19 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, float* lanes)
+    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
     {
         int* x = inputs.Pairs(token);
         float* scales = inputs.Scales(token);
         nint stride = inputs.Blocks;
         for (int i = 0; i < inputs.Blocks; i++)
         {
+            if (next != 0)
+            {
+                Prefetch.Near(blockA + next, ByteRows.BlockBytes);
+                Prefetch.Near(blockB + next, ByteRows.BlockBytes);
+            }
+
             Vector256<int> a0 = default, a1 = default, a2 = default, a3 = default;
             Vector256<int> b0 = default, b1 = default, b2 = default, b3 = default;
             byte* bytesA = blockA + ByteRows.BytesAt, bytesB = blockB + ByteRows.BytesAt;

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
 
@@ -28,6 +29,21 @@ internal static unsafe class ByteRows
         {
             if (count == Lanes.Count && Sse2.IsSupported) LayOutEight(rows, block * StoredBytes, (ushort*)target);
             else LayOutSome(rows, count, block * StoredBytes, (ushort*)target);
+        }
+    }
+
+    /// <summary>Lays some blocks of a group out in a panel, whose order of integers is theirs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Widen(byte* group, int firstBlock, int blocks, Panel panel)
+    {
+        byte* source = group + ((long)firstBlock * BlockBytes);
+        for (int block = 0; block < blocks; block++)
+        {
+            HalfBits.ToSingle(Vector128.Load((ushort*)source)).Store(panel.Scales);
+            source += BytesAt;
+            for (int pair = 0; pair < Columns / 2; pair++, source += PairBytes, panel.Integers += BlockPanel.Rows * sizeof(int))
+                SmallIntegers.Widen(Vector128.Load((sbyte*)source)).Store((short*)panel.Integers);
+            panel = panel.NextFactors<Q8_0Block>();
         }
     }
 

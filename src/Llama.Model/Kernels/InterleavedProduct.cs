@@ -18,8 +18,9 @@ internal unsafe interface IInterleavedProduct
     /// <param name="blockB">That of the eight rows after them.</param>
     /// <param name="inputs">The inputs.</param>
     /// <param name="token">The first of them, a multiple of four.</param>
+    /// <param name="next">How many bytes behind each block the memory is asked for; 0 to ask for nothing.</param>
     /// <param name="lanes">Receives the sums, <c>[lane, token, row]</c>.</param>
-    static abstract void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, float* lanes);
+    static abstract void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes);
 }
 
 /// <summary>Products with interleaved rows: several tokens go by four, with sixteen rows; others eight rows at a time, one stream of addresses.</summary>
@@ -43,7 +44,12 @@ internal static unsafe class InterleavedProduct<T>
             float* target = y + row;
             int token = 0;
             for (; secondRows > 0 && token <= tokens - GroupTokens; token += GroupTokens, target += (long)GroupTokens * weights.Rows)
-                MultiplyFour(weights.Group(row), weights.Group(second), x, token, target, weights.Rows, secondRows);
+            {
+                // The last ones with these rows ask for the next rows.
+                nint next = token > tokens - (2 * GroupTokens) ? (nint)(2 * (weights.Group(second) - weights.Group(row))) : 0;
+                MultiplyFour(weights.Group(row), weights.Group(second), x, token, next, target, weights.Rows, secondRows);
+            }
+
             for (; token < tokens; token++, target += weights.Rows)
             {
                 MultiplyOne(weights.Group(row), x, token, target, rows);
@@ -59,10 +65,11 @@ internal static unsafe class InterleavedProduct<T>
         Store(lanes, Lanes.Count, target, rows);
     }
 
-    private static void MultiplyFour(byte* first, byte* second, RoundedInputs x, int token, float* target, int outputs, int secondRows)
+    private static void MultiplyFour(
+        byte* first, byte* second, RoundedInputs x, int token, nint next, float* target, int outputs, int secondRows)
     {
         float* lanes = stackalloc float[Lanes.Count * GroupSums];
-        T.MultiplyFour(first, second, x, token, lanes);
+        T.MultiplyFour(first, second, x, token, next, lanes);
         for (int t = 0; t < GroupTokens; t++, lanes += 2 * Lanes.Count, target += outputs)
         {
             Store(lanes, GroupSums, target, Lanes.Count);

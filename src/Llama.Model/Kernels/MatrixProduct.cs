@@ -95,8 +95,8 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>
-    /// Four rows with several tokens, some columns at a time. These are copied first, as floats: rows of a matrix often lie a power of two
-    /// apart, and would drive each other out of the cache.
+    /// Four rows with several tokens, some columns at a time. These are copied first, as floats and interleaved, unless they lie so: rows of
+    /// a matrix often lie a power of two apart, and would drive each other out of the cache.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyBlocks<T>(
@@ -104,6 +104,7 @@ internal static unsafe class MatrixProduct
         where T : struct, IStoredElements
     {
         byte* next = tile.Row0 + ((long)TileRows * tile.Columns * T.Size);
+        bool interleaved = tile.Step > Lanes.Count * T.Size;
 
         // Where one block is all, the lanes of all tokens may lie in one place.
         int lanesStride = tile.End > BlockColumns ? TileRows : 0;
@@ -113,25 +114,30 @@ internal static unsafe class MatrixProduct
         {
             int count = Math.Min(BlockColumns, tile.End - first);
             nint offset = first / Lanes.Count * tile.Step;
-            StoredElements.Convert<T>(tile.Row0 + offset, tile.Step, scratch, count);
-            StoredElements.Convert<T>(tile.Row1 + offset, tile.Step, scratch + BlockColumns, count);
-            StoredElements.Convert<T>(tile.Row2 + offset, tile.Step, scratch + (2 * BlockColumns), count);
-            StoredElements.Convert<T>(tile.Row3 + offset, tile.Step, scratch + (3 * BlockColumns), count);
+            float* numbers = interleaved && typeof(T) == typeof(F32Elements) ? (float*)(tile.Row0 + offset) : scratch;
+            if (numbers == scratch)
+            {
+                StoredElements.Convert<T>(tile.Row0 + offset, tile.Step, scratch, count);
+                StoredElements.Convert<T>(tile.Row1 + offset, tile.Step, scratch + Lanes.Count, count);
+                StoredElements.Convert<T>(tile.Row2 + offset, tile.Step, scratch + (2 * Lanes.Count), count);
+                StoredElements.Convert<T>(tile.Row3 + offset, tile.Step, scratch + (3 * Lanes.Count), count);
+            }
 
-            // The next tile is asked for in as many pieces as there are passes over this one.
-            int piece = TileRows * count * T.Size / Math.Max(1, tokens / TileTokens);
+            // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
+            int passes = (tokens + TileTokens - 1) / TileTokens;
+            nint ahead = ((TileRows * Lanes.Count * T.Size) + passes - 1) / passes;
             int token = 0;
             while (token < tokens)
             {
-                Prefetch.Next(ref next, piece);
                 int pass = Math.Min(tokens - token, TileTokens);
                 float* inputs = x + ((long)token * tile.Columns);
                 Vector256<float>* sums = lanes + (token * lanesStride);
                 Vector256<float>* sumsBefore = first == 0 ? zeros : sums;
-                if (pass == TileTokens) MultiplyThree(scratch, inputs + first, tile.Columns, count, sumsBefore, sums);
-                else if (pass == 2) MultiplyTwo(scratch, inputs + first, tile.Columns, count, sumsBefore, sums);
-                else MultiplyOne(scratch, inputs + first, count, sumsBefore, sums);
+                if (pass == TileTokens) MultiplyThree(numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums);
+                else if (pass == 2) MultiplyTwo(numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums);
+                else MultiplyOne(numbers, inputs + first, count, next, ahead, sumsBefore, sums);
                 token += pass;
+                next += ahead * (count / Lanes.Count);
                 if (first + count < tile.End) continue;
                 float* output = y + ((token - pass) * yStride);
                 for (int i = 0; i < pass; i++, inputs += tile.Columns, sums += TileRows, output += yStride) Finish<T>(in tile, inputs, sums, output);
@@ -144,36 +150,34 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Four rows with three tokens: the lanes of four sums for each token go on.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyThree(float* tile, float* x, int stride, int count, Vector256<float>* from, Vector256<float>* lanes)
+    private static void MultiplyThree(
+        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
     {
-        float* row0 = tile;
-        float* row1 = row0 + BlockColumns;
-        float* row2 = row1 + BlockColumns;
-        float* row3 = row2 + BlockColumns;
         float* x0 = x;
         float* x1 = x0 + stride;
         float* x2 = x1 + stride;
         Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
         Vector256<float> b0 = from[4], b1 = from[5], b2 = from[6], b3 = from[7];
         Vector256<float> c0 = from[8], c1 = from[9], c2 = from[10], c3 = from[11];
-        for (nuint i = 0; i < (nuint)count; i += Lanes.Count)
+        for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
+            Prefetch.Near(next, 1);
             Vector256<float> inputA = Vector256.Load(x0 + i);
             Vector256<float> inputB = Vector256.Load(x1 + i);
             Vector256<float> inputC = Vector256.Load(x2 + i);
-            Vector256<float> weight = Vector256.Load(row0 + i);
+            Vector256<float> weight = Vector256.Load(tile);
             a0 = Vector256.FusedMultiplyAdd(weight, inputA, a0);
             b0 = Vector256.FusedMultiplyAdd(weight, inputB, b0);
             c0 = Vector256.FusedMultiplyAdd(weight, inputC, c0);
-            weight = Vector256.Load(row1 + i);
+            weight = Vector256.Load(tile + Lanes.Count);
             a1 = Vector256.FusedMultiplyAdd(weight, inputA, a1);
             b1 = Vector256.FusedMultiplyAdd(weight, inputB, b1);
             c1 = Vector256.FusedMultiplyAdd(weight, inputC, c1);
-            weight = Vector256.Load(row2 + i);
+            weight = Vector256.Load(tile + (2 * Lanes.Count));
             a2 = Vector256.FusedMultiplyAdd(weight, inputA, a2);
             b2 = Vector256.FusedMultiplyAdd(weight, inputB, b2);
             c2 = Vector256.FusedMultiplyAdd(weight, inputC, c2);
-            weight = Vector256.Load(row3 + i);
+            weight = Vector256.Load(tile + (3 * Lanes.Count));
             a3 = Vector256.FusedMultiplyAdd(weight, inputA, a3);
             b3 = Vector256.FusedMultiplyAdd(weight, inputB, b3);
             c3 = Vector256.FusedMultiplyAdd(weight, inputC, c3);
@@ -195,29 +199,27 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Four rows with two tokens: the lanes of four sums for each token go on.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyTwo(float* tile, float* x, int stride, int count, Vector256<float>* from, Vector256<float>* lanes)
+    private static void MultiplyTwo(
+        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
     {
-        float* row0 = tile;
-        float* row1 = row0 + BlockColumns;
-        float* row2 = row1 + BlockColumns;
-        float* row3 = row2 + BlockColumns;
         float* x1 = x + stride;
         Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
         Vector256<float> b0 = from[4], b1 = from[5], b2 = from[6], b3 = from[7];
-        for (nuint i = 0; i < (nuint)count; i += Lanes.Count)
+        for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
+            Prefetch.Near(next, 1);
             Vector256<float> inputA = Vector256.Load(x + i);
             Vector256<float> inputB = Vector256.Load(x1 + i);
-            Vector256<float> weight = Vector256.Load(row0 + i);
+            Vector256<float> weight = Vector256.Load(tile);
             a0 = Vector256.FusedMultiplyAdd(weight, inputA, a0);
             b0 = Vector256.FusedMultiplyAdd(weight, inputB, b0);
-            weight = Vector256.Load(row1 + i);
+            weight = Vector256.Load(tile + Lanes.Count);
             a1 = Vector256.FusedMultiplyAdd(weight, inputA, a1);
             b1 = Vector256.FusedMultiplyAdd(weight, inputB, b1);
-            weight = Vector256.Load(row2 + i);
+            weight = Vector256.Load(tile + (2 * Lanes.Count));
             a2 = Vector256.FusedMultiplyAdd(weight, inputA, a2);
             b2 = Vector256.FusedMultiplyAdd(weight, inputB, b2);
-            weight = Vector256.Load(row3 + i);
+            weight = Vector256.Load(tile + (3 * Lanes.Count));
             a3 = Vector256.FusedMultiplyAdd(weight, inputA, a3);
             b3 = Vector256.FusedMultiplyAdd(weight, inputB, b3);
         }
@@ -234,20 +236,18 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Four rows with one of several tokens: the lanes of four sums go on.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyOne(float* tile, float* x, int count, Vector256<float>* from, Vector256<float>* lanes)
+    private static void MultiplyOne(
+        float* tile, float* x, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
     {
-        float* row0 = tile;
-        float* row1 = row0 + BlockColumns;
-        float* row2 = row1 + BlockColumns;
-        float* row3 = row2 + BlockColumns;
         Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
-        for (nuint i = 0; i < (nuint)count; i += Lanes.Count)
+        for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
+            Prefetch.Near(next, 1);
             Vector256<float> input = Vector256.Load(x + i);
-            a0 = Vector256.FusedMultiplyAdd(Vector256.Load(row0 + i), input, a0);
-            a1 = Vector256.FusedMultiplyAdd(Vector256.Load(row1 + i), input, a1);
-            a2 = Vector256.FusedMultiplyAdd(Vector256.Load(row2 + i), input, a2);
-            a3 = Vector256.FusedMultiplyAdd(Vector256.Load(row3 + i), input, a3);
+            a0 = Vector256.FusedMultiplyAdd(Vector256.Load(tile), input, a0);
+            a1 = Vector256.FusedMultiplyAdd(Vector256.Load(tile + Lanes.Count), input, a1);
+            a2 = Vector256.FusedMultiplyAdd(Vector256.Load(tile + (2 * Lanes.Count)), input, a2);
+            a3 = Vector256.FusedMultiplyAdd(Vector256.Load(tile + (3 * Lanes.Count)), input, a3);
         }
 
         lanes[0] = a0;

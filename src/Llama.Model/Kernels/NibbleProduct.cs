@@ -47,7 +47,7 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, float* lanes)
+    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
     {
         Vector256<int>* dots = stackalloc Vector256<int>[2 * GroupTokens];
         int* x = inputs.Quads(token);
@@ -56,6 +56,12 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
         nint stride = inputs.Blocks;
         for (int i = 0; i < inputs.Blocks; i++)
         {
+            if (next != 0)
+            {
+                Prefetch.Near(blockA + next, NibbleRows<T>.BlockBytes);
+                Prefetch.Near(blockB + next, NibbleRows<T>.BlockBytes);
+            }
+
             byte* levelsA = blockA + NibbleRows<T>.LevelsAt, levelsB = blockB + NibbleRows<T>.LevelsAt;
             for (int part = 0; part < NibbleRows<T>.Parts; part++)
             {

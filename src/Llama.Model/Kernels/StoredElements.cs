@@ -29,21 +29,30 @@ internal static unsafe class StoredElements
 
     /// <summary>Converts <paramref name="count"/> elements.</summary>
     /// <param name="source">First element.</param>
-    /// <param name="step">Bytes from eight of them to the next.</param>
     /// <param name="target">Receives them.</param>
     /// <param name="count">How many.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Convert<T>(byte* source, float* target, int count)
+        where T : struct, IStoredElements
+    {
+        int i = 0;
+        for (; i <= count - Lanes.Count; i += Lanes.Count)
+            T.Load(source + ((long)i * T.Size)).Store(target + i);
+        if (i < count) Lanes.StorePartial(LoadPartial<T>(source + ((long)i * T.Size), count - i), target + i, count - i);
+    }
+
+    /// <summary>Converts one row of a tile, whose rows are interleaved by vectors.</summary>
+    /// <param name="source">First element.</param>
+    /// <param name="step">Bytes from eight of them to the next.</param>
+    /// <param name="target">Receives them, a vector at a time, and those of the tile's other rows between.</param>
+    /// <param name="count">How many, in whole vectors.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Convert<T>(byte* source, nint step, float* target, int count)
         where T : struct, IStoredElements
     {
-        int i = 0;
-        for (; i <= count - Lanes.Count; i += Lanes.Count, source += step) T.Load(source).Store(target + i);
-        if (i < count) Lanes.StorePartial(LoadPartial<T>(source, count - i), target + i, count - i);
+        for (int i = 0; i < count; i += Lanes.Count, source += step, target += MatrixProduct.TileRows * Lanes.Count)
+            T.Load(source).Store(target);
     }
-
-    /// <summary>Converts elements that follow each other.</summary>
-    public static void Convert<T>(byte* source, float* target, int count)
-        where T : struct, IStoredElements => Convert<T>(source, Lanes.Count * T.Size, target, count);
 }
 
 /// <summary>Single precision.</summary>

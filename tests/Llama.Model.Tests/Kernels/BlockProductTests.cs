@@ -68,6 +68,15 @@ public sealed class BlockProductTests
 
     [Theory]
     [MemberData(nameof(Types))]
+    public void Multiply_ManyTokens_HasTheBitsOfTheDefinition(ElementType type)
+    {
+        using var product = new TestBlocks(type, 43, 1536, 30);
+        float[] defined = product.ByDefinition();
+        Assert.All(product.Forms, form => Assert.Equal(defined, product.Multiply(form, 0, 43, 0, 30)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Types))]
     public void Multiply_GreatestIntegers_DoNotOverflow(ElementType type)
     {
         foreach (byte filling in (byte[])[0x00, 0x7f, 0x80, 0xff])
