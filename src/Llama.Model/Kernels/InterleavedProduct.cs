@@ -23,7 +23,10 @@ internal unsafe interface IInterleavedProduct
     static abstract void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes);
 }
 
-/// <summary>Products with interleaved rows: several tokens go by four, with sixteen rows; others eight rows at a time, one stream of addresses.</summary>
+/// <summary>
+/// Products with interleaved rows: several tokens go by four, with sixteen rows, three as four of which one is left out; others eight rows
+/// at a time, one stream of addresses.
+/// </summary>
 /// <typeparam name="T">The kernel.</typeparam>
 internal static unsafe class InterleavedProduct<T>
     where T : struct, IInterleavedProduct
@@ -43,11 +46,12 @@ internal static unsafe class InterleavedProduct<T>
             int second = row + Lanes.Count, rows = Math.Min(Lanes.Count, endRow - row), secondRows = Math.Min(Lanes.Count, endRow - second);
             float* target = y + row;
             int token = 0;
-            for (; secondRows > 0 && token <= tokens - GroupTokens; token += GroupTokens, target += (long)GroupTokens * weights.Rows)
+            for (; secondRows > 0 && token <= tokens - RoundedInputs.LeastGroup; token += GroupTokens, target += (long)GroupTokens * weights.Rows)
             {
                 // The last ones with these rows ask for the next rows.
-                nint next = token > tokens - (2 * GroupTokens) ? (nint)(2 * (weights.Group(second) - weights.Group(row))) : 0;
-                MultiplyFour(weights.Group(row), weights.Group(second), x, token, next, target, weights.Rows, secondRows);
+                nint next = token >= tokens - GroupTokens - 2 ? (nint)(2 * (weights.Group(second) - weights.Group(row))) : 0;
+                int count = Math.Min(GroupTokens, tokens - token);
+                MultiplyFour(weights.Group(row), weights.Group(second), x, token, count, next, target, weights.Rows, secondRows);
             }
 
             for (; token < tokens; token++, target += weights.Rows)
@@ -66,11 +70,11 @@ internal static unsafe class InterleavedProduct<T>
     }
 
     private static void MultiplyFour(
-        byte* first, byte* second, RoundedInputs x, int token, nint next, float* target, int outputs, int secondRows)
+        byte* first, byte* second, RoundedInputs x, int token, int count, nint next, float* target, int outputs, int secondRows)
     {
         float* lanes = stackalloc float[Lanes.Count * GroupSums];
         T.MultiplyFour(first, second, x, token, next, lanes);
-        for (int t = 0; t < GroupTokens; t++, lanes += 2 * Lanes.Count, target += outputs)
+        for (int t = 0; t < count; t++, lanes += 2 * Lanes.Count, target += outputs)
         {
             Store(lanes, GroupSums, target, Lanes.Count);
             Store(lanes + Lanes.Count, GroupSums, target + Lanes.Count, secondRows);

@@ -14,6 +14,9 @@ internal sealed unsafe class RoundedInputs : IDisposable
     /// <summary>Vectors whose pairs lie side by side.</summary>
     public const int GroupTokens = 4;
 
+    /// <summary>So many are multiplied as a group: what lies in the places of the others may be anything.</summary>
+    public const int LeastGroup = 3;
+
     private const int PartElements = BlockRows.PartElements;
 
     private readonly NativeBuffer bytes;
@@ -34,10 +37,13 @@ internal sealed unsafe class RoundedInputs : IDisposable
         long elements = (long)tokens * (columns + blockElements);
         bytes = new NativeBuffer(elements / sizeof(float));
         words = new NativeBuffer(elements / 2);
-        pairs = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 2);
-        quads = new NativeBuffer((long)(tokens + GroupTokens) * (columns + blockElements) / 4);
-        scales = new NativeBuffer((elements / blockElements) + Lanes.Count);
-        sums = new NativeBuffer((elements / PartElements) + Lanes.Count);
+
+        // The last group may have places that no vector takes.
+        long places = (long)(tokens + GroupTokens) * (columns + blockElements);
+        pairs = new NativeBuffer(places / 2);
+        quads = new NativeBuffer(places / 4);
+        scales = new NativeBuffer((places / blockElements) + Lanes.Count);
+        sums = new NativeBuffer((places / PartElements) + Lanes.Count);
     }
 
     /// <summary>Elements that share a scale.</summary>
@@ -51,12 +57,12 @@ internal sealed unsafe class RoundedInputs : IDisposable
 
     /// <summary>Sets the length of all vectors that follow.</summary>
     /// <param name="columns">A multiple of <see cref="BlockElements"/>.</param>
-    /// <param name="tokens">How many vectors: fewer than <see cref="GroupTokens"/> are there as bytes only.</param>
+    /// <param name="tokens">How many vectors: fewer than <see cref="LeastGroup"/> are there as bytes and words only.</param>
     public void Reset(int columns, int tokens)
     {
         Columns = columns;
         Blocks = columns / BlockElements;
-        grouped = tokens >= GroupTokens;
+        grouped = tokens >= LeastGroup;
     }
 
     /// <summary>The bytes of a vector.</summary>

@@ -10,6 +10,7 @@ namespace Llama.Model.Layers;
 public sealed class CpuLayerRange : ILayerRange
 {
     private const int QueuedSteps = 16;
+    private static readonly TimeSpan FirstRequest = TimeSpan.FromSeconds(0.5);
 
     private readonly ConcurrentBag<PinnedHiddenStates> hiddenPool = [];
     private readonly ConcurrentBag<QueuedStep> stepPool = [];
@@ -233,14 +234,25 @@ public sealed class CpuLayerRange : ILayerRange
 
     private void RunSteps()
     {
+        // The first request often follows the start at once, and should not find the copying begun.
+        TimeSpan patience = FirstRequest;
+
         // Every step in the queue has announced itself or is about to, so only the end finds nothing to read.
         while (true)
         {
-            if (!IsSettled) Volatile.Write(ref settled, !forward.Settle());
-            if (!arrivals.Wait(IsSettled ? Timeout.Infinite : 0)) continue;
+            if (!arrivals.Wait(IsSettled ? Timeout.InfiniteTimeSpan : patience))
+            {
+                patience = TimeSpan.Zero;
+                Settle();
+                continue;
+            }
+
             if (!queue.Reader.TryRead(out QueuedStep? queued)) return;
             Run(queued);
+            if (!IsSettled) Settle();
         }
+
+        void Settle() => Volatile.Write(ref settled, !forward.Settle());
     }
 
     private void Run(QueuedStep queued)
