@@ -16,12 +16,12 @@ public sealed class LossTests
     public async Task Stop_SiloInTheMiddleOfStreams_TheSpareTakesOverAndTheStoppedOneComesBackAsOne()
     {
         using TestCluster cluster = await StartAsync();
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
         StageStatus victim = (await cluster.Client.StagesAsync())[1];
-        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
+        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 60);
         ProcessTable.Signal(victim.ProcessId, "STOP");
         await streams.EndedAsync();
         Assert.Equal(undisturbed.Tokens, streams.Tokens);
@@ -49,12 +49,12 @@ public sealed class LossTests
     public async Task Kill_SiloInTheMiddleOfStreams_TheSpareTakesOverAndOnlyItComputesAgain()
     {
         using TestCluster cluster = await StartAsync();
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
         StageStatus victim = (await cluster.Client.StagesAsync())[1];
-        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
+        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 60);
         ProcessTable.Signal(victim.ProcessId, "KILL");
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();
@@ -72,13 +72,13 @@ public sealed class LossTests
     {
         // Pools of 512 blocks with two layers each, and of 341 with three.
         using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3, "--silo-wait=00:00:01", "--kv-memory=8MiB");
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
         StageStatus victim = (await cluster.Client.StagesAsync())[1];
         Assert.Equal([2, 4], victim.Layers);
-        Streams streams = await BegunAsync(cluster, requests, tokens: 60);
+        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 60);
         ProcessTable.Signal(victim.ProcessId, "KILL");
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();
@@ -94,11 +94,11 @@ public sealed class LossTests
     public async Task Stop_GatewayForAWhile_BlamesNobodyAndGoesOn()
     {
         using TestCluster cluster = await StartAsync();
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
-        Streams streams = await BegunAsync(cluster, requests);
+        Streams streams = await Streams.BegunAsync(cluster, requests);
         ProcessTable.Signal(cluster.Gateway.Id, "STOP");
         await Task.Delay(TimeSpan.FromSeconds(4.5), TestContext.Current.CancellationToken);
         ProcessTable.Signal(cluster.Gateway.Id, "CONT");
@@ -119,21 +119,5 @@ public sealed class LossTests
             async () => (await cluster.Client.StatusAsync()).Standby.Contains("silo-4"),
             () => cluster.Output);
         return cluster;
-    }
-
-    /// <summary>Eight streams, greedy and seeded.</summary>
-    private static TokenRequest[] Requests() =>
-    [
-        .. from golden in GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json")).Take(2)
-           from seed in Enumerable.Range(0, 4)
-           select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 230, Temperature = seed == 0 ? 0 : 1, Seed = seed },
-    ];
-
-    private static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests, int tokens = 5)
-    {
-        var streams = new Streams(cluster.Client, requests);
-        await Wait.UntilAsync(
-            "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count >= tokens), () => cluster.Output);
-        return streams;
     }
 }

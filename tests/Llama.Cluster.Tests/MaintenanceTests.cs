@@ -26,7 +26,7 @@ public sealed class MaintenanceTests
             silos[Number(stage.Silo)] = cluster.Programs.Single(program => program.Id == stage.ProcessId);
         silos[4] = cluster.StartSilo(4);
         await StandsByAsync(cluster, 4);
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
@@ -55,7 +55,7 @@ public sealed class MaintenanceTests
     public async Task Rebalance_SiloThatCameLater_TakesLayersOverUnderLoad()
     {
         using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 2);
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
         cluster.StartSilo(3);
@@ -77,7 +77,7 @@ public sealed class MaintenanceTests
     public async Task Drain_NobodyForItsPlace_TheOthersTakeItsLayersAndOnlyTheseAreComputedAgain()
     {
         using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3, "--kv-memory=8MiB");
-        TokenRequest[] requests = Requests();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
@@ -92,14 +92,6 @@ public sealed class MaintenanceTests
         Assert.InRange(cluster.RecomputedPart(sequences: 8, firstLayer: 2, endLayer: 4, layers: 6), 1.0 / 3, 0.6);
         Assert.DoesNotContain("lost:", cluster.Output, StringComparison.Ordinal);
     }
-
-    /// <summary>Eight streams, greedy and seeded.</summary>
-    private static TokenRequest[] Requests() =>
-    [
-        .. from golden in GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json")).Take(2)
-           from seed in Enumerable.Range(0, 4)
-           select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 230, Temperature = seed == 0 ? 0 : 1, Seed = seed },
-    ];
 
     private static int Number(string silo) => int.Parse(silo.Split('-')[1], System.Globalization.CultureInfo.InvariantCulture);
 

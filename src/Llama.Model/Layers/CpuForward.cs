@@ -112,16 +112,6 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>Blocks in each KV pool.</summary>
     public int KvBlocks => cache.Blocks;
 
-    /// <summary>Throws unless a model has a range, and its pools a block.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It has not.</exception>
-    public static void CheckRange(ModelConfig config, int firstLayer, int endLayer, int kvBlocks)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
-        ArgumentOutOfRangeException.ThrowIfLessThan(kvBlocks, 1);
-    }
-
     /// <summary>Bytes of weights mapped.</summary>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
@@ -133,6 +123,16 @@ internal sealed unsafe class CpuForward : IDisposable
 
     /// <summary>The output head; null unless the range ends with the last layer.</summary>
     public OutputHead? Head => head;
+
+    /// <summary>Throws unless a model has a range, and its pools a block.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">It has not.</exception>
+    public static void CheckRange(ModelConfig config, int firstLayer, int endLayer, int kvBlocks)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
+        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
+        ArgumentOutOfRangeException.ThrowIfLessThan(kvBlocks, 1);
+    }
 
     /// <summary>
     /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn,
