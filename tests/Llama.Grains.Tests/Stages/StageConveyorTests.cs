@@ -136,9 +136,13 @@ public sealed class StageConveyorTests
     public async Task ReturnResultsAsync_StageThatIsNotTheLastOrSecondLink_IsRefused()
     {
         await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+
+        // Once a result has come, the link that brings them is the first.
+        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.ReadAsync();
         await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReturnResultsAsync(new MemoryStream(), Patience.Token));
         await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[1].ReturnResultsAsync(new MemoryStream(), Patience.Token));
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.SendAsync(Make(2, drawing: 1));
         await pipeline.ReadAsync();
     }
 
