@@ -269,8 +269,8 @@ internal sealed unsafe class CpuForward : IDisposable
 
         while (!product.IsSettled) product.Settle(pool, long.MaxValue);
 
-        // Tied embeddings are looked up as they were.
-        if (product.Matrix != stored && stored.Name != TensorNames.TokenEmbeddings) checkpoint.Release(name);
+        // Pages of a mapped file are given back already, and tied embeddings are looked up as they were.
+        if (!stored.IsMapped && product.Matrix != stored && stored.Name != TensorNames.TokenEmbeddings) checkpoint.Release(name);
         return product;
     }
 
