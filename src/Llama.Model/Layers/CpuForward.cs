@@ -41,6 +41,7 @@ internal sealed unsafe class CpuForward : IDisposable
     // What the regions of the running step work on.
     private Step step = new();
     private int tokens;
+    private int outputs;
     private int runs;
     private int nextAttention;
     private int layer;
@@ -157,32 +158,29 @@ internal sealed unsafe class CpuForward : IDisposable
         foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
     }
 
-    /// <summary>Computes some layers of the step that has begun; the hidden states are replaced by those after them.</summary>
+    /// <summary>
+    /// Computes some layers of the step that has begun; the hidden states are replaced by those after them. After the last layer of all
+    /// these are of the tokens alone that draw, <c>[drawing sequences, dim]</c>: of the others only keys and values are ever read.
+    /// </summary>
     /// <param name="first">First of them.</param>
     /// <param name="end">The one after the last.</param>
-    public void Compute(int first, int end)
+    /// <param name="everyPosition">Whether all hidden states are wanted after the last layer of all, too; then nothing can be drawn.</param>
+    public void Compute(int first, int end, bool everyPosition = false)
     {
         if (first == 0) RunByTokens(embed);
         Locate();
         for (layer = first - FirstLayer; layer < end - FirstLayer; layer++)
         {
             long started = Stopwatch.GetTimestamp();
+            outputs = tokens;
+            if (FirstLayer + layer == config.Layers - 1 && !everyPosition) PutDrawingFirst();
             LayerWeights weights = layers[layer];
             buffers.Inputs.Reset(buffers.Normed, tokens, weights.Wq.Matrix, weights.Wk.Matrix, weights.Wv.Matrix);
             RunByTokens(attentionNorm);
             pool.Run(queriesKeysValues);
             RunByTokens(rotateAndStore);
-            nextAttention = 0;
-            pool.Run(attend);
-            buffers.Inputs.Reset(buffers.Attended, tokens, weights.Wo.Matrix);
-            if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
-            pool.Run(attentionOutput);
-            buffers.Inputs.Reset(buffers.Normed, tokens, weights.W1.Matrix, weights.W3.Matrix);
-            RunByTokens(ffnNorm);
-            pool.Run(gateAndUp);
-            buffers.Inputs.Reset(buffers.Gate, tokens, weights.W2.Matrix);
-            if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
-            pool.Run(down);
+            tokens = outputs;
+            if (tokens > 0) AttendAndFeedForward(weights);
             Volatile.Write(ref layerTicks, layerTicks + Stopwatch.GetTimestamp() - started);
             Volatile.Write(ref layersDone, layersDone + 1);
         }
@@ -274,6 +272,22 @@ internal sealed unsafe class CpuForward : IDisposable
         return product;
     }
 
+    /// <summary>The layer from its attention on, for the tokens whose output is wanted.</summary>
+    private void AttendAndFeedForward(LayerWeights weights)
+    {
+        nextAttention = 0;
+        pool.Run(attend);
+        buffers.Inputs.Reset(buffers.Attended, tokens, weights.Wo.Matrix);
+        if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
+        pool.Run(attentionOutput);
+        buffers.Inputs.Reset(buffers.Normed, tokens, weights.W1.Matrix, weights.W3.Matrix);
+        RunByTokens(ffnNorm);
+        pool.Run(gateAndUp);
+        buffers.Inputs.Reset(buffers.Gate, tokens, weights.W2.Matrix);
+        if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
+        pool.Run(down);
+    }
+
     /// <summary>A region whose work is divided by tokens: a single token is not worth a barrier.</summary>
     private void RunByTokens(Action<int, int> region)
     {
@@ -303,6 +317,38 @@ internal sealed unsafe class CpuForward : IDisposable
                 buffers.RunLengths[runs++] = Math.Min(Attention.MaxTokens, sequences[sequence].TokenCount - i);
             }
         }
+    }
+
+    /// <summary>Brings the tokens that draw, in order, before the others, and says that only their output is wanted.</summary>
+    private void PutDrawingFirst()
+    {
+        outputs = 0;
+        foreach (StepSequence sequence in step.Sequences)
+        {
+            if (!sequence.Draws) continue;
+            Exchange(outputs, sequence.TokenOffset + sequence.TokenCount - 1);
+            outputs++;
+        }
+
+        // With as many as there are, all are single tokens, in their places.
+        if (outputs == tokens) return;
+        runs = outputs;
+        for (int run = 0; run < runs; run++) (buffers.RunStarts[run], buffers.RunLengths[run]) = (run, 1);
+    }
+
+    private void Exchange(int token, int other)
+    {
+        if (token == other) return;
+        var states = new Span<float>(hidden + ((long)token * config.Dim), config.Dim);
+        var otherStates = new Span<float>(hidden + ((long)other * config.Dim), config.Dim);
+        var kept = new Span<float>(buffers.Projected, config.Dim);
+        states.CopyTo(kept);
+        otherStates.CopyTo(states);
+        kept.CopyTo(otherStates);
+        (buffers.SequenceOf[token], buffers.SequenceOf[other]) = (buffers.SequenceOf[other], buffers.SequenceOf[token]);
+        (buffers.PositionOf[token], buffers.PositionOf[other]) = (buffers.PositionOf[other], buffers.PositionOf[token]);
+        rotary.Angles(buffers.PositionOf[token], buffers.Cosines(token), buffers.Sines(token));
+        rotary.Angles(buffers.PositionOf[other], buffers.Cosines(other), buffers.Sines(other));
     }
 
     private void Embed(int part, int parts)
@@ -338,9 +384,9 @@ internal sealed unsafe class CpuForward : IDisposable
     private void QueriesKeysValues(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        Multiply(weights.Wq, buffers.Queries, part, parts);
-        Multiply(weights.Wk, buffers.Keys, part, parts);
-        Multiply(weights.Wv, buffers.Values, part, parts);
+        if (outputs > 0) Multiply(weights.Wq, outputs, buffers.Queries, part, parts);
+        Multiply(weights.Wk, tokens, buffers.Keys, part, parts);
+        Multiply(weights.Wv, tokens, buffers.Values, part, parts);
     }
 
     private void RotateAndStore(int part, int parts)
@@ -350,7 +396,7 @@ internal sealed unsafe class CpuForward : IDisposable
         for (int t = first; t < end; t++)
         {
             float* query = buffers.Queries + ((long)t * config.QueryDim);
-            for (int h = 0; h < config.Heads; h++) rotary.Rotate(query + (h * headDim), buffers.Cosines(t), buffers.Sines(t));
+            for (int h = 0; h < config.Heads && t < outputs; h++) rotary.Rotate(query + (h * headDim), buffers.Cosines(t), buffers.Sines(t));
 
             int position = buffers.PositionOf[t];
             int block = BlockTable(t)[position / KvCache.BlockTokens];
@@ -390,8 +436,8 @@ internal sealed unsafe class CpuForward : IDisposable
     private void GateAndUp(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        (int first, int end) = Multiply(weights.W1, buffers.Gate, part, parts);
-        Multiply(weights.W3, buffers.Up, part, parts);
+        (int first, int end) = Multiply(weights.W1, tokens, buffers.Gate, part, parts);
+        Multiply(weights.W3, tokens, buffers.Up, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.HiddenDim) + first;
@@ -401,19 +447,19 @@ internal sealed unsafe class CpuForward : IDisposable
 
     private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, part, parts);
 
-    /// <summary>This part's rows of a product, for all tokens.</summary>
-    private (int First, int End) Multiply(ProductMatrix product, float* output, int part, int parts)
+    /// <summary>This part's rows of a product, for the first tokens.</summary>
+    private (int First, int End) Multiply(ProductMatrix product, int count, float* output, int part, int parts)
     {
         WeightMatrix weights = product.Matrix;
         (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Lanes.Count);
-        buffers.Inputs.Multiply(weights, first, end, tokens, output, buffers.Tile(part));
+        buffers.Inputs.Multiply(weights, first, end, count, output, buffers.Tile(part));
         return (first, end);
     }
 
     /// <summary>This part's rows of a product, added to the hidden states.</summary>
     private void MultiplyAndAdd(ProductMatrix product, int part, int parts)
     {
-        (int first, int end) = Multiply(product, buffers.Projected, part, parts);
+        (int first, int end) = Multiply(product, tokens, buffers.Projected, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.Dim) + first;

@@ -75,7 +75,7 @@ public sealed class CpuLayerRange : ILayerRange
     /// <param name="threads">Compute threads, at least 1.</param>
     /// <param name="cores">Cores that the threads are pinned to, in order, at least one for each; null to pin none.</param>
     /// <param name="logs">
-    /// Layers after the first, up to the one after the last, for which it keeps the hidden states that go into them, so that they and those
+    /// Layers after the first, up to the one after the last if the model has that, for which it keeps the hidden states that go into them, so that they and those
     /// behind them can be rebuilt.
     /// </param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
@@ -150,10 +150,11 @@ public sealed class CpuLayerRange : ILayerRange
         Source source, int firstLayer, int endLayer, int kvBlocks, RangeLegacy? before, IReadOnlyList<int> logs,
         Func<int, HiddenStateLog?> kept)
     {
-        if (logs.Any(layer => layer <= firstLayer || layer > endLayer))
+        int last = Math.Min(endLayer, source.Checkpoint.Config.Layers - 1);
+        if (logs.Any(layer => layer <= firstLayer || layer > last))
         {
             throw new ArgumentOutOfRangeException(
-                nameof(logs), string.Join(", ", logs), $"expected layers of {firstLayer + 1} to {endLayer}");
+                nameof(logs), string.Join(", ", logs), $"expected layers of {firstLayer + 1} to {last}");
         }
 
         var forward = new CpuForward(source.Checkpoint, firstLayer, endLayer, source.KvType, kvBlocks, source.Threads, before);

@@ -48,14 +48,16 @@ internal sealed unsafe class OutputHead : IDisposable
 
     /// <summary>Draws a token for every sequence that wants one, in the step's order.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="hidden">Hidden states after the last layer, <c>[tokens, dim]</c>.</param>
+    /// <param name="hidden">Hidden states after the last layer of the tokens that draw, <c>[drawing sequences, dim]</c>.</param>
     /// <returns>Rented; the caller disposes of them.</returns>
     public DrawnTokens Draw(Step step, float* hidden)
     {
         int count = 0;
         foreach (StepSequence sequence in step.Sequences)
         {
-            if (sequence.Draws) Normalize(hidden, sequence.TokenOffset + sequence.TokenCount - 1, count++);
+            if (!sequence.Draws) continue;
+            Normalize(hidden, count, count);
+            count++;
         }
 
         ComputeLogits(count);

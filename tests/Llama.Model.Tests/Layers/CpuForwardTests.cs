@@ -165,6 +165,69 @@ public sealed class CpuForwardTests
         }
     }
 
+    [Theory]
+    [InlineData(1, 0, 4)]
+    [InlineData(2, 0, 4)]
+    [InlineData(2, 0, 3, 4)]
+    public void Run_SomeSequencesDraw_AllDrawAndGoOnAsAlone(int threads, params int[] cut)
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
+        var sampling = new SamplingParameters { Temperature = 0.8f };
+        using var runner = new ForwardRunner(folder, cut, threads);
+        DrawnTokens[] alone = [.. Enumerable.Range(0, 4).Select(i => DrawAlone(tokens.AsSpan(i, 9 + (2 * i))))];
+
+        // The second and the last draw at once; the others' last two tokens come in another step, with a whole sequence between them.
+        Step some = new(), rest = new();
+        some.AddSequence(0, tokens.AsSpan(0, 7), [0]);
+        some.AddDrawingSequence(0, tokens.AsSpan(1, 11), [1], sampling, 0.4, 5);
+        some.AddSequence(0, tokens.AsSpan(2, 11), [2]);
+        some.AddDrawingSequence(0, tokens.AsSpan(3, 15), [3], sampling, 0.4, 5);
+        rest.AddDrawingSequence(7, tokens.AsSpan(7, 2), [0], sampling, 0.4, 5);
+        rest.AddSequence(0, tokens.AsSpan(1, 11), [4]);
+        rest.AddDrawingSequence(11, tokens.AsSpan(13, 2), [2], sampling, 0.4, 5);
+        DrawnTokens atOnce = runner.Run(some);
+        DrawnTokens later = runner.Run(rest);
+
+        Assert.Equal((2, 2), (atOnce.Count, later.Count));
+        AssertSame(alone[0][0], later[0]);
+        AssertSame(alone[1][0], atOnce[0]);
+        AssertSame(alone[2][0], later[1]);
+        AssertSame(alone[3][0], atOnce[1]);
+
+        DrawnTokens DrawAlone(ReadOnlySpan<int> prompt)
+        {
+            var step = new Step();
+            step.AddDrawingSequence(0, prompt, runner.BlockTable, sampling, 0.4, 5);
+            return runner.Run(step);
+        }
+
+        static void AssertSame(DrawnToken expected, DrawnToken actual)
+        {
+            Assert.Equal(expected.Drawn, actual.Drawn);
+            Assert.Equal(expected.Candidates, actual.Candidates);
+        }
+    }
+
+    [Fact]
+    public void Run_LastLayer_OfTheTokenThatDraws_HasTheBitsOfEveryPosition()
+    {
+        string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
+        int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
+        using var runner = new ForwardRunner(folder, [0, 4]);
+        float[] logits = runner.Logits(tokens, tokens.Length)[^1];
+        var step = new Step();
+        step.AddDrawingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0 }, 0, 20);
+        DrawnToken drawn = runner.Run(step)[0];
+
+        double sum = logits.Sum(logit => Math.Exp(logit - logits.Max()));
+        int[] best = [.. Enumerable.Range(0, logits.Length).OrderByDescending(i => logits[i]).Take(20)];
+        Assert.Equal(best, drawn.Candidates.ToArray().Select(candidate => candidate.Token));
+        Assert.All(
+            drawn.Candidates.ToArray(),
+            candidate => Assert.Equal(logits[candidate.Token] - logits.Max() - Math.Log(sum), candidate.LogProbability, 1e-5));
+    }
+
     [Fact]
     public void Run_StepThatDoesNotFit_IsRefusedAndTheNextOneRuns()
     {

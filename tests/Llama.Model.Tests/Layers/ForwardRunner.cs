@@ -50,7 +50,12 @@ internal sealed unsafe class ForwardRunner : IDisposable
             var step = new Step { Epoch = 1 };
             step.AddSequence(first, part, BlockTable);
             using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, part.Length, Config.Dim);
-            foreach (CpuForward range in ranges) range.Run(step, hidden);
+            foreach (CpuForward range in ranges)
+            {
+                range.Begin(step, hidden);
+                range.Compute(range.FirstLayer, range.EndLayer, everyPosition: true);
+            }
+
             for (int i = 0; i < part.Length; i++) logits.Add(ranges[^1].Head!.Logits(hidden.Pointer, i).ToArray());
         }
 
