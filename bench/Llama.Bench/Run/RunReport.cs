@@ -57,11 +57,15 @@ internal sealed class RunReport(ModelConfig config, ElementType kvType, int thre
     /// <summary>Weights read from memory, 10^9 bytes/s.</summary>
     private double Gigabytes(TestResult result) => (double)result.WeightPasses * weightBytes / result.Median / 1e9;
 
-    /// <summary>Multiplications and additions with weights, 10^9/s; the output head counts for drawn tokens only.</summary>
+    /// <summary>
+    /// Multiplications and additions with weights, 10^9/s; the output head and the last layer, its keys and values aside, count for drawn
+    /// tokens only.
+    /// </summary>
     private double Gigaflops(TestResult result)
     {
-        double layers = (double)config.LayerElements * config.Layers * result.Tokens;
-        double head = (double)config.VocabSize * config.Dim * result.Drawn;
-        return 2 * (layers + head) / result.Median / 1e9;
+        double keysAndValues = 2.0 * config.KvDim * config.Dim;
+        double every = ((double)config.LayerElements * (config.Layers - 1)) + keysAndValues;
+        double drawn = config.LayerElements - keysAndValues + ((double)config.VocabSize * config.Dim);
+        return 2 * ((every * result.Tokens) + (drawn * result.Drawn)) / result.Median / 1e9;
     }
 }

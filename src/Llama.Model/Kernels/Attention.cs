@@ -13,13 +13,13 @@ namespace Llama.Model.Kernels;
 /// </summary>
 internal static unsafe class Attention
 {
-    /// <summary>Most tokens whose queries are computed together.</summary>
-    public const int MaxTokens = 16;
+    /// <summary>Most tokens whose queries are computed together: whole tiles.</summary>
+    public const int MaxTokens = 8 * AttentionTile.Rows;
 
     private const int VectorsAtOnce = 8;
 
     /// <summary>Floats of scratch memory for a number of rows: query heads, times tokens if several are computed together.</summary>
-    public static int ScratchLength(int rows, int headDim) => (2 * KvCache.BlockTokens * headDim) + (2 * rows);
+    public static int ScratchLength(int rows, int headDim) => (2 * KvCache.BlockTokens * headDim) + ((KvCache.BlockTokens + 2) * rows);
 
     /// <summary>
     /// Attends with consecutive tokens of a sequence, and all query heads that share some key-value heads. With several of these a block
@@ -42,117 +42,113 @@ internal static unsafe class Attention
         KvCache cache, int layer, ReadOnlySpan<int> blockTable, int firstKvHead, int endKvHead, int position, int tokens,
         int group, int headDim, float* queries, float* output, long stride, float* scratch)
     {
-        int heads = (endKvHead - firstKvHead) * group;
+        int heads = (endKvHead - firstKvHead) * group, rows = tokens * group;
         float scale = 1 / MathF.Sqrt(headDim);
         float* valueScratch = scratch + (KvCache.BlockTokens * headDim);
-        float* greatest = valueScratch + (KvCache.BlockTokens * headDim);
+        float* weights = valueScratch + (KvCache.BlockTokens * headDim);
+        float* greatest = weights + (KvCache.BlockTokens * rows);
         float* sums = greatest + (tokens * heads);
         new Span<float>(greatest, tokens * heads).Fill(float.NegativeInfinity);
         new Span<float>(sums, tokens * heads).Clear();
         for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), heads * headDim).Clear();
 
-        int* rows = stackalloc int[AttentionTile.Rows];
-        float** tileQueries = stackalloc float*[AttentionTile.Rows];
-        float** tileOutputs = stackalloc float*[AttentionTile.Rows];
         for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
             int index = first / KvCache.BlockTokens, block = blockTable[index];
             bool last = first + KvCache.BlockTokens >= position + tokens;
+
+            // Rows that see the whole block go by threes; those that see a part of it, and what is left over, one by one.
+            int seen = Math.Max(0, first - position) * group;
+            int whole = AttentionTile.Serves(headDim) ? Math.Clamp(first + KvCache.BlockTokens - 1 - position, 0, tokens) * group : rows;
+            int tiled = whole + ((rows - whole) / AttentionTile.Rows * AttentionTile.Rows);
             for (int kvHead = firstKvHead; kvHead < endKvHead; kvHead++)
             {
                 if (kvHead + 1 < endKvHead) cache.AskFor(layer, block, kvHead + 1);
                 else if (!last) cache.AskFor(layer, blockTable[index + 1], firstKvHead);
                 float* keys = cache.Keys(layer, block, kvHead, scratch);
                 float* values = cache.Values(layer, block, kvHead, valueScratch);
-
-                // Queries that see the whole block go by threes; the others, those of the last blocks mostly, one by one.
-                int firstHead = (kvHead - firstKvHead) * group, seen = Math.Max(0, first - position);
-                bool whole = first + KvCache.BlockTokens <= position + 1 && AttentionTile.Serves(headDim);
-                int tiled = whole ? tokens * group / AttentionTile.Rows * AttentionTile.Rows : 0;
-                for (int item = 0; item < tiled; item += AttentionTile.Rows)
-                {
-                    for (int i = 0; i < AttentionTile.Rows; i++)
-                    {
-                        (int token, int head) = Math.DivRem(item + i, group);
-                        long offset = (token * stride) + ((firstHead + head) * headDim);
-                        rows[i] = (token * heads) + firstHead + head;
-                        tileQueries[i] = queries + offset;
-                        tileOutputs[i] = output + offset;
-                    }
-
-                    AddBlock(tileQueries, keys, values, headDim, scale, rows, greatest, sums, tileOutputs);
-                }
-
-                for (int item = Math.Max(tiled, seen * group); item < tokens * group; item++)
-                {
-                    (int token, int head) = Math.DivRem(item, group);
-                    int count = Math.Min(KvCache.BlockTokens, position + token + 1 - first), row = (token * heads) + firstHead + head;
-                    long offset = (token * stride) + ((firstHead + head) * headDim);
-                    AddBlock(queries + offset, keys, values, count, headDim, scale, greatest + row, sums + row, output + offset);
-                }
+                int firstHead = (kvHead - firstKvHead) * group, offset = firstHead * headDim, state = firstHead * tokens;
+                var sharing = new Rows(queries + offset, output + offset, stride, group, headDim, greatest + state, sums + state);
+                for (int row = seen; row < whole; row++)
+                    AddBlock(in sharing, row, keys, values, Math.Min(KvCache.BlockTokens, position + (row / group) + 1 - first), scale);
+                if (whole < tiled) AddBlock(in sharing, whole, tiled, keys, values, scale, weights);
+                for (int row = tiled; row < rows; row++) AddBlock(in sharing, row, keys, values, KvCache.BlockTokens, scale);
             }
         }
 
-        for (int token = 0; token < tokens; token++)
+        for (int head = 0; head < heads; head++)
         {
-            for (int head = 0; head < heads; head++)
-                Elementwise.Scale(output + (token * stride) + (head * headDim), 1 / sums[(token * heads) + head], headDim);
+            (int kvHead, int member) = Math.DivRem(head, group);
+            for (int token = 0; token < tokens; token++)
+            {
+                float sum = sums[(kvHead * rows) + (token * group) + member];
+                Elementwise.Scale(output + (token * stride) + (head * headDim), 1 / sum, headDim);
+            }
         }
     }
 
-    /// <summary>Adds up to sixteen positions to what a query has attended to.</summary>
-    private static void AddBlock(
-        float* query, float* keys, float* values, int count, int headDim, float scale, float* greatest, float* sum, float* output)
+    /// <summary>Adds up to sixteen positions to what a row has attended to.</summary>
+    private static void AddBlock(in Rows rows, int row, float* keys, float* values, int count, float scale)
     {
         // The scores of positions that the query does not see are computed as well, from whatever lies there, and left out.
+        float* query = rows.Query(row);
         Vector256<float> impossible = Vector256.Create(float.NegativeInfinity);
         Vector256<float> scores0 = Vector256.ConditionalSelect(
-            Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle(), Scores(query, keys, headDim), impossible);
+            Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count)).AsSingle(), Scores(query, keys, rows.HeadDim), impossible);
         Vector256<float> scores1 = count <= Lanes.Count ? impossible : Vector256.ConditionalSelect(
             Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(count - Lanes.Count)).AsSingle(),
-            Scores(query, keys + (Lanes.Count * headDim), headDim), impossible);
+            Scores(query, keys + (Lanes.Count * rows.HeadDim), rows.HeadDim), impossible);
         float* weights = stackalloc float[KvCache.BlockTokens];
-        Weigh(scores0, scores1, headDim, scale, greatest, sum, output, weights);
-        AddValues(weights, values, count, headDim, output);
+        Weigh(in rows, row, scores0, scores1, scale, weights);
+        AddValues(weights, values, count, rows.HeadDim, rows.Output(row));
     }
 
-    /// <summary>Adds sixteen positions to what three queries have attended to.</summary>
-    private static void AddBlock(
-        float** queries, float* keys, float* values, int headDim, float scale, int* rows, float* greatest, float* sums, float** outputs)
+    /// <summary>
+    /// Adds sixteen positions to what some rows have attended to: first all scores, then all weights, then all values, so that the long
+    /// chains of operations from a score to its weight overlap.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void AddBlock(in Rows rows, int first, int end, float* keys, float* values, float scale, float* weights)
     {
-        float* scores = stackalloc float[AttentionTile.Rows * KvCache.BlockTokens];
-        AttentionTile.Score(queries, keys, headDim, scores);
-        for (int i = 0; i < AttentionTile.Rows; i++)
+        float** tile = stackalloc float*[AttentionTile.Rows];
+        float* place = weights;
+        for (int row = first; row < end; row += AttentionTile.Rows, place += AttentionTile.Rows * KvCache.BlockTokens)
         {
-            float* weights = scores + (i * KvCache.BlockTokens);
-            Weigh(
-                Vector256.Load(weights), Vector256.Load(weights + Lanes.Count), headDim, scale, greatest + rows[i], sums + rows[i], outputs[i],
-                weights);
+            for (int i = 0; i < AttentionTile.Rows; i++) tile[i] = rows.Query(row + i);
+            AttentionTile.Score(tile, keys, rows.HeadDim, place);
         }
 
-        AttentionTile.AddValues(scores, values, headDim, outputs);
+        place = weights;
+        for (int row = first; row < end; row++, place += KvCache.BlockTokens)
+            Weigh(in rows, row, Vector256.Load(place), Vector256.Load(place + Lanes.Count), scale, place);
+
+        place = weights;
+        for (int row = first; row < end; row += AttentionTile.Rows, place += AttentionTile.Rows * KvCache.BlockTokens)
+        {
+            for (int i = 0; i < AttentionTile.Rows; i++) tile[i] = rows.Output(row + i);
+            AttentionTile.AddValues(place, values, rows.HeadDim, tile);
+        }
     }
 
     /// <summary>The weights of sixteen scores; what was summed before is scaled down if one of these is the greatest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Weigh(
-        Vector256<float> scores0, Vector256<float> scores1, int headDim, float scale, float* greatest, float* sum, float* output, float* weights)
+    private static void Weigh(in Rows rows, int row, Vector256<float> scores0, Vector256<float> scores1, float scale, float* weights)
     {
-        float max = Lanes.Max(Vector256.Max(scores0, scores1));
-        if (max > *greatest)
+        float greatest = rows.Greatest[row], max = Lanes.MaxNative(Vector256.MaxNative(scores0, scores1));
+        if (max > greatest)
         {
-            float decay = Exponential.Exp(Vector256.Create((*greatest - max) * scale)).GetElement(0);
-            *greatest = max;
-            *sum *= decay;
-            Elementwise.Scale(output, decay, headDim);
+            float decay = Exponential.Exp(Vector256.Create((greatest - max) * scale)).GetElement(0);
+            rows.Greatest[row] = greatest = max;
+            rows.Sums[row] *= decay;
+            Elementwise.Scale(rows.Output(row), decay, rows.HeadDim);
         }
 
-        Vector256<float> shift = Vector256.Create(*greatest), factor = Vector256.Create(scale);
+        Vector256<float> shift = Vector256.Create(greatest), factor = Vector256.Create(scale);
         Vector256<float> weights0 = Exponential.Exp((scores0 - shift) * factor);
         Vector256<float> weights1 = Exponential.Exp((scores1 - shift) * factor);
         weights0.Store(weights);
         weights1.Store(weights + Lanes.Count);
-        *sum += Lanes.Sum(weights0 + weights1);
+        rows.Sums[row] += Lanes.Sum(weights0 + weights1);
     }
 
     /// <summary>Products of a query with eight keys, each in canonical lanes.</summary>
@@ -228,5 +224,28 @@ internal static unsafe class Attention
 
         if (i == headDim) return;
         for (int j = 0; j < count; j++) Lanes.AddScaled(output + i, values + ((long)j * headDim) + i, weights[j], headDim - i);
+    }
+
+    /// <summary>The query heads of some tokens that share a key-value head: row r is head r mod group of token r ÷ group.</summary>
+    private readonly struct Rows(float* queries, float* outputs, long stride, int group, int headDim, float* greatest, float* sums)
+    {
+        /// <summary>Width of a head.</summary>
+        public readonly int HeadDim = headDim;
+
+        /// <summary>The greatest score of each row so far, not scaled.</summary>
+        public readonly float* Greatest = greatest;
+
+        /// <summary>The sum of each row's weights so far.</summary>
+        public readonly float* Sums = sums;
+
+        public float* Query(int row) => queries + Offset(row);
+
+        public float* Output(int row) => outputs + Offset(row);
+
+        private long Offset(int row)
+        {
+            (int token, int head) = Math.DivRem(row, group);
+            return (token * stride) + ((long)head * HeadDim);
+        }
     }
 }

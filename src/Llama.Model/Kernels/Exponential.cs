@@ -14,8 +14,10 @@ internal static unsafe class Exponential
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Exp(Vector256<float> x)
     {
+        // Comparisons are false for NaN, which stays as it is. What comes of the numbers that are too small does not count.
+        Vector256<float> most = Vector256.Create(88.7f);
         Vector256<float> tooSmall = Vector256.LessThan(x, Vector256.Create(-87.3f));
-        x = Vector256.Min(Vector256.Max(x, Vector256.Create(-87.3f)), Vector256.Create(88.7f));
+        x = Vector256.ConditionalSelect(Vector256.GreaterThan(x, most), most, x);
 
         // Adding 1.5 × 2^23 rounds to an integer, ties to even, and leaves it in the low bits of the mantissa.
         Vector256<float> magic = Vector256.Create(12582912f);

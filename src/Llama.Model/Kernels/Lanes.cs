@@ -23,7 +23,7 @@ internal static unsafe class Lanes
     public static float Sum(Vector256<float> lanes)
     {
         Vector128<float> four = lanes.GetLower() + lanes.GetUpper();
-        Vector64<float> two = four.GetLower() + four.GetUpper();
+        Vector128<float> two = four + Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
         return two.GetElement(0) + two.GetElement(1);
     }
 
@@ -32,17 +32,17 @@ internal static unsafe class Lanes
     public static int Max(Vector256<int> lanes)
     {
         Vector128<int> four = Vector128.Max(lanes.GetLower(), lanes.GetUpper());
-        Vector64<int> two = Vector64.Max(four.GetLower(), four.GetUpper());
-        return Math.Max(two.GetElement(0), two.GetElement(1));
+        Vector128<int> two = Vector128.Max(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.Max(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
-    /// <summary>The greatest lane.</summary>
+    /// <summary>The greatest lane. Which zero it is, and what it is if a lane is no number, depends on the processor.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float Max(Vector256<float> lanes)
+    public static float MaxNative(Vector256<float> lanes)
     {
-        Vector128<float> four = Vector128.Max(lanes.GetLower(), lanes.GetUpper());
-        Vector64<float> two = Vector64.Max(four.GetLower(), four.GetUpper());
-        return MathF.Max(two.GetElement(0), two.GetElement(1));
+        Vector128<float> four = Vector128.MaxNative(lanes.GetLower(), lanes.GetUpper());
+        Vector128<float> two = Vector128.MaxNative(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Vector128.MaxNative(two, Vector128.Shuffle(two, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
     /// <summary>The sums of eight vectors' lanes by the tree of <see cref="Sum"/>, in the vectors' order.</summary>

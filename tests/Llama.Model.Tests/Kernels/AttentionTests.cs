@@ -74,7 +74,7 @@ public sealed unsafe class AttentionTests
         var random = new Random(headDim);
         Fill(cache, 1, headDim, random);
         float[] queries = Numbers(random, Attention.MaxTokens * group * headDim);
-        foreach ((int position, int tokens) in ((int, int)[])[(0, 1), (0, 16), (3, 16), (15, 2), (16, 5), (31, 16)])
+        foreach ((int position, int tokens) in ((int, int)[])[(0, 1), (0, 24), (3, 16), (15, 2), (16, 5), (31, 24), (40, 24)])
         {
             // What lies behind the last token is what an earlier sequence left: it may be anything.
             float[] nothing = [.. Enumerable.Repeat(float.NaN, headDim)];

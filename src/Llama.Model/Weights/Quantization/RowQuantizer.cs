@@ -69,9 +69,12 @@ internal static unsafe class RowQuantizer
     {
         Vector256<float> x0 = Vector256.Load(source), x1 = Vector256.Load(source + 8);
         Vector256<float> x2 = Vector256.Load(source + 16), x3 = Vector256.Load(source + 24);
-        Vector256<float> greatest = Vector256.Max(
-            Vector256.Max(Vector256.Abs(x0), Vector256.Abs(x1)), Vector256.Max(Vector256.Abs(x2), Vector256.Abs(x3)));
-        float scale = Lanes.Max(greatest) / 127;
+
+        // Magnitudes as integers have the order of the numbers, and what is no number is above all.
+        Vector256<int> greatest = Vector256.Max(
+            Vector256.Max(Vector256.Abs(x0).AsInt32(), Vector256.Abs(x1).AsInt32()),
+            Vector256.Max(Vector256.Abs(x2).AsInt32(), Vector256.Abs(x3).AsInt32()));
+        float scale = BitConverter.Int32BitsToSingle(Lanes.Max(greatest)) / 127;
         Vector256<float> inverse = Vector256.Create(scale != 0 ? 1 / scale : 0);
         Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
         Vector256<short> first = Vector256.Narrow(Nearest(x0 * inverse), Nearest(x1 * inverse));
