@@ -13,7 +13,7 @@ internal static unsafe class InterleavedRows
     /// <summary>Whether kernels want rows so.</summary>
     /// <param name="type">Their type.</param>
     /// <param name="columns">Elements of a row.</param>
-    public static bool Serve(ElementType type, int columns) => BlockBytes(type) > 0 && columns % Lanes.Count == 0;
+    public static bool Serve(ElementType type, int columns) => BlockBytes(type) > 0 && columns % VectorRows.Columns == 0;
 
     /// <summary>Whether kernels take a type's rows in no other way.</summary>
     public static bool AreNeeded(ElementType type) => type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q4_K;

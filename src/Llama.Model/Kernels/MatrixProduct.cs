@@ -69,26 +69,30 @@ internal static unsafe class MatrixProduct
     private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
         where T : struct, IStoredElements
     {
-        Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
-        byte** places = stackalloc byte*[TileRows];
-        nint step = weights.IsInterleaved ? VectorRows.Step(weights.Type) : Lanes.Count * T.Size;
         if (weights.IsInterleaved && firstRow % TileRows != 0)
             throw new ArgumentException($"rows from {firstRow} on, in tiles of {TileRows}", nameof(firstRow));
+        if (weights.IsInterleaved && tokens == 1)
+        {
+            VectorRows.Multiply<T>(weights, firstRow, endRow, x, y);
+            return;
+        }
+
+        Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
+        byte** places = stackalloc byte*[TileRows];
         for (int row = firstRow; row < endRow; row += TileRows)
         {
             // Rows beyond the last repeat one that is there; their outputs are not stored.
             int rows = Math.Min(TileRows, endRow - row);
-            if (weights.IsInterleaved) VectorRows.ListTile(weights, row, places);
+            if (weights.IsInterleaved) places[0] = VectorRows.Tile(weights, row);
             else weights.ListRows(row, rows, places, TileRows);
-            var tile = new Tile(places[0], places[1], places[2], places[3], rows, weights.Columns, step);
+            var tile = new Tile(places[0], places[1], places[2], places[3], rows, weights.Columns, weights.IsInterleaved);
             if (tokens > 1)
             {
                 MultiplyBlocks<T>(in tile, x, tokens, lanes, scratch, y + row, weights.Rows);
                 continue;
             }
 
-            if (weights.IsInterleaved) MultiplyStream<T>(in tile, x, lanes);
-            else if (typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, lanes);
+            if (typeof(T) == typeof(F32Elements)) MultiplyRows(in tile, x, lanes);
             else MultiplyOne<T>(in tile, x, lanes);
             Finish<T>(in tile, x, lanes, y + row);
         }
@@ -104,7 +108,6 @@ internal static unsafe class MatrixProduct
         where T : struct, IStoredElements
     {
         byte* next = tile.Row0 + ((long)TileRows * tile.Columns * T.Size);
-        bool interleaved = tile.Step > Lanes.Count * T.Size;
 
         // Where one block is all, the lanes of all tokens may lie in one place.
         int lanesStride = tile.End > BlockColumns ? TileRows : 0;
@@ -113,14 +116,20 @@ internal static unsafe class MatrixProduct
         do
         {
             int count = Math.Min(BlockColumns, tile.End - first);
-            nint offset = first / Lanes.Count * tile.Step;
-            float* numbers = interleaved && typeof(T) == typeof(F32Elements) ? (float*)(tile.Row0 + offset) : scratch;
-            if (numbers == scratch)
+            long offset = (long)first * T.Size;
+            float* numbers = scratch;
+            if (tile.IsInterleaved)
             {
-                StoredElements.Convert<T>(tile.Row0 + offset, tile.Step, scratch, count);
-                StoredElements.Convert<T>(tile.Row1 + offset, tile.Step, scratch + Lanes.Count, count);
-                StoredElements.Convert<T>(tile.Row2 + offset, tile.Step, scratch + (2 * Lanes.Count), count);
-                StoredElements.Convert<T>(tile.Row3 + offset, tile.Step, scratch + (3 * Lanes.Count), count);
+                byte* columns = tile.Row0 + (TileRows * offset);
+                if (typeof(T) == typeof(F32Elements)) numbers = (float*)columns;
+                else VectorRows.Convert<T>(columns, scratch, count);
+            }
+            else
+            {
+                Interleave<T>(tile.Row0 + offset, scratch, count);
+                Interleave<T>(tile.Row1 + offset, scratch + Lanes.Count, count);
+                Interleave<T>(tile.Row2 + offset, scratch + (2 * Lanes.Count), count);
+                Interleave<T>(tile.Row3 + offset, scratch + (3 * Lanes.Count), count);
             }
 
             // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
@@ -146,6 +155,15 @@ internal static unsafe class MatrixProduct
             first += count;
         }
         while (first < tile.End);
+    }
+
+    /// <summary>Converts vectors of a row, with room for those of three others behind each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Interleave<T>(byte* source, float* target, int count)
+        where T : struct, IStoredElements
+    {
+        for (int i = 0; i < count; i += Lanes.Count, source += Lanes.Count * T.Size, target += TileRows * Lanes.Count)
+            T.Load(source).Store(target);
     }
 
     /// <summary>Four rows with three tokens: the lanes of four sums for each token go on.</summary>
@@ -273,29 +291,6 @@ internal static unsafe class MatrixProduct
         }
     }
 
-    /// <summary>Four interleaved rows with one token: one stream of addresses, and four chains of additions.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyStream<T>(in Tile tile, float* x, Vector256<float>* lanes)
-        where T : struct, IStoredElements
-    {
-        byte* vectors = tile.Row0;
-        nint bytes = Lanes.Count * T.Size;
-        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        for (nuint i = 0; i < (nuint)tile.End; i += Lanes.Count, vectors += TileRows * bytes)
-        {
-            Vector256<float> input = Vector256.Load(x + i);
-            a0 = Vector256.FusedMultiplyAdd(T.Load(vectors), input, a0);
-            a1 = Vector256.FusedMultiplyAdd(T.Load(vectors + bytes), input, a1);
-            a2 = Vector256.FusedMultiplyAdd(T.Load(vectors + (2 * bytes)), input, a2);
-            a3 = Vector256.FusedMultiplyAdd(T.Load(vectors + (3 * bytes)), input, a3);
-        }
-
-        lanes[0] = a0;
-        lanes[1] = a1;
-        lanes[2] = a2;
-        lanes[3] = a3;
-    }
-
     /// <summary>Four rows of short numbers side by side with one token: one chain of additions would not keep up with half the bytes.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyOne<T>(in Tile tile, float* x, Vector256<float>* lanes)
@@ -345,7 +340,7 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>Up to four rows of a matrix; those beyond <see cref="Rows"/> repeat one that is there, and their outputs are not stored.</summary>
-    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, int rows, int columns, nint step)
+    private readonly struct Tile(byte* row0, byte* row1, byte* row2, byte* row3, int rows, int columns, bool isInterleaved)
     {
         public readonly byte* Row0 = row0;
         public readonly byte* Row1 = row1;
@@ -354,8 +349,8 @@ internal static unsafe class MatrixProduct
         public readonly int Rows = rows;
         public readonly int Columns = columns;
 
-        /// <summary>Bytes from one vector of a row to the next.</summary>
-        public readonly nint Step = step;
+        /// <summary>Whether the first address is that of all rows, as <see cref="VectorRows"/> says.</summary>
+        public readonly bool IsInterleaved = isInterleaved;
 
         /// <summary>Columns in whole vectors.</summary>
         public readonly int End = columns / Lanes.Count * Lanes.Count;

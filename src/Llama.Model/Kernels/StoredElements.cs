@@ -12,6 +12,13 @@ internal unsafe interface IStoredElements
 
     /// <summary>Eight elements from <paramref name="source"/>, which need not be aligned.</summary>
     static abstract Vector256<float> Load(byte* source);
+
+    /// <summary>Sixteen columns of a row that lies as <see cref="VectorRows"/> says.</summary>
+    /// <param name="tile">These columns of all four rows.</param>
+    /// <param name="row">Which row.</param>
+    /// <param name="first">Columns 0 to 7.</param>
+    /// <param name="second">Columns 8 to 15.</param>
+    static abstract void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second);
 }
 
 /// <summary>Helpers over any stored type.</summary>
@@ -40,19 +47,6 @@ internal static unsafe class StoredElements
             T.Load(source + ((long)i * T.Size)).Store(target + i);
         if (i < count) Lanes.StorePartial(LoadPartial<T>(source + ((long)i * T.Size), count - i), target + i, count - i);
     }
-
-    /// <summary>Converts one row of a tile, whose rows are interleaved by vectors.</summary>
-    /// <param name="source">First element.</param>
-    /// <param name="step">Bytes from eight of them to the next.</param>
-    /// <param name="target">Receives them, a vector at a time, and those of the tile's other rows between.</param>
-    /// <param name="count">How many, in whole vectors.</param>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Convert<T>(byte* source, nint step, float* target, int count)
-        where T : struct, IStoredElements
-    {
-        for (int i = 0; i < count; i += Lanes.Count, source += step, target += MatrixProduct.TileRows * Lanes.Count)
-            T.Load(source).Store(target);
-    }
 }
 
 /// <summary>Single precision.</summary>
@@ -64,6 +58,14 @@ internal readonly unsafe struct F32Elements : IStoredElements
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(byte* source) => Vector256.Load((float*)source);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second)
+    {
+        first = Vector256.Load((float*)tile + (row * Lanes.Count));
+        second = Vector256.Load((float*)tile + ((MatrixProduct.TileRows + row) * Lanes.Count));
+    }
 }
 
 /// <summary>bfloat16: the upper half of a single-precision number.</summary>
@@ -74,14 +76,19 @@ internal readonly unsafe struct BF16Elements : IStoredElements
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Load(byte* source) => (Widen((ushort*)source) << 16).AsSingle();
-
-    /// <summary>Eight 16-bit words, each in the lower half of a 32-bit lane.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static Vector256<uint> Widen(ushort* source)
+    public static Vector256<float> Load(byte* source)
     {
-        Vector128<ushort> words = Vector128.Load(source);
-        return Vector256.Create(Vector128.WidenLower(words), Vector128.WidenUpper(words));
+        Vector128<ushort> words = Vector128.Load((ushort*)source);
+        return (Vector256.Create(Vector128.WidenLower(words), Vector128.WidenUpper(words)) << 16).AsSingle();
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second)
+    {
+        Vector256<int> both = Vector256.Load((int*)tile + (row * Lanes.Count));
+        first = (both << 16).AsSingle();
+        second = (both & Vector256.Create(unchecked((int)0xffff0000))).AsSingle();
     }
 }
 
@@ -94,4 +101,13 @@ internal readonly unsafe struct F16Elements : IStoredElements
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(byte* source) => HalfBits.ToSingle(Vector128.Load((ushort*)source));
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second)
+    {
+        Vector256<int> both = Vector256.Load((int*)tile + (row * Lanes.Count));
+        first = HalfBits.ToSingleFromUpper(both << 16);
+        second = HalfBits.ToSingleFromUpper(both);
+    }
 }

@@ -31,6 +31,14 @@ internal static class HalfBits
         return bits.AsSingle() * Vector256.Create(5.192296858534828e33f);
     }
 
+    /// <summary>The same of the upper halves of 32-bit lanes; the lower ones may be anything.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ToSingleFromUpper(Vector256<int> halves)
+    {
+        Vector256<int> bits = (halves >> 3) & Vector256.Create(unchecked((int)0x8fffe000));
+        return bits.AsSingle() * Vector256.Create(5.192296858534828e33f);
+    }
+
     /// <summary>A single-precision number rounded to the nearest half-precision one, ties to even.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ushort FromSingle(float value) => (ushort)FromSingle(Vector256.Create(value)).GetElement(0);
