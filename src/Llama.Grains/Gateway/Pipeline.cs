@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Threading.Channels;
 using Llama.Grains.Directory;
@@ -37,6 +38,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private Stream? steps;
     private Stream? results;
     private FrameReader? resultReader;
+    private readonly ConcurrentBag<DrawnTokens> drawnPool = [];
     private ulong completedStep;
     private IReadOnlyList<int> completeLogs = [];
 
@@ -338,7 +340,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
                 }
 
                 Frames.Expect(kind, FrameKind.Result, payload.Span);
-                StepResult result = ResultCodec.Read(payload.Span);
+                StepResult result = ResultCodec.Read(payload.Span, DrawnTokens.Rent(drawnPool));
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
                 watch.Answered();
                 Volatile.Write(ref completedStep, result.Number);

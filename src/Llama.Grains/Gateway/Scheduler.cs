@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Llama.Grains.Links;
 using Llama.Grains.Scheduling;
 using Llama.Model;
+using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Gateway;
@@ -22,7 +23,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
     /// Holds a few messages for each live sequence, of which <see cref="EngineLimits.MaxWaiting"/> and the blocks bound the number. Who posts
     /// one while the loop waits runs the loop: the thread that has read a result sends the next step.
     /// </summary>
-    private readonly Channel<Action> mailbox = Channel.CreateUnbounded<Action>(
+    private readonly Channel<Message> mailbox = Channel.CreateUnbounded<Message>(
         new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = true });
 
     private readonly ITimer ticker;
@@ -102,7 +103,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
         pipeline = next;
         engine.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers, next.Carried);
         next.Start(
-            result => Post(() => Complete(next, result)),
+            result => mailbox.Writer.TryWrite(new Message(null, next, result)),
             _ => Post(() => Detach(next)));
     });
 
@@ -114,7 +115,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
         await loop.ConfigureAwait(false);
     }
 
-    private bool Post(Action message) => mailbox.Writer.TryWrite(message);
+    private bool Post(Action action) => mailbox.Writer.TryWrite(new Message(action, null, default));
 
     private async Task RunAsync()
     {
@@ -122,7 +123,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
         {
             try
             {
-                while (mailbox.Reader.TryRead(out Action? message)) message();
+                while (mailbox.Reader.TryRead(out Message message)) Take(message);
                 while (pipeline is not null && engine.NextStep() is { } step)
                 {
                     verified = false;
@@ -147,8 +148,15 @@ internal sealed partial class Scheduler : IAsyncDisposable
         engine.EndAll("The gateway stops.");
     }
 
+    private void Take(Message message)
+    {
+        if (message.Action is { } action) action();
+        else Complete(message.Source!, message.Result);
+    }
+
     private void Complete(IPipeline source, StepResult result)
     {
+        using DrawnTokens drawn = result.Drawn;
         if (source != pipeline) return;
         if (engine.Complete(result) is { } fault)
         {
@@ -202,6 +210,9 @@ internal sealed partial class Scheduler : IAsyncDisposable
         [LoggerMessage(12, LogLevel.Error, "The scheduler's records contradict each other, and the pipeline is made anew: {Fault}")]
         public static partial void Contradiction(ILogger logger, string fault);
     }
+
+    /// <summary>Something to do, or the result of a step; without an object for each result.</summary>
+    private readonly record struct Message(Action? Action, IPipeline? Source, StepResult Result);
 
     /// <summary>What a client reads. It holds at most as many tokens as the sequence may generate.</summary>
     private sealed class TokenStream : ISequenceClient

@@ -47,16 +47,18 @@ public static class ResultCodec
     }
 
     /// <summary>Decodes a result.</summary>
+    /// <param name="source">The bytes.</param>
+    /// <param name="drawn">Empty; receives the tokens, and becomes the result's.</param>
     /// <exception cref="LinkException">The bytes are no result.</exception>
-    public static StepResult Read(ReadOnlySpan<byte> source)
+    public static StepResult Read(ReadOnlySpan<byte> source, DrawnTokens drawn)
     {
+        ArgumentNullException.ThrowIfNull(drawn);
         if (source.Length < 20) throw Malformed(source.Length);
         ulong epoch = BinaryPrimitives.ReadUInt64LittleEndian(source);
         ulong number = BinaryPrimitives.ReadUInt64LittleEndian(source[8..]);
         int count = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
         if (count is < 0 or > Step.MaxTokens) throw Malformed(source.Length);
         ReadOnlySpan<byte> rest = source[20..];
-        var drawn = new DrawnTokens();
         Span<Candidate> best = stackalloc Candidate[Step.MaxCandidates];
         for (int i = 0; i < count; i++)
         {

@@ -103,7 +103,7 @@ public sealed class StageConveyor : IAsyncDisposable
         // The gateway never speaks on this link; a read that ends means that it is gone.
         Task<int> gone = stream.ReadAsync(new byte[1], ended.Token).AsTask();
         await Task.WhenAny(gone, sending).ConfigureAwait(false);
-        await ending.CancelAsync().ConfigureAwait(false);
+        await EndAsync(null).ConfigureAwait(false);
         await ((Task)gone).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
         // What is being sent into the link ends before the link does.
@@ -136,10 +136,8 @@ public sealed class StageConveyor : IAsyncDisposable
 
     private async Task StopAsync()
     {
-        hasSource = true;
-        Task steps = receiving;
-        await ending.CancelAsync().ConfigureAwait(false);
-        await steps.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await EndAsync(null).ConfigureAwait(false);
+        await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await sending.ConfigureAwait(false);
         while (computing.Reader.TryRead(out StepUnderWay step))
         {
@@ -180,6 +178,10 @@ public sealed class StageConveyor : IAsyncDisposable
             await EndAsync(e is IOException and not LinkException ? null : Fault(e.Message)).ConfigureAwait(false);
             throw;
         }
+        finally
+        {
+            computing.Writer.TryComplete();
+        }
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
@@ -219,10 +221,11 @@ public sealed class StageConveyor : IAsyncDisposable
         string? reason = null;
         try
         {
-            while (true)
+            // Waiting until the channel is complete, and not for a token as well, allocates nothing.
+            while (await computing.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                (Step step, ValueTask<StepOutput> pending) =
-                    await computing.Reader.ReadAsync(ending.Token).ConfigureAwait(false);
+                if (!computing.Reader.TryRead(out StepUnderWay next)) continue;
+                (Step step, ValueTask<StepOutput> pending) = next;
                 using StepOutput output = await pending.ConfigureAwait(false);
                 Volatile.Write(ref applied, step.Number);
                 if (stream is null)
@@ -288,6 +291,13 @@ public sealed class StageConveyor : IAsyncDisposable
     private async Task EndAsync(string? reason)
     {
         if (reason is not null) Interlocked.CompareExchange(ref failure, reason, null);
+        lock (gate)
+        {
+            // Whoever brings steps says when there are no more; nobody will any more.
+            if (!hasSource) computing.Writer.TryComplete();
+            hasSource = true;
+        }
+
         await ending.CancelAsync().ConfigureAwait(false);
     }
 

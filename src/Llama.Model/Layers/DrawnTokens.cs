@@ -59,8 +59,10 @@ public sealed class DrawnTokens : IDisposable
     }
 
     /// <summary>Takes empty ones from a pool, or makes them.</summary>
-    internal static DrawnTokens Rent(ConcurrentBag<DrawnTokens> pool)
+    /// <param name="pool">Where they go back when they are disposed of.</param>
+    public static DrawnTokens Rent(ConcurrentBag<DrawnTokens> pool)
     {
+        ArgumentNullException.ThrowIfNull(pool);
         if (!pool.TryTake(out DrawnTokens? drawn)) drawn = new DrawnTokens();
         drawn.lender = pool;
         return drawn;

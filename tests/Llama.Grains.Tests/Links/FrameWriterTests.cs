@@ -49,7 +49,7 @@ public sealed class FrameWriterTests
         stream.Position = 0;
         (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, 1000, Patience.Token);
         Assert.Equal((FrameKind.Result, 1), (kind, stream.Writes));
-        StepResult result = ResultCodec.Read(payload);
+        StepResult result = ResultCodec.Read(payload, new DrawnTokens());
         Assert.Equal((7ul, 8ul, 1), (result.Epoch, result.Number, result.Drawn.Count));
         Assert.Equal(6, result.Drawn[0].Candidates[1].Token);
     }

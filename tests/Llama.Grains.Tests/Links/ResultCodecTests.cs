@@ -12,7 +12,7 @@ public sealed class ResultCodecTests
         for (int seed = 0; seed < 300; seed++)
         {
             StepResult result = RandomResult(new Random(seed));
-            AssertEqual(result, ResultCodec.Read(Encoded.Of(result)));
+            AssertEqual(result, ResultCodec.Read(Encoded.Of(result), new DrawnTokens()));
         }
     }
 
@@ -24,7 +24,7 @@ public sealed class ResultCodecTests
         for (int i = 0; i < Step.MaxTokens; i++) result.Drawn.Add(new Candidate(-1, float.NaN), candidates);
         byte[] bytes = Encoded.Of(result);
         Assert.Equal(ResultCodec.MaxBytes, bytes.Length);
-        AssertEqual(result, ResultCodec.Read(bytes));
+        AssertEqual(result, ResultCodec.Read(bytes, new DrawnTokens()));
     }
 
     [Fact]
@@ -32,8 +32,8 @@ public sealed class ResultCodecTests
     {
         byte[] bytes = Encoded.Of(RandomResult(new Random(4)));
         for (int length = 0; length < bytes.Length; length++)
-            Assert.Throws<LinkException>(() => ResultCodec.Read(bytes.AsSpan(0, length)));
-        Assert.Throws<LinkException>(() => ResultCodec.Read([.. bytes, 0]));
+            Assert.Throws<LinkException>(() => ResultCodec.Read(bytes.AsSpan(0, length), new DrawnTokens()));
+        Assert.Throws<LinkException>(() => ResultCodec.Read([.. bytes, 0], new DrawnTokens()));
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class ResultCodecTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
-                ResultCodec.Read(bytes);
+                ResultCodec.Read(bytes, new DrawnTokens());
                 decoded++;
             }
             catch (LinkException)

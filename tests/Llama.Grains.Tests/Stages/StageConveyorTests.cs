@@ -1,10 +1,8 @@
-using System.Text;
 using Llama.Grains.Links;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Stages;
 
@@ -13,13 +11,13 @@ public sealed class StageConveyorTests
     [Fact]
     public async Task ReceiveAsync_StepsThroughTwoStages_ComeBackInOrder()
     {
-        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 2, false), new ToyRange(2, 5, true));
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 2, false), new ToyRange(2, 5, true));
         for (ulong number = 1; number <= 200; number++)
             await pipeline.SendAsync(Make(number, drawing: (int)number % 7, silent: (int)number % 3));
         for (ulong number = 1; number <= 200; number++)
         {
             StepResult result = await pipeline.ReadAsync();
-            Assert.Equal((ToyStages.Epoch, number), (result.Epoch, result.Number));
+            Assert.Equal((LinkedStages.Epoch, number), (result.Epoch, result.Number));
 
             // Each sequence has the tokens i and i + 1, and every token passes five layers.
             Assert.Equal((int)number % 7, result.Drawn.Count);
@@ -27,7 +25,7 @@ public sealed class StageConveyorTests
         }
 
         await pipeline.DisposeAsync();
-        Assert.All(pipeline.Ranges, range => Assert.Equal(0, range.Rented));
+        Assert.All(pipeline.Ranges.Cast<ToyRange>(), range => Assert.Equal(0, range.Rented));
     }
 
     [Theory]
@@ -37,7 +35,7 @@ public sealed class StageConveyorTests
     public async Task ReceiveAsync_StageFails_BothEndsAreToldWhy(int failing)
     {
         ToyRange[] ranges = [.. Enumerable.Range(0, 3).Select(i => new ToyRange(i, i + 1, i == 2) { FailAt = i == failing ? 3ul : 0 })];
-        await using var pipeline = await ToyStages.StartAsync(ranges);
+        await using var pipeline = await LinkedStages.StartAsync(ranges);
         for (ulong number = 1; number <= 2; number++) await pipeline.SendAsync(Make(number, drawing: 1));
         await pipeline.ReadAsync();
         await pipeline.ReadAsync();
@@ -53,7 +51,7 @@ public sealed class StageConveyorTests
     public async Task ReceiveAsync_NextStageCannotBeReached_TheGatewayIsTold()
     {
         var range = new ToyRange(0, 1, false);
-        await using var stage = new StageConveyor(range, Assignment(0, 1, "127.0.0.1:1"), LinkPair.Identity("silo-0"));
+        await using var stage = new StageConveyor(range, LinkedStages.Assignment(0, 1, "127.0.0.1:1"), LinkPair.Identity("silo-0"));
         using LinkPair link = await LinkPair.OpenAsync();
         Task receiving = stage.ReceiveAsync(link.Listener, Patience.Token);
         await SendAsync(link.Dialler, Make(1, drawing: 1));
@@ -69,7 +67,7 @@ public sealed class StageConveyorTests
     [Fact]
     public async Task ReceiveAsync_MiddleStageVanishes_TheGatewayIsTold()
     {
-        await using var pipeline = await ToyStages.StartAsync(
+        await using var pipeline = await LinkedStages.StartAsync(
             new ToyRange(0, 1, false), new ToyRange(1, 2, false), new ToyRange(2, 3, true));
         await pipeline.SendAsync(Make(1, drawing: 1));
         await pipeline.ReadAsync();
@@ -94,14 +92,14 @@ public sealed class StageConveyorTests
     [MemberData(nameof(Broken), DisableDiscoveryEnumeration = true)]
     public async Task ReceiveAsync_FrameThatBreaksTheProtocol_EndsTheStageAndBothSidesAreToldWhy(string expected, Func<byte[]> frame)
     {
-        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
         await pipeline.SendAsync(Make(1, drawing: 1));
         await pipeline.ReadAsync();
         await pipeline.Steps.WriteAsync(frame(), Patience.Token);
         Assert.Contains(expected, await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon(), StringComparison.Ordinal);
         Assert.Contains(expected, await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon(), StringComparison.Ordinal);
         await pipeline.DisposeAsync();
-        Assert.All(pipeline.Ranges, range => Assert.Equal(0, range.Rented));
+        Assert.All(pipeline.Ranges.Cast<ToyRange>(), range => Assert.Equal(0, range.Rented));
     }
 
     [Fact]
@@ -111,7 +109,7 @@ public sealed class StageConveyorTests
         for (int i = 0; i < 300; i++)
         {
             var range = new ToyRange(1, 2, true);
-            await using var stage = new StageConveyor(range, Assignment(1, 2, null), LinkPair.Identity("silo-1"));
+            await using var stage = new StageConveyor(range, LinkedStages.Assignment(1, 2, null), LinkPair.Identity("silo-1"));
             Step step = Make(1, drawing: 3);
             byte[] frame = Frame(step, new byte[step.Tokens.Length * 4]);
             for (int m = random.Next(1, 4); m > 0; m--) frame[random.Next(frame.Length)] = (byte)random.Next(256);
@@ -124,7 +122,7 @@ public sealed class StageConveyorTests
     [Fact]
     public async Task ReceiveAsync_SecondLink_IsRefusedAndTheFirstGoesOn()
     {
-        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, true));
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, true));
         await pipeline.SendAsync(Make(1, drawing: 1));
         await pipeline.ReadAsync();
         await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReceiveAsync(new MemoryStream(), Patience.Token));
@@ -135,7 +133,7 @@ public sealed class StageConveyorTests
     [Fact]
     public async Task ReturnResultsAsync_StageThatIsNotTheLastOrSecondLink_IsRefused()
     {
-        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
 
         // Once a result has come, the link that brings them is the first.
         await pipeline.SendAsync(Make(1, drawing: 1));
@@ -149,7 +147,7 @@ public sealed class StageConveyorTests
     [Fact]
     public async Task ReturnResultsAsync_GatewayGoesAway_EndsTheStages()
     {
-        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
         await pipeline.SendAsync(Make(1, drawing: 1));
         await pipeline.ReadAsync();
         await pipeline.Results.DisposeAsync();
@@ -162,7 +160,7 @@ public sealed class StageConveyorTests
     public async Task PulseAsync_GatewayIsSilent_EndsTheStages()
     {
         var time = new Llama.Tests.ManualTime();
-        await using var pipeline = await ToyStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
         using LinkPair link = await LinkPair.OpenAsync();
         Task pulsing = pipeline.Conveyors[1].PulseAsync(link.Listener, time, Patience.Token);
         await pipeline.SendAsync(Make(1, drawing: 1));
@@ -177,7 +175,7 @@ public sealed class StageConveyorTests
     public async Task DisposeAsync_StepsRunningAndQueued_ReturnsWhenNoneRunsAndGivesEverythingBack()
     {
         var range = new ToyRange(0, 1, true) { Gate = new SemaphoreSlim(0) };
-        await using var pipeline = await ToyStages.StartAsync(range);
+        await using var pipeline = await LinkedStages.StartAsync(range);
         for (ulong number = 1; number <= 10; number++) await pipeline.SendAsync(Make(number, drawing: 1));
         await Patience.UntilAsync(() => range is { Inside: 1, Rented: 10 }, () => $"{range.Inside} runs, {range.Rented} rented");
         Task disposing = pipeline.Conveyors[0].DisposeAsync().AsTask();
@@ -194,7 +192,7 @@ public sealed class StageConveyorTests
     [Fact]
     public async Task DisposeAsync_NothingEverCame_Returns()
     {
-        var stage = new StageConveyor(new ToyRange(0, 1, true), Assignment(0, 1, null), LinkPair.Identity("silo-0"));
+        var stage = new StageConveyor(new ToyRange(0, 1, true), LinkedStages.Assignment(0, 1, null), LinkPair.Identity("silo-0"));
         await stage.DisposeAsync().Soon();
         await stage.DisposeAsync().Soon();
     }
@@ -206,7 +204,7 @@ public sealed class StageConveyorTests
         for (int round = 0; round < 40; round++)
         {
             var ranges = new ToyRange[] { new(0, 1, false), new(1, 2, true) };
-            await using var pipeline = await ToyStages.StartAsync(ranges);
+            await using var pipeline = await LinkedStages.StartAsync(ranges);
             Task feeding = Task.Run(async () =>
             {
                 try
@@ -227,16 +225,7 @@ public sealed class StageConveyorTests
         }
     }
 
-    internal static StageAssignment Assignment(int first, int end, string? next) => new()
-    {
-        Epoch = ToyStages.Epoch,
-        FirstLayer = first,
-        EndLayer = end,
-        KvBlocks = 4,
-        NextAddress = next,
-    };
-
-    private static Step Make(ulong number, int drawing, int silent = 1, ulong epoch = ToyStages.Epoch)
+    private static Step Make(ulong number, int drawing, int silent = 1, ulong epoch = LinkedStages.Epoch)
     {
         var step = new Step { Epoch = epoch, Number = number };
         for (int i = 0; i < drawing; i++) step.AddDrawingSequence(0, [i, i + 1], [0], new SamplingParameters(), 0.5, 0);
@@ -245,7 +234,7 @@ public sealed class StageConveyorTests
         return step;
     }
 
-    private static async Task SendAsync(Stream link, Step step) => await link.WriteAsync(Frame(step, []), Patience.Token);
+    internal static async Task SendAsync(Stream link, Step step) => await link.WriteAsync(Frame(step, []), Patience.Token);
 
     private static byte[] Frame(Step step, byte[] hidden)
     {
@@ -262,63 +251,5 @@ public sealed class StageConveyorTests
     {
         Frames.WriteHeader(frame, FrameKind.Step, frame.Length - Frames.HeaderBytes);
         return frame;
-    }
-
-    /// <summary>Stages of toy layers with real links between them, and the gateway's ends.</summary>
-    private sealed class ToyStages : IAsyncDisposable
-    {
-        public const ulong Epoch = 5;
-
-        public required ToyRange[] Ranges { get; init; }
-
-        public List<StageConveyor> Conveyors { get; } = [];
-
-        public List<LinkListener> Listeners { get; } = [];
-
-        public Stream Steps { get; private set; } = Stream.Null;
-
-        public Stream Results { get; private set; } = Stream.Null;
-
-        public static async Task<ToyStages> StartAsync(params ToyRange[] ranges)
-        {
-            var stages = new ToyStages { Ranges = ranges };
-            LinkIdentity gateway = LinkPair.Identity("gateway");
-            for (int i = ranges.Length - 1; i >= 0; i--)
-            {
-                string? next = i == ranges.Length - 1 ? null : stages.Listeners[0].EndPoint.ToString();
-                LinkIdentity self = LinkPair.Identity($"silo-{i}");
-                var conveyor = new StageConveyor(ranges[i], Assignment(ranges[i].FirstLayer, ranges[i].EndLayer, next), self);
-                stages.Conveyors.Insert(0, conveyor);
-                stages.Listeners.Insert(0, LinkListener.Start("127.0.0.1", 0, self, async (stream, target, cancellationToken) =>
-                {
-                    await Handshake.AcceptAsync(stream, cancellationToken);
-                    if (target.Purpose == LinkPurpose.Steps) await conveyor.ReceiveAsync(stream, cancellationToken);
-                    else await conveyor.ReturnResultsAsync(stream, cancellationToken);
-                }, NullLogger.Instance));
-            }
-
-            stages.Results = await Dialler.DialAsync(
-                stages.Listeners[^1].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Results, Epoch), Patience.Token).Soon();
-            stages.Steps = await Dialler.DialAsync(
-                stages.Listeners[0].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Steps, Epoch), Patience.Token).Soon();
-            return stages;
-        }
-
-        public Task SendAsync(Step step) => StageConveyorTests.SendAsync(Steps, step);
-
-        public async Task<StepResult> ReadAsync()
-        {
-            (FrameKind kind, byte[] payload) = await Frames.ReadAsync(Results, ResultCodec.MaxBytes, Patience.Token).Soon();
-            Assert.True(kind == FrameKind.Result, Encoding.UTF8.GetString(payload));
-            return ResultCodec.Read(payload);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            await Steps.DisposeAsync();
-            await Results.DisposeAsync();
-            foreach (StageConveyor conveyor in Conveyors) await conveyor.DisposeAsync().Soon();
-            foreach (LinkListener listener in Listeners) await listener.DisposeAsync().Soon();
-        }
     }
 }
