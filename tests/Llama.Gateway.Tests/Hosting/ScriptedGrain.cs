@@ -45,6 +45,7 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
                 Waiting = 0,
                 Blocks = 4096,
                 FreeBlocks = 4096,
+                DrawnTokens = 12345,
                 Stages =
                 [
                     Stage("silo-1", port: 40001, processId: 4711, [0, 4], weightBytes: 1843200),
