@@ -104,10 +104,10 @@ public sealed class AnswerRecord
     /// <returns>The record; null where there is none that has a token.</returns>
     public static AnswerRecord? Read(ReadOnlySpan<byte> source, int vocabSize)
     {
-        if (source.Length < IdOffset || source.Length < IdOffset + source[IdOffset - 1]) return null;
-        long created = BinaryPrimitives.ReadInt64LittleEndian(source[HashBytes..]);
-        if (created < 0 || created > LastTime) return null;
+        if (source.Length < IdOffset) return null;
         int end = IdOffset + source[IdOffset - 1];
+        long created = BinaryPrimitives.ReadInt64LittleEndian(source[HashBytes..]);
+        if (end == IdOffset || source.Length < end || created < 0 || created > LastTime) return null;
         var record = new AnswerRecord(
             Encoding.UTF8.GetString(source[IdOffset..end]), DateTimeOffset.FromUnixTimeMilliseconds(created),
             Convert.ToHexString(source[..HashBytes])) { Length = end };
