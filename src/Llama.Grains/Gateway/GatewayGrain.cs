@@ -176,6 +176,13 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
                 throw Invalid($"The prompt has token {token}; expected 0 to {settings.Config.VocabSize - 1}.");
         }
 
+        if (request.Known.Count > 0 && (request.Known.Count >= request.MaxTokens
+            || request.PromptTokens.Count + request.Known.Count >= settings.Config.ContextLength))
+        {
+            throw Invalid($"{request.Known.Count} tokens behind a prompt of {request.PromptTokens.Count} are known; expected fewer than"
+                + $" {request.MaxTokens} in a context of {settings.Config.ContextLength}.");
+        }
+
         foreach (GeneratedToken known in request.Known)
         {
             if ((uint)known.Drawn.Token >= (uint)settings.Config.VocabSize || known.Finish is not null)

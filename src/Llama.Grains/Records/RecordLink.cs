@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Stages;
@@ -11,7 +12,7 @@ namespace Llama.Grains.Records;
 internal sealed class RecordLink(string address, LinkIdentity self, TimeProvider time) : IAsyncDisposable
 {
     /// <summary>A silo that is well answers within this time, with its link's handshake.</summary>
-    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
     /// <summary>A silo that did not answer is left alone for so long.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(2);
@@ -37,7 +38,7 @@ internal sealed class RecordLink(string address, LinkIdentity self, TimeProvider
             return await call(open.Get<IRecordsGrain>(SiloNode.RecordsKey), ending.Token).ConfigureAwait(false);
         }
         catch (Exception e) when (
-            e is IOException or GrainCallException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+            e is IOException or GrainCallException or JsonException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             lock (gate)
             {

@@ -10,7 +10,9 @@ namespace Llama.Gateway.Api.Retries;
 /// <param name="kept">The answers.</param>
 /// <param name="grain">Knows the silo.</param>
 /// <param name="time">Measures the pauses.</param>
-internal sealed class RecordSender(KeptAnswers kept, IGatewayGrain grain, TimeProvider time) : BackgroundService
+/// <param name="logger">Told of faults.</param>
+internal sealed partial class RecordSender(KeptAnswers kept, IGatewayGrain grain, TimeProvider time, ILogger<RecordSender> logger)
+    : BackgroundService
 {
     /// <summary>Between two batches.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
@@ -19,7 +21,18 @@ internal sealed class RecordSender(KeptAnswers kept, IGatewayGrain grain, TimePr
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var ticks = new PeriodicTimer(Interval, time);
-        while (await ticks.WaitForNextTickAsync(stoppingToken)) await SendAsync(stoppingToken);
+        while (await ticks.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await SendAsync(stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                // What cannot be recorded is still answered.
+                Log.Failed(logger, exception);
+            }
+        }
     }
 
     private async Task SendAsync(CancellationToken cancellationToken)
@@ -52,5 +65,11 @@ internal sealed class RecordSender(KeptAnswers kept, IGatewayGrain grain, TimePr
         var isTaken = true;
         foreach (var ((answer, part), length) in batch.Zip(lengths)) isTaken &= answer.Sent(keeper, part, length);
         return isTaken;
+    }
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Error, "Records of answers were not sent")]
+        public static partial void Failed(ILogger logger, Exception exception);
     }
 }
