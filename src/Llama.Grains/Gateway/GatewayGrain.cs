@@ -186,7 +186,10 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         foreach (GeneratedToken known in request.Known)
         {
             if ((uint)known.Drawn.Token >= (uint)settings.Config.VocabSize || known.Finish is not null)
-                throw Invalid($"Token {known.Drawn.Token} is said to be known, with finish '{known.Finish}'; expected one that others follow.");
+            {
+                throw Invalid(
+                    $"Token {known.Drawn.Token} is said to be known, with finish '{known.Finish}'; expected one that others follow.");
+            }
         }
 
         if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");

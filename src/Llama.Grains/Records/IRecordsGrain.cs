@@ -1,8 +1,8 @@
 namespace Llama.Grains.Records;
 
 /// <summary>
-/// What a silo keeps of answers under way, so that they outlive the gateway. To the silo a record is a name and bytes that grow at their end;
-/// <see cref="AnswerRecord"/> says what they mean.
+/// What a silo keeps of answers under way, so that they outlive the gateway. To the silo a record is a name and bytes that grow at their
+/// end; <see cref="AnswerRecord"/> says what they mean.
 /// </summary>
 public interface IRecordsGrain
 {

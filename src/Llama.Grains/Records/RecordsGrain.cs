@@ -3,8 +3,8 @@ using System.Buffers;
 namespace Llama.Grains.Records;
 
 /// <summary>
-/// Keeps records, whatever becomes of pipelines and gateways, as long as its process lives: bounded in number and bytes, those that have not
-/// changed for longest go first, and each goes <see cref="KeepTime"/> after its last change.
+/// Keeps records, whatever becomes of pipelines and gateways, as long as its process lives: bounded in number and bytes. Those that have
+/// not changed for longest go first, and each goes <see cref="KeepTime"/> after its last change.
 /// </summary>
 public sealed class RecordsGrain(TimeProvider time) : IRecordsGrain
 {
@@ -60,7 +60,8 @@ public sealed class RecordsGrain(TimeProvider time) : IRecordsGrain
             records.Add(part.Name, record = new Record());
         }
 
-        if (part.Offset != record.Bytes.WrittenCount || part.Bytes.Length > MostBytesOfRecord - part.Offset) return record.Bytes.WrittenCount;
+        if (part.Offset != record.Bytes.WrittenCount || part.Bytes.Length > MostBytesOfRecord - part.Offset)
+            return record.Bytes.WrittenCount;
         bytes -= record.Bytes.Capacity;
         record.Bytes.Write(part.Bytes.Span);
         bytes += record.Bytes.Capacity;

@@ -75,7 +75,8 @@ internal sealed class KeyedAnswer
         foreach (JsonElement choice in part.GetProperty("choices").EnumerateArray())
         {
             choices[choice.GetProperty("index").GetInt32()].Add(
-                $"{choice.GetProperty("token_ids")} {choice.GetProperty("text")} {choice.GetProperty("logprobs")} {choice.GetProperty("finish_reason")}");
+                $"{choice.GetProperty("token_ids")} {choice.GetProperty("text")} {choice.GetProperty("logprobs")}"
+                + $" {choice.GetProperty("finish_reason")}");
         }
 
         if (part.GetProperty("usage") is { ValueKind: JsonValueKind.Object } usage)

@@ -9,7 +9,7 @@ namespace Llama.Gateway.Api.Retries;
 
 /// <summary>
 /// An answer that outlives its client's connection: its pieces are kept as they come, and whoever reads it gets all of them from the first.
-/// It ends early when nobody has read it for a while. Its record goes to a silo, part by part, for the case that it outlives the gateway, too.
+/// It ends early when nobody has read it for a while. Its record goes to a silo, part by part: so it may outlive the gateway, too.
 /// </summary>
 internal sealed class KeptAnswer : IDisposable
 {
@@ -155,7 +155,9 @@ internal sealed class KeptAnswer : IDisposable
         {
             var first = sent is { } before && before.Keeper == keeper ? before.Bytes : 0;
             var bytes = Math.Min(record.WrittenCount - first, most);
-            return pieces.Count == 0 || bytes == 0 ? null : new RecordPart(Key.RecordName, first, record.WrittenSpan.Slice(first, bytes).ToArray());
+            return pieces.Count == 0 || bytes == 0
+                ? null
+                : new RecordPart(Key.RecordName, first, record.WrittenSpan.Slice(first, bytes).ToArray());
         }
     }
 

@@ -64,8 +64,8 @@ internal sealed partial class KeptAnswers(
             if (Find(key) is { } present) return present;
         }
 
-        var bytes = await grain.Records.FindAsync(key.RecordName, cancellationToken);
-        var record = AnswerRecord.Read(bytes.Span, model.Config.VocabSize);
+        var found = await grain.Records.FindAsync(key.RecordName, cancellationToken);
+        var record = AnswerRecord.Read(found.Span, model.Config.VocabSize);
         if (record is not null && record.Request != key.Request) throw Reused(key);
         lock (gate)
         {
@@ -79,7 +79,7 @@ internal sealed partial class KeptAnswers(
                     code: "rate_limit_exceeded", retryAfter: TimeSpan.FromSeconds(1));
             }
 
-            var answer = record is null ? new KeptAnswer(key, idPrefix, time) : new KeptAnswer(key, record, bytes.Span, time);
+            var answer = record is null ? new KeptAnswer(key, idPrefix, time) : new KeptAnswer(key, record, found.Span, time);
             answers.Add(key.Name, answer);
             if (record is not null) Log.GoesOn(logger, answer.Id, record.TokenCount);
             _ = FillAsync(answer, record is null ? plan : plan.GoOn(record));

@@ -109,7 +109,8 @@ public sealed class RecordSenderTests
     public async Task Post_RecordThatIsNone_BeginsFromThePrompt()
     {
         var records = new StoredRecords();
-        await records.AppendAsync([new RecordPart(AnswerRecord.NameOf(Client, "k"), 0, Enumerable.Repeat((byte)0xff, 500).ToArray())], TestEnds);
+        byte[] bytes = [.. Enumerable.Repeat((byte)0xff, 500)];
+        await records.AppendAsync([new RecordPart(AnswerRecord.NameOf(Client, "k"), 0, bytes)], TestEnds);
         await using var gateway = await StartAsync(records);
         Assert.Equal(200, (await PostAsync(gateway, Completions, """{"prompt":"Hi"}""")).Status);
         Assert.Equal(7, gateway.Grain.Drawn);
@@ -121,7 +122,8 @@ public sealed class RecordSenderTests
     {
         var records = new StoredRecords { BeforeAppend = token => Task.Delay(Timeout.Infinite, token) };
         await using var gateway = await StartAsync(records);
-        for (var i = 0; i < 3; i++) Assert.Equal(200, (await PostAsync(gateway, Completions, """{"prompt":"Hi","stream":true}""", $"k{i}")).Status);
+        for (var i = 0; i < 3; i++)
+            Assert.Equal(200, (await PostAsync(gateway, Completions, """{"prompt":"Hi","stream":true}""", $"k{i}")).Status);
         Assert.Empty(gateway.Logs.Errors);
     }
 
@@ -184,7 +186,8 @@ public sealed class RecordSenderTests
 
     private static string IdOf(string body)
     {
-        var json = body.StartsWith("data: ", StringComparison.Ordinal) ? body["data: ".Length..body.IndexOf('\n', StringComparison.Ordinal)] : body;
+        var isStream = body.StartsWith("data: ", StringComparison.Ordinal);
+        var json = isStream ? body["data: ".Length..body.IndexOf('\n', StringComparison.Ordinal)] : body;
         return JsonElement.Parse(json).GetProperty("id").GetString()!;
     }
 
