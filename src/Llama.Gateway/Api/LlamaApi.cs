@@ -34,6 +34,7 @@ public static class LlamaApi
         services.AddSingleton<GenerationPlanner>();
         services.AddSingleton<ChoiceRunner>();
         services.AddSingleton<KeptAnswers>();
+        services.AddHostedService<RecordSender>();
         services.AddSingleton<Responder>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();

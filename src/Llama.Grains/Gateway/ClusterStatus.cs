@@ -48,6 +48,9 @@ public sealed record PipelineStatus
 
     /// <summary>Those of them that no sequence holds: all, when nothing runs.</summary>
     public required int FreeBlocks { get; init; }
+
+    /// <summary>Tokens that were drawn since the gateway started.</summary>
+    public required long DrawnTokens { get; init; }
 }
 
 /// <summary>One layer range in its place.</summary>

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Llama.Grains.Directory;
+using Llama.Grains.Records;
 using Llama.Grains.Scheduling;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
@@ -15,6 +16,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
     private readonly ReplicaChooser chooser = new();
     private readonly PlanExplanation explanation;
     private readonly PipelinePlanner planner;
+    private readonly RecordSilos records;
     private readonly Lock choosing = new();
 
     /// <summary>Starts planning pipelines from a directory's silos, once and as long as this gateway owns them.</summary>
@@ -27,7 +29,13 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         planner = new PipelinePlanner(settings);
         explanation = new PlanExplanation(settings, planner);
         controller = new ClusterController(settings, directory, ownership, replicas, time, logger);
+        records = new RecordSilos(
+            settings.Identity, () => controller.Silos, () => HasPlanned ? null : NotPlanned(replicas[0]),
+            () => replicas.Find(IsReady)?.Pipeline?.Plan[0].Member, time);
     }
+
+    /// <inheritdoc/>
+    public IAnswerRecords Records => records;
 
     /// <inheritdoc/>
     public ClusterStatus Status
@@ -62,6 +70,8 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         Refused = controller.Refused,
     };
 
+    private bool HasPlanned => controller.Epoch > 0 && controller.Owns;
+
     private IEnumerable<Member> Standby =>
         controller.Silos.Except(controller.Drained).Where(silo => !replicas.Exists(replica => replica.Uses(silo)));
 
@@ -80,8 +90,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         try
         {
-            if (replica.Pipeline is null && (controller.Epoch == 0 || !controller.Owns))
-                throw new GenerationException(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
+            if (replica.Pipeline is null && !HasPlanned) throw NotPlanned(replica);
             await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
@@ -103,6 +112,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
+        await records.DisposeAsync().ConfigureAwait(false);
         await controller.DisposeAsync().ConfigureAwait(false);
         foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
     }
@@ -126,6 +136,9 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         }
     }
 
+    private static GenerationException NotPlanned(Replica replica) =>
+        new(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
+
     private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };
 
     private static PipelineStatus Describe(Replica replica) => new()
@@ -147,6 +160,7 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         Waiting = replica.Scheduler.WaitingCount,
         Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
         FreeBlocks = replica.Scheduler.FreeBlocks,
+        DrawnTokens = replica.Scheduler.DrawnTokens,
     };
 
     private void Check(GenerationRequest request, int limit)
@@ -160,6 +174,22 @@ public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
         {
             if ((uint)token >= (uint)settings.Config.VocabSize)
                 throw Invalid($"The prompt has token {token}; expected 0 to {settings.Config.VocabSize - 1}.");
+        }
+
+        if (request.Known.Count > 0 && (request.Known.Count >= request.MaxTokens
+            || request.PromptTokens.Count + request.Known.Count >= settings.Config.ContextLength))
+        {
+            throw Invalid($"{request.Known.Count} tokens behind a prompt of {request.PromptTokens.Count} are known; expected fewer than"
+                + $" {request.MaxTokens} in a context of {settings.Config.ContextLength}.");
+        }
+
+        foreach (GeneratedToken known in request.Known)
+        {
+            if ((uint)known.Drawn.Token >= (uint)settings.Config.VocabSize || known.Finish is not null)
+            {
+                throw Invalid(
+                    $"Token {known.Drawn.Token} is said to be known, with finish '{known.Finish}'; expected one that others follow.");
+            }
         }
 
         if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");

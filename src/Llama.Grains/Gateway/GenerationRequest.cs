@@ -8,7 +8,12 @@ public sealed record GenerationRequest
     /// <summary>The prompt, begin-of-text included; at least one token.</summary>
     public required IReadOnlyList<int> PromptTokens { get; init; }
 
-    /// <summary>Most tokens to generate; null for as many as fit the context.</summary>
+    /// <summary>
+    /// Tokens that were drawn before, none with a finish: the answer begins with them, and they are computed as the prompt is.
+    /// </summary>
+    public IReadOnlyList<GeneratedToken> Known { get; init; } = [];
+
+    /// <summary>Most tokens to generate, the known ones among them; null for as many as fit the context.</summary>
     public int? MaxTokens { get; init; }
 
     /// <summary>How tokens are drawn.</summary>

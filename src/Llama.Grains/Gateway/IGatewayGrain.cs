@@ -1,3 +1,5 @@
+using Llama.Grains.Records;
+
 namespace Llama.Grains.Gateway;
 
 /// <summary>Owns the pipelines and every sequence that runs in them: token ids, sampling, KV blocks, schedule.</summary>
@@ -11,6 +13,9 @@ public interface IGatewayGrain
     /// <param name="cancellationToken">Cancelled when the client goes away or has all the text it wants.</param>
     /// <exception cref="GenerationException">The request cannot be served; thrown before the first token or in their midst.</exception>
     IAsyncEnumerable<GeneratedToken> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken);
+
+    /// <summary>What silos keep of answers under way.</summary>
+    IAnswerRecords Records { get; }
 
     /// <summary>What is where, and whether it answers.</summary>
     ClusterStatus Status { get; }

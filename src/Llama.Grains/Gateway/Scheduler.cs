@@ -50,6 +50,9 @@ internal sealed partial class Scheduler : IAsyncDisposable
     /// <summary>Blocks that no sequence holds.</summary>
     public int FreeBlocks { get; private set; }
 
+    /// <summary>Tokens that were drawn since the gateway started.</summary>
+    public long DrawnTokens { get; private set; }
+
     /// <summary>The measured time of a step that only decodes at the slowest stage, in seconds; 0 before there is one.</summary>
     public double DecodeSeconds { get; private set; }
 
@@ -142,6 +145,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
             }
 
             (RunningCount, WaitingCount, FreeBlocks) = (engine.RunningCount, engine.WaitingCount, engine.FreeBlocks);
+            DrawnTokens = engine.DrawnTokens;
             (DecodeSeconds, PromptTokenSeconds) = (engine.DecodeSeconds, engine.PromptTokenSeconds);
         }
 

@@ -90,6 +90,9 @@ internal sealed partial class Engine
     /// <summary>How often a sequence has lost its blocks to another.</summary>
     public long Preemptions { get; private set; }
 
+    /// <summary>Tokens that were drawn.</summary>
+    public long DrawnTokens { get; private set; }
+
     /// <summary>Whether nothing is under way and nobody runs.</summary>
     public bool IsIdle => running.Count == 0 && underWay.Count == 0;
 
@@ -112,6 +115,7 @@ internal sealed partial class Engine
             deadlines.Add((sequence.Deadline.Value, sequence.Arrival, sequence));
         }
 
+        foreach (GeneratedToken token in sequence.Request.Known) sequence.Client.Next(token);
         Wait(sequence);
         Admit();
     }
@@ -360,6 +364,7 @@ internal sealed partial class Engine
         if (sequence.State == SequenceState.Waiting) waiting.CountToken();
         else ready.AddLast(sequence.Place);
         sequence.Tokens.Add(token);
+        DrawnTokens++;
         sequence.LossesInARow = 0;
         recovery.GoOn(sequence);
         FinishReason? finish =

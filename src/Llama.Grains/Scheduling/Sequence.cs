@@ -40,7 +40,8 @@ internal sealed class Sequence
         Arrival = arrival;
         MaxTokens = maxTokens;
         Client = client;
-        Tokens = [.. request.PromptTokens];
+        Tokens = [.. request.PromptTokens, .. request.Known.Select(token => token.Drawn.Token)];
+        CachedTokens = request.Known is [.., var last] ? last.CachedTokens : 0;
         Place = new LinkedListNode<Sequence>(this);
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using Llama.Grains.Directory;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
+using Llama.Grains.Records;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Microsoft.Extensions.Logging;
@@ -48,6 +49,9 @@ public sealed class SiloNode : IAsyncDisposable
     /// <summary>Key of the stage that a silo hosts: one range a device, and a silo drives one device, its processor.</summary>
     public const string StageKey = "cpu";
 
+    /// <summary>Key of the records that a silo keeps of answers under way.</summary>
+    public const string RecordsKey = "answers";
+
     private readonly GrainHost grains = new();
     private readonly LinkListener listener;
     private readonly Member member;
@@ -63,6 +67,9 @@ public sealed class SiloNode : IAsyncDisposable
         grains.Register<ILayerRangeGrain>(device => device == StageKey
             ? new LayerRangeGrain(settings.OpenCheckpoint, settings.Threads, self, settings.Cores)
             : throw new GrainCallException($"{name} has no device '{device}'; expected '{StageKey}'."));
+        grains.Register<IRecordsGrain>(key => key == RecordsKey
+            ? new RecordsGrain(TimeProvider.System)
+            : throw new GrainCallException($"{name} has no records '{key}'; expected '{RecordsKey}'."));
         listener = LinkListener.Start(settings.ListenHost, settings.ListenPort, self, ServeAsync, logger);
         member = new Member
         {

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Gateway;
+using Llama.Grains.Records;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 
@@ -12,6 +13,7 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
     private static readonly MachineRates Rates = new(9e9, 5e10);
 
     private readonly SemaphoreSlim ended = new(0);
+    private int drawn;
 
     public ConcurrentQueue<GenerationRequest> Requests { get; } = new();
 
@@ -21,6 +23,9 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
     /// <summary>Runs before each token.</summary>
     public Func<int, CancellationToken, Task> BeforeToken { get; set; } = (_, _) => Task.CompletedTask;
 
+    /// <summary>Runs before each token of a request, too.</summary>
+    public Func<GenerationRequest, int, CancellationToken, Task> BeforeTokenOf { get; set; } = (_, _, _) => Task.CompletedTask;
+
     /// <summary>The alternatives that are reported with a token.</summary>
     public Func<int, IReadOnlyList<Candidate>> Candidates { get; set; } = _ => [];
 
@@ -28,6 +33,12 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
     public Func<GenerationRequest, int> CachedTokens { get; set; } = _ => 0;
 
     public int Cancelled { get; private set; }
+
+    /// <summary>Tokens that were made, those that a request knew before not counted.</summary>
+    public int Drawn => drawn;
+
+    /// <summary>What silos keep; by default nobody keeps anything.</summary>
+    public IAnswerRecords Records { get; set; } = new StoredRecords { Keeper = null };
 
     public ClusterStatus Status { get; set; } = new()
     {
@@ -45,6 +56,7 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
                 Waiting = 0,
                 Blocks = 4096,
                 FreeBlocks = 4096,
+                DrawnTokens = 12345,
                 Stages =
                 [
                     Stage("silo-1", port: 40001, processId: 4711, [0, 4], weightBytes: 1843200),
@@ -124,12 +136,15 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
         Requests.Enqueue(request);
         try
         {
-            var position = 0;
-            foreach (var token in Script(request))
+            foreach (var known in request.Known) yield return known;
+            var position = request.Known.Count;
+            foreach (var token in Script(request).Skip(position))
             {
                 await BeforeToken(position, cancellationToken);
+                await BeforeTokenOf(request, position, cancellationToken);
                 cancellationToken.ThrowIfCancellationRequested();
                 position++;
+                Interlocked.Increment(ref drawn);
                 var isEnd = token == TestTokenizer.End && !request.IgnoreEndTokens;
                 FinishReason? finish = isEnd ? FinishReason.Stop : position == request.MaxTokens ? FinishReason.Length : null;
                 yield return new GeneratedToken(new Candidate(token, -0.5f), Candidates(token), finish, CachedTokens(request));

@@ -13,6 +13,10 @@ public sealed class GatewayGrainTests
         { "The prompt has 256 tokens; expected fewer than 256", Good with { PromptTokens = [.. Enumerable.Repeat(1, 256)] } },
         { "The prompt has token 1024; expected 0 to 1023", Good with { PromptTokens = [1, 1024] } },
         { "The prompt has token -1; expected 0 to 1023", Good with { PromptTokens = [-1] } },
+        { "5 tokens behind a prompt of 3 are known; expected fewer than 5", Good with { Known = Known(5) } },
+        { "253 tokens behind a prompt of 3 are known", Good with { MaxTokens = null, Known = Known(253) } },
+        { "Token 1024 is said to be known", Good with { Known = [new GeneratedToken(new Candidate(1024, 0), [], null)] } },
+        { "with finish 'Stop'", Good with { Known = [new GeneratedToken(new Candidate(5, 0), [], FinishReason.Stop)] } },
         { "The limit is 0 tokens", Good with { MaxTokens = 0 } },
         { "The limit is -2147483648 tokens", Good with { MaxTokens = int.MinValue } },
         { "21 candidates were asked for; expected 0 to 20", Good with { Candidates = 21 } },
@@ -72,4 +76,6 @@ public sealed class GatewayGrainTests
         Assert.Equal([0, 3, 6], (int[])[.. pipeline.Stages[0].Layers, pipeline.Stages[1].Layers[1]]);
         Assert.All(pipeline.Stages, stage => Assert.Equal(("ready", Environment.ProcessId), (stage.State, stage.ProcessId)));
     }
+
+    private static GeneratedToken[] Known(int count) => [.. Enumerable.Repeat(new GeneratedToken(new Candidate(5, 0), [], null), count)];
 }

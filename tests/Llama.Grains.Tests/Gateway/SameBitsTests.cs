@@ -52,6 +52,38 @@ public sealed class SameBitsTests
         Assert.Equal(request.PromptTokens.Count - 1, Assert.Single(cached));
     }
 
+    [Theory]
+    [InlineData(1, ElementType.F32)]
+    [InlineData(3, ElementType.Q8_0)]
+    public async Task GenerateAsync_SomeTokensAreKnown_GoesOnWithTheBitsOfTheOthersAndTheSameCachedTokens(int silos, ElementType kvType)
+    {
+        List<GenerationRequest> requests = [.. Enumerable.Range(0, 12).Select(MakeRequest)];
+        List<GeneratedToken>[] alone = new List<GeneratedToken>[requests.Count];
+        await using (TestCluster cluster = await StartAsync(1, new EngineLimits(), 400, kvType))
+        {
+            for (int i = 0; i < alone.Length; i++) alone[i] = await CollectAsync(cluster, requests[i]).Soon();
+        }
+
+        await using (TestCluster cluster = await StartAsync(silos, new EngineLimits(), 400, kvType))
+        {
+            int[] known = [.. requests.Select((_, i) => (i * 4) + 1)];
+            List<GeneratedToken>[] goneOn = await Task.WhenAll(requests.Select(
+                (request, i) => CollectAsync(cluster, request with { Known = alone[i][..known[i]] }))).Soon();
+            for (int i = 0; i < alone.Length; i++)
+            {
+                Assert.Equal(Bits(alone[i]), Bits(goneOn[i]));
+                Assert.Equal(alone[i].Select(token => token.CachedTokens), goneOn[i].Select(token => token.CachedTokens));
+            }
+
+            int drawn = alone.Sum(tokens => tokens.Count) - known.Sum();
+            await Patience.UntilAsync(
+                () => cluster.Status.Pipelines[0].DrawnTokens == drawn, () => $"{cluster.Status.Pipelines[0].DrawnTokens} of {drawn}");
+        }
+
+        static IEnumerable<object> Bits(List<GeneratedToken> tokens) =>
+            tokens.Select(token => (object)(token.Finish, string.Join(' ', [token.Drawn, .. token.Candidates])));
+    }
+
     private static Task<TestCluster> StartAsync(int silos, EngineLimits limits, int blocks, ElementType kvType)
     {
         int layers = (TestModel.TinyStories.Config.Layers + silos - 1) / silos;
@@ -74,10 +106,13 @@ public sealed class SameBitsTests
         };
     }
 
-    private static async Task<List<Candidate>> GenerateAsync(TestCluster cluster, GenerationRequest request)
+    private static async Task<List<Candidate>> GenerateAsync(TestCluster cluster, GenerationRequest request) =>
+        [.. (await CollectAsync(cluster, request)).SelectMany(token => (Candidate[])[token.Drawn, .. token.Candidates])];
+
+    private static async Task<List<GeneratedToken>> CollectAsync(TestCluster cluster, GenerationRequest request)
     {
-        var drawn = new List<Candidate>();
-        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token)) drawn.AddRange([token.Drawn, .. token.Candidates]);
-        return drawn;
+        var tokens = new List<GeneratedToken>();
+        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token)) tokens.Add(token);
+        return tokens;
     }
 }

@@ -1,6 +1,7 @@
 using Llama.Grains.Gateway;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Tests.Gateway;
+using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Scheduling;
 
@@ -307,4 +308,60 @@ public sealed class EngineTests
         cluster.Engine.Expire();
         client.AssertComplete();
     }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(12)]
+    [InlineData(13)]
+    [InlineData(49)]
+    public void Submit_KnownTokens_ComeFirstAndAreComputedWithThePrompt(int known)
+    {
+        var cluster = new ToyCluster(1, 100);
+        GenerationRequest request = ToyModel.Request(1, prompt: 20, generate: 50);
+        ToyClient client = cluster.Submit(request with { Known = Known(request, known) });
+        Assert.Equal(known, client.Tokens.Count);
+        cluster.Run();
+        client.AssertComplete();
+        Assert.Equal((FinishReason.Length, 50 - known), (client.Finish, cluster.Engine.DrawnTokens));
+
+        // One step computes all that was known; the others draw from a token each.
+        Assert.Equal([20 + known, .. Enumerable.Repeat(1, 49 - known)], cluster.Sent.Select(step => step.Tokens));
+        Assert.Equal(100, cluster.Engine.FreeBlocks);
+    }
+
+    [Fact]
+    public void Submit_KnownTokensAmongOthers_SurvivePreemptionAndLossAndKeepTheirCachedTokens()
+    {
+        var cluster = new ToyCluster(2, 16);
+        List<ToyClient> clients = [];
+        for (int i = 0; i < 8; i++)
+        {
+            GenerationRequest request = ToyModel.Request(i % 3, prompt: 30, generate: 60 + i);
+            clients.Add(cluster.Submit(request with { Known = Known(request, i * 7, cached: i) }));
+        }
+
+        for (int i = 0; i < 60; i++) cluster.Step();
+        cluster.Lose();
+        cluster.Attach(3, 14);
+        cluster.Run();
+        Assert.All(clients, client => client.AssertComplete());
+        Assert.True(cluster.Engine.Preemptions > 0);
+        Assert.Equal(Enumerable.Range(1, 7), clients.Skip(1).Select(client => client.CachedTokens!.Value));
+        Assert.Equal(clients.Skip(1).Select(client => client.CachedTokens), clients.Skip(1).Select(client => client.LastCachedTokens));
+        Assert.Equal(clients.Sum(client => client.Tokens.Count) - (7 * 28), cluster.Engine.DrawnTokens);
+    }
+
+    [Fact]
+    public void Submit_KnownTokensOfOneThatIsRefused_DoNotCome()
+    {
+        var cluster = new ToyCluster(0, 0, new EngineLimits { MaxWaiting = 1 });
+        cluster.Submit(ToyModel.Request(1));
+        GenerationRequest request = ToyModel.Request(2);
+        ToyClient refused = cluster.Submit(request with { Known = Known(request, 5) });
+        Assert.Equal(GenerationError.Overloaded, refused.Fault?.Error);
+        Assert.Empty(refused.Tokens);
+    }
+
+    private static GeneratedToken[] Known(GenerationRequest request, int count, int cached = 0) =>
+        [.. ToyModel.Alone(request).Take(count).Select(token => new GeneratedToken(new Candidate(token, -0.5f), [], null, cached))];
 }

@@ -152,6 +152,8 @@ internal sealed class ToyClient(GenerationRequest request) : ISequenceClient
 
     public int? CachedTokens { get; private set; }
 
+    public int? LastCachedTokens { get; private set; }
+
     public FinishReason? Finish { get; private set; }
 
     public bool Ended { get; private set; }
@@ -163,6 +165,7 @@ internal sealed class ToyClient(GenerationRequest request) : ISequenceClient
         Assert.False(Ended);
         Tokens.Add(token.Drawn.Token);
         CachedTokens ??= token.CachedTokens;
+        LastCachedTokens = token.CachedTokens;
         Finish = token.Finish;
     }
 

@@ -58,10 +58,21 @@ internal sealed class ChoiceRunner(ServedModel model, IGatewayGrain grain)
     private async Task RunOneAsync(
         GenerationRequest request, ChoiceText text, ChannelWriter<ChoicePiece> pieces, CancellationToken cancellationToken)
     {
+        // What is known may be all of it: then nobody is asked for more.
+        List<ChoicePiece> known = [];
+        foreach (var token in request.Known)
+        {
+            known.Add(text.Append(token));
+            if (known[^1].Finish is null) continue;
+            foreach (var piece in known) await pieces.WriteAsync(piece, cancellationToken);
+            return;
+        }
+
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var next = 0;
         await foreach (var token in grain.GenerateAsync(request, ending.Token))
         {
-            var piece = text.Append(token);
+            var piece = next < known.Count ? known[next++] : text.Append(token);
             await pieces.WriteAsync(piece, cancellationToken);
             if (piece.Finish is null) continue;
 

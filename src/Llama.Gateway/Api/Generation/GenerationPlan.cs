@@ -1,5 +1,6 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
+using Llama.Grains.Records;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -17,6 +18,13 @@ internal sealed record GenerationPlan
 
     /// <summary>Whether the answer has token ids: when asked for, and when they are all there is.</summary>
     public required bool WithTokenIds { get; init; }
+
+    /// <summary>The same plan, whose choices begin with the tokens of a record.</summary>
+    /// <param name="record">The record.</param>
+    public GenerationPlan GoOn(AnswerRecord record) => this with
+    {
+        Choices = [.. Choices.Select((choice, index) => choice with { Request = choice.Request with { Known = record.Tokens(index) } })],
+    };
 }
 
 /// <summary>One choice.</summary>

@@ -15,15 +15,15 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="plan">The choices.</param>
     /// <param name="format">How they are written.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
+    public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        var answer = plan.Parameters.Retry is { } key ? kept.Take(key, plan, format.IdPrefix) : null;
+        var answer = plan.Parameters.Retry is { } key ? await kept.TakeAsync(key, plan, format.IdPrefix, cancellationToken) : null;
         var writer = new AnswerWriter(
             plan, format, model.Name, answer?.Id ?? AnswerWriter.NewId(format.IdPrefix), answer?.Created ?? time.GetUtcNow());
         var pieces = answer?.ReadAsync(cancellationToken) ?? runner.RunAsync(plan, cancellationToken);
-        return plan.Parameters.Stream
+        await (plan.Parameters.Stream
             ? StreamAsync(response, plan, pieces, writer, cancellationToken)
-            : WriteWholeAsync(response, plan, pieces, writer, cancellationToken);
+            : WriteWholeAsync(response, plan, pieces, writer, cancellationToken));
     }
 
     private static async Task StreamAsync(

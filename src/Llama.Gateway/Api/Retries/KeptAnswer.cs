@@ -1,13 +1,15 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
+using Llama.Grains.Records;
 
 namespace Llama.Gateway.Api.Retries;
 
 /// <summary>
 /// An answer that outlives its client's connection: its pieces are kept as they come, and whoever reads it gets all of them from the first.
-/// It ends early when nobody has read it for a while.
+/// It ends early when nobody has read it for a while. Its record goes to a silo, part by part: so it may outlive the gateway, too.
 /// </summary>
 internal sealed class KeptAnswer : IDisposable
 {
@@ -16,6 +18,8 @@ internal sealed class KeptAnswer : IDisposable
 
     private readonly Lock gate = new();
     private readonly List<ChoicePiece> pieces = [];
+    private readonly AnswerRecord? known;
+    private readonly ArrayBufferWriter<byte> record = new();
     private readonly CancellationTokenSource ending;
     private readonly CancellationToken ended;
     private TaskCompletionSource? changed;
@@ -23,17 +27,33 @@ internal sealed class KeptAnswer : IDisposable
     private bool isComplete;
     private bool isForgotten;
     private int readers;
+    private (string Keeper, int Bytes)? sent;
 
-    /// <summary>Begins with no piece, and the patience for its first reader.</summary>
+    /// <summary>Begins a new answer with no piece, and the patience for its first reader.</summary>
     /// <param name="key">The key.</param>
-    /// <param name="id">The answer's id.</param>
-    /// <param name="created">When its first request came.</param>
+    /// <param name="idPrefix">How the answer's id begins.</param>
     /// <param name="time">Measures the patience.</param>
-    public KeptAnswer(RetryKey key, string id, DateTimeOffset created, TimeProvider time)
+    public KeptAnswer(RetryKey key, string idPrefix, TimeProvider time)
+        : this(key, AnswerWriter.NewId(idPrefix), time.GetUtcNow(), time)
     {
-        Key = key;
-        Id = id;
-        Created = created;
+        AnswerRecord.WriteStart(record, Id, Created, key.Request);
+    }
+
+    /// <summary>Begins where a record ends; its tokens come again, as the first pieces of their choices.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="known">The record.</param>
+    /// <param name="bytes">Its bytes.</param>
+    /// <param name="time">Measures the patience.</param>
+    public KeptAnswer(RetryKey key, AnswerRecord known, ReadOnlySpan<byte> bytes, TimeProvider time)
+        : this(key, known.Id, known.Created, time)
+    {
+        this.known = known;
+        record.Write(bytes[..known.Length]);
+    }
+
+    private KeptAnswer(RetryKey key, string id, DateTimeOffset created, TimeProvider time)
+    {
+        (Key, Id, Created) = (key, id, created);
         ending = new CancellationTokenSource(Patience, time);
         ended = ending.Token;
     }
@@ -67,7 +87,12 @@ internal sealed class KeptAnswer : IDisposable
         {
             await foreach (var piece in source(both.Token))
             {
-                lock (gate) pieces.Add(piece);
+                lock (gate)
+                {
+                    pieces.Add(piece);
+                    if (!(piece.Position < known?.Tokens(piece.Choice).Count)) AnswerRecord.WriteToken(record, piece.Choice, piece.Token);
+                }
+
                 kept(piece);
                 Wake();
             }
@@ -118,6 +143,34 @@ internal sealed class KeptAnswer : IDisposable
         {
             CountReaders(-1);
         }
+    }
+
+    /// <summary>What a silo lacks of the record.</summary>
+    /// <param name="keeper">The silo's process.</param>
+    /// <param name="most">Bytes at most.</param>
+    /// <returns>The next part; null when there is nothing.</returns>
+    public RecordPart? Unsent(string keeper, int most)
+    {
+        lock (gate)
+        {
+            var first = sent is { } before && before.Keeper == keeper ? before.Bytes : 0;
+            var bytes = Math.Min(record.WrittenCount - first, most);
+            return pieces.Count == 0 || bytes == 0
+                ? null
+                : new RecordPart(Key.RecordName, first, record.WrittenSpan.Slice(first, bytes).ToArray());
+        }
+    }
+
+    /// <summary>A silo has answered to a part.</summary>
+    /// <param name="keeper">The silo's process.</param>
+    /// <param name="part">The part.</param>
+    /// <param name="length">What it has of the record now, bytes.</param>
+    /// <returns>Whether it took the part; else it has something else, and is to get all of the record again.</returns>
+    public bool Sent(string keeper, RecordPart part, int length)
+    {
+        var isTaken = length == part.Offset + part.Bytes.Length;
+        lock (gate) sent = (keeper, isTaken ? length : 0);
+        return isTaken;
     }
 
     /// <summary>No further reader will come: it ends with the last one that it has.</summary>

@@ -1,17 +1,24 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
+using Llama.Grains.Gateway;
+using Llama.Grains.Records;
 
 namespace Llama.Gateway.Api.Retries;
 
 /// <summary>
 /// The answers of requests with an <c>Idempotency-Key</c>: while they are generated, and for <see cref="KeepTime"/> after. They are bounded in
 /// number and bytes, in all and for each client; the oldest that is complete makes place. One that is forgotten, or that another gateway
-/// gave, is generated again from its prompt, with the same seed.
+/// gave, begins with the tokens that a silo has a record of; without one it is generated again from its prompt, with the same seed.
 /// </summary>
+/// <param name="model">The model.</param>
+/// <param name="grain">Finds the records.</param>
 /// <param name="runner">Generates.</param>
 /// <param name="time">Measures how long answers are kept.</param>
 /// <param name="lifetime">Tells when the gateway stops.</param>
-internal sealed class KeptAnswers(ChoiceRunner runner, TimeProvider time, IHostApplicationLifetime lifetime)
+/// <param name="logger">Told of answers that go on.</param>
+internal sealed partial class KeptAnswers(
+    ServedModel model, IGatewayGrain grain, ChoiceRunner runner, TimeProvider time, IHostApplicationLifetime lifetime,
+    ILogger<KeptAnswers> logger)
 {
     /// <summary>How long a complete answer is kept.</summary>
     public static readonly TimeSpan KeepTime = TimeSpan.FromMinutes(5);
@@ -25,35 +32,45 @@ internal sealed class KeptAnswers(ChoiceRunner runner, TimeProvider time, IHostA
     private const long MostBytesOfClient = 8 << 20;
     private const long MostBytes = 64 << 20;
 
-    // About what a piece with its token, and each alternative, take as objects.
-    private const int PieceBytes = 200;
-    private const int CandidateBytes = 16;
+    // About what a piece with its token, and each alternative, take as objects and in the record.
+    private const int PieceBytes = 220;
+    private const int CandidateBytes = 24;
 
     private readonly Lock gate = new();
     private readonly Dictionary<(string Client, string Key), KeptAnswer> answers = [];
     private readonly Dictionary<string, long> bytesOfClients = [];
     private long bytes;
 
-    /// <summary>The answer to a request: the one that its key already has, or a new one, which begins.</summary>
+    /// <summary>All answers that are kept.</summary>
+    public IReadOnlyList<KeptAnswer> All
+    {
+        get
+        {
+            lock (gate) return [.. answers.Values];
+        }
+    }
+
+    /// <summary>The answer to a request: the one that its key already has, or one that begins now, with what silos know of it.</summary>
     /// <param name="key">The request's key.</param>
     /// <param name="plan">The request.</param>
     /// <param name="idPrefix">How the id of a new one begins.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="ApiException">The key belongs to another request, or no further answer can be kept.</exception>
-    public KeptAnswer Take(RetryKey key, GenerationPlan plan, string idPrefix)
+    /// <exception cref="GenerationException">The cluster is not ready.</exception>
+    public async Task<KeptAnswer> TakeAsync(RetryKey key, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
     {
         lock (gate)
         {
-            foreach (var old in answers.Values.Where(answer => answer.CompletedAt is { } at && time.GetElapsedTime(at) > KeepTime).ToList())
-                Remove(old);
-            if (answers.TryGetValue(key.Name, out var present))
-            {
-                if (present.Key == key) return present;
-                throw new ApiException(
-                    StatusCodes.Status422UnprocessableEntity,
-                    $"Idempotency-Key '{key.Key}' came with another request before; expected the same one, or another key.",
-                    code: "idempotency_key_reused");
-            }
+            if (Find(key) is { } present) return present;
+        }
 
+        var found = await grain.Records.FindAsync(key.RecordName, cancellationToken);
+        var record = AnswerRecord.Read(found.Span, model.Config.VocabSize);
+        if (record is not null && record.Request != key.Request) throw Reused(key);
+        lock (gate)
+        {
+            // The same request may have come again in the meantime.
+            if (Find(key) is { } present) return present;
             if (!MakePlace(OfClient(key.Client), MostOfClient) || !MakePlace(answers.Values, Most))
             {
                 throw new ApiException(
@@ -62,12 +79,26 @@ internal sealed class KeptAnswers(ChoiceRunner runner, TimeProvider time, IHostA
                     code: "rate_limit_exceeded", retryAfter: TimeSpan.FromSeconds(1));
             }
 
-            var answer = new KeptAnswer(key, AnswerWriter.NewId(idPrefix), time.GetUtcNow(), time);
+            var answer = record is null ? new KeptAnswer(key, idPrefix, time) : new KeptAnswer(key, record, found.Span, time);
             answers.Add(key.Name, answer);
-            _ = FillAsync(answer, plan);
+            if (record is not null) Log.GoesOn(logger, answer.Id, record.TokenCount);
+            _ = FillAsync(answer, record is null ? plan : plan.GoOn(record));
             return answer;
         }
     }
+
+    /// <summary>The answer of a key; null when there is none.</summary>
+    private KeptAnswer? Find(RetryKey key)
+    {
+        foreach (var old in answers.Values.Where(answer => answer.CompletedAt is { } at && time.GetElapsedTime(at) > KeepTime).ToList())
+            Remove(old);
+        return !answers.TryGetValue(key.Name, out var present) ? null : present.Key == key ? present : throw Reused(key);
+    }
+
+    private static ApiException Reused(RetryKey key) => new(
+        StatusCodes.Status422UnprocessableEntity,
+        $"Idempotency-Key '{key.Key}' came with another request before; expected the same one, or another key.",
+        code: "idempotency_key_reused");
 
     /// <summary>Owns the generation: it ends with its pieces, a fault, or the gateway, and never throws.</summary>
     private async Task FillAsync(KeptAnswer answer, GenerationPlan plan)
@@ -131,4 +162,10 @@ internal sealed class KeptAnswers(ChoiceRunner runner, TimeProvider time, IHostA
 
     private static KeptAnswer? OldestComplete(IEnumerable<KeptAnswer> some) =>
         some.Where(answer => answer.CompletedAt is not null).MinBy(answer => answer.CompletedAt);
+
+    private static partial class Log
+    {
+        [LoggerMessage(1, LogLevel.Information, "Answer {Id} goes on after {Tokens} tokens that a silo has kept")]
+        public static partial void GoesOn(ILogger logger, string id, int tokens);
+    }
 }

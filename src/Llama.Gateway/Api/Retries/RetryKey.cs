@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Reading;
+using Llama.Grains.Records;
 
 namespace Llama.Gateway.Api.Retries;
 
@@ -20,6 +21,9 @@ internal sealed record RetryKey(string Client, string Key, string Request)
 
     /// <summary>What the answer is found by.</summary>
     public (string Client, string Key) Name => (Client, Key);
+
+    /// <summary>What silos call the record of the answer.</summary>
+    public string RecordName => AnswerRecord.NameOf(Client, Key);
 
     /// <summary>
     /// The seed of a request that has none: a function of the key, so that a gateway that has never seen the key generates the same text.
