@@ -8,7 +8,7 @@ namespace Llama.Grains.Links;
 public sealed record LinkIdentity
 {
     /// <summary>Version of the protocol between processes; equal on both sides or there is no link.</summary>
-    public const int ProtocolVersion = 6;
+    public const int ProtocolVersion = 7;
 
     /// <summary>The process's name in the cluster.</summary>
     public required string Name { get; init; }
