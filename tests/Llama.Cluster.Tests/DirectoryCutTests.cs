@@ -71,14 +71,11 @@ public sealed class DirectoryCutTests
 
         Streams streams = await Streams.BegunAsync(cluster, requests);
         proxy.Cut();
-        bool vanished = false;
-        for (int rounds = 0; rounds < 2; rounds += vanished ? 1 : 0)
-        {
-            await streams.EndedAsync();
-            Assert.Equal(undisturbed.Tokens, streams.Tokens);
-            vanished = cluster.Gateway.Output.Contains("Silo silo-2 is not in the directory any more", StringComparison.Ordinal);
-            streams = new Streams(cluster.Client, requests);
-        }
+        Task vanished = cluster.Gateway.SaysAsync("Silo silo-2 is not in the directory any more", Deadline);
+        do streams = await NextAsync();
+        while (!vanished.IsCompleted);
+        await vanished;
+        streams = await NextAsync();
 
         proxy.Mend();
         await streams.EndedAsync();
@@ -89,6 +86,13 @@ public sealed class DirectoryCutTests
         Assert.Equal(["silo-1", "silo-2"], after.Pipelines[0].Stages.Select(stage => stage.Silo));
         Assert.DoesNotContain("lost:", cluster.Output, StringComparison.Ordinal);
         Assert.DoesNotContain("go on", cluster.Output, StringComparison.Ordinal);
+
+        async Task<Streams> NextAsync()
+        {
+            await streams.EndedAsync();
+            Assert.Equal(undisturbed.Tokens, streams.Tokens);
+            return new Streams(cluster.Client, requests);
+        }
     }
 
     /// <summary>Kills a silo in the midst of streams: the one that stands by takes its place.</summary>
