@@ -45,7 +45,7 @@ internal sealed record ChaosOptions : IValidatableObject
     public int GatewayKills { get; init; }
 
     /// <summary>Kills and standstills of the etcd a minute.</summary>
-    [Description("Kills of the etcd, each until it is started again, and standstills a minute, on average. Runs an etcd of its own (a program on PATH).")]
+    [Description("Kills (until it is started again) and standstills of the etcd a minute, on average. The etcd is one of the run's own.")]
     [Range(0, 60)]
     public int EtcdKills { get; init; }
 

@@ -222,7 +222,8 @@ internal sealed partial class ClusterController
         drained = drained.RemoveRange(stages.Select(stage => stage.Member).Where(IsDrained).Select(silo => silo.Name));
         foreach (Change change in changes.ToList())
         {
-            if (change.Moved.Contains(replica) || stages.Any(stage => stage.Member.Instance == change.Drains?.Instance)) Fail(change, reason);
+            if (change.Moved.Contains(replica) || stages.Any(stage => stage.Member.Instance == change.Drains?.Instance))
+                Fail(change, reason);
         }
     }
 

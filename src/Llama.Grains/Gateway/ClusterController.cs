@@ -172,7 +172,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
         if (!owns)
         {
             owns = true;
-            foreach (Member silo in view.Members.Where(silo => DrainMarks.Says(view, silo))) drained = drained.SetItem(silo.Name, silo.Instance);
+            foreach (Member silo in view.Members.Where(silo => DrainMarks.Says(view, silo)))
+                drained = drained.SetItem(silo.Name, silo.Instance);
             ulong last = LastEpoch(view);
             if (last > 0) epoch = Math.Max(epoch, last + EpochsOfPredecessor);
             foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
@@ -201,15 +202,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
     }
 
     /// <summary>
-    /// Takes a pipeline that has ended away. Links and signs of life tell whether the stages of an open one live, and the directory has
-    /// no say in it; stages that load give none yet.
+    /// Clears away a pipeline that has ended. Links and signs of life tell whether the stages of an open one live, and the directory has
+    /// no say in it; of stages that load it alone tells.
     /// </summary>
     private async Task RemoveLostAsync(Replica replica, DirectoryView view, HashSet<string> present)
     {
         if (replica.Pipeline is not { } pipeline) return;
         if (!pipeline.Ready && pipeline.Plan.FirstOrDefault(stage => !present.Contains(stage.Member.Instance)) is { } gone)
             pipeline.Fail($"Silo {gone.Member.Name} left the cluster.");
-
         if (!pipeline.Lost.IsCompleted) return;
         await DropMoveAsync(replica).ConfigureAwait(false);
         string reason = await pipeline.Lost.ConfigureAwait(false);

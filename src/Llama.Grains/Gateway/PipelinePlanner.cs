@@ -54,7 +54,8 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, Heritage? heritage, Func<Member, bool>? trusted)
     {
         ModelCosts costs = Costs();
-        PlannedStage? Before(Member silo) => heritage?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
+        PlannedStage? Before(Member silo) =>
+            heritage?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
         SiloCapacity Offer(Member silo) => new(Speed(rates[silo.Name]), silo.MemoryBytes, Before(silo)?.Span ?? default);
@@ -98,7 +99,10 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     {
         PipelinePlan before = heritage.Plan;
         ModelCosts costs = Costs();
-        Member?[] places = [.. before.Stages.Select(stage => free.FirstOrDefault(silo => trusted(silo) && silo.Instance == stage.Member.Instance))];
+        Member?[] places =
+        [
+            .. before.Stages.Select(stage => free.FirstOrDefault(silo => trusted(silo) && silo.Instance == stage.Member.Instance)),
+        ];
         if (Array.TrueForAll(places, silo => silo is null)) return null;
         var stages = new List<PlannedStage>();
         for (int i = 0; i < places.Length; i++)

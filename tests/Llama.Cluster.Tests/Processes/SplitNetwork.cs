@@ -40,9 +40,8 @@ internal sealed partial class SplitNetwork : IDisposable
     public static SplitNetwork Create()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "needs Linux's network namespaces");
-        Assert.SkipUnless(
-            (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, Program))),
-            "needs the program ip (Debian: iproute2)");
+        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        Assert.SkipUnless(folders.Any(folder => File.Exists(Path.Combine(folder, Program))), "needs the program ip (Debian: iproute2)");
         RemoveLeftovers();
         var network = new SplitNetwork();
         try
@@ -93,7 +92,7 @@ internal sealed partial class SplitNetwork : IDisposable
             {
                 connected.SetResult(Connect(port));
             }
-            catch (Exception e) when (e is SocketException or IOException)
+            catch (Exception e) when (e is SocketException or IOException or UnauthorizedAccessException)
             {
                 connected.SetException(e);
             }
