@@ -7,7 +7,7 @@ namespace Llama.Bench.Chaos;
 
 /// <summary>Options of <c>Llama.Bench chaos</c>.</summary>
 [Description("Runs a cluster on this machine, disturbs it at random, and checks that every answer is the undisturbed one. Linux only.")]
-internal sealed record ChaosOptions
+internal sealed record ChaosOptions : IValidatableObject
 {
     /// <summary>Where the model lies.</summary>
     [Description("The model's checkpoint on this machine: a folder or a .gguf file, with a tokenizer.")]
@@ -44,6 +44,11 @@ internal sealed record ChaosOptions
     [Range(0, 60)]
     public int GatewayKills { get; init; }
 
+    /// <summary>Kills and standstills of the etcd a minute.</summary>
+    [Description("Kills (until it is started again) and standstills of the etcd a minute, on average. The etcd is one of the run's own.")]
+    [Range(0, 60)]
+    public int EtcdKills { get; init; }
+
     /// <summary>Seed of the schedule and of the clients' choices.</summary>
     [Description("Seed of what happens when, and of the clients' choices.")]
     [Range(0, int.MaxValue)]
@@ -66,4 +71,14 @@ internal sealed record ChaosOptions
     /// <summary>Whether to print JSON.</summary>
     [Description("Print one JSON object instead of a table.")]
     public bool Json { get; init; }
+
+    /// <inheritdoc/>
+    public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+    {
+        if (EtcdKills > 0 && Directory is not null)
+        {
+            yield return new ValidationResult(
+                $"--etcd-kills runs an etcd of its own; --directory is {Directory}.", [nameof(EtcdKills), nameof(Directory)]);
+        }
+    }
 }

@@ -22,10 +22,17 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
     /// <exception cref="InvalidDataException">The cluster does not serve even while nothing happens.</exception>
     public async Task<ChaosReport> RunAsync(CancellationToken stopping)
     {
-        IReadOnlyList<long> leases = options.Directory is { } etcd ? EtcdLeftovers.Leases(etcd) : [];
+        ChaosEtcd? own = options.EtcdKills > 0 ? new ChaosEtcd(Say, Fault) : null;
+        if (own is null) return await RunAsync(options.Directory, null, stopping).ConfigureAwait(false);
+        await using (own.ConfigureAwait(false)) return await RunAsync(own.Directory, own, stopping).ConfigureAwait(false);
+    }
+
+    private async Task<ChaosReport> RunAsync(string? directory, ChaosEtcd? etcd, CancellationToken stopping)
+    {
+        IReadOnlyList<long> leases = directory is not null && etcd is null ? EtcdLeftovers.Leases(directory) : [];
         var memory = new MemoryWatch();
         IReadOnlyList<MemoryUse> uses = [];
-        var cluster = new ChaosCluster(options, Say, Fault);
+        var cluster = new ChaosCluster(options with { Directory = directory }, Say, Fault);
         await using (cluster.ConfigureAwait(false))
         {
             using var client = new ChaosClient(cluster.Address, asksAgain: options.GatewayKills > 0);
@@ -35,7 +42,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
             using var watching = CancellationTokenSource.CreateLinkedTokenSource(stopping);
             Task looking = LookAsync(cluster, memory, watching.Token);
             Task[] sending = [.. Enumerable.Range(0, options.Clients).Select(number => ClientAsync(client, number, stopping))];
-            await Task.WhenAll([DisturbAsync(cluster, stopping), .. sending]).ConfigureAwait(false);
+            await Task.WhenAll([DisturbAsync(cluster, etcd, stopping), .. sending]).ConfigureAwait(false);
             watch.Stop();
             await watching.CancelAsync().ConfigureAwait(false);
             await looking.ConfigureAwait(false);
@@ -54,7 +61,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
             await cluster.StopAsync().ConfigureAwait(false);
         }
 
-        if (options.Directory is { } directory && await EtcdLeftovers.FindAsync(directory, leases, stopping).ConfigureAwait(false) is { } left)
+        if (directory is not null && await EtcdLeftovers.FindAsync(directory, leases, stopping).ConfigureAwait(false) is { } left)
             Fault(left);
         return Report(uses);
     }
@@ -84,20 +91,22 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
         while (watch.Elapsed.TotalSeconds < options.Seconds) await client.SendAsync(random, counts, stopping).ConfigureAwait(false);
     }
 
-    private Task DisturbAsync(ChaosCluster cluster, CancellationToken stopping) =>
-        Task.WhenAll(schedule.Select(item => DisturbAsync(cluster, item, stopping)));
+    private Task DisturbAsync(ChaosCluster cluster, ChaosEtcd? etcd, CancellationToken stopping) =>
+        Task.WhenAll(schedule.Select(item => DisturbAsync(cluster, etcd, item, stopping)));
 
-    private async Task DisturbAsync(ChaosCluster cluster, ChaosEvent item, CancellationToken stopping)
+    private async Task DisturbAsync(ChaosCluster cluster, ChaosEtcd? etcd, ChaosEvent item, CancellationToken stopping)
     {
+        bool isEtcd = item.Action is ChaosAction.KillEtcd or ChaosAction.HangEtcd;
         string whom = item.Silo == 0 ? "" : $" silo-{item.Silo}";
         string what = string.Create(CultureInfo.InvariantCulture, $"{item.Action}{whom} for {item.Lasts.TotalSeconds:0.0} s");
         await DelayUntilAsync(item.At, stopping).ConfigureAwait(false);
         Say($"{watch.Elapsed.TotalSeconds:000.0} begin {what}");
-        await cluster.BeginAsync(item).ConfigureAwait(false);
+        await (isEtcd ? etcd!.BeginAsync(item.Action) : cluster.BeginAsync(item)).ConfigureAwait(false);
         lock (done) done[item.Action.ToString()] = done.GetValueOrDefault(item.Action.ToString()) + 1;
         await DelayUntilAsync(item.At + item.Lasts, stopping).ConfigureAwait(false);
         Say($"{watch.Elapsed.TotalSeconds:000.0} end {what}");
-        await cluster.EndAsync(item).ConfigureAwait(false);
+        if (isEtcd) etcd!.End(item.Action);
+        else await cluster.EndAsync(item).ConfigureAwait(false);
     }
 
     private async Task DelayUntilAsync(TimeSpan at, CancellationToken stopping)

@@ -1,6 +1,6 @@
 namespace Llama.Bench.Chaos;
 
-/// <summary>What is done to a silo, or the gateway. Each begins, and ends a while later.</summary>
+/// <summary>What is done to a silo, the gateway or the etcd. Each begins, and ends a while later.</summary>
 internal enum ChaosAction
 {
     /// <summary>It is killed, and started again at the end.</summary>
@@ -26,18 +26,24 @@ internal enum ChaosAction
 
     /// <summary>The gateway is killed, and started again at the end.</summary>
     KillGateway,
+
+    /// <summary>The etcd is killed, and started again with its data at the end.</summary>
+    KillEtcd,
+
+    /// <summary>The etcd stands still until the end.</summary>
+    HangEtcd,
 }
 
 /// <summary>A disturbance.</summary>
 /// <param name="At">When it begins, since the clients began.</param>
 /// <param name="Lasts">Time to its end.</param>
 /// <param name="Action">What is done.</param>
-/// <param name="Silo">To whom: the silo's number, from 1; 0 is the gateway.</param>
+/// <param name="Silo">To whom: the silo's number, from 1; 0 for the gateway and the etcd.</param>
 internal sealed record ChaosEvent(TimeSpan At, TimeSpan Lasts, ChaosAction Action, int Silo);
 
 /// <summary>
 /// Draws what happens: a Poisson process of disturbances, in which a silo is the victim of one at a time and recovers for a while after
-/// it, and never more are disturbed than there are standbys, and one; and a second process of the gateway's deaths.
+/// it, and never more are disturbed than there are standbys, and one; and further processes of what happens to the gateway and to the etcd.
 /// </summary>
 internal static class ChaosSchedule
 {
@@ -50,13 +56,22 @@ internal static class ChaosSchedule
     /// <summary>Of the gateway's absence.</summary>
     private const double LongestGatewaySeconds = 3;
 
+    /// <summary>Of the etcd's absence. Leases last 5 s: some end meanwhile.</summary>
+    private const double LongestEtcdSeconds = 10;
+
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(2);
 
     /// <summary>The schedule of a run; equal options have equal ones.</summary>
     public static IReadOnlyList<ChaosEvent> Of(ChaosOptions options)
     {
         var random = new Random(options.Seed);
-        List<ChaosEvent> events = [.. GatewayKills(options, new Random(~options.Seed))];
+        List<ChaosEvent> events =
+        [
+            .. Of(options.GatewayKills, options.Seconds, LongestGatewaySeconds, [ChaosAction.KillGateway], new Random(~options.Seed)),
+            .. Of(
+                options.EtcdKills, options.Seconds, LongestEtcdSeconds, [ChaosAction.KillEtcd, ChaosAction.HangEtcd],
+                new Random(options.Seed ^ 0x5eed)),
+        ];
         int permanent = options.Silos + options.Standbys;
         var free = new TimeSpan[permanent + Joining + 1];
         if (options.Events == 0) return events;
@@ -80,16 +95,17 @@ internal static class ChaosSchedule
         return events;
     }
 
-    private static IEnumerable<ChaosEvent> GatewayKills(ChaosOptions options, Random random)
+    /// <summary>What happens to one process, never two things at once.</summary>
+    private static IEnumerable<ChaosEvent> Of(int aMinute, int seconds, double longestSeconds, ChaosAction[] actions, Random random)
     {
-        if (options.GatewayKills == 0) yield break;
+        if (aMinute == 0) yield break;
         TimeSpan free = TimeSpan.Zero;
-        for (TimeSpan at = Gap(random, options.GatewayKills); at < TimeSpan.FromSeconds(options.Seconds); at += Gap(random, options.GatewayKills))
+        for (TimeSpan at = Gap(random, aMinute); at < TimeSpan.FromSeconds(seconds); at += Gap(random, aMinute))
         {
             if (at < free) continue;
-            TimeSpan lasts = TimeSpan.FromSeconds(0.1 + (random.NextDouble() * LongestGatewaySeconds));
+            TimeSpan lasts = TimeSpan.FromSeconds(0.1 + (random.NextDouble() * longestSeconds));
             free = at + lasts + Rest;
-            yield return new ChaosEvent(at, lasts, ChaosAction.KillGateway, 0);
+            yield return new ChaosEvent(at, lasts, actions.Length == 1 ? actions[0] : actions[random.Next(actions.Length)], 0);
         }
     }
 

@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Llama.AppHost;
 
 namespace Llama.Bench.Chaos;
@@ -7,10 +5,6 @@ namespace Llama.Bench.Chaos;
 /// <summary>A silo's place in the cluster: the port that it keeps, the proxy before it, and its process while it has one.</summary>
 internal sealed class ChaosSilo : IAsyncDisposable
 {
-    // Below the ports that systems give to outgoing connections: a process that starts again must find its own free.
-    private const int FirstPort = 20_000;
-    private const int EndOfPorts = 32_000;
-
     private readonly ChildCommand command;
     private readonly ChaosProxy proxy;
     private readonly Func<ChildCommand, ChaosProcess> start;
@@ -21,7 +15,7 @@ internal sealed class ChaosSilo : IAsyncDisposable
     public ChaosSilo(ChildCommand command, Func<ChildCommand, ChaosProcess> start)
     {
         this.start = start;
-        int port = ChoosePort();
+        int port = ChaosPorts.Choose();
         proxy = new ChaosProxy(port);
         this.command = command with
         {
@@ -111,23 +105,5 @@ internal sealed class ChaosSilo : IAsyncDisposable
         if (Process is not { } process) return;
         Process = null;
         await process.DisposeAsync().ConfigureAwait(false);
-    }
-
-    private static int ChoosePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(FirstPort, EndOfPorts);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken.
-            }
-        }
     }
 }

@@ -3,7 +3,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Directory;
 
-/// <summary>How silos join an embedded directory: one link from each, which carries its membership and then its heartbeats.</summary>
+/// <summary>
+/// How silos join an embedded directory: one link from each, which carries its membership and then its heartbeats and their answers.
+/// </summary>
 public static partial class DirectoryLinks
 {
     /// <summary>Time between heartbeats.</summary>
@@ -61,9 +63,11 @@ public static partial class DirectoryLinks
     /// <param name="self">The silo.</param>
     /// <param name="member">What it announces.</param>
     /// <param name="joined">Called when the directory has taken the silo in.</param>
+    /// <param name="time">Measures the gateway's silence.</param>
     /// <param name="cancellationToken">Leaves the cluster.</param>
     /// <exception cref="IOException">The directory refused, or the link broke.</exception>
-    public static async Task JoinAsync(Stream stream, LinkIdentity self, Member member, Action joined, CancellationToken cancellationToken)
+    public static async Task JoinAsync(
+        Stream stream, LinkIdentity self, Member member, Action joined, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(joined);
         using (var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken))
@@ -79,10 +83,14 @@ public static partial class DirectoryLinks
         byte[] heartbeat = new byte[Frames.HeaderBytes];
         Frames.WriteHeader(heartbeat, FrameKind.Heartbeat, 0);
         using var beat = new Beat("heartbeat", HeartbeatInterval, () => TrySend(stream, heartbeat));
-
-        // The directory never speaks again; a read that ends means that it is gone.
-        await stream.ReadAsync(new byte[1], cancellationToken).ConfigureAwait(false);
-        throw new IOException("The gateway closed the link.");
+        try
+        {
+            await Heartbeats.ReadAnswersAsync(stream, time, cancellationToken).ConfigureAwait(false);
+        }
+        catch (EndOfStreamException)
+        {
+            throw new IOException("The gateway closed the link.");
+        }
     }
 
     private static bool TrySend(Stream stream, byte[] frame)
@@ -111,6 +119,7 @@ public static partial class DirectoryLinks
                 (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, 0, deadline.Token).ConfigureAwait(false);
                 Frames.Expect(kind, FrameKind.Heartbeat, payload);
                 if (!lease.Renew()) return;
+                await Heartbeats.AnswerAsync(stream, deadline.Token).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (e is IOException or OperationCanceledException)

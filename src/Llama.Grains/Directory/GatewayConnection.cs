@@ -91,7 +91,7 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
                     joined();
                     Log.Joined(logger, gateway);
                 },
-                cancellationToken).ConfigureAwait(false);
+                TimeProvider.System, cancellationToken).ConfigureAwait(false);
         }
     }
 

@@ -30,6 +30,9 @@ public sealed record Member
     /// <summary>Process id on its machine.</summary>
     public required int ProcessId { get; init; }
 
+    /// <summary>Tells this process from every other, also from one that has its name, address and process id at another time.</summary>
+    public required string Instance { get; init; }
+
     /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
 
@@ -82,6 +85,8 @@ public sealed record Member
         Name is not { Length: > 0 and <= MaxNameLength } ? $"A silo's name has {Name.Length} characters; expected 1 to {MaxNameLength}."
         : !HostPort.TryParse(Address, out HostPort address) || address.Port is null
             ? $"Silo '{Name}' is at '{Address}'; expected host:port."
+        : Instance is not { Length: > 0 and <= MaxNameLength }
+            ? $"Silo '{Name}' has an instance of {Instance.Length} characters; expected 1 to {MaxNameLength}."
         : Threads < 1 ? $"Silo '{Name}' has {Threads} threads; expected at least 1."
         : !IsRate(Rates.BytesPerSecond)
             ? $"Silo '{Name}' reads {Number(Rates.BytesPerSecond)} bytes/s of memory; expected {Number(LeastRate)} to {Number(MostRate)}."

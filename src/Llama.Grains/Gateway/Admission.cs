@@ -17,7 +17,7 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
     private static readonly TimeSpan ShortestPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
-    private readonly Dictionary<(string Name, int ProcessId, string Address), Greeting> greetings = [];
+    private readonly Dictionary<string, Greeting> greetings = new(StringComparer.Ordinal);
     private readonly HashSet<string> faults = new(StringComparer.Ordinal);
 
     /// <summary>Greetings that have not been answered yet: when one is, there is more to say.</summary>
@@ -33,9 +33,9 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
     /// <summary>Why silos are refused, a sentence each.</summary>
     public IEnumerable<string> Refusals =>
     [
-        .. from greeting in greetings
-           where greeting.Value.Refusal is not null
-           select $"Silo {greeting.Key.Name} is refused: {greeting.Value.Refusal}",
+        .. from greeting in greetings.Values
+           where greeting.Refusal is not null
+           select $"Silo {greeting.Silo.Name} is refused: {greeting.Refusal}",
         .. faults,
     ];
 
@@ -46,9 +46,7 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
         faults.IntersectWith(view.Faults);
         foreach (string fault in view.Faults.Where(faults.Add)) Log.Faulty(logger, fault);
 
-        HashSet<(string Name, int ProcessId, string Address)> present = [.. view.Members.Select(Identity)];
-        foreach ((string Name, int ProcessId, string Address) gone in greetings.Keys.Where(key => !present.Contains(key)).ToList())
-            greetings.Remove(gone);
+        foreach (string gone in greetings.Keys.Except(view.Members.Select(silo => silo.Instance)).ToList()) greetings.Remove(gone);
         return [.. view.Members.Where(IsAdmitted)];
     }
 
@@ -57,15 +55,13 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
     /// </summary>
     public void Doubt(IEnumerable<Member> silos)
     {
-        foreach (Member silo in silos) greetings[Identity(silo)] = new Greeting(GreetAsync(silo), time.GetTimestamp());
+        foreach (Member silo in silos) greetings[silo.Instance] = new Greeting(silo, GreetAsync(silo), time.GetTimestamp());
     }
-
-    private static (string Name, int ProcessId, string Address) Identity(Member silo) => (silo.Name, silo.ProcessId, silo.Address);
 
     private bool IsAdmitted(Member silo)
     {
-        if (!greetings.TryGetValue(Identity(silo), out Greeting? greeting))
-            greetings.Add(Identity(silo), greeting = new Greeting(GreetAsync(silo), time.GetTimestamp()));
+        if (!greetings.TryGetValue(silo.Instance, out Greeting? greeting))
+            greetings.Add(silo.Instance, greeting = new Greeting(silo, GreetAsync(silo), time.GetTimestamp()));
         greeting.WasAnswered = greeting.Answer.IsCompletedSuccessfully;
         if (!greeting.WasAnswered) return false;
         string? refusal = greeting.Answer.Result;
@@ -105,8 +101,10 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
         }
     }
 
-    private sealed class Greeting(Task<string?> answer, long since)
+    private sealed class Greeting(Member silo, Task<string?> answer, long since)
     {
+        public Member Silo => silo;
+
         public long Since => since;
 
         public Task<string?> Answer { get; set; } = answer;

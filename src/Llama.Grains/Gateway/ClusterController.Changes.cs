@@ -19,18 +19,16 @@ internal sealed partial class ClusterController
     /// <summary>What somebody waits for, and has not been done yet.</summary>
     private readonly List<Change> changes = [];
 
-    /// <summary>Silos (name, process and address) that get no layers any more.</summary>
-    private volatile ImmutableHashSet<(string Name, int ProcessId, string Address)> drained = [];
+    private static readonly ImmutableDictionary<string, string> Nobody = ImmutableDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>
+    /// Silos that get no layers any more, with the process that was drained. One that the directory loses, and that then comes back, is
+    /// the same process and drained still.
+    /// </summary>
+    private volatile ImmutableDictionary<string, string> drained = Nobody;
 
     /// <summary>The silos that get no layers, because they were drained.</summary>
-    public IReadOnlyList<Member> Drained
-    {
-        get
-        {
-            ImmutableHashSet<(string, int, string)> now = drained;
-            return [.. silos.Where(silo => now.Contains(Identity(silo)))];
-        }
-    }
+    public IReadOnlyList<Member> Drained => [.. silos.Where(IsDrained)];
 
     /// <summary>Moves a silo's layers to others; it gets none until it is another process, or is taken back.</summary>
     /// <exception cref="ClusterChangeException">There is no such silo, or the others cannot take its layers.</exception>
@@ -83,15 +81,15 @@ internal sealed partial class ClusterController
 
     private void Drain(Member silo, TaskCompletionSource done)
     {
-        if (!drained.Contains(Identity(silo))) Log.Drains(logger, silo.Name);
-        drained = drained.Add(Identity(silo));
-        changes.Add(new Change(Identity(silo), done));
+        if (!IsDrained(silo)) Log.Drains(logger, silo.Name);
+        drained = drained.SetItem(silo.Name, silo.Instance);
+        changes.Add(new Change(silo, done));
     }
 
     private void TakeBack(Member silo, TaskCompletionSource done)
     {
-        drained = drained.Remove(Identity(silo));
-        foreach (Change change in changes.Where(change => change.Drains == Identity(silo)).ToList())
+        drained = drained.Remove(silo.Name);
+        foreach (Change change in changes.Where(change => change.Drains?.Instance == silo.Instance).ToList())
             Fail(change, $"Silo {silo.Name} was taken back before it was empty.");
         done.SetResult();
     }
@@ -134,14 +132,14 @@ internal sealed partial class ClusterController
             if (replica.Move is { Prepared.IsCompleted: true } move)
             {
                 MoveFault? fault = await move.Prepared.ConfigureAwait(false);
-                if (fault is not null) unfit.Add(Identity(fault.Silo));
+                if (fault is not null) unfit.Add(fault.Silo.Instance);
                 string? reason = fault?.Reason ?? await SwitchAsync(replica, move, view).ConfigureAwait(false);
                 await DropMoveAsync(replica).ConfigureAwait(false);
                 if (reason is not null) Fail(replica, reason);
             }
 
             if (!admission.Expects && replica is { Move: null, Pipeline: { Ready: true, Lost.IsCompleted: false } pipeline }
-                && pipeline.Plan.Any(stage => drained.Contains(Identity(stage.Member))))
+                && pipeline.Plan.Any(stage => IsDrained(stage.Member)))
                 Leave(replica, pipeline, view);
         }
 
@@ -195,8 +193,8 @@ internal sealed partial class ClusterController
     /// <returns>Why not; null when it was done, or the present one was lost.</returns>
     private async Task<string?> SwitchAsync(Replica replica, Move move, DirectoryView view)
     {
-        HashSet<(string, int, string)> free = [.. silos.Where(IsFree).Select(Identity)];
-        if (move.Plan.Stages.FirstOrDefault(stage => !free.Contains(Identity(stage.Member))) is { } gone)
+        HashSet<string> free = [.. silos.Where(IsFree).Select(silo => silo.Instance)];
+        if (move.Plan.Stages.FirstOrDefault(stage => !free.Contains(stage.Member.Instance)) is { } gone)
             return $"Silo {gone.Member.Name} cannot be planned with any more.";
         if (!move.From.Retire("Its layers move to other silos.")) return null;
         await CloseAsync(replica).ConfigureAwait(false);
@@ -221,10 +219,11 @@ internal sealed partial class ClusterController
     {
         Log.NotMoved(logger, replica.Number, reason);
         IReadOnlyList<PlannedStage> stages = replica.Pipeline?.Plan ?? [];
-        drained = drained.Except(stages.Select(stage => Identity(stage.Member)));
+        drained = drained.RemoveRange(stages.Select(stage => stage.Member).Where(IsDrained).Select(silo => silo.Name));
         foreach (Change change in changes.ToList())
         {
-            if (change.Moved.Contains(replica) || stages.Any(stage => Identity(stage.Member) == change.Drains)) Fail(change, reason);
+            if (change.Moved.Contains(replica) || stages.Any(stage => stage.Member.Instance == change.Drains?.Instance))
+                Fail(change, reason);
         }
     }
 
@@ -239,20 +238,22 @@ internal sealed partial class ClusterController
     /// work again.
     /// </summary>
     private bool IsDone(Change change, DirectoryView view) =>
-        (change.Drains is not { } drains || marks.AreSettled(view, view.Members.FirstOrDefault(member => Identity(member) == drains)))
+        (change.Drains is not { } drains
+            || marks.AreSettled(view, view.Members.FirstOrDefault(member => member.Instance == drains.Instance)))
         && change.Moved.All(replica => replica is { Move: null, Pipeline.Ready: true })
         && !(change.Drains is { } silo && replicas.Any(replica => replica.Pipeline is { } pipeline && Holds(pipeline, silo)));
 
-    private static bool Holds(Pipeline pipeline, (string Name, int ProcessId, string Address) silo) =>
-        pipeline.Plan.Any(stage => Identity(stage.Member) == silo);
+    private static bool Holds(Pipeline pipeline, Member silo) => pipeline.Plan.Any(stage => stage.Member.Instance == silo.Instance);
+
+    private bool IsDrained(Member silo) => drained.GetValueOrDefault(silo.Name) == silo.Instance;
 
     /// <summary>Whether a silo may get layers at all.</summary>
-    private bool IsFree(Member silo) => !IsSilent(silo) && !drained.Contains(Identity(silo));
+    private bool IsFree(Member silo) => !IsSilent(silo) && !IsDrained(silo);
 
     /// <summary>Something that somebody waits for.</summary>
     /// <param name="Drains">The silo that is to be empty; null when the layers are cut anew.</param>
     /// <param name="Done">Told of the end.</param>
-    private sealed record Change((string Name, int ProcessId, string Address)? Drains, TaskCompletionSource Done)
+    private sealed record Change(Member? Drains, TaskCompletionSource Done)
     {
         /// <summary>Replicas whose pipeline moves for it.</summary>
         public HashSet<Replica> Moved { get; } = [];

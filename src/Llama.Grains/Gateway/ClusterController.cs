@@ -38,15 +38,18 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
 
     /// <summary>
-    /// Silos (name, process and address) that could not load their layers, hung or answered nonsense: the last to be chosen, while they
+    /// Silos (their processes) that could not load their layers, hung or answered nonsense: the last to be chosen, while they
     /// live.
     /// </summary>
-    private readonly HashSet<(string Name, int ProcessId, string Address)> unfit = [];
+    private readonly HashSet<string> unfit = new(StringComparer.Ordinal);
 
     /// <summary>
     /// Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.
     /// </summary>
-    private readonly Dictionary<(string Name, int ProcessId, string Address), long> silent = [];
+    private readonly Dictionary<string, long> silent = new(StringComparer.Ordinal);
+
+    /// <summary>Silos (process and name) that have a place in an open pipeline, and that the directory does not have.</summary>
+    private Dictionary<string, string> missing = [];
 
     private readonly Task loop;
     private volatile IReadOnlyList<Member> silos = [];
@@ -121,16 +124,17 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
     private async Task PlanAsync(DirectoryView view)
     {
-        unfit.IntersectWith(view.Members.Select(Identity));
-        drained = drained.Intersect(view.Members.Select(Identity));
-        foreach ((string, int, string) silo in silent.Keys.Except(view.Members.Select(Identity)).ToList()) silent.Remove(silo);
-        foreach (Replica replica in replicas) await RemoveLostAsync(replica, view).ConfigureAwait(false);
+        HashSet<string> present = [.. view.Members.Select(silo => silo.Instance)];
+        unfit.IntersectWith(present);
+        foreach (string silo in silent.Keys.Except(present).ToList()) silent.Remove(silo);
+        foreach (Replica replica in replicas) await RemoveLostAsync(replica, view, present).ConfigureAwait(false);
+        TellMissing(present);
         silos = admission.Admit(view);
         refused = [.. admission.Refusals];
         bool mine = await OwnsAsync(view).ConfigureAwait(false);
         AnswerRequests(view);
         if (!mine) return;
-        marks.Update(view, silo => drained.Contains(Identity(silo)));
+        marks.Update(view, IsDrained);
         await MoveAsync(view).ConfigureAwait(false);
         if (admission.Expects) return;
         foreach (Replica replica in replicas)
@@ -161,14 +165,15 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
             foreach (Change change in changes.ToList()) Fail(change, $"The gateway at {owner.Url} has taken the pipelines over.");
             owns = false;
-            drained = [];
+            drained = Nobody;
             return false;
         }
 
         if (!owns)
         {
             owns = true;
-            drained = drained.Union(view.Members.Where(silo => DrainMarks.Says(view, silo)).Select(Identity));
+            foreach (Member silo in view.Members.Where(silo => DrainMarks.Says(view, silo)))
+                drained = drained.SetItem(silo.Name, silo.Instance);
             ulong last = LastEpoch(view);
             if (last > 0) epoch = Math.Max(epoch, last + EpochsOfPredecessor);
             foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
@@ -179,8 +184,6 @@ internal sealed partial class ClusterController : IAsyncDisposable
     }
 
     private static ulong LastEpoch(DirectoryView view) => view.Members.Select(silo => silo.LastEpoch).DefaultIfEmpty().Max();
-
-    private static (string Name, int ProcessId, string Address) Identity(Member silo) => (silo.Name, silo.ProcessId, silo.Address);
 
     /// <summary>Until a member comes or goes, a pipeline is lost, or a waiting time may have passed.</summary>
     private async Task WaitAsync(long version)
@@ -198,16 +201,15 @@ internal sealed partial class ClusterController : IAsyncDisposable
         await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
-    private async Task RemoveLostAsync(Replica replica, DirectoryView view)
+    /// <summary>
+    /// Clears away a pipeline that has ended. Links and signs of life tell whether the stages of an open one live, and the directory has
+    /// no say in it; of stages that load it alone tells.
+    /// </summary>
+    private async Task RemoveLostAsync(Replica replica, DirectoryView view, HashSet<string> present)
     {
         if (replica.Pipeline is not { } pipeline) return;
-        foreach (PlannedStage stage in pipeline.Plan)
-        {
-            Member? present = view.Members.FirstOrDefault(m => m.Name == stage.Member.Name);
-            if (present?.Address != stage.Member.Address || present.ProcessId != stage.Member.ProcessId)
-                pipeline.Fail($"Silo {stage.Member.Name} left the cluster.");
-        }
-
+        if (!pipeline.Ready && pipeline.Plan.FirstOrDefault(stage => !present.Contains(stage.Member.Instance)) is { } gone)
+            pipeline.Fail($"Silo {gone.Member.Name} left the cluster.");
         if (!pipeline.Lost.IsCompleted) return;
         await DropMoveAsync(replica).ConfigureAwait(false);
         string reason = await pipeline.Lost.ConfigureAwait(false);
@@ -216,8 +218,8 @@ internal sealed partial class ClusterController : IAsyncDisposable
         await CloseAsync(replica).ConfigureAwait(false);
         if (pipeline.Unfit is { } silo)
         {
-            unfit.Add(Identity(silo));
-            if (pipeline.Silent) silent[Identity(silo)] = time.GetTimestamp() + (long)(Silence.TotalSeconds * time.TimestampFrequency);
+            unfit.Add(silo.Instance);
+            if (pipeline.Silent) silent[silo.Instance] = time.GetTimestamp() + (long)(Silence.TotalSeconds * time.TimestampFrequency);
         }
 
         if (worked)
@@ -243,6 +245,19 @@ internal sealed partial class ClusterController : IAsyncDisposable
         replica.Reason = reason;
     }
 
+    /// <summary>Says of which silos only their links tell that they live.</summary>
+    private void TellMissing(HashSet<string> present)
+    {
+        Dictionary<string, string> now = replicas.Select(replica => replica.Pipeline).OfType<Pipeline>()
+            .Where(pipeline => pipeline is { Ready: true, Lost.IsCompleted: false })
+            .SelectMany(pipeline => pipeline.Plan)
+            .Where(stage => !present.Contains(stage.Member.Instance))
+            .ToDictionary(stage => stage.Member.Instance, stage => stage.Member.Name);
+        foreach ((_, string name) in now.Where(silo => !missing.ContainsKey(silo.Key))) Log.Missing(logger, name);
+        foreach ((_, string name) in missing.Where(silo => present.Contains(silo.Key))) Log.Back(logger, name);
+        missing = now;
+    }
+
     private static async Task CloseAsync(Replica replica)
     {
         if (replica.Pipeline is not { } pipeline) return;
@@ -266,7 +281,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         int target = Math.Min(Share(replica.Number, settings.ExpectedSilos), planner.MostStages);
 
         // Drained ones are not waited for: they are there.
-        int awaited = Math.Min(Share(replica.Number, settings.ExpectedSilos - drained.Count), target);
+        int awaited = Math.Min(Share(replica.Number, settings.ExpectedSilos - Drained.Count), target);
         bool patient = time.GetElapsedTime(replica.WithoutPipelineSince) < settings.SiloWait;
         if (free.Count < awaited && (patient || free.Count == 0 || settings.Ranges is not null))
         {
@@ -307,9 +322,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
         .. silos.Where(silo => IsFree(silo) && !replicas.Any(other => other != replica && other.Uses(silo))).OrderByDescending(IsFit),
     ];
 
-    private bool IsFit(Member silo) => !unfit.Contains(Identity(silo));
+    private bool IsFit(Member silo) => !unfit.Contains(silo.Instance);
 
-    private bool IsSilent(Member silo) => silent.TryGetValue(Identity(silo), out long until) && time.GetTimestamp() < until;
+    private bool IsSilent(Member silo) => silent.TryGetValue(silo.Instance, out long until) && time.GetTimestamp() < until;
 
     /// <summary>How many of the expected silos belong to a replica.</summary>
     private int Share(int replica, int expected) =>
@@ -365,6 +380,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         [LoggerMessage(8, LogLevel.Warning, "Replica {Replica}: its layers stay where they are: {Reason}")]
         public static partial void NotMoved(ILogger logger, int replica, string reason);
+
+        [LoggerMessage(
+            9, LogLevel.Warning,
+            "Silo {Silo} is not in the directory any more; it keeps its layers as long as its links are open and bring signs of life")]
+        public static partial void Missing(ILogger logger, string silo);
+
+        [LoggerMessage(10, LogLevel.Information, "Silo {Silo} is in the directory again")]
+        public static partial void Back(ILogger logger, string silo);
 
         [LoggerMessage(6, LogLevel.Error, "Planning failed; it goes on with the next change")]
         public static partial void Failed(ILogger logger, Exception exception);

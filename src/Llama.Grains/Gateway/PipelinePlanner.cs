@@ -54,7 +54,8 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, Heritage? heritage, Func<Member, bool>? trusted)
     {
         ModelCosts costs = Costs();
-        PlannedStage? Before(Member silo) => heritage?.Plan.Stages.FirstOrDefault(stage => IsSame(stage.Member, silo) && trusted!(silo));
+        PlannedStage? Before(Member silo) =>
+            heritage?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
         SiloCapacity Offer(Member silo) => new(Speed(rates[silo.Name]), silo.MemoryBytes, Before(silo)?.Span ?? default);
@@ -98,7 +99,10 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     {
         PipelinePlan before = heritage.Plan;
         ModelCosts costs = Costs();
-        Member?[] places = [.. before.Stages.Select(stage => free.FirstOrDefault(silo => trusted(silo) && IsSame(silo, stage.Member)))];
+        Member?[] places =
+        [
+            .. before.Stages.Select(stage => free.FirstOrDefault(silo => trusted(silo) && silo.Instance == stage.Member.Instance)),
+        ];
         if (Array.TrueForAll(places, silo => silo is null)) return null;
         var stages = new List<PlannedStage>();
         for (int i = 0; i < places.Length; i++)
@@ -151,8 +155,6 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
 
     /// <summary>Bytes of weights that a token which is decoded needs a second of.</summary>
     private double Speed(MachineRates rates) => 1 / StageTime.Of(1 / settings.ElementBytes, 1, rates).DecodeSeconds;
-
-    private static bool IsSame(Member a, Member b) => (a.Name, a.Address, a.ProcessId) == (b.Name, b.Address, b.ProcessId);
 
     /// <summary>
     /// A stage keeps logs of all blocks as far as there is room: of what it sends on, if there is a next stage that might need it, and of

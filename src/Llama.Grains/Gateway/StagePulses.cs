@@ -53,7 +53,7 @@ internal sealed class StagePulses(
                 RangeProgress progress = PulseCodec.Read(payload);
                 watch.Hear(stage, progress);
                 times.Hear(stage, progress);
-                await Frames.SendAsync(link, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, ending.Token).ConfigureAwait(false);
+                await Heartbeats.AnswerAsync(link, ending.Token).ConfigureAwait(false);
             }
         }
         catch (LinkException e)

@@ -76,6 +76,7 @@ public sealed class SiloNode : IAsyncDisposable
             Name = self.Name,
             Address = AdvertisedAddress(settings.Advertise, listener.EndPoint),
             ProcessId = Environment.ProcessId,
+            Instance = $"{Guid.NewGuid()}",
             Threads = settings.Threads,
             Rates = settings.Rates,
             LogMemoryBytes = settings.LogMemory,

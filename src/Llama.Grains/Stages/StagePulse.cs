@@ -12,11 +12,6 @@ internal static class StagePulse
     /// <summary>Time between two signs.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>
-    /// After so long without an answer the gateway is gone. A gateway that stood still for a moment is not worth a new pipeline.
-    /// </summary>
-    public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
-
     /// <summary>Sends signs of life until the link ends; closes it then.</summary>
     /// <param name="stream">The link, after its handshake.</param>
     /// <param name="progress">How far the stage is; called by the thread.</param>
@@ -41,7 +36,7 @@ internal static class StagePulse
         thread.Start();
         try
         {
-            await ReadAnswersAsync(stream, time, ended.Token).ConfigureAwait(false);
+            await Heartbeats.ReadAnswersAsync(stream, time, ended.Token).ConfigureAwait(false);
         }
         finally
         {
@@ -68,24 +63,6 @@ internal static class StagePulse
         catch (Exception e) when (e is IOException or ObjectDisposedException)
         {
             ended.Cancel();
-        }
-    }
-
-    private static async Task ReadAnswersAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            using var silence = new CancellationTokenSource(LongestSilence, time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, silence.Token);
-            try
-            {
-                (FrameKind kind, _) = await Frames.ReadAsync(stream, 0, either.Token).ConfigureAwait(false);
-                Frames.Expect(kind, FrameKind.Heartbeat, []);
-            }
-            catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
-            {
-                throw new LinkException($"The gateway has been silent for {LongestSilence.TotalSeconds:0} s.");
-            }
         }
     }
 }

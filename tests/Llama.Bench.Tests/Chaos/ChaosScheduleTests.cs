@@ -4,7 +4,10 @@ namespace Llama.Bench.Tests.Chaos;
 
 public class ChaosScheduleTests
 {
-    private static readonly ChaosOptions Options = new() { Silos = 3, Standbys = 1, Seconds = 600, Events = 30, GatewayKills = 3, Seed = 7 };
+    private static readonly ChaosOptions Options = new()
+    {
+        Silos = 3, Standbys = 1, Seconds = 600, Events = 30, GatewayKills = 3, EtcdKills = 3, Seed = 7,
+    };
 
     [Fact]
     public void Of_SameSeed_IsTheSameAndOfAnotherIsNot()
@@ -22,14 +25,16 @@ public class ChaosScheduleTests
         foreach (ChaosEvent item in events)
         {
             ChaosEvent[] others = [.. events.Where(other => other != item && other.At <= item.At && other.At + other.Lasts > item.At)];
-            Assert.DoesNotContain(others, other => other.Silo == item.Silo);
+            Assert.DoesNotContain(others, other => (other.Silo, IsOfEtcd(other)) == (item.Silo, IsOfEtcd(item)));
             bool joins = item.Action == ChaosAction.Join;
             Assert.Equal(joins, item.Silo > Options.Silos + Options.Standbys);
-            Assert.Equal(item.Action == ChaosAction.KillGateway, item.Silo == 0);
+            Assert.Equal(item.Action > ChaosAction.Join, item.Silo == 0);
             if (item.Action < ChaosAction.Join) Assert.InRange(others.Count(other => other.Action < ChaosAction.Join), 0, Options.Standbys);
         }
     }
 
     [Fact]
-    public void Of_NoEvents_IsEmpty() => Assert.Empty(ChaosSchedule.Of(Options with { Events = 0, GatewayKills = 0 }));
+    public void Of_NoEvents_IsEmpty() => Assert.Empty(ChaosSchedule.Of(Options with { Events = 0, GatewayKills = 0, EtcdKills = 0 }));
+
+    private static bool IsOfEtcd(ChaosEvent item) => item.Action >= ChaosAction.KillEtcd;
 }

@@ -18,9 +18,11 @@ internal sealed class GatewayClient : IDisposable
     /// </summary>
     /// <param name="port">The port.</param>
     /// <param name="authority">The file with the only authority that is trusted, for a gateway with TLS; null for HTTP.</param>
-    public GatewayClient(int port, string? authority = null)
+    /// <param name="connect">Connects to the port in another way; null for the usual one.</param>
+    public GatewayClient(int port, string? authority = null, Func<int, ValueTask<Stream>>? connect = null)
     {
         var handler = new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero };
+        if (connect is not null) handler.ConnectCallback = (_, _) => connect(port);
         if (authority is not null)
         {
             handler.SslOptions.CertificateChainPolicy = new X509ChainPolicy

@@ -28,10 +28,13 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
 
     /// <summary>A client of the gateway.</summary>
     public GatewayClient Client => client ??= new GatewayClient(
-        options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities));
+        options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities), Connect);
 
     /// <summary>Changes the command of each process that is started.</summary>
     public Func<ChildCommand, ChildCommand> Around { get; init; } = command => command;
+
+    /// <summary>Connects the client to the gateway's port, where that is not of this machine's own network; null where it is.</summary>
+    public Func<int, ValueTask<Stream>>? Connect { get; init; }
 
     /// <summary>The gateway, once it was started.</summary>
     public RunningProgram Gateway { get; private set; } = null!;

@@ -23,7 +23,8 @@ public sealed class DirectoryLinksTests : IDisposable
         Task serving = ServeAsync(link);
         var joined = new TaskCompletionSource();
         Member member = Members.Make("silo-1");
-        Task joining = DirectoryLinks.JoinAsync(link.Dialler, LinkPair.Identity("silo-1"), member, joined.SetResult, leaving.Token);
+        Task joining = DirectoryLinks.JoinAsync(
+            link.Dialler, LinkPair.Identity("silo-1"), member, joined.SetResult, time, leaving.Token);
         await joined.Task.Soon();
         Assert.Equal(member, Assert.Single(directory.View.Members));
 
@@ -47,6 +48,8 @@ public sealed class DirectoryLinksTests : IDisposable
             await Frames.SendAsync(link.Dialler, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
             int expected = second;
             await Patience.UntilAsync(() => heard.Count == expected, () => $"{heard.Count} heartbeats");
+            (FrameKind answer, _) = await Frames.ReadAsync(link.Dialler, 0, Patience.Token).Soon();
+            Assert.Equal(FrameKind.Heartbeat, answer);
         }
 
         Assert.Single(directory.View.Members);
@@ -96,7 +99,7 @@ public sealed class DirectoryLinksTests : IDisposable
         Task serving = DirectoryLinks.ServeAsync(link.Listener, LinkPair.Identity("gateway"), directory, logger, stopping.Token);
         var joined = new TaskCompletionSource();
         Task joining = DirectoryLinks.JoinAsync(
-            link.Dialler, LinkPair.Identity("silo-1"), Members.Make("silo-1"), joined.SetResult, Patience.Token);
+            link.Dialler, LinkPair.Identity("silo-1"), Members.Make("silo-1"), joined.SetResult, time, Patience.Token);
         await joined.Task.Soon();
         await stopping.CancelAsync();
         await serving.Soon();
@@ -105,12 +108,38 @@ public sealed class DirectoryLinksTests : IDisposable
         await Assert.ThrowsAsync<IOException>(() => joining.Soon());
     }
 
+    [Fact]
+    public async Task JoinAsync_GatewayThatIsSilentForTenSeconds_ThrowsIOException()
+    {
+        using LinkPair link = await LinkPair.OpenAsync();
+        var joined = new TaskCompletionSource();
+        Task joining = DirectoryLinks.JoinAsync(
+            link.Dialler, LinkPair.Identity("silo-1"), Members.Make("silo-1"), joined.SetResult, time, Patience.Token);
+        await Handshake.AnswerAsync(link.Listener, LinkPair.Identity("gateway"), Patience.Token).Soon();
+        await Handshake.AcceptAsync(link.Listener, Patience.Token);
+        await Frames.ReadJsonAsync<Member>(link.Listener, FrameKind.Join, Patience.Token).Soon();
+        await Handshake.AcceptAsync(link.Listener, Patience.Token);
+
+        // Its link is open, and takes heartbeats.
+        await joined.Task.Soon();
+        await Frames.ReadAsync(link.Listener, 0, Patience.Token).Soon();
+        await Patience.UntilAsync(
+            () =>
+            {
+                time.Advance(TimeSpan.FromSeconds(1));
+                return joining.IsCompleted;
+            },
+            () => "It is a member still.");
+        IOException fault = await Assert.ThrowsAnyAsync<IOException>(() => joining.Soon());
+        Assert.Equal("The gateway has been silent for 10 s.", fault.Message);
+    }
+
     [Theory]
     [InlineData("{}")]
     [InlineData("null")]
-    [InlineData("""{"name":null,"address":"a:1","processId":1,"threads":1,"rates":{"bytesPerSecond":1e9,"operationsPerSecond":1e9},"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
-    [InlineData("""{"name":"a","address":"a:1","processId":1,"threads":1,"rates":null,"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
-    [InlineData("""{"name":"a","address":"a:1","processId":1,"threads":1,"rates":{},"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
+    [InlineData("""{"name":null,"address":"a:1","processId":1,"instance":"i","threads":1,"rates":{"bytesPerSecond":1e9,"operationsPerSecond":1e9},"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
+    [InlineData("""{"name":"a","address":"a:1","processId":1,"instance":"i","threads":1,"rates":null,"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
+    [InlineData("""{"name":"a","address":"a:1","processId":1,"instance":"i","threads":1,"rates":{},"memoryBytes":1,"profile":"p","lastEpoch":0}""")]
     public async Task ServeAsync_GarbageInsteadOfAMember_EndsTheLinkOnly(string json)
     {
         using LinkPair link = await LinkPair.OpenAsync();
@@ -161,7 +190,7 @@ public sealed class DirectoryLinksTests : IDisposable
         using LinkPair link = await LinkPair.OpenAsync();
         Task serving = ServeAsync(link);
         LinkException fault = await Assert.ThrowsAsync<LinkException>(
-            () => DirectoryLinks.JoinAsync(link.Dialler, self, member, () => Assert.Fail("It has joined."), Patience.Token).Soon());
+            () => DirectoryLinks.JoinAsync(link.Dialler, self, member, () => Assert.Fail("It has joined."), time, Patience.Token).Soon());
         await serving.Soon();
         Assert.Contains(logger.Messages, message => message.Contains(fault.Message, StringComparison.Ordinal));
         return fault.Message;

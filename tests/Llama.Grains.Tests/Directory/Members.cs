@@ -13,6 +13,7 @@ internal static class Members
         Name = name,
         Address = address,
         ProcessId = 17,
+        Instance = $"{name} at {address}",
         Threads = 1,
         Rates = Rates,
         MemoryBytes = 1L << 30,

@@ -71,6 +71,30 @@ public sealed class ClusterChangeTests
     }
 
     [Fact]
+    public async Task DrainAsync_SiloThatTheDirectoryLoses_IsDrainedWhenItIsBackAndAnotherProcessIsNot()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2, spares: 1);
+        await cluster.Grain.DrainAsync("silo-1", Patience.Token).Soon();
+        cluster.Forget("silo-1");
+        await Patience.UntilAsync(() => cluster.Status.Drained.Count == 0, () => "silo-1 is there still.");
+        Assert.Null(cluster.Entry("drained/silo-1"));
+        cluster.Return("silo-1");
+        await Patience.UntilAsync(() => cluster.Status.Drained.SequenceEqual(["silo-1"]), () => "silo-1 is not drained.");
+        Assert.Empty(cluster.Status.Standby);
+
+        // The directory says so again, to the gateway that comes after this one.
+        await Patience.UntilAsync(() => cluster.Entry("drained/silo-1") == "drained", () => "The mark is not there.");
+        await cluster.SucceedGatewayAsync();
+        await cluster.ReadyAsync();
+        Assert.Equal(["silo-1"], cluster.Status.Drained);
+
+        cluster.Forget("silo-1");
+        cluster.Return("silo-1", "another");
+        await Patience.UntilAsync(() => cluster.Status.Standby.SequenceEqual(["silo-1"]), () => "silo-1 does not stand by.");
+        Assert.Empty(cluster.Status.Drained);
+    }
+
+    [Fact]
     public async Task DrainAsync_SpareAndLastSilo_SaysWhatKeepsItFromBeingEmptied()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 1, spares: 1);

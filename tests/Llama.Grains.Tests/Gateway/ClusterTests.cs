@@ -155,6 +155,48 @@ public sealed class ClusterTests
     }
 
     [Fact]
+    public async Task GenerateAsync_SiloThatTheDirectoryLosesInTheMiddle_KeepsItsPlaceAndIsNoSpareWhenItIsBack()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2, spares: 1);
+        string[] before = [.. cluster.Stages()];
+        List<int> generated = await cluster.GenerateAsync(cluster.Model.Request(0), async at =>
+        {
+            if (at == 7)
+            {
+                cluster.Forget("silo-1");
+                await cluster.SaidAsync("Silo silo-1 is not in the directory any more; it keeps its layers");
+            }
+        }).Soon();
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated);
+        await cluster.AssertGoldenAsync();
+        AssertUnchanged();
+
+        // Nor is another process of its name, which cannot have its place while its links are open.
+        foreach (string? instance in new[] { null, "another" })
+        {
+            if (instance is not null) cluster.Forget("silo-1");
+            cluster.Return("silo-1", instance);
+            cluster.Forget("silo-3");
+            await Patience.UntilAsync(() => cluster.Status.Standby.Count == 0, () => "silo-3 stands by still.");
+            cluster.Return("silo-3");
+            await Patience.UntilAsync(() => cluster.Status.Standby.Count > 0, () => "silo-3 does not stand by.");
+            Assert.Equal(["silo-3"], cluster.Status.Standby);
+            AssertUnchanged();
+        }
+
+        generated = await cluster.GenerateAsync(
+            cluster.Model.Request(0), at => at == 7 ? cluster.KillAsync("silo-1") : Task.CompletedTask).Soon();
+        Assert.Equal(cluster.Model.Golden[0].Greedy, generated);
+        Assert.Equal(["silo-3", "silo-2"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+
+        void AssertUnchanged()
+        {
+            Assert.Equal(1ul, cluster.Status.Epoch);
+            Assert.Equal(before, cluster.Stages());
+        }
+    }
+
+    [Fact]
     public async Task GenerateAsync_NobodyTakesOver_IsUnavailableAfterTheRecoveryTimeout()
     {
         await using var cluster = new TestCluster(

@@ -96,7 +96,7 @@ public sealed class PipelinePlannerTests
     {
         PipelinePlanner planner = Planner(100 * BlockBytes);
         PipelinePlan before = planner.Plan(Two);
-        Member[] free = [Members.Make("silo-0"), Two[0], Members.Make(comes) with { ProcessId = 77 }];
+        Member[] free = [Members.Make("silo-0"), Two[0], Members.Make(comes) with { Instance = "another" }];
         if (comes == "silo-3") free = free[1..];
         PipelinePlan? plan = planner.Repair(new Heritage(5, before, 9, []), free, _ => true);
         Assert.NotNull(plan);

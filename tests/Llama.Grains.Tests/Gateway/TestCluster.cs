@@ -73,13 +73,18 @@ internal sealed class TestCluster : IAsyncDisposable
     }
 
     public SiloNode AddSilo(
-        string name, string? folder = null, string? fingerprint = null, string? advertise = null, string? profile = null)
+        string name, string? folder = null, string? fingerprint = null, string? advertise = null, string? profile = null,
+        Action? loading = null)
     {
         var node = new SiloNode(
             new SiloSettings
             {
                 Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.KvType),
-                OpenCheckpoint = () => Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions()),
+                OpenCheckpoint = () =>
+                {
+                    loading?.Invoke();
+                    return Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions());
+                },
                 Profile = profile ?? Model.Profile,
                 Threads = 1,
                 Rates = Members.Rates,
@@ -98,6 +103,25 @@ internal sealed class TestCluster : IAsyncDisposable
         silos[name].Lease.Dispose();
         silos.Remove(name);
     }
+
+    /// <summary>Ends a silo's lease, and nothing else of it.</summary>
+    public void Forget(string name) => silos[name].Lease.Dispose();
+
+    /// <summary>Writes a silo's entry again, under a new lease.</summary>
+    /// <param name="name">The silo.</param>
+    /// <param name="instance">Another process than it was; null for the same.</param>
+    public void Return(string name, string? instance = null)
+    {
+        SiloNode node = silos[name].Node;
+        silos[name] = (node, directory.Join(node.Member with { Instance = instance ?? node.Member.Instance }));
+    }
+
+    /// <summary>What the directory has under a key; null for nothing.</summary>
+    public string? Entry(string key) => directory.View.Entries.GetValueOrDefault(key)?.Value;
+
+    /// <summary>Waits until the gateway has said something.</summary>
+    public Task SaidAsync(string part) => Patience.UntilAsync(
+        () => Logger.Messages.Any(message => message.Contains(part, StringComparison.Ordinal)), () => $"'{part}' was not said.");
 
     /// <summary>Ends a silo's links, of which the directory does not hear.</summary>
     public async Task DisconnectAsync(string name) => await silos[name].Node.DisposeAsync().Soon();

@@ -166,7 +166,7 @@ public sealed class StageConveyorTests
         await pipeline.SendAsync(Make(1, drawing: 1));
         await pipeline.ReadAsync();
         await Patience.UntilAsync(() => time.Timers > 0, () => "it listens");
-        time.Advance(StagePulse.LongestSilence);
+        time.Advance(Heartbeats.LongestSilence);
         await Assert.ThrowsAsync<LinkException>(() => pulsing.Soon());
         await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon();
     }

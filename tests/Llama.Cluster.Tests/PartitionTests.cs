@@ -1,0 +1,65 @@
+using Llama.Cluster.Tests.Clients;
+using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Gateway;
+using Llama.Tests;
+
+namespace Llama.Cluster.Tests;
+
+/// <summary>A network that falls apart: what is sent is lost, and nobody is told that a connection has ended.</summary>
+public sealed class PartitionTests
+{
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
+
+    [Fact]
+    public async Task Cut_SiloFromEverythingInTheMiddleOfStreams_TheSpareTakesOverAndTheOtherComesBackAsOne()
+    {
+        using var folder = new TemporaryFolder();
+        using SplitNetwork network = SplitNetwork.Create();
+        using var cluster = new TestCluster(TestPaths.TinyStories, 3)
+        {
+            Around = command => command.Name == "silo-2" ? network.Far(command) : network.Near(command),
+            Connect = network.ConnectAsync,
+        };
+        await File.WriteAllTextAsync(folder["key"], "the key of this cluster", TestContext.Current.CancellationToken);
+        string key = $"--cluster-key-file={folder["key"]}";
+        cluster.StartGateway($"--host={SplitNetwork.NearAddress}", key);
+        StartSilo(1);
+        RunningProgram cut = StartSilo(2, SplitNetwork.FarAddress);
+        StartSilo(3);
+        await cluster.ReadyAsync();
+        RunningProgram spare = StartSilo(4);
+        await StandsByAsync("silo-4");
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+
+        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 60);
+        network.Cut();
+        Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.Contains("epoch 1: lost: silo-2 has given no sign of life for 3 s", cluster.Output, StringComparison.Ordinal);
+        Assert.InRange(streams.LongestSilence.TotalSeconds, 2.5, 8);
+        TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.0} s");
+        ClusterStatus status = await cluster.Client.StatusAsync();
+        Assert.Equal(["silo-1", "silo-4", "silo-3"], status.Pipelines[0].Stages.Select(stage => stage.Silo));
+        Assert.DoesNotContain("silo-2", status.Standby);
+
+        // The same process, which nobody has started again, takes the next empty place.
+        network.Mend();
+        TimeSpan took = await StandsByAsync("silo-2");
+        TestContext.Current.TestOutputHelper?.WriteLine($"Stands by {took.TotalSeconds:0.0} s after the network was whole again");
+        streams = await Streams.BegunAsync(cluster, requests);
+        ProcessTable.Signal(spare.Id, "KILL");
+        await streams.EndedAsync();
+        Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        StageStatus stage = (await cluster.Client.StagesAsync())[1];
+        Assert.Equal(("silo-2", cut.Id), (stage.Silo, stage.ProcessId));
+
+        RunningProgram StartSilo(int number, string address = SplitNetwork.NearAddress) => cluster.StartSilo(
+            number, $"--gateway=http://{SplitNetwork.NearAddress}:{cluster.Client.Http.BaseAddress!.Port}", $"--listen={address}:0", key);
+
+        Task<TimeSpan> StandsByAsync(string silo) => Wait.UntilAsync(
+            $"{silo} stands by", Deadline, async () => (await cluster.Client.StatusAsync()).Standby.Contains(silo), () => cluster.Output);
+    }
+}
