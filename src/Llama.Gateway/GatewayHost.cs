@@ -8,7 +8,6 @@ using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Settings;
-using Llama.Model.Chat;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Tokenization;
@@ -25,15 +24,25 @@ internal static partial class GatewayHost
     private const long MaxBodyBytes = 32 << 20;
     private static readonly TimeSpan ShutdownTime = TimeSpan.FromSeconds(1);
 
-    /// <summary>Builds the process; it serves when run.</summary>
-    /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
+    /// <summary>Serves until the process is told to stop.</summary>
+    /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
     /// <exception cref="IOException">The host to listen on has no address.</exception>
     /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     /// <exception cref="FormatException">The layer ranges are none of this model.</exception>
     /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
-    public static WebApplication Build(GatewayOptions options)
+    public static async Task RunAsync(GatewayOptions options)
     {
-        // A vocabulary takes as long to read as the web server to set up.
+        await using WebApplication gateway = Build(options, out Task<ModelText> reading);
+        await gateway.StartAsync();
+        ModelText text = await reading;
+        if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
+        else Log.NoTokenizer(gateway.Logger, options.Model);
+        await gateway.WaitForShutdownAsync();
+    }
+
+    private static WebApplication Build(GatewayOptions options, out Task<ModelText> text)
+    {
+        // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
         Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
         Task<MachineRates>? rates = options.Silos > 0
             ? null
@@ -75,7 +84,8 @@ internal static partial class GatewayHost
             services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
             services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        ServedModel model = Model(options, checkpoint, name, tokenizer.GetAwaiter().GetResult(), logger);
+        text = ModelText.ReadAsync(tokenizer, options.Model, checkpoint.Config.Family, options.ChatTemplate);
+        var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
         builder.Services.AddLlamaApi(model, options.Host, options.Advertise);
         builder.Services.AddSingleton<OwnerForwarder>();
         if (rates is not null)
@@ -125,22 +135,6 @@ internal static partial class GatewayHost
             RecoveryTimeout = options.RecoveryTimeout,
         },
     };
-
-    private static ServedModel Model(GatewayOptions options, Checkpoint checkpoint, string name, ITokenizer? tokenizer, ILogger logger)
-    {
-        ChatTemplate? template = null;
-        if (tokenizer is null)
-        {
-            Log.NoTokenizer(logger, options.Model);
-        }
-        else
-        {
-            template = ChatTemplates.Choose(options.Model, checkpoint.Config.Family, tokenizer, options.ChatTemplate, out string reason);
-            Log.ChatTemplate(logger, reason);
-        }
-
-        return new ServedModel(name, checkpoint.Config, tokenizer, template, TimeProvider.System.GetUtcNow());
-    }
 
     private static partial class Log
     {

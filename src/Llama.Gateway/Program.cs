@@ -11,8 +11,7 @@ if (settings.Options is not { } options)
 InlineSockets.Enable();
 try
 {
-    await using WebApplication gateway = GatewayHost.Build(options);
-    await gateway.RunAsync();
+    await GatewayHost.RunAsync(options);
     return 0;
 }
 catch (SocketException e)

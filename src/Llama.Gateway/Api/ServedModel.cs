@@ -9,24 +9,21 @@ namespace Llama.Gateway.Api;
 /// <summary>The model as clients see it: its name, and its text as token ids and back.</summary>
 public sealed class ServedModel
 {
-    private readonly ITokenizer? tokenizer;
-    private readonly ChatTemplate? template;
-    private readonly int longestToken;
+    private readonly Task<ModelText> reading;
 
     /// <summary>The model as clients see it.</summary>
     /// <param name="name">What clients call it.</param>
     /// <param name="config">Its shape.</param>
-    /// <param name="tokenizer">Its tokenizer, or null for a checkpoint that has none: then token ids are all it serves.</param>
-    /// <param name="template">How it chats, or null when it cannot.</param>
+    /// <param name="text">
+    /// Its tokenizer and chat template, which may still be being read: what needs them waits, for a second at most after the start.
+    /// </param>
     /// <param name="created">When it began to be served.</param>
-    public ServedModel(string name, ModelConfig config, ITokenizer? tokenizer, ChatTemplate? template, DateTimeOffset created)
+    public ServedModel(string name, ModelConfig config, Task<ModelText> text, DateTimeOffset created)
     {
         Name = name;
         Config = config;
         Created = created;
-        this.tokenizer = tokenizer;
-        this.template = template;
-        for (var id = 0; id < tokenizer?.VocabSize; id++) longestToken = Math.Max(longestToken, tokenizer.TokenBytes(id).Length);
+        reading = text;
     }
 
     /// <summary>What clients call it.</summary>
@@ -39,16 +36,16 @@ public sealed class ServedModel
     public DateTimeOffset Created { get; }
 
     /// <summary>Tokens that end an answer in a chat, besides the model's own end tokens.</summary>
-    public IReadOnlyList<int> ChatStopTokens => template?.StopTokens ?? [];
+    public IReadOnlyList<int> ChatStopTokens => Text.Template?.StopTokens ?? [];
 
     /// <summary>Whether it can read and write text.</summary>
-    public bool HasTokenizer => tokenizer is not null;
+    public bool HasTokenizer => Text.Tokenizer is not null;
 
     /// <summary>
     /// The fewest tokens that a text can have, known without encoding it: a token stands for no more bytes than the longest one.
     /// </summary>
     /// <param name="text">The text.</param>
-    public int FewestTokens(string text) => longestToken == 0 ? 0 : Encoding.UTF8.GetByteCount(text) / longestToken;
+    public int FewestTokens(string text) => Text.LongestToken is var longest and > 0 ? Encoding.UTF8.GetByteCount(text) / longest : 0;
 
     /// <summary>The ids of a prompt. Names of special tokens in it are text like any other.</summary>
     /// <param name="text">The prompt.</param>
@@ -67,8 +64,8 @@ public sealed class ServedModel
     /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
     internal IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages)
     {
-        if (tokenizer is null) throw NoTokenizer("messages");
-        if (template is null) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
+        if (Text.Tokenizer is null) throw NoTokenizer("messages");
+        if (Text.Template is not { } template) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
         try
         {
             return template.Render(messages);
@@ -81,7 +78,7 @@ public sealed class ServedModel
 
     /// <summary>Turns generated tokens into text one by one; null when the model has no tokenizer.</summary>
     /// <param name="startsText">Whether the first token begins a text.</param>
-    internal StreamingDecoder? NewDecoder(bool startsText) => tokenizer is null ? null : new StreamingDecoder(tokenizer, startsText);
+    internal StreamingDecoder? NewDecoder(bool startsText) => Text.Tokenizer is { } tokenizer ? new StreamingDecoder(tokenizer, startsText) : null;
 
     /// <summary>The text of tokens.</summary>
     /// <param name="tokens">Their ids.</param>
@@ -91,7 +88,7 @@ public sealed class ServedModel
 
     /// <summary>The bytes that a token stands for; empty for special tokens and without a tokenizer.</summary>
     /// <param name="token">Its id.</param>
-    internal ReadOnlySpan<byte> TokenBytes(int token) => tokenizer is null ? [] : tokenizer.TokenBytes(token);
+    internal ReadOnlySpan<byte> TokenBytes(int token) => Text.Tokenizer is { } tokenizer ? tokenizer.TokenBytes(token) : [];
 
     /// <summary>
     /// A token as clients see it beside its log-probability: its text (U+FFFD for half a character), or its id where it has none.
@@ -103,7 +100,9 @@ public sealed class ServedModel
         return bytes.IsEmpty ? $"token_id:{token}" : Encoding.UTF8.GetString(bytes);
     }
 
-    private ITokenizer Tokenizer(string param) => tokenizer ?? throw NoTokenizer(param);
+    private ModelText Text => reading.GetAwaiter().GetResult();
+
+    private ITokenizer Tokenizer(string param) => Text.Tokenizer ?? throw NoTokenizer(param);
 
     private ApiException NoTokenizer(string param) => ApiException.Invalid(
         param, $"The model '{Name}' has no tokenizer: {param} cannot be text; send /v1/completions a prompt of token ids.");

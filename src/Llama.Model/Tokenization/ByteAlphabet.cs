@@ -6,8 +6,11 @@ namespace Llama.Model.Tokenization;
 /// </summary>
 internal static class ByteAlphabet
 {
-    private static readonly Dictionary<char, char> ByteOf = Build();
-    private static readonly Dictionary<char, char> CharacterOf = ByteOf.ToDictionary(pair => pair.Value, pair => pair.Key);
+    private const char NoByte = '\u0100';
+
+    // Characters that stand for a byte, by the byte; and bytes by the character.
+    private static readonly char[] CharacterOf = Build();
+    private static readonly char[] ByteOf = Invert(CharacterOf);
 
     /// <summary>A token's bytes, one a character below U+0100, or null when a character of it stands for none.</summary>
     public static string? ToBytes(string token)
@@ -15,7 +18,8 @@ internal static class ByteAlphabet
         Span<char> bytes = token.Length <= Vocabulary.MaxTokenLength ? stackalloc char[token.Length] : new char[token.Length];
         for (int i = 0; i < token.Length; i++)
         {
-            if (!ByteOf.TryGetValue(token[i], out bytes[i])) return null;
+            bytes[i] = token[i] < ByteOf.Length ? ByteOf[token[i]] : NoByte;
+            if (bytes[i] == NoByte) return null;
         }
         return new string(bytes);
     }
@@ -23,15 +27,24 @@ internal static class ByteAlphabet
     /// <summary>How bytes, one a character below U+0100, are written.</summary>
     public static string OfBytes(string bytes) => string.Concat(bytes.Select(value => CharacterOf[value]));
 
-    private static Dictionary<char, char> Build()
+    private static char[] Build()
     {
-        var byteOf = new Dictionary<char, char>();
+        char[] characterOf = new char[256];
         char next = '\u0100';
-        for (char value = '\0'; value < 256; value++)
+        for (int value = 0; value < characterOf.Length; value++)
         {
             bool printable = value is (>= '!' and <= '~') or (>= '\u00A1' and <= '\u00AC') or >= '\u00AE';
-            byteOf.Add(printable ? value : next++, value);
+            characterOf[value] = printable ? (char)value : next++;
         }
+
+        return characterOf;
+    }
+
+    private static char[] Invert(char[] characterOf)
+    {
+        char[] byteOf = new char[characterOf.Max() + 1];
+        Array.Fill(byteOf, NoByte);
+        for (int value = 0; value < characterOf.Length; value++) byteOf[characterOf[value]] = (char)value;
         return byteOf;
     }
 }

@@ -82,8 +82,8 @@ internal static class GgufTokenizer
         // The names under which converters have written the same pattern.
         if (metadata.Text(Pattern) is not (Llama3Pattern or "llama3" or "llama-v3")) throw metadata.Wrong(Pattern, Llama3Pattern);
         Piece[] pieces = ReadPieces(metadata);
-        var vocab = new Dictionary<string, int>();
-        var ordinary = new Dictionary<string, int>();
+        var vocab = new Dictionary<string, int>(pieces.Length);
+        var ordinary = new Dictionary<string, int>(pieces.Length);
         var special = new Dictionary<string, int>();
         var added = new Dictionary<string, int>();
         var tokenBytes = new byte[pieces.Length][];
@@ -128,10 +128,12 @@ internal static class GgufTokenizer
     private static MergeTable ReadMerges(GgufMetadata metadata, Dictionary<string, int> vocab)
     {
         string[] texts = metadata.Texts(Merges, MostMerges, 8 * Vocabulary.MaxTokenLength) ?? throw metadata.Missing(Merges);
-        var merges = new MergeList(vocab, vocab.Count);
+        var merges = new MergeList(vocab, vocab.Count, texts.Length);
         for (int i = 0; i < texts.Length; i++)
         {
-            if (texts[i].Split(' ') is not [var left, var right] || !merges.TryAdd(left, right))
+            ReadOnlySpan<char> text = texts[i];
+            int space = text.IndexOf(' ');
+            if (space < 0 || !merges.TryAdd(text[..space], text[(space + 1)..]))
                 throw new CheckpointException($"{metadata.Path}: {Merges}[{i}] is '{texts[i]}'; expected two tokens that together are one.");
         }
 

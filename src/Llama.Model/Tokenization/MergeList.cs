@@ -6,18 +6,24 @@ namespace Llama.Model.Tokenization;
 /// </summary>
 /// <param name="vocab">All tokens by text.</param>
 /// <param name="vocabSize">One more than the greatest id.</param>
-internal sealed class MergeList(IReadOnlyDictionary<string, int> vocab, int vocabSize)
+/// <param name="count">About how many merges there are.</param>
+internal sealed class MergeList(Dictionary<string, int> vocab, int vocabSize, int count)
 {
-    private readonly Dictionary<(int, int), int> results = [];
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> tokens = vocab.GetAlternateLookup<ReadOnlySpan<char>>();
+    private readonly Dictionary<(int, int), int> results = new(count);
     private readonly int[] ranks = [.. Enumerable.Repeat(int.MaxValue, vocabSize)];
     private int rank;
 
     /// <summary>Adds the next merge.</summary>
     /// <returns>False when the parts, or both together, are no tokens.</returns>
-    public bool TryAdd(string left, string right)
+    public bool TryAdd(ReadOnlySpan<char> left, ReadOnlySpan<char> right)
     {
-        if (!vocab.TryGetValue(left, out int leftId) || !vocab.TryGetValue(right, out int rightId)
-            || !vocab.TryGetValue(left + right, out int result))
+        if (left.Length + right.Length > Vocabulary.MaxTokenLength) return false;
+        Span<char> both = stackalloc char[left.Length + right.Length];
+        left.CopyTo(both);
+        right.CopyTo(both[left.Length..]);
+        if (!tokens.TryGetValue(left, out int leftId) || !tokens.TryGetValue(right, out int rightId)
+            || !tokens.TryGetValue(both, out int result))
         {
             return false;
         }

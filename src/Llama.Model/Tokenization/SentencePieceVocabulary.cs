@@ -43,8 +43,8 @@ internal static class SentencePieceVocabulary
     public static SentencePieceTokenizer CreateTokenizer(
         string file, IReadOnlyList<Piece> pieces, Func<IReadOnlyDictionary<string, int>, int> findBeginOfText, SpaceRules spaces)
     {
-        var names = new HashSet<string>();
-        var normal = new Dictionary<string, int>();
+        var names = new HashSet<string>(pieces.Count);
+        var normal = new Dictionary<string, int>(pieces.Count);
         var userDefined = new Dictionary<string, int>();
         var special = new Dictionary<string, int>();
         var tokenBytes = new byte[pieces.Count][];
@@ -79,8 +79,12 @@ internal static class SentencePieceVocabulary
     // Higher scores merge first; pieces of equal score have equal rank, so that the leftmost of them does.
     private static int[] RanksByScore(IReadOnlyList<Piece> pieces)
     {
-        float[] scores = [.. pieces.Select(piece => piece.Score).Distinct().OrderDescending()];
-        Dictionary<float, int> rankOf = scores.Select((score, rank) => (score, rank)).ToDictionary(pair => pair.score, pair => pair.rank);
-        return [.. pieces.Select(piece => rankOf[piece.Score])];
+        float[] scores = new float[pieces.Count];
+        int[] ids = new int[pieces.Count];
+        for (int id = 0; id < ids.Length; id++) (scores[id], ids[id]) = (-pieces[id].Score, id);
+        Array.Sort(scores, ids);
+        int[] ranks = new int[ids.Length];
+        for (int i = 1; i < ids.Length; i++) ranks[ids[i]] = ranks[ids[i - 1]] + (scores[i] > scores[i - 1] ? 1 : 0);
+        return ranks;
     }
 }

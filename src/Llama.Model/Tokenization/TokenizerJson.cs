@@ -151,7 +151,7 @@ internal sealed class TokenizerJson
 
     private MergeTable ReadMerges()
     {
-        var merges = new MergeList(vocab, vocabSize);
+        var merges = new MergeList(vocab, vocabSize, vocabSize);
         foreach (JsonField merge in model["merges"].Items())
         {
             string[] parts = merge.IsList ? [.. merge.Items().Select(part => part.Text())] : merge.Text().Split(' ');

@@ -29,19 +29,15 @@ internal sealed class GgufCursor(MappedFile file, long position)
 
     /// <summary>A text: its length in 8 bytes, and so many of UTF-8.</summary>
     /// <exception cref="CheckpointException">It is longer than <paramref name="mostBytes"/>, no UTF-8, or beyond the file's end.</exception>
-    public string Text(string what, int mostBytes)
+    public string Text(string what, int mostBytes) => Text(what, null, mostBytes);
+
+    /// <summary>Texts, one after the other.</summary>
+    /// <exception cref="CheckpointException">One is longer than <paramref name="mostBytes"/>, no UTF-8, or beyond the file's end.</exception>
+    public string[] Texts(string what, int count, int mostBytes)
     {
-        int length = (int)UInt64($"the length of {what}", mostBytes);
-        long at = Position;
-        ReadOnlySpan<byte> bytes = Take(length, what);
-        try
-        {
-            return Utf8.GetString(bytes);
-        }
-        catch (DecoderFallbackException e)
-        {
-            throw Fault(at, $"{what} is no valid UTF-8", e);
-        }
+        string[] texts = new string[count];
+        for (int i = 0; i < count; i++) texts[i] = Text(what, i, mostBytes);
+        return texts;
     }
 
     /// <summary>Steps over bytes.</summary>
@@ -52,8 +48,12 @@ internal sealed class GgufCursor(MappedFile file, long position)
         Position += bytes;
     }
 
-    /// <summary>Steps over a text.</summary>
-    public void SkipText(string what) => Skip(UInt64($"the length of {what}", file.Length), what);
+    /// <summary>Steps over texts, one after the other.</summary>
+    /// <exception cref="CheckpointException">The file ends before.</exception>
+    public void SkipTexts(string what, int count)
+    {
+        for (int i = 0; i < count; i++) Skip(TextLength(what, null, file.Length), what);
+    }
 
     /// <summary>The next bytes.</summary>
     public ReadOnlySpan<byte> Take(int bytes, string what)
@@ -65,4 +65,31 @@ internal sealed class GgufCursor(MappedFile file, long position)
 
     /// <summary>An error at a place in the file.</summary>
     public CheckpointException Fault(long at, string what, Exception? cause = null) => new($"{file.Path}: at byte {at}: {what}", cause);
+
+    // A vocabulary has hundreds of thousands of texts: what they are called is put together for a message alone.
+    private string Text(string what, int? index, int mostBytes)
+    {
+        int length = (int)TextLength(what, index, mostBytes);
+        long at = Position;
+        ReadOnlySpan<byte> bytes = Take(length, what);
+        try
+        {
+            return Utf8.GetString(bytes);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw Fault(at, $"{Name(what, index)} is no valid UTF-8", e);
+        }
+    }
+
+    private long TextLength(string what, int? index, long most)
+    {
+        long at = Position;
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(Take(8, what));
+        return length <= (ulong)most
+            ? (long)length
+            : throw Fault(at, $"found {length} for the length of {Name(what, index)}, expected at most {most}");
+    }
+
+    private static string Name(string what, int? index) => index is { } i ? $"{what}[{i}]" : what;
 }

@@ -92,10 +92,7 @@ internal sealed class GgufMetadata
     {
         if (Find(key) is not { } value) return null;
         CheckItems(key, value, GgufValueType.String, most, "texts");
-        var cursor = new GgufCursor(file, value.Position);
-        string[] texts = new string[value.Count];
-        for (int i = 0; i < texts.Length; i++) texts[i] = cursor.Text($"{key}[{i}]", longest);
-        return texts;
+        return new GgufCursor(file, value.Position).Texts(key, value.Count, longest);
     }
 
     /// <summary>An array of at most <paramref name="most"/> single-precision numbers.</summary>
@@ -128,7 +125,7 @@ internal sealed class GgufMetadata
         if (type == GgufValueType.String)
         {
             long at = cursor.Position;
-            cursor.SkipText(what);
+            cursor.SkipTexts(what, 1);
             return new Value(type, default, 0, at);
         }
 
@@ -147,7 +144,7 @@ internal sealed class GgufMetadata
         var array = new Value(type, itemType, count, cursor.Position);
         if (itemType == GgufValueType.String)
         {
-            for (int i = 0; i < count; i++) cursor.SkipText(what);
+            cursor.SkipTexts(what, count);
         }
         else
         {
