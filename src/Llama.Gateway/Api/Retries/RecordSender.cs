@@ -21,17 +21,26 @@ internal sealed partial class RecordSender(KeptAnswers kept, IGatewayGrain grain
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         using var ticks = new PeriodicTimer(Interval, time);
-        while (await ticks.WaitForNextTickAsync(stoppingToken))
+        try
         {
-            try
-            {
-                await SendAsync(stoppingToken);
-            }
-            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
-            {
-                // What cannot be recorded is still answered.
-                Log.Failed(logger, exception);
-            }
+            while (await ticks.WaitForNextTickAsync(stoppingToken)) await TrySendAsync(stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The gateway stops, or could not start.
+        }
+    }
+
+    private async Task TrySendAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            await SendAsync(cancellationToken);
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            // What cannot be recorded is still answered.
+            Log.Failed(logger, exception);
         }
     }
 
