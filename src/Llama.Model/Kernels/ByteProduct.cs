@@ -14,7 +14,7 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyOne(byte* block, RoundedInputs inputs, int token, float* lanes)
+    public static void MultiplyOne(byte* block, RoundedInputs inputs, int token, float* lanes, float* zeros)
     {
         int* x = (int*)inputs.Words(token);
         float* scales = inputs.Scales(token);
@@ -33,13 +33,13 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
             }
 
             float* lane = lanes + (i % Lanes.Count * Lanes.Count);
-            Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(even + odd), scale, Vector256.Load(lane)).Store(lane);
+            Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(even + odd), scale, Vector256.Load(i < Lanes.Count ? zeros : lane)).Store(lane);
         }
     }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
+    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros)
     {
         int* x = inputs.Pairs(token);
         float* scales = inputs.Scales(token);
@@ -75,23 +75,25 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
             }
 
             float* lane = lanes + (i % Lanes.Count * InterleavedProduct<ByteProduct>.GroupSums);
+            float* before = i < Lanes.Count ? zeros : lane;
             Vector256<float> scaleA = Halves(blockA), scaleB = Halves(blockB);
-            Add(a0, b0, scaleA, scaleB, scales[i], lane);
-            Add(a1, b1, scaleA, scaleB, scales[i + stride], lane + (2 * Lanes.Count));
-            Add(a2, b2, scaleA, scaleB, scales[i + (2 * stride)], lane + (4 * Lanes.Count));
-            Add(a3, b3, scaleA, scaleB, scales[i + (3 * stride)], lane + (6 * Lanes.Count));
+            Add(a0, b0, scaleA, scaleB, scales[i], before, lane);
+            Add(a1, b1, scaleA, scaleB, scales[i + stride], before + (2 * Lanes.Count), lane + (2 * Lanes.Count));
+            Add(a2, b2, scaleA, scaleB, scales[i + (2 * stride)], before + (4 * Lanes.Count), lane + (4 * Lanes.Count));
+            Add(a3, b3, scaleA, scaleB, scales[i + (3 * stride)], before + (6 * Lanes.Count), lane + (6 * Lanes.Count));
             blockA = bytesA;
             blockB = bytesB;
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(Vector256<int> a, Vector256<int> b, Vector256<float> scaleA, Vector256<float> scaleB, float inputScale, float* lanes)
+    private static void Add(
+        Vector256<int> a, Vector256<int> b, Vector256<float> scaleA, Vector256<float> scaleB, float inputScale, float* before, float* lanes)
     {
         Vector256<float> scale = Vector256.Create(inputScale);
-        Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(a), scale * scaleA, Vector256.Load(lanes)).Store(lanes);
-        lanes += Lanes.Count;
-        Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(b), scale * scaleB, Vector256.Load(lanes)).Store(lanes);
+        Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(a), scale * scaleA, Vector256.Load(before)).Store(lanes);
+        Vector256<float> other = Vector256.Load(before + Lanes.Count);
+        Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(b), scale * scaleB, other).Store(lanes + Lanes.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -3,7 +3,7 @@ using Llama.Model.Weights;
 
 namespace Llama.Model.Kernels;
 
-/// <summary>How the blocks of interleaved rows are multiplied. Lanes hold zeros before.</summary>
+/// <summary>How the blocks of interleaved rows are multiplied. Lanes without a block are left as they are.</summary>
 internal unsafe interface IInterleavedProduct
 {
     /// <summary>Eight rows with one token.</summary>
@@ -11,7 +11,8 @@ internal unsafe interface IInterleavedProduct
     /// <param name="inputs">The inputs.</param>
     /// <param name="token">Which of them.</param>
     /// <param name="lanes">Receives the sums, <c>[lane, row]</c>.</param>
-    static abstract void MultiplyOne(byte* block, RoundedInputs inputs, int token, float* lanes);
+    /// <param name="zeros">What is in a lane before its first block, <c>[row]</c>.</param>
+    static abstract void MultiplyOne(byte* block, RoundedInputs inputs, int token, float* lanes, float* zeros);
 
     /// <summary>Two times eight rows with four tokens.</summary>
     /// <param name="blockA">The first block of eight rows.</param>
@@ -20,7 +21,8 @@ internal unsafe interface IInterleavedProduct
     /// <param name="token">The first of them, a multiple of four.</param>
     /// <param name="next">How many bytes behind each block the memory is asked for; 0 to ask for nothing.</param>
     /// <param name="lanes">Receives the sums, <c>[lane, token, row]</c>.</param>
-    static abstract void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes);
+    /// <param name="zeros">What is in a lane before its first block, <c>[token, row]</c>.</param>
+    static abstract void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros);
 }
 
 /// <summary>
@@ -41,6 +43,11 @@ internal static unsafe class InterleavedProduct<T>
     public static void Multiply(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
     {
         if (firstRow % Lanes.Count != 0) throw new ArgumentException($"rows from {firstRow} on, in groups of {Lanes.Count}", nameof(firstRow));
+
+        // Zeros once and for all: whatever rows come, the same lanes have a block.
+        float* zeros = stackalloc float[GroupSums];
+        float* lanes = stackalloc float[Lanes.Count * Lanes.Count];
+        float* groupLanes = stackalloc float[Lanes.Count * GroupSums];
         for (int row = firstRow; row < endRow; row += 2 * Lanes.Count)
         {
             int second = row + Lanes.Count, rows = Math.Min(Lanes.Count, endRow - row), secondRows = Math.Min(Lanes.Count, endRow - second);
@@ -51,30 +58,25 @@ internal static unsafe class InterleavedProduct<T>
                 // The last ones with these rows ask for the next rows.
                 nint next = token >= tokens - GroupTokens - 2 ? (nint)(2 * (weights.Group(second) - weights.Group(row))) : 0;
                 int count = Math.Min(GroupTokens, tokens - token);
-                MultiplyFour(weights.Group(row), weights.Group(second), x, token, count, next, target, weights.Rows, secondRows);
+                T.MultiplyFour(weights.Group(row), weights.Group(second), x, token, next, groupLanes, zeros);
+                Store(groupLanes, count, target, weights.Rows, secondRows);
             }
 
             for (; token < tokens; token++, target += weights.Rows)
             {
-                MultiplyOne(weights.Group(row), x, token, target, rows);
-                if (secondRows > 0) MultiplyOne(weights.Group(second), x, token, target + Lanes.Count, secondRows);
+                T.MultiplyOne(weights.Group(row), x, token, lanes, zeros);
+                Store(lanes, Lanes.Count, target, rows);
+                if (secondRows == 0) continue;
+                T.MultiplyOne(weights.Group(second), x, token, lanes, zeros);
+                Store(lanes, Lanes.Count, target + Lanes.Count, secondRows);
             }
         }
     }
 
-    private static void MultiplyOne(byte* group, RoundedInputs x, int token, float* target, int rows)
+    /// <summary>Adds the lanes of sixteen rows for some of four tokens.</summary>
+    private static void Store(float* lanes, int tokens, float* target, int outputs, int secondRows)
     {
-        float* lanes = stackalloc float[Lanes.Count * Lanes.Count];
-        T.MultiplyOne(group, x, token, lanes);
-        Store(lanes, Lanes.Count, target, rows);
-    }
-
-    private static void MultiplyFour(
-        byte* first, byte* second, RoundedInputs x, int token, int count, nint next, float* target, int outputs, int secondRows)
-    {
-        float* lanes = stackalloc float[Lanes.Count * GroupSums];
-        T.MultiplyFour(first, second, x, token, next, lanes);
-        for (int t = 0; t < count; t++, lanes += 2 * Lanes.Count, target += outputs)
+        for (int t = 0; t < tokens; t++, lanes += 2 * Lanes.Count, target += outputs)
         {
             Store(lanes, GroupSums, target, Lanes.Count);
             Store(lanes + Lanes.Count, GroupSums, target + Lanes.Count, secondRows);

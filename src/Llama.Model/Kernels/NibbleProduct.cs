@@ -17,7 +17,7 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyOne(byte* block, RoundedInputs inputs, int token, float* lanes)
+    public static void MultiplyOne(byte* block, RoundedInputs inputs, int token, float* lanes, float* zeros)
     {
         int* x = (int*)inputs.Bytes(token);
         float* scales = inputs.Scales(token);
@@ -37,7 +37,8 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
             if (T.Bias != 0) dot -= Vector256.Create(T.Bias * *sums);
             float* place = lanes + (i % Lanes.Count * Lanes.Count);
             Vector256<float> scale = Vector256.Create(scales[i]);
-            Vector256<float> lane = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(dot), scale * Halves(block), Vector256.Load(place));
+            Vector256<float> lane = Vector256.Load(i < Lanes.Count ? zeros : place);
+            lane = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(dot), scale * Halves(block), lane);
             if (T.HasOffsets) lane = AddOffsets(block, scale * OffsetHalves(block), sums, lane);
             lane.Store(place);
             sums += NibbleRows<T>.Parts;
@@ -46,8 +47,9 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
     }
 
     /// <inheritdoc/>
+    [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
+    public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros)
     {
         Vector256<int>* dots = stackalloc Vector256<int>[2 * GroupTokens];
         int* x = inputs.Quads(token);
@@ -112,7 +114,8 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
                 Add(ref dots[7], b3, factors, part);
             }
 
-            AddBlocks(blockA, blockB, dots, scales + i, stride, sums, lanes + (i % Lanes.Count * InterleavedProduct<NibbleProduct<T>>.GroupSums));
+            float* lane = lanes + (i % Lanes.Count * InterleavedProduct<NibbleProduct<T>>.GroupSums);
+            AddBlocks(blockA, blockB, dots, scales + i, stride, sums, i < Lanes.Count ? zeros : lane, lane);
             sums += NibbleRows<T>.Parts;
             blockA = levelsA;
             blockB = levelsB;
@@ -122,7 +125,7 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
     /// <summary>Adds a block of sixteen rows to the lanes of four tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void AddBlocks(
-        byte* blockA, byte* blockB, Vector256<int>* dots, float* scales, nint stride, short* sums, float* lanes)
+        byte* blockA, byte* blockB, Vector256<int>* dots, float* scales, nint stride, short* sums, float* before, float* lanes)
     {
         Vector256<float> scaleA = Halves(blockA), scaleB = Halves(blockB);
         Vector256<float> offsetScaleA = T.HasOffsets ? OffsetHalves(blockA) : default, offsetScaleB = T.HasOffsets ? OffsetHalves(blockB) : default;
@@ -137,8 +140,8 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
                 b -= bias;
             }
 
-            Vector256<float> laneA = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(a), scale * scaleA, Vector256.Load(lanes));
-            Vector256<float> laneB = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(b), scale * scaleB, Vector256.Load(lanes + Lanes.Count));
+            Vector256<float> laneA = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(a), scale * scaleA, Vector256.Load(before));
+            Vector256<float> laneB = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(b), scale * scaleB, Vector256.Load(before + Lanes.Count));
             if (T.HasOffsets)
             {
                 laneA = AddOffsets(blockA, scale * offsetScaleA, sums, laneA);
@@ -147,6 +150,7 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
 
             laneA.Store(lanes);
             laneB.Store(lanes + Lanes.Count);
+            before += 2 * Lanes.Count;
             lanes += 2 * Lanes.Count;
             scales += stride;
             sums += stride * NibbleRows<T>.Parts;

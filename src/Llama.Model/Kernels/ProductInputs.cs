@@ -46,16 +46,19 @@ internal sealed unsafe class ProductInputs : IDisposable
         Values = values;
         Columns = matrices[0].Columns;
         RoundsSmall = RoundsLarge = false;
+        bool pairs = false, quads = false;
         foreach (WeightMatrix matrix in matrices)
         {
             int blockElements = matrix.Type.BlockElements();
             RoundsSmall |= blockElements == small.BlockElements;
             RoundsLarge |= blockElements == large.BlockElements;
+            pairs |= !BlockProduct.TakesQuads(matrix.Type);
+            quads |= BlockProduct.TakesQuads(matrix.Type);
         }
 
         Rounds = RoundsSmall || RoundsLarge;
-        if (RoundsSmall) small.Reset(Columns, tokens);
-        if (RoundsLarge) large.Reset(Columns, tokens);
+        if (RoundsSmall) small.Reset(Columns, tokens, pairs, quads);
+        if (RoundsLarge) large.Reset(Columns, tokens, pairs, quads);
     }
 
     /// <summary>Rounds one vector, where a matrix wants that.</summary>

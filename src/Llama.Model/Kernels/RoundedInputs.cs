@@ -6,8 +6,8 @@ namespace Llama.Model.Kernels;
 
 /// <summary>
 /// Inputs of a matrix product rounded to bytes, for weights stored in blocks: as many elements as such a block has share a scale, the
-/// greatest magnitude becomes 127. The bytes are there again as pairs of 16-bit integers and in fours, those of four vectors side by side:
-/// the forms in which several tokens' inputs meet the weights.
+/// greatest magnitude becomes 127. The bytes are there again as pairs of 16-bit integers or in fours, those of four vectors side by side:
+/// the forms in which several tokens' inputs meet the weights, nibbles in fours and all others in pairs.
 /// </summary>
 internal sealed unsafe class RoundedInputs : IDisposable
 {
@@ -25,7 +25,8 @@ internal sealed unsafe class RoundedInputs : IDisposable
     private readonly NativeBuffer quads;
     private readonly NativeBuffer scales;
     private readonly NativeBuffer sums;
-    private bool grouped;
+    private bool paired;
+    private bool quartered;
 
     /// <summary>Makes room.</summary>
     /// <param name="blockElements">Elements that share a scale: 32 or 256.</param>
@@ -58,11 +59,14 @@ internal sealed unsafe class RoundedInputs : IDisposable
     /// <summary>Sets the length of all vectors that follow.</summary>
     /// <param name="columns">A multiple of <see cref="BlockElements"/>.</param>
     /// <param name="tokens">How many vectors: fewer than <see cref="LeastGroup"/> are there as bytes and words only.</param>
-    public void Reset(int columns, int tokens)
+    /// <param name="inPairs">Whether they are wanted in pairs.</param>
+    /// <param name="inQuads">Whether they are wanted in fours.</param>
+    public void Reset(int columns, int tokens, bool inPairs, bool inQuads)
     {
         Columns = columns;
         Blocks = columns / BlockElements;
-        grouped = tokens >= LeastGroup;
+        paired = inPairs && tokens >= LeastGroup;
+        quartered = inQuads && tokens >= LeastGroup;
     }
 
     /// <summary>The bytes of a vector.</summary>
@@ -132,15 +136,15 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 first.Store(wordTarget + done + i);
                 second.Store(wordTarget + done + i + 16);
                 sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
-                if (!grouped) continue;
-                for (int pair = 0; pair < Lanes.Count; pair++)
+                if (paired)
                 {
-                    pairTarget[pair * GroupTokens] = first.AsInt32().GetElement(pair);
-                    pairTarget[(pair + Lanes.Count) * GroupTokens] = second.AsInt32().GetElement(pair);
+                    Spread(first.AsInt32(), pairTarget);
+                    Spread(second.AsInt32(), pairTarget + (Lanes.Count * GroupTokens));
+                    pairTarget += PartElements / 2 * GroupTokens;
                 }
 
-                pairTarget += PartElements / 2 * GroupTokens;
-                for (int quad = 0; quad < Lanes.Count; quad++) quadTarget[quad * GroupTokens] = rounded.AsInt32().GetElement(quad);
+                if (!quartered) continue;
+                Spread(rounded.AsInt32(), quadTarget);
                 quadTarget += PartElements / 4 * GroupTokens;
             }
         }
@@ -155,6 +159,18 @@ internal sealed unsafe class RoundedInputs : IDisposable
         quads.Dispose();
         scales.Dispose();
         sums.Dispose();
+    }
+
+    /// <summary>Stores eight integers where one vector of four has its places.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Spread(Vector256<int> integers, int* target)
+    {
+        Vector128<int> lower = integers.GetLower(), upper = integers.GetUpper();
+        for (int i = 0; i < Vector128<int>.Count; i++)
+        {
+            target[i * GroupTokens] = lower.GetElement(i);
+            target[(i + Vector128<int>.Count) * GroupTokens] = upper.GetElement(i);
+        }
     }
 
     /// <summary>

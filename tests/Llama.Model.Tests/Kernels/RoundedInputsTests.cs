@@ -66,7 +66,7 @@ public sealed unsafe class RoundedInputsTests
     private static RoundedInputs Round(int blockElements, float[] values)
     {
         var inputs = new RoundedInputs(blockElements, 1, values.Length);
-        inputs.Reset(values.Length, RoundedInputs.GroupTokens);
+        inputs.Reset(values.Length, RoundedInputs.GroupTokens, inPairs: true, inQuads: true);
         fixed (float* source = values) inputs.Round(0, source);
         return inputs;
     }

@@ -150,7 +150,7 @@ internal sealed unsafe class TestBlocks : IDisposable
 
     private void Prepare(int firstToken, int tokenCount)
     {
-        inputs.Reset(Matrix.Columns, tokenCount);
+        inputs.Reset(Matrix.Columns, tokenCount, !BlockProduct.TakesQuads(Matrix.Type), BlockProduct.TakesQuads(Matrix.Type));
         fixed (float* x = values)
         {
             for (int t = 0; t < tokenCount; t++) inputs.Round(t, x + ((firstToken + t) * Matrix.Columns));
