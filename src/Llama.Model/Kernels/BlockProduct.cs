@@ -15,7 +15,7 @@ namespace Llama.Model.Kernels;
 internal static unsafe class BlockProduct
 {
     /// <summary>For so many tokens it pays to widen interleaved bytes once for all.</summary>
-    private const int PanelTokens = 24;
+    private const int PanelTokens = 88;
 
     /// <summary>Whether several tokens' inputs meet a type's weights in fours, and not in pairs.</summary>
     public static bool TakesQuads(ElementType type) => type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q4_K;
