@@ -17,9 +17,6 @@ internal static unsafe class BlockProduct
     /// <summary>For so many tokens it pays to widen interleaved bytes once for all.</summary>
     private const int PanelTokens = 88;
 
-    /// <summary>Whether several tokens' inputs meet a type's weights in fours, and not in pairs.</summary>
-    public static bool TakesQuads(ElementType type) => type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q4_K;
-
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>
     public static int ScratchLength(int tokens) => BlockPanel.ScratchLength(tokens);
 

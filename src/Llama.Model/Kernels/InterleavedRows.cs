@@ -15,7 +15,7 @@ internal static unsafe class InterleavedRows
     /// <param name="columns">Elements of a row.</param>
     public static bool Serve(ElementType type, int columns) => BlockBytes(type) > 0 && columns % VectorRows.Columns == 0;
 
-    /// <summary>Whether kernels take a type's rows in no other way.</summary>
+    /// <summary>Whether kernels take a type's rows in no other way: nibbles, which several tokens' inputs meet in fours, not in pairs.</summary>
     public static bool AreNeeded(ElementType type) => type is ElementType.Q4_0 or ElementType.Q4_1 or ElementType.Q4_K;
 
     /// <summary>Bytes of eight rows.</summary>

@@ -52,8 +52,8 @@ internal sealed unsafe class ProductInputs : IDisposable
             int blockElements = matrix.Type.BlockElements();
             RoundsSmall |= blockElements == small.BlockElements;
             RoundsLarge |= blockElements == large.BlockElements;
-            pairs |= !BlockProduct.TakesQuads(matrix.Type);
-            quads |= BlockProduct.TakesQuads(matrix.Type);
+            pairs |= !InterleavedRows.AreNeeded(matrix.Type);
+            quads |= InterleavedRows.AreNeeded(matrix.Type);
         }
 
         Rounds = RoundsSmall || RoundsLarge;

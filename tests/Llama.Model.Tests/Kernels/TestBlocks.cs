@@ -150,7 +150,8 @@ internal sealed unsafe class TestBlocks : IDisposable
 
     private void Prepare(int firstToken, int tokenCount)
     {
-        inputs.Reset(Matrix.Columns, tokenCount, !BlockProduct.TakesQuads(Matrix.Type), BlockProduct.TakesQuads(Matrix.Type));
+        bool nibbles = InterleavedRows.AreNeeded(Matrix.Type);
+        inputs.Reset(Matrix.Columns, tokenCount, inPairs: !nibbles, inQuads: nibbles);
         fixed (float* x = values)
         {
             for (int t = 0; t < tokenCount; t++) inputs.Round(t, x + ((firstToken + t) * Matrix.Columns));

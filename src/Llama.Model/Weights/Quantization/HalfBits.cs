@@ -24,20 +24,11 @@ internal static class HalfBits
     /// numbers from 65,536 on: telling them apart would cost as much as all the rest.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> ToSingle(Vector128<ushort> halves)
-    {
-        // Widened with their signs, which then fill the three bits above the exponent's place as well.
-        Vector256<int> bits = (SmallIntegers.Widen(halves.AsInt16()) << 13) & Vector256.Create(unchecked((int)0x8fffe000));
-        return bits.AsSingle() * Vector256.Create(5.192296858534828e33f);
-    }
+    public static Vector256<float> ToSingle(Vector128<ushort> halves) => Scale(SmallIntegers.Widen(halves.AsInt16()) << 13);
 
     /// <summary>The same of the upper halves of 32-bit lanes; the lower ones may be anything.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> ToSingleFromUpper(Vector256<int> halves)
-    {
-        Vector256<int> bits = (halves >> 3) & Vector256.Create(unchecked((int)0x8fffe000));
-        return bits.AsSingle() * Vector256.Create(5.192296858534828e33f);
-    }
+    public static Vector256<float> ToSingleFromUpper(Vector256<int> halves) => Scale(halves >> 3);
 
     /// <summary>A single-precision number rounded to the nearest half-precision one, ties to even.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -64,4 +55,9 @@ internal static class HalfBits
         result = Vector256.ConditionalSelect(Vector256.GreaterThan(magnitude, Vector256.Create((143u << 23) - 1)), special, result);
         return result | sign;
     }
+
+    /// <summary>Numbers whose bits are in place; the three above the exponent's place are signs as well, and those below the mantissa's anything.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Scale(Vector256<int> placed) =>
+        (placed & Vector256.Create(unchecked((int)0x8fffe000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
 }
