@@ -41,7 +41,7 @@ internal static class RunCommand
                 CpuLayerRange.Load(checkpoint, 0, checkpoint.Config.Layers, kvType, blocksPerSequence * batches.Max(), threads);
             while (!range.IsSettled) await Task.Delay(TimeSpan.FromMilliseconds(10));
             var test = new ModelTest(checkpoint.Config, range, blocksPerSequence);
-            var report = new RunReport(checkpoint.Config, kvType, threads, range.WeightBytes, limits);
+            var report = new RunReport(checkpoint.Config, kvType, threads, range.StepBytes, limits);
             foreach (int depth in depths)
             {
                 foreach (int prompt in prompts)

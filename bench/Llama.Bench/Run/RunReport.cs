@@ -11,7 +11,7 @@ namespace Llama.Bench.Run;
 /// <param name="config">The model.</param>
 /// <param name="kvType">Type of its keys and values.</param>
 /// <param name="threads">Compute threads.</param>
-/// <param name="weightBytes">Bytes of all weights.</param>
+/// <param name="weightBytes">Bytes of weights that a step reads.</param>
 /// <param name="limits">What the machine can do with these threads.</param>
 internal sealed class RunReport(ModelConfig config, ElementType kvType, int threads, long weightBytes, MachineRates limits)
 {

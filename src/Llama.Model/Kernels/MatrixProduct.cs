@@ -71,7 +71,7 @@ internal static unsafe class MatrixProduct
     {
         if (weights.IsInterleaved && firstRow % TileRows != 0)
             throw new ArgumentException($"rows from {firstRow} on, in tiles of {TileRows}", nameof(firstRow));
-        if (weights.IsInterleaved && tokens == 1)
+        if (weights.IsInterleaved && tokens == 1 && VectorRows.Takes<T>(x, weights.Columns))
         {
             VectorRows.Multiply<T>(weights, firstRow, endRow, x, y);
             return;
@@ -86,7 +86,7 @@ internal static unsafe class MatrixProduct
             if (weights.IsInterleaved) places[0] = VectorRows.Tile(weights, row);
             else weights.ListRows(row, rows, places, TileRows);
             var tile = new Tile(places[0], places[1], places[2], places[3], rows, weights.Columns, weights.IsInterleaved);
-            if (tokens > 1)
+            if (tokens > 1 || weights.IsInterleaved)
             {
                 MultiplyBlocks<T>(in tile, x, tokens, lanes, scratch, y + row, weights.Rows);
                 continue;

@@ -13,7 +13,10 @@ internal unsafe interface IStoredElements
     /// <summary>Eight elements from <paramref name="source"/>, which need not be aligned.</summary>
     static abstract Vector256<float> Load(byte* source);
 
-    /// <summary>Sixteen columns of a row that lies as <see cref="VectorRows"/> says.</summary>
+    /// <summary>What numbers of <see cref="LoadTwo"/> have to be multiplied with, a power of two.</summary>
+    static abstract float Scale { get; }
+
+    /// <summary>Sixteen columns of a row that lies as <see cref="VectorRows"/> says, divided by <see cref="Scale"/>.</summary>
     /// <param name="tile">These columns of all four rows.</param>
     /// <param name="row">Which row.</param>
     /// <param name="first">Columns 0 to 7.</param>
@@ -56,6 +59,9 @@ internal readonly unsafe struct F32Elements : IStoredElements
     public static int Size => 4;
 
     /// <inheritdoc/>
+    public static float Scale => 1;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(byte* source) => Vector256.Load((float*)source);
 
@@ -73,6 +79,9 @@ internal readonly unsafe struct BF16Elements : IStoredElements
 {
     /// <inheritdoc/>
     public static int Size => 2;
+
+    /// <inheritdoc/>
+    public static float Scale => 1;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -99,15 +108,14 @@ internal readonly unsafe struct F16Elements : IStoredElements
     public static int Size => 2;
 
     /// <inheritdoc/>
+    public static float Scale => HalfBits.Scale;
+
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> Load(byte* source) => HalfBits.ToSingle(Vector128.Load((ushort*)source));
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second)
-    {
-        Vector256<int> both = Vector256.Load((int*)tile + (row * Lanes.Count));
-        first = HalfBits.ToSingleFromUpper(both << 16);
-        second = HalfBits.ToSingleFromUpper(both);
-    }
+    public static void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second) =>
+        HalfBits.ToScaledSingles(Vector256.Load((int*)tile + (row * Lanes.Count)), out first, out second);
 }

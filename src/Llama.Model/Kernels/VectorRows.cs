@@ -57,7 +57,7 @@ internal static unsafe class VectorRows
             Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
             for (nuint i = 0; i < end; i += Columns, numbers += TileRows * Columns * T.Size)
             {
-                Vector256<float> first = Vector256.Load(x + i), second = Vector256.Load(x + i + Lanes.Count);
+                Vector256<float> first = Scaled<T>(Vector256.Load(x + i)), second = Scaled<T>(Vector256.Load(x + i + Lanes.Count));
                 T.LoadTwo(numbers, 0, out Vector256<float> weight0, out Vector256<float> weight1);
                 a0 = Vector256.FusedMultiplyAdd(weight1, second, Vector256.FusedMultiplyAdd(weight0, first, a0));
                 T.LoadTwo(numbers, 1, out weight0, out weight1);
@@ -87,11 +87,31 @@ internal static unsafe class VectorRows
             for (int row = 0; row < TileRows; row++)
             {
                 T.LoadTwo(source, row, out Vector256<float> first, out Vector256<float> second);
-                first.Store(target + (row * Lanes.Count));
-                second.Store(target + ((TileRows + row) * Lanes.Count));
+                Scaled<T>(first).Store(target + (row * Lanes.Count));
+                Scaled<T>(second).Store(target + ((TileRows + row) * Lanes.Count));
             }
         }
     }
+
+    /// <summary>
+    /// Whether <see cref="Multiply"/> takes a vector: it multiplies its numbers with <see cref="IStoredElements.Scale"/>, where each serves
+    /// four rows, and a number must not become too large by that.
+    /// </summary>
+    /// <param name="x">The vector.</param>
+    /// <param name="count">Its length, a multiple of <see cref="Columns"/>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool Takes<T>(float* x, int count)
+        where T : struct, IStoredElements
+    {
+        if (T.Scale == 1) return true;
+        Vector256<float> limit = Vector256.Create(float.MaxValue / T.Scale), above = default;
+        for (int i = 0; i < count; i += Lanes.Count) above |= Vector256.GreaterThan(Vector256.Abs(Vector256.Load(x + i)), limit);
+        return Vector256.EqualsAll(above.AsInt32(), Vector256<int>.Zero);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Scaled<T>(Vector256<float> numbers)
+        where T : struct, IStoredElements => T.Scale == 1 ? numbers : numbers * Vector256.Create(T.Scale);
 
     private static void LayOut(float* source, float* target, int row)
     {

@@ -116,6 +116,9 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <summary>Bytes of weights mapped.</summary>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
+    /// <summary>Bytes of weights that a step reads: all but the embeddings, of which it takes a row for each token.</summary>
+    public long StepBytes => WeightBytes - (embeddings?.Bytes ?? 0);
+
     /// <summary>Layers of all steps that have been computed: any thread may look.</summary>
     public long LayersDone => Volatile.Read(ref layersDone);
 

@@ -50,6 +50,9 @@ public sealed class CpuLayerRange : ILayerRange
     /// <inheritdoc/>
     public long WeightBytes => forward.WeightBytes;
 
+    /// <summary>Bytes of weights that a step reads: all but the embeddings, of which it takes a row for each token.</summary>
+    public long StepBytes => forward.StepBytes;
+
     /// <inheritdoc/>
     public RangeProgress Progress =>
         new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps), forward.LayerTime);

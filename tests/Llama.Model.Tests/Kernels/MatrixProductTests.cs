@@ -61,6 +61,20 @@ public sealed unsafe class MatrixProductTests
         }
     }
 
+    /// <summary>Halves are left 2^112 too small, and inputs made larger by that, as long as they stay numbers.</summary>
+    [Theory]
+    [InlineData(60_000f)]
+    [InlineData(70_000f)]
+    [InlineData(1e30f)]
+    [InlineData(1e-40f)]
+    public void Multiply_InterleavedHalvesWithExtremeInputs_HaveTheBitsOfRowsAsTheyLie(float largestInput)
+    {
+        using var product = new TestProduct(ElementType.F16, 8, 48, 1, runs: 1, largestInput);
+        float[] plain = product.Multiply(0, 8, 0, 1);
+        for (int row = 0; row < plain.Length; row++) Assert.Equal(product.Exact[row], plain[row], product.Tolerance[row] + (48 * float.Epsilon));
+        Assert.Equal(plain, product.Multiply(product.Interleaved, 0, 8, 0, 1));
+    }
+
     [Theory]
     [InlineData(ElementType.F32, 4)]
     [InlineData(ElementType.F16, 4)]

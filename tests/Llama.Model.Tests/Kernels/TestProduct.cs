@@ -16,12 +16,12 @@ internal sealed unsafe class TestProduct : IDisposable
     private readonly float[] scratch;
     private readonly int tokens;
 
-    public TestProduct(ElementType type, int rows, int columns, int tokens, int runs)
+    public TestProduct(ElementType type, int rows, int columns, int tokens, int runs, float largestInput = 1)
     {
         this.tokens = tokens;
         var random = new Random((rows * 1000) + columns);
         Weights = [.. Enumerable.Range(0, rows * columns).Select(_ => Stored(type, (float)((random.NextDouble() * 2) - 1)))];
-        inputs = [.. Enumerable.Range(0, tokens * columns).Select(_ => (float)((random.NextDouble() * 2) - 1))];
+        inputs = [.. Enumerable.Range(0, tokens * columns).Select(_ => largestInput * (float)((random.NextDouble() * 2) - 1))];
         scratch = new float[MatrixProduct.ScratchLength(tokens)];
 
         const int Poison = 33;

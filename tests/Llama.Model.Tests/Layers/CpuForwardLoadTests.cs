@@ -45,6 +45,16 @@ public sealed class CpuForwardLoadTests
         Assert.Equal(2 * ((whole.Config.LayerElements * 2) + (whole.Config.Dim * 2 * 2)), forward.WeightBytes);
     }
 
+    [Fact]
+    public void StepBytes_WholeModel_AreThoseOfTheLayersAndTheHead()
+    {
+        using Checkpoint whole = Checkpoint.Open(Path.Combine(TestPaths.Fixtures, "llama-3", "hf"), new CheckpointOptions());
+        ModelConfig config = whole.Config;
+        using var forward = new CpuForward(whole, 0, config.Layers, ElementType.F32, 4, 1);
+        long embeddings = 2L * config.VocabSize * config.Dim;
+        Assert.Equal(forward.WeightBytes - embeddings, forward.StepBytes);
+    }
+
     /// <summary>A checkpoint of which one tensor is missing.</summary>
     private sealed class CheckpointWithout : Checkpoint
     {

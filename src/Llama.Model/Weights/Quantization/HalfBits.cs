@@ -8,13 +8,16 @@ namespace Llama.Model.Weights.Quantization;
 /// </summary>
 internal static class HalfBits
 {
+    /// <summary>2^112: the difference of the two formats' exponents.</summary>
+    public const float Scale = 5.192296858534828e33f;
+
     /// <summary>A half-precision number as a single-precision one; exact.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float ToSingle(ushort half)
     {
         // The exponent moves over as it is, which makes numbers 2^112 times too small; infinities and NaNs need the exponent of all ones.
         uint magnitude = (half & 0x7fffu) << 13;
-        uint bits = BitConverter.SingleToUInt32Bits(BitConverter.UInt32BitsToSingle(magnitude) * 5.192296858534828e33f);
+        uint bits = BitConverter.SingleToUInt32Bits(BitConverter.UInt32BitsToSingle(magnitude) * Scale);
         uint special = magnitude >= 0x0f800000 ? 0x7f800000u : 0;
         return BitConverter.UInt32BitsToSingle(bits | special | ((half & 0x8000u) << 16));
     }
@@ -24,11 +27,22 @@ internal static class HalfBits
     /// numbers from 65,536 on: telling them apart would cost as much as all the rest.
     /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> ToSingle(Vector128<ushort> halves) => Scale(SmallIntegers.Widen(halves.AsInt16()) << 13);
+    public static Vector256<float> ToSingle(Vector128<ushort> halves) =>
+        Place(SmallIntegers.Widen(halves.AsInt16()) << 13) * Vector256.Create(Scale);
 
-    /// <summary>The same of the upper halves of 32-bit lanes; the lower ones may be anything.</summary>
+    /// <summary>
+    /// Finite halves that share 32-bit lanes as single-precision numbers times 2^-112: what is left out is one multiplication for each
+    /// vector, which a product can make once with its inputs.
+    /// </summary>
+    /// <param name="pairs">Two in each lane.</param>
+    /// <param name="lower">Those of the lower halves.</param>
+    /// <param name="upper">Those of the upper halves.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> ToSingleFromUpper(Vector256<int> halves) => Scale(halves >> 3);
+    public static void ToScaledSingles(Vector256<int> pairs, out Vector256<float> lower, out Vector256<float> upper)
+    {
+        lower = Place((pairs << 16) >> 3);
+        upper = Place(pairs >> 3);
+    }
 
     /// <summary>A single-precision number rounded to the nearest half-precision one, ties to even.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -56,8 +70,10 @@ internal static class HalfBits
         return result | sign;
     }
 
-    /// <summary>Numbers whose bits are in place; the three above the exponent's place are signs as well, and those below the mantissa's anything.</summary>
+    /// <summary>
+    /// Numbers times 2^-112 whose bits are in place; the three above the exponent's place are signs as well, and those below the mantissa's
+    /// anything.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Scale(Vector256<int> placed) =>
-        (placed & Vector256.Create(unchecked((int)0x8fffe000))).AsSingle() * Vector256.Create(5.192296858534828e33f);
+    private static Vector256<float> Place(Vector256<int> bits) => (bits & Vector256.Create(unchecked((int)0x8fffe000))).AsSingle();
 }
