@@ -48,10 +48,12 @@ internal static partial class GatewayHost
             ? null
             : MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores));
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
-        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        // Only what is used here: the slim builder also reads settings from files and watches all folders below the working one for their change.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.Services.AddRoutingCore();
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
-        builder.WebHost.ConfigureKestrel(kestrel =>
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), options.Port, port =>
             {
