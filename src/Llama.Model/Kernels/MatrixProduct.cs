@@ -111,7 +111,6 @@ internal static unsafe class MatrixProduct
 
         // Where one block is all, the lanes of all tokens may lie in one place.
         int lanesStride = tile.End > BlockColumns ? TileRows : 0;
-        Vector256<float>* zeros = stackalloc Vector256<float>[TileTokens * TileRows];
         int first = 0;
         do
         {
@@ -133,6 +132,8 @@ internal static unsafe class MatrixProduct
             }
 
             // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
+            bool isLast = first + count == tile.End;
+            bool isWhole = isLast && tile.End == tile.Columns && tile.Rows == TileRows;
             int passes = (tokens + TileTokens - 1) / TileTokens;
             nint ahead = ((TileRows * Lanes.Count * T.Size) + passes - 1) / passes;
             int token = 0;
@@ -141,14 +142,25 @@ internal static unsafe class MatrixProduct
                 int pass = Math.Min(tokens - token, TileTokens);
                 float* inputs = x + ((long)token * tile.Columns);
                 Vector256<float>* sums = lanes + (token * lanesStride);
-                Vector256<float>* sumsBefore = first == 0 ? zeros : sums;
-                if (pass == TileTokens) MultiplyThree(numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums);
-                else if (pass == 2) MultiplyTwo(numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums);
-                else MultiplyOne(numbers, inputs + first, count, next, ahead, sumsBefore, sums);
+                Vector256<float>* sumsBefore = first == 0 ? null : sums;
+                float* output = y + (token * yStride);
                 token += pass;
+                if (pass == TileTokens)
+                {
+                    MultiplyThree(
+                        numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums, isWhole ? output : null, yStride);
+                }
+                else if (pass == 2)
+                {
+                    MultiplyTwo(numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums);
+                }
+                else
+                {
+                    MultiplyOne(numbers, inputs + first, count, next, ahead, sumsBefore, sums);
+                }
+
                 next += ahead * (count / Lanes.Count);
-                if (first + count < tile.End) continue;
-                float* output = y + ((token - pass) * yStride);
+                if (!isLast || (isWhole && pass == TileTokens)) continue;
                 for (int i = 0; i < pass; i++, inputs += tile.Columns, sums += TileRows, output += yStride) Finish<T>(in tile, inputs, sums, output);
             }
 
@@ -166,17 +178,37 @@ internal static unsafe class MatrixProduct
             T.Load(source).Store(target);
     }
 
-    /// <summary>Four rows with three tokens: the lanes of four sums for each token go on.</summary>
+    /// <summary>
+    /// Four rows with three tokens: the lanes of four sums for each token go on from where they were, or from zero where that is null. They are
+    /// added up and stored as outputs, four for each token, or stay lanes where there is no place for outputs.
+    /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyThree(
-        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
+        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes,
+        float* y, long yStride)
     {
         float* x0 = x;
         float* x1 = x0 + stride;
         float* x2 = x1 + stride;
-        Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
-        Vector256<float> b0 = from[4], b1 = from[5], b2 = from[6], b3 = from[7];
-        Vector256<float> c0 = from[8], c1 = from[9], c2 = from[10], c3 = from[11];
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
+        Vector256<float> c0 = default, c1 = default, c2 = default, c3 = default;
+        if (from is not null)
+        {
+            a0 = from[0];
+            a1 = from[1];
+            a2 = from[2];
+            a3 = from[3];
+            b0 = from[4];
+            b1 = from[5];
+            b2 = from[6];
+            b3 = from[7];
+            c0 = from[8];
+            c1 = from[9];
+            c2 = from[10];
+            c3 = from[11];
+        }
+
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
             Prefetch.Near(next, 1);
@@ -201,6 +233,15 @@ internal static unsafe class MatrixProduct
             c3 = Vector256.FusedMultiplyAdd(weight, inputC, c3);
         }
 
+        if (y is not null)
+        {
+            Vector256<float> sums = Lanes.SumEach(a0, a1, a2, a3, b0, b1, b2, b3);
+            sums.GetLower().Store(y);
+            sums.GetUpper().Store(y + yStride);
+            Lanes.SumEach(c0, c1, c2, c3).Store(y + (2 * yStride));
+            return;
+        }
+
         lanes[0] = a0;
         lanes[1] = a1;
         lanes[2] = a2;
@@ -215,14 +256,26 @@ internal static unsafe class MatrixProduct
         lanes[11] = c3;
     }
 
-    /// <summary>Four rows with two tokens: the lanes of four sums for each token go on.</summary>
+    /// <summary>Four rows with two tokens: the lanes of four sums for each token go on, from zero where there is nothing to go on from.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyTwo(
         float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
     {
         float* x1 = x + stride;
-        Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
-        Vector256<float> b0 = from[4], b1 = from[5], b2 = from[6], b3 = from[7];
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
+        if (from is not null)
+        {
+            a0 = from[0];
+            a1 = from[1];
+            a2 = from[2];
+            a3 = from[3];
+            b0 = from[4];
+            b1 = from[5];
+            b2 = from[6];
+            b3 = from[7];
+        }
+
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
             Prefetch.Near(next, 1);
@@ -252,12 +305,20 @@ internal static unsafe class MatrixProduct
         lanes[7] = b3;
     }
 
-    /// <summary>Four rows with one of several tokens: the lanes of four sums go on.</summary>
+    /// <summary>Four rows with one of several tokens: the lanes of four sums go on, from zero where there is nothing to go on from.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyOne(
         float* tile, float* x, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
     {
-        Vector256<float> a0 = from[0], a1 = from[1], a2 = from[2], a3 = from[3];
+        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
+        if (from is not null)
+        {
+            a0 = from[0];
+            a1 = from[1];
+            a2 = from[2];
+            a3 = from[3];
+        }
+
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
             Prefetch.Near(next, 1);
