@@ -17,6 +17,7 @@ internal sealed unsafe class CpuForward : IDisposable
 
     private readonly ModelConfig config;
     private readonly Queue<ProductMatrix> unsettled = new();
+    private readonly WeightMemory weightMemory = new();
     private readonly WeightMatrix? embeddings;
     private readonly OutputHead? head;
     private readonly KvCache cache;
@@ -252,6 +253,7 @@ internal sealed unsafe class CpuForward : IDisposable
         buffers.Dispose();
         output?.Dispose();
         foreach (LayerWeights weights in layers) weights.Dispose();
+        weightMemory.Dispose();
     }
 
     /// <summary>
@@ -261,7 +263,7 @@ internal sealed unsafe class CpuForward : IDisposable
     private ProductMatrix OpenProduct(Checkpoint checkpoint, string name, int rows, int columns)
     {
         WeightMatrix stored = checkpoint.OpenMatrix(name, rows, columns);
-        var product = new ProductMatrix(stored);
+        var product = new ProductMatrix(stored, weightMemory);
         if (stored.IsMapped && !InterleavedRows.AreNeeded(stored.Type))
         {
             unsettled.Enqueue(product);

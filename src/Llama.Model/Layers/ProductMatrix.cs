@@ -13,12 +13,16 @@ internal sealed unsafe class ProductMatrix : IDisposable
     private readonly bool interleaves;
     private readonly long groupBytes;
     private readonly int groups;
-    private NativeBuffer? copy;
+    private readonly WeightMemory memory;
+    private WeightMemory.Piece? copy;
     private int groupsDone;
 
     /// <summary>Begins with the matrix as the checkpoint has it.</summary>
-    public ProductMatrix(WeightMatrix stored)
+    /// <param name="stored">The matrix.</param>
+    /// <param name="memory">Where the copy will lie.</param>
+    public ProductMatrix(WeightMatrix stored, WeightMemory memory)
     {
+        this.memory = memory;
         Matrix = stored;
         groups = (stored.Rows + Lanes.Count - 1) / Lanes.Count;
         interleaves = InterleavedRows.Serve(stored.Type, stored.Columns);
@@ -60,15 +64,15 @@ internal sealed unsafe class ProductMatrix : IDisposable
     public void Dispose() => copy?.Dispose();
 
     /// <summary>Memory for the copy; none where the system is short of it and the matrix can be used where it lies.</summary>
-    private NativeBuffer? MakeRoom()
+    private WeightMemory.Piece? MakeRoom()
     {
         IsSettled = !InterleavedRows.AreNeeded(Matrix.Type) && !MemoryPages.HaveRoom(groups * groupBytes);
-        return IsSettled ? null : new NativeBuffer(((groups * groupBytes) + sizeof(float) - 1) / sizeof(float));
+        return IsSettled ? null : memory.Take(groups * groupBytes);
     }
 
     private void Copy(int group)
     {
-        byte* target = (byte*)copy!.Pointer + (group * groupBytes);
+        byte* target = copy!.Pointer + (group * groupBytes);
         if (interleaves)
         {
             InterleavedRows.LayOut(Matrix, group, target);

@@ -12,7 +12,7 @@ public sealed unsafe class WeightMatrix
     private readonly byte*[] runs;
     private readonly int rowsPerRun;
     private readonly long rowBytes;
-    private readonly NativeBuffer? memory;
+    private readonly WeightMemory.Piece? memory;
     private readonly long groupBytes;
 
     /// <summary>Describes a matrix over memory owned by someone else.</summary>
@@ -43,7 +43,7 @@ public sealed unsafe class WeightMatrix
     /// <param name="columns">Elements of a row.</param>
     /// <param name="memory">The rows, or the groups of eight interleaved rows; kept as long as the matrix.</param>
     /// <param name="groupBytes">Bytes of a group; 0 if rows follow each other.</param>
-    internal WeightMatrix(string name, ElementType type, int rows, int columns, NativeBuffer memory, long groupBytes)
+    internal WeightMatrix(string name, ElementType type, int rows, int columns, WeightMemory.Piece memory, long groupBytes)
         : this(name, type, rows, columns, (nint)memory.Pointer)
     {
         this.memory = memory;
@@ -84,7 +84,7 @@ public sealed unsafe class WeightMatrix
     }
 
     /// <summary>First byte of the eight interleaved rows from <paramref name="row"/> on, a multiple of eight.</summary>
-    internal byte* Group(int row) => (byte*)memory!.Pointer + (row / Lanes.Count * groupBytes);
+    internal byte* Group(int row) => memory!.Pointer + (row / Lanes.Count * groupBytes);
 
     /// <summary>First bytes of consecutive rows, with one division for all of them: eight short rows are multiplied in the time of a few.</summary>
     /// <param name="first">The first row.</param>
