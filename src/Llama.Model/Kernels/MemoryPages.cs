@@ -8,7 +8,9 @@ internal static partial class MemoryPages
 {
     private const int NotNeeded = 4;
     private const int Huge = 14;
-    private const int HugeBytes = 2 << 20;
+
+    /// <summary>Bytes of a huge page on the processors that this is written for.</summary>
+    public const int HugeBytes = 2 << 20;
 
     /// <summary>
     /// Takes pages of a mapped file out of this process's memory; they are there again when they are touched. Other systems than Linux
@@ -33,12 +35,15 @@ internal static partial class MemoryPages
     /// <param name="bytes">How many; nothing is asked for where they have no such page.</param>
     public static void AskForHuge(nint address, long bytes)
     {
-        nint first = (address + HugeBytes - 1) / HugeBytes * HugeBytes;
+        nint first = HugeFrom(address);
         long whole = (address + (nint)bytes - first) / HugeBytes * HugeBytes;
 
         // That it fails means only that the pages are small ones.
         if (OperatingSystem.IsLinux() && whole > 0) _ = Advise(first, (nuint)whole, Huge);
     }
+
+    /// <summary>Where the first huge page from an address on begins.</summary>
+    public static nint HugeFrom(nint address) => (address + HugeBytes - 1) / HugeBytes * HugeBytes;
 
     /// <summary>
     /// Whether the system has so much memory left, and a gigabyte more, counting what it keeps of files as free: Linux's

@@ -54,11 +54,11 @@ internal sealed class WeightMemory : IDisposable
         }
     }
 
-    /// <summary>A buffer with as many owners as there are pieces of it, and one more as long as it may be cut further.</summary>
+    /// <summary>A buffer from a huge page's start on, with as many owners as there are pieces of it, and one more as long as it may be cut further.</summary>
     internal sealed unsafe class SharedBuffer(long bytes) : IDisposable
     {
         private const int AlignmentBytes = 64;
-        private readonly NativeBuffer memory = new((bytes + sizeof(float) - 1) / sizeof(float));
+        private readonly NativeBuffer memory = new((bytes + MemoryPages.HugeBytes) / sizeof(float));
         private long taken;
         private int owners = 1;
 
@@ -66,7 +66,7 @@ internal sealed class WeightMemory : IDisposable
         public Piece? Take(long size)
         {
             if (taken + size > bytes) return null;
-            var piece = new Piece(this, (byte*)memory.Pointer + taken);
+            var piece = new Piece(this, (byte*)MemoryPages.HugeFrom((nint)memory.Pointer) + taken);
             taken += (size + AlignmentBytes - 1) / AlignmentBytes * AlignmentBytes;
             Interlocked.Increment(ref owners);
             return piece;
