@@ -1,7 +1,5 @@
 using System.Diagnostics;
-using System.Net;
 using System.Net.Security;
-using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 
 namespace Llama.Tests;
@@ -13,8 +11,8 @@ internal sealed class EtcdServer : IDisposable
     private static readonly TimeSpan StartDeadline = TimeSpan.FromSeconds(30);
 
     private readonly TemporaryFolder folder = new();
-    private readonly int port = FreePort();
-    private readonly int peerPort = FreePort();
+    private readonly int port = FreePort.Choose();
+    private readonly int peerPort = FreePort.Choose();
     private readonly string? tls;
     private Process? process;
 
@@ -115,25 +113,6 @@ internal sealed class EtcdServer : IDisposable
         handler.SslOptions.RemoteCertificateValidationCallback =
             (_, _, _, errors) => !errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable);
         return handler;
-    }
-
-    /// <summary>A port below those that systems give to outgoing connections.</summary>
-    private static int FreePort()
-    {
-        while (true)
-        {
-            int port = Random.Shared.Next(20000, 32000);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken.
-            }
-        }
     }
 
     private static async Task<bool> AnswersAsync(HttpClient http, string client)

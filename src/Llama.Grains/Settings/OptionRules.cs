@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using Llama.Model.Chat;
 using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Kernels;
 using Llama.Model.KeyValueCache;
@@ -46,6 +47,14 @@ public sealed class KvTypeAttribute() : ValidationAttribute($"one of {string.Joi
 
     /// <summary>The type of a valid name.</summary>
     public static ElementType Parse(string name) => Enum.Parse<ElementType>(name, ignoreCase: true);
+}
+
+/// <summary>The text must name a chat template; see <see cref="ChatTemplates"/>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class ChatTemplateNameAttribute() : ValidationAttribute($"one of {string.Join(", ", ChatTemplates.Names)}")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null || ChatTemplates.Names.Contains((string)value);
 }
 
 /// <summary>The text must be a list of cores; see <see cref="CoreList"/>.</summary>

@@ -32,5 +32,6 @@ public abstract record ServingOptions : ModelOptions
 
     /// <summary>Name of the chat template, or null for the checkpoint's own.</summary>
     [Description("Name of the chat template, if not the checkpoint's own.")]
+    [ChatTemplateName]
     public string? ChatTemplate { get; init; }
 }

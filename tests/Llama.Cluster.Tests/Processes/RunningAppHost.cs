@@ -1,5 +1,6 @@
 using Llama.AppHost;
 using Llama.Cluster.Tests.Clients;
+using Llama.Tests;
 
 namespace Llama.Cluster.Tests.Processes;
 

@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Llama.AppHost;
 using Llama.Cluster.Tests.Clients;
 using Llama.Grains.Certificates;
+using Llama.Tests;
 
 namespace Llama.Cluster.Tests.Processes;
 

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Llama.Cluster.Tests.Processes;
+namespace Llama.Tests;
 
 /// <summary>
 /// Ports for processes that are told theirs. They lie below those that systems give to outgoing connections (from 32768 on Linux, from
