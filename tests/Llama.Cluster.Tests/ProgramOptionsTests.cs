@@ -61,7 +61,7 @@ public sealed class ProgramOptionsTests
     [Theory]
     [InlineData("--port={0}", "Failed to bind to address http://127.0.0.1:{0}: address already in use.")]
     [InlineData("--ranges=0-2,2-7", "--ranges: '0-2,2-7' ends at layer 7; the model has 6.")]
-    [InlineData("--chat-template=mine", "'mine' is no chat template; allowed are llama2, ")]
+    [InlineData("--chat-template=llama3", "The chat template llama3 needs the special token <|start_header_id|>, which the tokenizer lacks.")]
     public async Task Start_GatewayCannotDoIt_SaysWhyInOneLine(string argument, string message)
     {
         using var other = new TcpListener(IPAddress.Loopback, 0);
