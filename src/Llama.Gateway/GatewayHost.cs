@@ -29,7 +29,7 @@ internal static partial class GatewayHost
     /// <exception cref="IOException">The host to listen on has no address.</exception>
     /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     /// <exception cref="FormatException">The layer ranges are none of this model.</exception>
-    /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
+    /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
         await using WebApplication gateway = Build(options, out Task<ModelText> reading);

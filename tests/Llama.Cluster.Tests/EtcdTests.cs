@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Http.Json;
 using Llama.AppHost;
+using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;

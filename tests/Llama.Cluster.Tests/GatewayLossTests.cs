@@ -1,3 +1,4 @@
+using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Hosting;

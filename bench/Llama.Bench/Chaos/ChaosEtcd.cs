@@ -16,9 +16,9 @@ internal sealed class ChaosEtcd : IAsyncDisposable
     /// <exception cref="InvalidDataException">There is no program <c>etcd</c>.</exception>
     public ChaosEtcd(Action<string> say, Action<string> fault)
     {
-        int port = ChaosPorts.Choose();
+        int port = FreePort.Choose();
         string clients = $"http://127.0.0.1:{port}";
-        string peers = $"http://127.0.0.1:{ChaosPorts.Choose()}";
+        string peers = $"http://127.0.0.1:{FreePort.Choose()}";
         Directory = $"etcd://127.0.0.1:{port}/chaos";
         var command = new ChildCommand(
             "etcd", "etcd",

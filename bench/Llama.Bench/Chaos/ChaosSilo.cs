@@ -15,7 +15,7 @@ internal sealed class ChaosSilo : IAsyncDisposable
     public ChaosSilo(ChildCommand command, Func<ChildCommand, ChaosProcess> start)
     {
         this.start = start;
-        int port = ChaosPorts.Choose();
+        int port = FreePort.Choose();
         proxy = new ChaosProxy(port);
         this.command = command with
         {

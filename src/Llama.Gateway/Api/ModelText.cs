@@ -36,7 +36,7 @@ public sealed class ModelText
     /// <param name="family">Its family.</param>
     /// <param name="template">The template's name, or null for that of the checkpoint.</param>
     /// <exception cref="CheckpointException">The tokenizer or the template cannot be used.</exception>
-    /// <exception cref="ArgumentException">There is no chat template of that name.</exception>
+    /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     internal static async Task<ModelText> ReadAsync(Task<ITokenizer?> reading, string path, LlamaFamily family, string? template)
     {
         if (await reading is not { } tokenizer) return new ModelText(null, null);

@@ -131,9 +131,10 @@ internal static unsafe class MatrixProduct
                 Interleave<T>(tile.Row3 + offset, scratch + (3 * Lanes.Count), count);
             }
 
-            // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
             bool isLast = first + count == tile.End;
             bool isWhole = isLast && tile.End == tile.Columns && tile.Rows == TileRows;
+
+            // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
             int passes = (tokens + TileTokens - 1) / TileTokens;
             nint ahead = ((TileRows * Lanes.Count * T.Size) + passes - 1) / passes;
             int token = 0;
@@ -142,21 +143,18 @@ internal static unsafe class MatrixProduct
                 int pass = Math.Min(tokens - token, TileTokens);
                 float* inputs = x + ((long)token * tile.Columns);
                 Vector256<float>* sums = lanes + (token * lanesStride);
-                Vector256<float>* sumsBefore = first == 0 ? null : sums;
                 float* output = y + (token * yStride);
                 token += pass;
                 if (pass == TileTokens)
                 {
                     MultiplyThree(
-                        numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums, isWhole ? output : null, yStride);
-                }
-                else if (pass == 2)
-                {
-                    MultiplyTwo(numbers, inputs + first, tile.Columns, count, next, ahead, sumsBefore, sums);
+                        numbers, inputs + first, tile.Columns, count, next, ahead, sums, first > 0, isWhole ? output : null, yStride);
                 }
                 else
                 {
-                    MultiplyOne(numbers, inputs + first, count, next, ahead, sumsBefore, sums);
+                    if (first == 0) new Span<Vector256<float>>(sums, pass * TileRows).Clear();
+                    if (pass == 2) MultiplyTwo(numbers, inputs + first, tile.Columns, count, next, ahead, sums);
+                    else MultiplyOne(numbers, inputs + first, count, next, ahead, sums);
                 }
 
                 next += ahead * (count / Lanes.Count);
@@ -179,12 +177,12 @@ internal static unsafe class MatrixProduct
     }
 
     /// <summary>
-    /// Four rows with three tokens: the lanes of four sums for each token go on from where they were, or from zero where that is null. They are
-    /// added up and stored as outputs, four for each token, or stay lanes where there is no place for outputs.
+    /// Four rows with three tokens: the lanes of four sums for each token go on, or begin with zeros without being read. They are added up and
+    /// stored as outputs, four for each token, or stay lanes where there is no place for outputs.
     /// </summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyThree(
-        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes,
+        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* lanes, bool goesOn,
         float* y, long yStride)
     {
         float* x0 = x;
@@ -193,20 +191,20 @@ internal static unsafe class MatrixProduct
         Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
         Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
         Vector256<float> c0 = default, c1 = default, c2 = default, c3 = default;
-        if (from is not null)
+        if (goesOn)
         {
-            a0 = from[0];
-            a1 = from[1];
-            a2 = from[2];
-            a3 = from[3];
-            b0 = from[4];
-            b1 = from[5];
-            b2 = from[6];
-            b3 = from[7];
-            c0 = from[8];
-            c1 = from[9];
-            c2 = from[10];
-            c3 = from[11];
+            a0 = lanes[0];
+            a1 = lanes[1];
+            a2 = lanes[2];
+            a3 = lanes[3];
+            b0 = lanes[4];
+            b1 = lanes[5];
+            b2 = lanes[6];
+            b3 = lanes[7];
+            c0 = lanes[8];
+            c1 = lanes[9];
+            c2 = lanes[10];
+            c3 = lanes[11];
         }
 
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
@@ -256,26 +254,14 @@ internal static unsafe class MatrixProduct
         lanes[11] = c3;
     }
 
-    /// <summary>Four rows with two tokens: the lanes of four sums for each token go on, from zero where there is nothing to go on from.</summary>
+    /// <summary>Four rows with two tokens: the lanes of four sums for each token go on.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyTwo(
-        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
+        float* tile, float* x, int stride, int count, byte* next, nint ahead, Vector256<float>* lanes)
     {
         float* x1 = x + stride;
-        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        Vector256<float> b0 = default, b1 = default, b2 = default, b3 = default;
-        if (from is not null)
-        {
-            a0 = from[0];
-            a1 = from[1];
-            a2 = from[2];
-            a3 = from[3];
-            b0 = from[4];
-            b1 = from[5];
-            b2 = from[6];
-            b3 = from[7];
-        }
-
+        Vector256<float> a0 = lanes[0], a1 = lanes[1], a2 = lanes[2], a3 = lanes[3];
+        Vector256<float> b0 = lanes[4], b1 = lanes[5], b2 = lanes[6], b3 = lanes[7];
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
             Prefetch.Near(next, 1);
@@ -305,20 +291,12 @@ internal static unsafe class MatrixProduct
         lanes[7] = b3;
     }
 
-    /// <summary>Four rows with one of several tokens: the lanes of four sums go on, from zero where there is nothing to go on from.</summary>
+    /// <summary>Four rows with one of several tokens: the lanes of four sums go on.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyOne(
-        float* tile, float* x, int count, byte* next, nint ahead, Vector256<float>* from, Vector256<float>* lanes)
+        float* tile, float* x, int count, byte* next, nint ahead, Vector256<float>* lanes)
     {
-        Vector256<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        if (from is not null)
-        {
-            a0 = from[0];
-            a1 = from[1];
-            a2 = from[2];
-            a3 = from[3];
-        }
-
+        Vector256<float> a0 = lanes[0], a1 = lanes[1], a2 = lanes[2], a3 = lanes[3];
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, tile += TileRows * Lanes.Count, next += ahead)
         {
             Prefetch.Near(next, 1);

@@ -1,6 +1,6 @@
 using Llama.AppHost;
+using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
-using Llama.Tests;
 
 namespace Llama.Cluster.Tests.Processes;
 

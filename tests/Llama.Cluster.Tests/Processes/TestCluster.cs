@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using Llama.AppHost;
+using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Grains.Certificates;
-using Llama.Tests;
 
 namespace Llama.Cluster.Tests.Processes;
 

@@ -4,13 +4,13 @@ using System.Net.Sockets;
 namespace Llama.Bench.Chaos;
 
 /// <summary>
-/// Ports for processes that are told theirs. They lie below those that systems give to outgoing connections: a process that starts again
-/// must find its own free.
+/// Ports for processes that are told theirs. They lie below those that systems give to outgoing connections (from 32768 on Linux, from
+/// 49152 elsewhere, RFC 6335): one of these could be taken by any connection before the process listens on it, or starts again.
 /// </summary>
-internal static class ChaosPorts
+internal static class FreePort
 {
-    private const int First = 20_000;
-    private const int End = 32_000;
+    private const int First = 20000;
+    private const int End = 32000;
 
     /// <summary>A port that nothing listens on.</summary>
     public static int Choose()
