@@ -106,6 +106,12 @@ public sealed record ModelConfig
     /// <summary>Whether the output head is the embedding.</summary>
     public bool TiedEmbeddings { get; init; }
 
+    /// <summary>
+    /// Elements of the biases in the layer that has most of them, 0 in a model without; held in single precision. Counts memory and no
+    /// more: which products have a bias, each layer's tensors tell.
+    /// </summary>
+    public int BiasElements { get; init; }
+
     /// <summary>The member of the family.</summary>
     public required LlamaFamily Family { get; init; }
 

@@ -63,7 +63,7 @@ public sealed record ModelCosts
         return new ModelCosts
         {
             Layers = config.Layers,
-            LayerBytes = (long)(config.LayerElements * elementBytes),
+            LayerBytes = (long)(config.LayerElements * elementBytes) + ((long)config.BiasElements * sizeof(float)),
             HeadBytes = matrix,
             EmbeddingBytes = matrix,
             KvBytesPerLayer = kvBytesPerLayer,

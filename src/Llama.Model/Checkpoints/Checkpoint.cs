@@ -104,6 +104,24 @@ public abstract class Checkpoint : IDisposable
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
     public abstract float[] ReadVector(string name, int length);
 
+    /// <summary>The bias of a layer's products with a matrix as single-precision numbers, <c>[rows]</c>; null where there is none.</summary>
+    /// <param name="matrix">The matrix's name, one of the seven of a layer.</param>
+    /// <param name="rows">Rows of the matrix.</param>
+    /// <exception cref="CheckpointException">
+    /// There must be one, or a file that may have it is missing; or it is cut off, or of another shape or type.
+    /// </exception>
+    public float[]? ReadBias(string matrix, int rows)
+    {
+        string bias = TensorNames.Bias(matrix);
+        return MayHaveBias(bias) ? ReadVector(bias, rows) : null;
+    }
+
+    /// <summary>
+    /// Whether there is a bias, or must be one: it is in a file, the configuration demands it, or a file that may have it is missing.
+    /// </summary>
+    /// <param name="name">Its name, by <see cref="TensorNames.Bias"/>.</param>
+    internal abstract bool MayHaveBias(string name);
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -69,8 +69,13 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         return ReadSingles(part);
     }
 
-    /// <summary>A file that must be there whichever layers are used; null where any file may be missing.</summary>
-    internal virtual string? HeaderFile => null;
+    /// <summary>Files whose headers must be there whichever layers are used; none where any file may be missing.</summary>
+    internal virtual IReadOnlyList<string> HeaderFiles => [];
+
+    /// <summary>The tensors that a range of layers needs, as <see cref="ModelTensors"/> orders them, and the biases that there are.</summary>
+    /// <param name="first">First layer.</param>
+    /// <param name="end">The layer after the last.</param>
+    internal IEnumerable<ModelTensor> Tensors(int first, int end) => ModelTensors.Of(Config, first, end, MayHaveBias);
 
     /// <summary>Where a tensor lies, whether its bytes are on this machine or not.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>

@@ -75,7 +75,10 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
     }
 
     /// <inheritdoc/>
-    public override float[] ReadVector(string name, int length) => source.ReadVector(name, length);
+    public override float[] ReadVector(string name, int length) => RowRounding.ReadVector(source, name, length);
+
+    /// <inheritdoc/>
+    internal override bool MayHaveBias(string name) => source.MayHaveBias(name);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)

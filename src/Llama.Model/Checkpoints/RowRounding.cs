@@ -7,7 +7,7 @@ namespace Llama.Model.Checkpoints;
 
 /// <summary>
 /// A matrix as a GGUF file of some type has it: its rows rounded to that type, or to what it falls back to, and those of queries and keys
-/// ordered as <see cref="RotaryLayout.AdjacentPairs"/>. Files are converted and weights are quantised at load by this one path, so that
+/// ordered as <see cref="RotaryLayout.AdjacentPairs"/>, and so are their biases. Files are converted and weights are quantised at load by this one path, so that
 /// both have the same bytes.
 /// </summary>
 internal sealed unsafe class RowRounding
@@ -24,7 +24,7 @@ internal sealed unsafe class RowRounding
     {
         this.source = source;
         headDim = config.HeadDim;
-        reorders = config.RotaryLayout == RotaryLayout.Halves && TensorNames.IsRotated(source.Name);
+        reorders = Reorders(source.Name, config);
         Type = GgufLayout.TypeFor(wanted, source.Columns);
     }
 
@@ -36,6 +36,19 @@ internal sealed unsafe class RowRounding
 
     /// <summary>Whether the matrix already is what it would be rounded to.</summary>
     public bool ChangesNothing => Type == source.Type && !reorders;
+
+    /// <summary>Reads a vector as a GGUF file has it: in single precision, and biases of queries and keys in the order of their rows.</summary>
+    /// <param name="checkpoint">Has the vector.</param>
+    /// <param name="name">A name of <see cref="TensorNames"/>.</param>
+    /// <param name="length">Elements that the configuration asks for.</param>
+    /// <exception cref="CheckpointException">The tensor or its file is missing, cut off, or of another shape or type.</exception>
+    public static float[] ReadVector(FileCheckpoint checkpoint, string name, int length)
+    {
+        float[] vector = checkpoint.ReadVector(name, length);
+        return Reorders(name, checkpoint.Config)
+            ? [.. Enumerable.Range(0, length).Select(row => vector[HalvesRow(row, checkpoint.Config.HeadDim)])]
+            : vector;
+    }
 
     /// <summary>Writes rounded rows.</summary>
     /// <param name="first">The first of them.</param>
@@ -50,7 +63,7 @@ internal sealed unsafe class RowRounding
         {
             fixed (float* values = row)
             {
-                MatrixProduct.ReadRow(source, reorders ? HalvesRow(first + i) : first + i, values);
+                MatrixProduct.ReadRow(source, reorders ? HalvesRow(first + i, headDim) : first + i, values);
                 RowQuantizer.Quantize(Type, values, target + (i * RowBytes), source.Columns);
             }
 
@@ -59,9 +72,12 @@ internal sealed unsafe class RowRounding
     }
 
     /// <summary>Where <see cref="RotaryLayout.Halves"/> has what lies in a row of <see cref="RotaryLayout.AdjacentPairs"/>.</summary>
-    private int HalvesRow(int row)
+    private static int HalvesRow(int row, int headDim)
     {
         (int head, int element) = Math.DivRem(row, headDim);
         return (head * headDim) + (element / 2) + (element % 2 * (headDim / 2));
     }
+
+    private static bool Reorders(string name, ModelConfig config) =>
+        config.RotaryLayout == RotaryLayout.Halves && TensorNames.IsRotated(name);
 }

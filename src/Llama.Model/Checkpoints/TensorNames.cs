@@ -5,6 +5,9 @@ namespace Llama.Model.Checkpoints;
 /// <summary>The names of a model's tensors as Meta's files have them; every other format is mapped to these.</summary>
 public static class TensorNames
 {
+    private const string Weight = ".weight";
+    private const string BiasSuffix = ".bias";
+
     /// <summary>The embedding, <c>[vocabSize, dim]</c>.</summary>
     public const string TokenEmbeddings = "tok_embeddings.weight";
 
@@ -41,9 +44,20 @@ public static class TensorNames
     /// <summary>Weights of the RMSNorm before the feed-forward layer, <c>[dim]</c>.</summary>
     public static string FfnNorm(int layer) => Layer(layer, "ffn_norm");
 
-    /// <summary>Whether a matrix's rows are turned by the rotary embedding: queries and keys.</summary>
-    public static bool IsRotated(string name) =>
-        name.EndsWith(".wq.weight", StringComparison.Ordinal) || name.EndsWith(".wk.weight", StringComparison.Ordinal);
+    /// <summary>The bias of a layer's products with a matrix, <c>[rows]</c>; not every model has one. Meta's names have no such tensor.</summary>
+    /// <param name="matrix">The matrix's name, one of the seven of a layer.</param>
+    public static string Bias(string matrix)
+    {
+        ArgumentNullException.ThrowIfNull(matrix);
+        return matrix[..^Weight.Length] + BiasSuffix;
+    }
 
-    private static string Layer(int layer, string part) => string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.{part}.weight");
+    /// <summary>Whether the rows of a matrix, or the elements of its bias, are turned by the rotary embedding: queries and keys.</summary>
+    public static bool IsRotated(string name)
+    {
+        ReadOnlySpan<char> part = name.AsSpan(0, name.LastIndexOf('.'));
+        return part.EndsWith(".wq") || part.EndsWith(".wk");
+    }
+
+    private static string Layer(int layer, string part) => string.Create(CultureInfo.InvariantCulture, $"layers.{layer}.{part}{Weight}");
 }

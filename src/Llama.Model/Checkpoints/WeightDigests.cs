@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Llama.Model.Checkpoints;
 
@@ -14,7 +16,7 @@ public static class WeightDigests
 
     /// <summary>
     /// For each layer the first eight hexadecimal digits of SHA-256 over the first and last rows of the queries, values, gate and up
-    /// matrices, in this order; nothing for a layer whose tensors cannot be read here. Separated by commas.
+    /// matrices, in this order, and over the names and numbers of all biases; nothing for a layer whose tensors cannot be read here. Separated by commas.
     /// </summary>
     /// <param name="checkpoint">The checkpoint; it opens the files of all layers that are there.</param>
     public static string Of(Checkpoint checkpoint)
@@ -49,6 +51,12 @@ public static class WeightDigests
             AddEnds(TensorNames.Wv(layer), config.KvHeads * config.HeadDim);
             AddEnds(TensorNames.W1(layer), config.HiddenDim);
             AddEnds(TensorNames.W3(layer), config.HiddenDim);
+            foreach (ModelTensor tensor in ModelTensors.OfLayer(config, layer))
+            {
+                if (tensor.Rows is not { } rows || checkpoint.ReadBias(tensor.Name, rows) is not { } bias) continue;
+                hash.AppendData(Encoding.UTF8.GetBytes(tensor.Name));
+                hash.AppendData(MemoryMarshal.AsBytes<float>(bias));
+            }
         }
         catch (CheckpointException)
         {

@@ -76,7 +76,7 @@ internal sealed unsafe class CpuForward : IDisposable
                 layers[i] = before?.Layers.GetValueOrDefault(firstLayer + i) ?? new LayerWeights(checkpoint, firstLayer + i, Open);
             if (endLayer == config.Layers)
             {
-                output = before?.Output ?? Open(TensorNames.Output, config.VocabSize, config.Dim);
+                output = before?.Output ?? Open(TensorNames.Output, config.VocabSize, config.Dim, null);
                 head = new OutputHead(checkpoint, output, pool);
             }
 
@@ -92,7 +92,7 @@ internal sealed unsafe class CpuForward : IDisposable
             throw;
         }
 
-        ProductMatrix Open(string name, int rows, int columns) => OpenProduct(checkpoint, name, rows, columns);
+        ProductMatrix Open(string name, int rows, int columns, float[]? bias) => OpenProduct(checkpoint, name, rows, columns, bias);
         embed = Embed;
         attentionNorm = AttentionNorm;
         queriesKeysValues = QueriesKeysValues;
@@ -260,10 +260,10 @@ internal sealed unsafe class CpuForward : IDisposable
     /// Opens a matrix for products. What is there in memory alone is interleaved at once, and so are types that kernels take in no other way;
     /// mapped files serve first as they lie.
     /// </summary>
-    private ProductMatrix OpenProduct(Checkpoint checkpoint, string name, int rows, int columns)
+    private ProductMatrix OpenProduct(Checkpoint checkpoint, string name, int rows, int columns, float[]? bias)
     {
         WeightMatrix stored = checkpoint.OpenMatrix(name, rows, columns);
-        var product = new ProductMatrix(stored, weightMemory);
+        var product = new ProductMatrix(stored, bias, weightMemory);
         if (stored.IsMapped && !InterleavedRows.AreNeeded(stored.Type))
         {
             unsettled.Enqueue(product);
@@ -452,12 +452,18 @@ internal sealed unsafe class CpuForward : IDisposable
 
     private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, part, parts);
 
-    /// <summary>This part's rows of a product, for the first tokens.</summary>
+    /// <summary>This part's rows of a product and its bias, for the first tokens. The bias is added to whole sums, and nowhere else.</summary>
     private (int First, int End) Multiply(ProductMatrix product, int count, float* output, int part, int parts)
     {
         WeightMatrix weights = product.Matrix;
         (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Lanes.Count);
         buffers.Inputs.Multiply(weights, first, end, count, output, buffers.Tile(part));
+        if (product.Bias is null) return (first, end);
+        fixed (float* bias = product.Bias)
+        {
+            for (int t = 0; t < count; t++) Elementwise.Add(output + ((long)t * weights.Rows) + first, bias + first, end - first);
+        }
+
         return (first, end);
     }
 

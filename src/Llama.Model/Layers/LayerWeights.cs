@@ -8,20 +8,22 @@ internal sealed class LayerWeights : IDisposable
     /// <summary>Opens a layer's tensors.</summary>
     /// <param name="checkpoint">Has the vectors.</param>
     /// <param name="layer">Which layer.</param>
-    /// <param name="open">Opens a matrix by name, rows and columns.</param>
+    /// <param name="openProduct">Opens a matrix by name, rows and columns, for products with a bias.</param>
     /// <exception cref="CheckpointException">One is missing or of another shape.</exception>
-    public LayerWeights(Checkpoint checkpoint, int layer, Func<string, int, int, ProductMatrix> open)
+    public LayerWeights(Checkpoint checkpoint, int layer, Func<string, int, int, float[]?, ProductMatrix> openProduct)
     {
         ModelConfig config = checkpoint.Config;
         AttentionNorm = checkpoint.ReadVector(TensorNames.AttentionNorm(layer), config.Dim);
         FfnNorm = checkpoint.ReadVector(TensorNames.FfnNorm(layer), config.Dim);
-        Wq = open(TensorNames.Wq(layer), config.QueryDim, config.Dim);
-        Wk = open(TensorNames.Wk(layer), config.KvDim, config.Dim);
-        Wv = open(TensorNames.Wv(layer), config.KvDim, config.Dim);
-        Wo = open(TensorNames.Wo(layer), config.Dim, config.QueryDim);
-        W1 = open(TensorNames.W1(layer), config.HiddenDim, config.Dim);
-        W2 = open(TensorNames.W2(layer), config.Dim, config.HiddenDim);
-        W3 = open(TensorNames.W3(layer), config.HiddenDim, config.Dim);
+        Wq = Open(TensorNames.Wq(layer), config.QueryDim, config.Dim);
+        Wk = Open(TensorNames.Wk(layer), config.KvDim, config.Dim);
+        Wv = Open(TensorNames.Wv(layer), config.KvDim, config.Dim);
+        Wo = Open(TensorNames.Wo(layer), config.Dim, config.QueryDim);
+        W1 = Open(TensorNames.W1(layer), config.HiddenDim, config.Dim);
+        W2 = Open(TensorNames.W2(layer), config.Dim, config.HiddenDim);
+        W3 = Open(TensorNames.W3(layer), config.HiddenDim, config.Dim);
+
+        ProductMatrix Open(string name, int rows, int columns) => openProduct(name, rows, columns, checkpoint.ReadBias(name, rows));
     }
 
     /// <summary>RMSNorm before attention, <c>[dim]</c>.</summary>
@@ -54,8 +56,10 @@ internal sealed class LayerWeights : IDisposable
     /// <summary>The matrices.</summary>
     public IReadOnlyList<ProductMatrix> Matrices => [Wq, Wk, Wv, Wo, W1, W2, W3];
 
-    /// <summary>Bytes of all of them, and of the norms.</summary>
-    public long Bytes => Matrices.Sum(matrix => matrix.Matrix.Bytes) + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
+    /// <summary>Bytes of all of them, of their biases and of the norms.</summary>
+    public long Bytes =>
+        Matrices.Sum(matrix => matrix.Matrix.Bytes + ((matrix.Bias?.Length ?? 0L) * sizeof(float)))
+        + ((AttentionNorm.Length + FfnNorm.Length) * sizeof(float));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -19,11 +19,13 @@ internal sealed unsafe class ProductMatrix : IDisposable
 
     /// <summary>Begins with the matrix as the checkpoint has it.</summary>
     /// <param name="stored">The matrix.</param>
+    /// <param name="bias">What is added to every product, <c>[rows]</c>; null for nothing.</param>
     /// <param name="memory">Where the copy will lie.</param>
-    public ProductMatrix(WeightMatrix stored, WeightMemory memory)
+    public ProductMatrix(WeightMatrix stored, float[]? bias, WeightMemory memory)
     {
         this.memory = memory;
         Matrix = stored;
+        Bias = bias;
         groups = (stored.Rows + Lanes.Count - 1) / Lanes.Count;
         interleaves = InterleavedRows.Serve(stored.Type, stored.Columns);
         groupBytes = interleaves
@@ -34,6 +36,9 @@ internal sealed unsafe class ProductMatrix : IDisposable
 
     /// <summary>What products take.</summary>
     public WeightMatrix Matrix { get; private set; }
+
+    /// <summary>What is added to every product once it is summed, <c>[rows]</c>; null for nothing.</summary>
+    public float[]? Bias { get; }
 
     /// <summary>Whether there is nothing left to copy.</summary>
     public bool IsSettled { get; private set; }

@@ -17,6 +17,7 @@ public sealed class ModelCostsTests
         Assert.Equal(1024 * 128 * 4, costs.HeadBytes);
         Assert.Equal(1024 * 128 * 4, costs.EmbeddingBytes);
         Assert.Equal(config.LayerElements * 4, costs.LayerBytes);
+        Assert.Equal((config.LayerElements / 2) + 1200, ModelCosts.Of(config with { BiasElements = 300 }, 0.5, 1000).LayerBytes);
 
         // A look-up takes no time; the head is read for every token.
         Assert.Equal(3 * costs.LayerBytes, costs.Time(new LayerSpan(0, 3)));

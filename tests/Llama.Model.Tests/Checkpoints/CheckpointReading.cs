@@ -39,7 +39,11 @@ internal static unsafe class CheckpointReading
         yield return (TensorNames.Output, config.VocabSize, config.Dim);
     }
 
-    /// <summary>The names of all vectors, each of the hidden states' width.</summary>
+    /// <summary>The names of the matrices that may have a bias, with their rows.</summary>
+    public static IEnumerable<(string Name, int Rows)> LayerMatrices(ModelConfig config) =>
+        Matrices(config).Where(matrix => matrix.Name.StartsWith("layers.", StringComparison.Ordinal)).Select(matrix => (matrix.Name, matrix.Rows));
+
+    /// <summary>The names of all norms, each of the hidden states' width.</summary>
     public static IEnumerable<string> Vectors(ModelConfig config)
     {
         for (int layer = 0; layer < config.Layers; layer++)
@@ -60,6 +64,7 @@ internal static unsafe class CheckpointReading
             foreach (byte value in Bytes(checkpoint.OpenMatrix(name, rows, columns))) sum += value;
         }
 
+        foreach ((string name, int rows) in LayerMatrices(checkpoint.Config)) sum += checkpoint.ReadBias(name, rows)?.Length ?? 0;
         foreach (string name in Vectors(checkpoint.Config)) sum += checkpoint.ReadVector(name, checkpoint.Config.Dim).Length;
         return sum;
     }

@@ -11,7 +11,7 @@ public unsafe class QuantizedCheckpointTests
     public static TheoryData<string, ElementType> Cases()
     {
         var data = new TheoryData<string, ElementType>();
-        foreach (string name in (string[])["llama-1/meta", "llama-1/hf", "llama-3.1/hf", "llama-3.2-tied/hf"])
+        foreach (string name in (string[])["llama-1/meta", "llama-1/hf", "llama-3.1/hf", "llama-3.2-tied/hf", BiasedModel.Name])
         {
             foreach (ElementType type in (ElementType[])[ElementType.F16, ElementType.BF16, ElementType.Q8_0, ElementType.Q4_0, ElementType.Q4_K])
                 data.Add(name, type);
@@ -36,6 +36,8 @@ public unsafe class QuantizedCheckpointTests
             Assert.Equal(CheckpointReading.Bytes(expected), CheckpointReading.Bytes(found));
         }
 
+        foreach ((string matrix, int rows) in CheckpointReading.LayerMatrices(converted.Config))
+            Assert.Equal(converted.ReadBias(matrix, rows), quantized.ReadBias(matrix, rows));
         foreach (string vector in CheckpointReading.Vectors(converted.Config))
             Assert.Equal(converted.ReadVector(vector, converted.Config.Dim), quantized.ReadVector(vector, converted.Config.Dim));
     }
@@ -43,6 +45,7 @@ public unsafe class QuantizedCheckpointTests
     [Theory]
     [InlineData("llama-1/meta")]
     [InlineData("llama-3.1/hf")]
+    [InlineData(BiasedModel.Name)]
     public void Logits_QuantizedAtLoad_HaveTheBitsOfTheConvertedFile(string name)
     {
         string source = GoldenResults.Folder(name);

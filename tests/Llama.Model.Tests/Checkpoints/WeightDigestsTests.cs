@@ -1,5 +1,6 @@
 using Llama.Model.Checkpoints;
 using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Tests.Layers;
 using Llama.Model.Weights;
 using Llama.Tests;
 
@@ -26,6 +27,34 @@ public sealed class WeightDigestsTests
         Convert(TestPaths.TinyStories, ElementType.Q8_0, folder["q8_0.gguf"]);
         Assert.Equal(Of(folder["q8_0.gguf"]), Of(TestPaths.TinyStories, ElementType.Q8_0));
         Assert.NotEqual(Of(folder["q8_0.gguf"]), Of(TestPaths.TinyStories));
+    }
+
+    [Theory]
+    [InlineData("model.layers.0.mlp.down_proj.bias", 0)]
+    [InlineData("model.layers.1.self_attn.k_proj.bias", 1)]
+    public void Of_AnotherBias_AreOthersInItsLayerAlone(string name, int layer)
+    {
+        string[] digests = Of(BiasedModel.Folder).Split(',');
+        using var folder = new TemporaryFolder();
+        (int[] shape, float[] values) = BiasedModel.Tensors[name];
+        float[] changed = [.. values];
+        changed[5] = MathF.BitIncrement(changed[5]);
+        var tensors = new Dictionary<string, (int[], float[])>(BiasedModel.Tensors) { [name] = (shape, changed) };
+        BiasedModel.WriteHuggingFace(folder.Path, tensors);
+        string[] found = Of(folder.Path).Split(',');
+        for (int i = 0; i < digests.Length; i++) Assert.Equal(i != layer, digests[i] == found[i]);
+
+        tensors.Remove(name);
+        BiasedModel.WriteHuggingFace(folder.Path, tensors);
+        Assert.Equal(layer, WeightDigests.FirstDifference(Of(BiasedModel.Folder), Of(folder.Path)));
+    }
+
+    [Fact]
+    public void Of_BiasesRoundedWhileLoaded_AreThoseOfTheConvertedFile()
+    {
+        using var folder = new TemporaryFolder();
+        Convert(BiasedModel.Folder, ElementType.Q8_0, folder["q8_0.gguf"]);
+        Assert.Equal(Of(folder["q8_0.gguf"]), Of(BiasedModel.Folder, ElementType.Q8_0));
     }
 
     [Fact]

@@ -99,7 +99,7 @@ internal sealed unsafe class TestBlocks : IDisposable
     /// <summary>The matrix as it is after all of it was copied.</summary>
     public static WeightMatrix Interleave(WeightMatrix matrix)
     {
-        var product = new ProductMatrix(matrix, new WeightMemory());
+        var product = new ProductMatrix(matrix, null, new WeightMemory());
         using var pool = new WorkerPool(2, "copy");
         while (!product.IsSettled) product.Settle(pool, 1000);
         return product.Matrix;

@@ -81,6 +81,8 @@ public sealed class CpuForwardLoadTests
 
         public override float[] ReadVector(string name, int length) => whole.ReadVector(Present(name), length);
 
+        internal override bool MayHaveBias(string name) => whole.MayHaveBias(name);
+
         protected override void Dispose(bool disposing)
         {
         }

@@ -94,6 +94,7 @@ public sealed class CpuForwardTests
     [Theory]
     [InlineData("llama-3/hf")]
     [InlineData("llama-1/meta")]
+    [InlineData(BiasedModel.Name)]
     public void Logits_AnyNumberOfThreads_HaveTheSameBits(string name)
     {
         string folder = GoldenResults.Folder(name);

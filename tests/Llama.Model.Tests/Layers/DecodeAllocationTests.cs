@@ -2,7 +2,6 @@ using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Weights;
-using Llama.Tests;
 
 namespace Llama.Model.Tests.Layers;
 
@@ -15,16 +14,17 @@ public sealed class DecodeAllocationTests
     private const int StepsInWindow = 16;
     private const int Layers = 3;
 
-    private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied", "hf");
+    private const string Tied = "llama-3.2-tied/hf";
 
     [Theory]
-    [InlineData(1, ElementType.F32)]
-    [InlineData(2, ElementType.F32)]
-    [InlineData(2, ElementType.F16)]
-    [InlineData(2, ElementType.Q8_0)]
-    public void CpuForwardRun_DecodeSteps_AllocateNothing(int threads, ElementType kvType)
+    [InlineData(Tied, 1, ElementType.F32)]
+    [InlineData(Tied, 2, ElementType.F32)]
+    [InlineData(Tied, 2, ElementType.F16)]
+    [InlineData(Tied, 2, ElementType.Q8_0)]
+    [InlineData(BiasedModel.Name, 2, ElementType.F32)]
+    public void CpuForwardRun_DecodeSteps_AllocateNothing(string name, int threads, ElementType kvType)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        using Checkpoint checkpoint = Checkpoint.Open(GoldenResults.Folder(name), new CheckpointOptions());
         using var forward = new CpuForward(checkpoint, 0, Layers, kvType, 16, threads);
         using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
         var step = new Step();
@@ -49,7 +49,7 @@ public sealed class DecodeAllocationTests
     [InlineData(2)]
     public async Task CpuLayerRangeRunAsync_DecodeSteps_AllocateNothing(int threads)
     {
-        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
+        using Checkpoint checkpoint = Checkpoint.Open(GoldenResults.Folder(Tied), new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, Layers, ElementType.F32, 16, threads);
         long[] allocated = await Task.Run(() => DecodeAsync(range), TestContext.Current.CancellationToken);
         Assert.Equal(0, allocated.Min());

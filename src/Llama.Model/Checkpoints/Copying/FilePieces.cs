@@ -24,9 +24,9 @@ internal sealed record FilePieces(string Path, long Bytes, IReadOnlyList<(long F
     /// <exception cref="CheckpointException">A tensor that the range needs is not there.</exception>
     public static IReadOnlyList<FilePieces> Of(FileCheckpoint checkpoint, int first, int end)
     {
-        var needed = new HashSet<string>(ModelTensors.Of(checkpoint.Config, first, end).Select(tensor => tensor.Name), StringComparer.Ordinal);
+        var needed = new HashSet<string>(checkpoint.Tensors(first, end).Select(tensor => tensor.Name), StringComparer.Ordinal);
         var files = new SortedDictionary<string, List<(StoredTensor Tensor, bool IsNeeded)>>(StringComparer.Ordinal);
-        foreach (ModelTensor tensor in ModelTensors.Of(checkpoint.Config))
+        foreach (ModelTensor tensor in checkpoint.Tensors(0, checkpoint.Config.Layers))
         {
             bool isNeeded = needed.Contains(tensor.Name);
             foreach (StoredTensor part in Locate(checkpoint, tensor.Name, isNeeded))
@@ -36,8 +36,9 @@ internal sealed record FilePieces(string Path, long Bytes, IReadOnlyList<(long F
             }
         }
 
-        if (checkpoint.HeaderFile is { } header) files.TryAdd(header, []);
-        return [.. files.Where(file => file.Key == checkpoint.HeaderFile || file.Value.Exists(t => t.IsNeeded)).Select(file => Of(file.Key, file.Value))];
+        IReadOnlyList<string> headers = checkpoint.HeaderFiles;
+        foreach (string header in headers) files.TryAdd(header, []);
+        return [.. files.Where(file => headers.Contains(file.Key) || file.Value.Exists(t => t.IsNeeded)).Select(file => Of(file.Key, file.Value))];
     }
 
     /// <summary>Tensors of other layers need not be there.</summary>

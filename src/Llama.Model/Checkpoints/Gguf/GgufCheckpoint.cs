@@ -7,8 +7,13 @@ namespace Llama.Model.Checkpoints.Gguf;
 internal sealed class GgufCheckpoint : FileCheckpoint
 {
     private readonly GgufParts parts;
+    private readonly bool missingMayHaveBiases;
 
-    private GgufCheckpoint(GgufParts parts) => this.parts = parts;
+    private GgufCheckpoint(GgufParts parts, bool missingMayHaveBiases)
+    {
+        this.parts = parts;
+        this.missingMayHaveBiases = missingMayHaveBiases;
+    }
 
     /// <summary>Opens a model.</summary>
     /// <param name="path">What the user named.</param>
@@ -21,22 +26,23 @@ internal sealed class GgufCheckpoint : FileCheckpoint
         try
         {
             GgufMetadata metadata = parts.First.Metadata;
-            if (parts.First.TensorNames.FirstOrDefault(name => name.EndsWith(".bias", StringComparison.Ordinal)) is { } bias)
-                throw new CheckpointException($"{file}: found tensor {Excerpt.Of(bias)}, expected a plain Llama model, which has no biases");
-
             var assumptions = new List<string>();
             ModelConfig config = GgufConfig.Read(metadata, options, assumptions);
+            var check = new TensorCheck(config, GgufNames.Of, GgufNames.IsIgnored);
+            foreach (GgufFile part in parts.Here) check.RefuseOthers(part.Path, part.TensorNames);
+            bool missingMayHaveBiases = MissingMayHaveBiases(parts, config);
             RopeFactors? factors = ReadRopeFactors(parts, config.HeadDim);
             (string Name, ElementType Type)? stored =
                 metadata.Whole("general.file_type", 0, int.MaxValue) is { } fileType ? GgufTypes.OfFile(fileType) : null;
             ElementType type = stored?.Type ?? parts.First.MostFrequentType ?? ElementType.F16;
-            return new GgufCheckpoint(parts)
+            return new GgufCheckpoint(parts, missingMayHaveBiases)
             {
                 Path = path,
                 Config = config with
                 {
                     RopeFactors = factors ?? config.RopeFactors,
                     TiedEmbeddings = parts.Find(GgufNames.Of(TensorNames.Output)) is null && !parts.Missing.Any(),
+                    BiasElements = ModelTensors.BiasElements(config, bias => missingMayHaveBiases || parts.Find(GgufNames.Of(bias)) is not null),
                 },
                 Assumptions = assumptions,
                 WeightType = type,
@@ -51,7 +57,10 @@ internal sealed class GgufCheckpoint : FileCheckpoint
     }
 
     /// <inheritdoc/>
-    internal override string? HeaderFile => parts.First.Path;
+    internal override IReadOnlyList<string> HeaderFiles => [.. parts.Here.Select(part => part.Path)];
+
+    /// <inheritdoc/>
+    internal override bool MayHaveBias(string name) => missingMayHaveBiases || parts.Find(GgufNames.Of(name)) is not null;
 
     /// <inheritdoc/>
     protected override IReadOnlyList<StoredTensor> Find(string name)
@@ -66,6 +75,18 @@ internal sealed class GgufCheckpoint : FileCheckpoint
 
     /// <inheritdoc/>
     protected override void CloseFiles() => parts.Dispose();
+
+    /// <summary>
+    /// Whether parts that are not there may have biases: all parts together have more tensors than those that are here and the weights
+    /// that are not, or how many they have is not said.
+    /// </summary>
+    private static bool MissingMayHaveBiases(GgufParts parts, ModelConfig config)
+    {
+        if (!parts.Missing.Any()) return false;
+        int weights = ModelTensors.Of(config).Count(tensor => parts.Find(GgufNames.Of(tensor.Name)) is null);
+        int found = parts.Here.Sum(part => part.TensorNames.Count);
+        return parts.First.Metadata.Whole("split.tensors.count", 0, int.MaxValue) is not { } all || all > found + weights;
+    }
 
     private static RopeFactors? ReadRopeFactors(GgufParts parts, int headDim)
     {

@@ -35,7 +35,7 @@ public static unsafe class GgufConverter
         ArgumentNullException.ThrowIfNull(progress);
         using FileCheckpoint source = Checkpoint.OpenStored(model, new CheckpointOptions());
         ModelConfig config = source.Config;
-        IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, type);
+        IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, source.Tensors(0, config.Layers), type);
         List<KeyValuePair<string, object>> metadata =
         [
             .. GgufLayout.Metadata(config, Checkpoint.NameOf(model), type),
@@ -51,7 +51,7 @@ public static unsafe class GgufConverter
             writer.Write(MemoryMarshal.AsBytes(factors.Values));
         }
 
-        foreach (ModelTensor tensor in ModelTensors.Of(config))
+        foreach (ModelTensor tensor in source.Tensors(0, config.Layers))
         {
             progress.Report(new(tensors[number], ++number, tensors.Count));
             if (tensor.Rows is { } rows)
@@ -61,7 +61,7 @@ public static unsafe class GgufConverter
             }
             else
             {
-                writer.Write(MemoryMarshal.AsBytes(source.ReadVector(tensor.Name, tensor.Columns).AsSpan()));
+                writer.Write(MemoryMarshal.AsBytes(RowRounding.ReadVector(source, tensor.Name, tensor.Columns).AsSpan()));
             }
         }
 

@@ -34,18 +34,13 @@ public static class GgufLayout
         ];
     }
 
-    /// <summary>The tensors of a model in the order of the file; norms and rotary factors are in single precision.</summary>
+    /// <summary>The tensors of a model without biases in the order of the file; norms and rotary factors are in single precision.</summary>
     /// <param name="config">The model.</param>
     /// <param name="type">The type of its matrices; those whose rows it does not divide fall back (<see cref="TypeFor"/>).</param>
     public static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, ElementType type)
     {
         ArgumentNullException.ThrowIfNull(config);
-        var tensors = new List<GgufTensor>();
-        if (RopeFactors(config) is { } factors) tensors.Add(new(GgufNames.RopeFactors, ElementType.F32, [factors.Values.Length]));
-        tensors.AddRange(ModelTensors.Of(config).Select(tensor => tensor.Rows is { } rows
-            ? new GgufTensor(GgufNames.Of(tensor.Name), TypeFor(type, tensor.Columns), [rows, tensor.Columns])
-            : new GgufTensor(GgufNames.Of(tensor.Name), ElementType.F32, [tensor.Columns])));
-        return tensors;
+        return Tensors(config, ModelTensors.Of(config), type);
     }
 
     /// <summary>What the first tensor holds in the file of a model that scales its rotary frequencies; null for one that does not.</summary>
@@ -58,5 +53,19 @@ public static class GgufLayout
     {
         if (columns % wanted.BlockElements() == 0) return wanted;
         return columns % ElementType.Q8_0.BlockElements() == 0 ? ElementType.Q8_0 : ElementType.F16;
+    }
+
+    /// <summary>The tensors of a model in the order of the file; vectors are in single precision.</summary>
+    /// <param name="config">The model.</param>
+    /// <param name="all">Its tensors.</param>
+    /// <param name="type">The type of its matrices; those whose rows it does not divide fall back (<see cref="TypeFor"/>).</param>
+    internal static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, IEnumerable<ModelTensor> all, ElementType type)
+    {
+        var tensors = new List<GgufTensor>();
+        if (RopeFactors(config) is { } factors) tensors.Add(new(GgufNames.RopeFactors, ElementType.F32, [factors.Values.Length]));
+        tensors.AddRange(all.Select(tensor => tensor.Rows is { } rows
+            ? new GgufTensor(GgufNames.Of(tensor.Name), TypeFor(type, tensor.Columns), [rows, tensor.Columns])
+            : new GgufTensor(GgufNames.Of(tensor.Name), ElementType.F32, [tensor.Columns])));
+        return tensors;
     }
 }

@@ -31,10 +31,17 @@ internal static class GgufNames
             case TensorNames.Output: return "output.weight";
         }
 
-        // layers.N.PART.weight
+        // layers.N.PART.weight, and .bias
         string[] pieces = name.Split('.');
-        return pieces is ["layers", var layer, .. var part, "weight"] && Parts.TryGetValue(string.Join('.', part), out string? theirs)
-            ? $"blk.{layer}.{theirs}.weight"
+        return pieces is ["layers", var layer, .. var part, "weight" or "bias"] && Parts.TryGetValue(string.Join('.', part), out string? theirs)
+            ? $"blk.{layer}.{theirs}.{pieces[^1]}"
             : throw new ArgumentException($"{name} is no name of a tensor", nameof(name));
     }
+
+    /// <summary>
+    /// Whether a tensor without a name of ours is read elsewhere or changes nothing: <see cref="RopeFactors"/>, and old files' tables of
+    /// the rotary embedding.
+    /// </summary>
+    /// <param name="name">GGUF's name.</param>
+    public static bool IsIgnored(string name) => name == RopeFactors || name.EndsWith(".attn_rot_embd.weight", StringComparison.Ordinal);
 }

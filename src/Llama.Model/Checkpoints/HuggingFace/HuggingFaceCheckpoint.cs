@@ -6,23 +6,33 @@ namespace Llama.Model.Checkpoints.HuggingFace;
 /// <summary>A checkpoint in Hugging Face's format: every tensor whole, in one file or, by an index, in several.</summary>
 internal sealed class HuggingFaceCheckpoint : FileCheckpoint
 {
-    private const string SingleFile = "model.safetensors";
-    private const string IndexFile = "model.safetensors.index.json";
+    private readonly SafetensorsParts parts;
+    private readonly HuggingFaceBiases biases;
 
-    private readonly Dictionary<string, SafetensorsFile> files = new(StringComparer.Ordinal);
-    private Dictionary<string, string>? index;
+    private HuggingFaceCheckpoint(SafetensorsParts parts, HuggingFaceBiases biases)
+    {
+        this.parts = parts;
+        this.biases = biases;
+    }
 
-    /// <summary>Opens a folder; a weight file only if <c>config.json</c> does not say how the weights are stored.</summary>
-    /// <exception cref="CheckpointException">The configuration cannot be used.</exception>
+    /// <summary>Opens a folder. Weight files need not be there; those that are must hold nothing that cannot be computed with.</summary>
+    /// <exception cref="CheckpointException">The configuration, the index or a weight file cannot be used.</exception>
     public static HuggingFaceCheckpoint OpenFolder(string folder, CheckpointOptions options)
     {
         var assumptions = new List<string>();
-        (ModelConfig config, ElementType? weightType) = HuggingFaceConfig.Read(folder, options, assumptions);
-        weightType ??= StoredType(folder);
-        return new HuggingFaceCheckpoint
+        (ModelConfig config, ElementType? weightType, HuggingFaceBiases biases) = HuggingFaceConfig.Read(folder, options, assumptions);
+        var parts = new SafetensorsParts(folder, new TensorCheck(config, HuggingFaceNames.Of, HuggingFaceNames.IsIgnored));
+        weightType ??= parts.AnyType switch
+        {
+            "F32" => ElementType.F32,
+            "F16" => ElementType.F16,
+            "BF16" => ElementType.BF16,
+            _ => null,
+        };
+        return new HuggingFaceCheckpoint(parts, biases)
         {
             Path = folder,
-            Config = config,
+            Config = config with { BiasElements = ModelTensors.BiasElements(config, bias => MayHaveBias(parts, biases, bias)) },
             Assumptions = assumptions,
             WeightType = weightType ?? ElementType.BF16,
             WeightName = weightType?.ToString(),
@@ -30,69 +40,14 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
     }
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<StoredTensor> Find(string name)
-    {
-        string theirs = HuggingFaceNames.Of(name);
-        string fileName = FileOf(theirs);
-        string path = System.IO.Path.Combine(Path, fileName);
-        if (!files.TryGetValue(fileName, out SafetensorsFile? file))
-        {
-            if (!File.Exists(path)) throw new CheckpointException($"{path}: the file, needed for tensor {theirs}, is missing");
-            files.Add(fileName, file = new SafetensorsFile(path));
-        }
-
-        return [file.Find(theirs) ?? throw new CheckpointException($"{path}: tensor {theirs} is missing")];
-    }
+    internal override bool MayHaveBias(string name) => MayHaveBias(parts, biases, name);
 
     /// <inheritdoc/>
-    protected override void CloseFiles()
-    {
-        foreach (SafetensorsFile file in files.Values) file.Dispose();
-    }
+    protected override IReadOnlyList<StoredTensor> Find(string name) => [parts.Find(HuggingFaceNames.Of(name))];
 
-    private string FileOf(string tensor)
-    {
-        if (File.Exists(System.IO.Path.Combine(Path, SingleFile))) return SingleFile;
-        index ??= ReadIndex(tensor);
-        return index.TryGetValue(tensor, out string? file)
-            ? file
-            : throw new CheckpointException($"{System.IO.Path.Combine(Path, IndexFile)}: weight_map: tensor {tensor} is missing");
-    }
+    /// <inheritdoc/>
+    protected override void CloseFiles() => parts.Dispose();
 
-    private Dictionary<string, string> ReadIndex(string tensor)
-    {
-        string path = System.IO.Path.Combine(Path, IndexFile);
-        if (!File.Exists(path))
-        {
-            throw new CheckpointException(
-                $"{Path}: {SingleFile} or {IndexFile}, needed for tensor {tensor}, is missing; "
-                + $"the folder holds {CheckpointFolder.Contents(Path)}");
-        }
-
-        var settings = JsonSettings.Read(path);
-        JsonSettings map = settings.Object("weight_map") ?? throw settings.Missing("weight_map");
-        var found = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach ((string name, string file) in map.Texts())
-        {
-            if (file.Length is 0 or > 255 || file is "." or ".." || file.AsSpan().ContainsAny('/', '\\', '\0'))
-                throw map.Wrong(name, "the name of a file in the same folder");
-            found[name] = file;
-        }
-
-        return found;
-    }
-
-    private static ElementType? StoredType(string folder)
-    {
-        string path = System.IO.Path.Combine(folder, SingleFile);
-        if (!File.Exists(path)) return null;
-        using var file = new SafetensorsFile(path);
-        return file.AnyType switch
-        {
-            "F32" => ElementType.F32,
-            "F16" => ElementType.F16,
-            "BF16" => ElementType.BF16,
-            _ => null,
-        };
-    }
+    private static bool MayHaveBias(SafetensorsParts parts, HuggingFaceBiases biases, string name) =>
+        biases.Demand(name) || parts.Has(HuggingFaceNames.Of(name));
 }

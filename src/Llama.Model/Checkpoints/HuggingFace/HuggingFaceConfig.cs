@@ -3,6 +3,19 @@ using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints.HuggingFace;
 
+/// <summary>
+/// The biases that <c>config.json</c> says there are. Files have others, too: llamafied models keep those of their origin, whatever the
+/// configuration says.
+/// </summary>
+/// <param name="Attention">Of queries, keys, values and attention output: <c>attention_bias</c>.</param>
+/// <param name="FeedForward">Of gate, up and down: <c>mlp_bias</c>.</param>
+internal readonly record struct HuggingFaceBiases(bool Attention, bool FeedForward)
+{
+    /// <summary>Whether a bias must be there.</summary>
+    /// <param name="name">Its name, by <see cref="TensorNames.Bias"/>.</param>
+    public bool Demand(string name) => name.Contains(".attention.", StringComparison.Ordinal) ? Attention : FeedForward;
+}
+
 /// <summary>Reads <c>config.json</c> as Hugging Face's <c>LlamaConfig</c> has it, with its defaults.</summary>
 internal static class HuggingFaceConfig
 {
@@ -13,9 +26,10 @@ internal static class HuggingFaceConfig
     /// <param name="folder">The folder.</param>
     /// <param name="options">What the user set over it.</param>
     /// <param name="assumptions">Receives what was assumed, one sentence each.</param>
-    /// <returns>The configuration, and the type of the weights if the file tells it.</returns>
+    /// <returns>The configuration, the type of the weights if the file tells it, and the biases that it demands.</returns>
     /// <exception cref="CheckpointException">A field is missing, of another kind, or asks for what a Llama model does not do.</exception>
-    public static (ModelConfig Config, ElementType? WeightType) Read(string folder, CheckpointOptions options, List<string> assumptions)
+    public static (ModelConfig Config, ElementType? WeightType, HuggingFaceBiases Biases) Read(
+        string folder, CheckpointOptions options, List<string> assumptions)
     {
         var file = JsonSettings.Read(Path.Combine(folder, FileName));
         RefuseOthers(file);
@@ -45,13 +59,14 @@ internal static class HuggingFaceConfig
             EndTokens = [],
         });
         config = LlamaFamilies.WithSpecialTokens(folder, config with { Family = LlamaFamilies.Of(folder, config, contextLength) }, file);
-        return (config, (file.Text("dtype") ?? file.Text("torch_dtype")) switch
+        ElementType? weightType = (file.Text("dtype") ?? file.Text("torch_dtype")) switch
         {
             "float32" => ElementType.F32,
             "float16" => ElementType.F16,
             "bfloat16" => ElementType.BF16,
             _ => null,
-        });
+        };
+        return (config, weightType, new HuggingFaceBiases(file.Flag("attention_bias") ?? false, file.Flag("mlp_bias") ?? false));
     }
 
     private static void RefuseOthers(JsonSettings file)
@@ -66,8 +81,6 @@ internal static class HuggingFaceConfig
 
         if (architectures is null && !file.Has("model_type")) throw file.Wrong("model_type", "llama");
         if (file.Text("hidden_act") is not (null or "silu")) throw file.Wrong("hidden_act", "silu");
-        if (file.Flag("attention_bias") == true) throw file.Wrong("attention_bias", "false");
-        if (file.Flag("mlp_bias") == true) throw file.Wrong("mlp_bias", "false");
         if (file.Has("quantization_config")) throw file.Wrong("quantization_config", "weights in F32, F16 or BF16");
     }
 

@@ -28,10 +28,19 @@ internal static class HuggingFaceNames
             case TensorNames.Output: return "lm_head.weight";
         }
 
-        // layers.N.PART.weight
+        // layers.N.PART.weight, and .bias
         string[] pieces = name.Split('.');
-        return pieces is ["layers", var layer, .. var part, "weight"] && Parts.TryGetValue(string.Join('.', part), out string? theirs)
-            ? $"model.layers.{layer}.{theirs}.weight"
+        return pieces is ["layers", var layer, .. var part, "weight" or "bias"] && Parts.TryGetValue(string.Join('.', part), out string? theirs)
+            ? $"model.layers.{layer}.{theirs}.{pieces[^1]}"
             : throw new ArgumentException($"{name} is no name of a tensor", nameof(name));
     }
+
+    /// <summary>
+    /// Whether a tensor without a name of ours changes nothing: tables of the rotary embedding, which is computed from the configuration,
+    /// and what lies beside the language model, other heads say.
+    /// </summary>
+    /// <param name="name">Hugging Face's name.</param>
+    public static bool IsIgnored(string name) =>
+        name.Contains(".rotary_emb.", StringComparison.Ordinal)
+        || !(name.StartsWith("model.", StringComparison.Ordinal) || name.StartsWith("lm_head.", StringComparison.Ordinal));
 }

@@ -42,6 +42,9 @@ internal sealed class SafetensorsFile : IDisposable
         }
     }
 
+    /// <summary>The names of all tensors.</summary>
+    public IReadOnlyCollection<string> TensorNames => entries.Keys;
+
     /// <summary>The stored type of any tensor, as the file names it; null if it holds none.</summary>
     public string? AnyType => entries.Values.FirstOrDefault()?.Type;
 

@@ -7,11 +7,13 @@ namespace Llama.Model.Checkpoints.Meta;
 internal sealed class MetaCheckpoint : FileCheckpoint
 {
     private readonly IReadOnlyList<string> paths;
+    private readonly TensorCheck check;
     private readonly TorchFile?[] files;
 
-    private MetaCheckpoint(IReadOnlyList<string> paths)
+    private MetaCheckpoint(IReadOnlyList<string> paths, TensorCheck check)
     {
         this.paths = paths;
+        this.check = check;
         files = new TorchFile?[paths.Count];
     }
 
@@ -26,7 +28,9 @@ internal sealed class MetaCheckpoint : FileCheckpoint
             FirstShard? first = file is null ? null : new FirstShard(file, paths.Count);
             var assumptions = new List<string>();
             ModelConfig config = MetaConfig.Read(folder, options, first, assumptions);
-            var checkpoint = new MetaCheckpoint(paths)
+            var check = new TensorCheck(config, name => name, IsIgnored);
+            if (file is not null) check.RefuseOthers(file.Path, file.Names);
+            var checkpoint = new MetaCheckpoint(paths, check)
             {
                 Path = folder,
                 Config = config,
@@ -45,6 +49,10 @@ internal sealed class MetaCheckpoint : FileCheckpoint
     }
 
     /// <inheritdoc/>
+    /// <remarks>Meta's models have none, and how they would be split over shards nothing says.</remarks>
+    internal override bool MayHaveBias(string name) => false;
+
+    /// <inheritdoc/>
     protected override IReadOnlyList<StoredTensor> Find(string name)
     {
         if (paths.Count == 0)
@@ -57,8 +65,7 @@ internal sealed class MetaCheckpoint : FileCheckpoint
         var parts = new StoredTensor[paths.Count];
         for (int i = 0; i < parts.Length; i++)
         {
-            TorchFile file = files[i] ??= new TorchFile(paths[i]);
-            parts[i] = file.Find(name) ?? throw new CheckpointException($"{paths[i]}: tensor {name} is missing");
+            parts[i] = (files[i] ??= Open(paths[i])).Find(name) ?? throw new CheckpointException($"{paths[i]}: tensor {name} is missing");
         }
 
         return parts;
@@ -68,5 +75,25 @@ internal sealed class MetaCheckpoint : FileCheckpoint
     protected override void CloseFiles()
     {
         foreach (TorchFile? file in files) file?.Dispose();
+    }
+
+    /// <summary>Tables of the rotary embedding, which is computed from the configuration, and what lies beside the language model.</summary>
+    private static bool IsIgnored(string name) =>
+        name.EndsWith("rope.freqs", StringComparison.Ordinal)
+        || !Array.Exists(["layers.", "tok_embeddings.", "norm.", "output."], part => name.StartsWith(part, StringComparison.Ordinal));
+
+    private TorchFile Open(string path)
+    {
+        var file = new TorchFile(path);
+        try
+        {
+            check.RefuseOthers(path, file.Names);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
     }
 }

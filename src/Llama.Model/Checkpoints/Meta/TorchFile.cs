@@ -49,6 +49,9 @@ internal sealed class TorchFile : IDisposable
     /// <summary>The file's path.</summary>
     public string Path => file.Path;
 
+    /// <summary>The names of all tensors, and of whatever else the dictionary holds.</summary>
+    public IEnumerable<string> Names => items.Keys;
+
     /// <summary>A tensor, or null if there is none of this name.</summary>
     /// <exception cref="CheckpointException">It has gaps between its elements, or they do not lie in the file.</exception>
     public StoredTensor? Find(string name)

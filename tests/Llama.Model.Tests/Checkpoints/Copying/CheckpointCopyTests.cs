@@ -3,6 +3,7 @@ using Llama.Model.Checkpoints;
 using Llama.Model.Checkpoints.Copying;
 using Llama.Model.Checkpoints.Files;
 using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Tests.Layers;
 using Llama.Model.Weights;
 using Llama.Tests;
 
@@ -22,6 +23,8 @@ public sealed class CheckpointCopyTests : IDisposable
         { "llama-3.2-tied/hf", 1, 2 },
         { "llama-2-gqa/meta", 0, 2 },
         { "llama-2-gqa/meta", 1, 3 },
+        { BiasedModel.Name, 0, 1 },
+        { BiasedModel.Name, 1, 3 },
     };
 
     private static CancellationToken TestEnds => TestContext.Current.CancellationToken;
@@ -33,7 +36,7 @@ public sealed class CheckpointCopyTests : IDisposable
     [Theory]
     [MemberData(nameof(Ranges))]
     public void Copy_Range_HasTheTensorsOfItsLayersAndNamesTheOthers(string fixture, int first, int end) =>
-        AssertCopied(Path.Combine(TestPaths.Fixtures, fixture), first, end);
+        AssertCopied(GoldenResults.Folder(fixture), first, end);
 
     [Fact]
     public void Copy_RangeUpToTheEnd_HasTheOutputHead()
@@ -50,6 +53,19 @@ public sealed class CheckpointCopyTests : IDisposable
         GgufConverter.Convert(TestPaths.TinyStories, ElementType.Q8_0, file, new Progress<GgufProgress>(), TestEnds);
         AssertCopied(file, 2, 4);
         Assert.NotNull(Llama.Model.Tokenization.TokenizerLoader.Load(Target));
+    }
+
+    [Fact]
+    public void Copy_RangeOfASplitGguf_HasTheHeadersOfAllParts()
+    {
+        IReadOnlyList<(GgufTensor Tensor, float[] Values)> tensors = BiasedModel.GgufTensors();
+        using var model = new TemporaryFolder();
+        BiasedModel.WriteGgufParts(
+            model.Path,
+            [.. tensors.Where(tensor => !tensor.Tensor.Name.StartsWith("blk.0.", StringComparison.Ordinal))],
+            [.. tensors.Where(tensor => tensor.Tensor.Name.StartsWith("blk.0.", StringComparison.Ordinal))]);
+        AssertCopied(model.Path, 1, 3);
+        Assert.Equal(2, Directory.GetFiles(Target, "*.gguf").Length);
     }
 
     [Fact]
@@ -192,6 +208,8 @@ public sealed class CheckpointCopyTests : IDisposable
             }
         }
 
+        foreach ((string name, int rows) in CheckpointReading.LayerMatrices(source.Config).Where(matrix => IsIn(source.Config, matrix.Name, first, end)))
+            Assert.Equal(source.ReadBias(name, rows), copied.ReadBias(name, rows));
         foreach (string name in CheckpointReading.Vectors(source.Config).Where(name => IsIn(source.Config, name, first, end)))
             Assert.Equal(source.ReadVector(name, source.Config.Dim), copied.ReadVector(name, source.Config.Dim));
     }

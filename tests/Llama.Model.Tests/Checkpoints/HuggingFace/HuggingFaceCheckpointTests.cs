@@ -40,12 +40,11 @@ public class HuggingFaceCheckpointTests
     [InlineData("/etc/passwd")]
     [InlineData("..")]
     [InlineData("")]
-    public void OpenMatrix_IndexThatLeavesTheFolder_IsRefused(string file)
+    public void Open_IndexThatLeavesTheFolder_IsRefused(string file)
     {
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-1"));
         File.WriteAllText(folder["model.safetensors.index.json"], $$$"""{"weight_map": {"model.norm.weight": "{{{file}}}"}}""");
-        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
-        string message = Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 64)).Message;
+        string message = CheckpointReading.Refusal(folder.Path);
         Assert.Contains($"weight_map.model.norm.weight: found \"{file}\", expected the name of a file in the same folder", message);
     }
 
@@ -54,12 +53,16 @@ public class HuggingFaceCheckpointTests
     [InlineData("""{"weight_map": {"model.norm.weight": 3}}""", "weight_map.model.norm.weight: found 3, expected a text")]
     [InlineData("""{"weight_map": {}}""", "weight_map: tensor model.norm.weight is missing")]
     [InlineData("""{"weight_map": {"model.norm.weight": "model-00001-of-00002.safetensors"}}""", "tensor model.norm.weight is missing")]
-    public void OpenMatrix_DamagedIndex_IsRefused(string index, string expected)
+    public void ReadVector_DamagedIndex_IsRefused(string index, string expected)
     {
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-1"));
         File.WriteAllText(folder["model.safetensors.index.json"], index);
-        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
-        Assert.Contains(expected, Assert.Throws<CheckpointException>(() => checkpoint.ReadVector(TensorNames.Norm, 64)).Message);
+        CheckpointException fault = Assert.Throws<CheckpointException>(() =>
+        {
+            using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+            checkpoint.ReadVector(TensorNames.Norm, 64);
+        });
+        Assert.Contains(expected, fault.Message);
     }
 
     [Fact]

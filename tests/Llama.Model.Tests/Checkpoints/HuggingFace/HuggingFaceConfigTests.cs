@@ -15,8 +15,6 @@ public class HuggingFaceConfigTests
     [InlineData("""{FIELDS, "model_type": "mistral"}""", "model_type: found \"mistral\", expected llama")]
     [InlineData("""{FIELDS, "architectures": ["MllamaForConditionalGeneration"]}""", "architectures: found MllamaForConditionalGeneration, expected LlamaForCausalLM")]
     [InlineData("""{FIELDS, "model_type": "llama", "hidden_act": "gelu"}""", "hidden_act: found \"gelu\", expected silu")]
-    [InlineData("""{FIELDS, "model_type": "llama", "attention_bias": true}""", "attention_bias: found true, expected false")]
-    [InlineData("""{FIELDS, "model_type": "llama", "mlp_bias": true}""", "mlp_bias: found true, expected false")]
     [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "gptq"}}""", "quantization_config: found an object")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}}""", "rope_scaling.type: found \"linear\", expected llama3 or default")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "yarn"}}""", "rope_scaling.rope_type: found \"yarn\"")]
