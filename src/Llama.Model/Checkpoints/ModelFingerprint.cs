@@ -10,7 +10,7 @@ public static class ModelFingerprint
 {
     /// <summary>
     /// SHA-256, 64 lower-case hexadecimal digits, over a text that is the same on every machine. The context length and the special
-    /// tokens are left out, since no logit depends on them (a handshake compares the former by itself), and so is whether the embeddings are tied: a process without the weights
+    /// tokens are left out, since no logit depends on them (a handshake compares the former by itself), and so are biases, which the layers' digests compare, and whether the embeddings are tied: a process without the weights
     /// cannot tell, and with them it only says where the output head lies.
     /// </summary>
     public static string Of(ModelConfig config)

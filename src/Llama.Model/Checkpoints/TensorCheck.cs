@@ -3,8 +3,8 @@ using Llama.Model.Checkpoints.Files;
 namespace Llama.Model.Checkpoints;
 
 /// <summary>
-/// Refuses what would be wrong in silence: a tensor that belongs to the model and that nothing here computes with. Every file of a
-/// checkpoint is asked, whichever tensors are wanted of it.
+/// Refuses what would give wrong text in silence: a tensor of the model that the forward pass does not use. Every file of a checkpoint
+/// is checked, whichever tensors are wanted of it.
 /// </summary>
 /// <param name="config">The model.</param>
 /// <param name="nameOf">The format's name of a tensor of <see cref="TensorNames"/>.</param>
@@ -23,7 +23,7 @@ internal sealed class TensorCheck(ModelConfig config, Func<string, string> nameO
     {
         if (names.FirstOrDefault(name => !known.Contains(name) && !isIgnored(name)) is not { } other) return;
         throw new CheckpointException(
-            $"{file}: found tensor {Excerpt.Of(other)}, which nothing is computed with here; expected a Llama model of {config.Layers} layers: "
-            + "its weights, and biases of attention and feed-forward products");
+            $"{file}: found tensor {Excerpt.Of(other)}, expected only the weights of a Llama model of {config.Layers} layers "
+            + "and the biases of its attention and feed-forward products");
     }
 }

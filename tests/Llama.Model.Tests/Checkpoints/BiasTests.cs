@@ -139,7 +139,7 @@ public sealed class BiasTests : IDisposable
     public void Open_HuggingFaceTensorThatIsNotUnderstood_IsRefusedByNameInEitherFile(string name)
     {
         BiasedModel.WriteHuggingFace(folder.Path, With(name, 64));
-        Assert.Contains($"found tensor {name}, which nothing is computed with here", CheckpointReading.Refusal(folder.Path));
+        Assert.Contains($"found tensor {name}, expected only the weights of a Llama model", CheckpointReading.Refusal(folder.Path));
 
         // The files know it too, without the index.
         BiasedModel.WriteHuggingFace(folder["listed"], BiasedModel.Tensors);
@@ -171,9 +171,9 @@ public sealed class BiasTests : IDisposable
         (GgufTensor, float[]) other = (new GgufTensor(name, ElementType.F32, [8]), new float[8]);
         IReadOnlyList<(GgufTensor Tensor, float[] Values)> tensors = BiasedModel.GgufTensors();
         string[] parts = BiasedModel.WriteGgufParts(folder.Path, [.. tensors.Take(9), other], [.. tensors.Skip(9)]);
-        Assert.Contains($"{parts[0]}: found tensor {name}, which", CheckpointReading.Refusal(parts[0]));
+        Assert.Contains($"{parts[0]}: found tensor {name}, expected only", CheckpointReading.Refusal(parts[0]));
         BiasedModel.WriteGgufParts(folder.Path, [.. tensors.Take(9)], [.. tensors.Skip(9), other]);
-        Assert.Contains($"{parts[1]}: found tensor {name}, which", CheckpointReading.Refusal(parts[0]));
+        Assert.Contains($"{parts[1]}: found tensor {name}, expected only", CheckpointReading.Refusal(parts[0]));
     }
 
     [Fact]
@@ -221,7 +221,7 @@ public sealed class BiasTests : IDisposable
             using Checkpoint checkpoint = CheckpointReading.Open(meta.Path);
             new CpuForward(checkpoint, 0, 1, ElementType.F32, 4, 1).Dispose();
         });
-        Assert.Contains($"{shard}: found tensor layers.2.attention.wx.weight, which nothing is computed with here", fault.Message);
+        Assert.Contains($"{shard}: found tensor layers.2.attention.wx.weight, expected only the weights of a Llama model", fault.Message);
     }
 
     private static GoldenResults Golden() => GoldenResults.Read(Path.Combine(BiasedModel.Folder, "..", "golden.json"));
