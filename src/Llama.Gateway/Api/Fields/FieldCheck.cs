@@ -46,8 +46,8 @@ internal static class FieldCheck
         var names = RequestFields.In(scope).Where(field => field is IHonouredField).Select(field => field.Name);
         var hint = OtherScope(name, scope) is { } other ? $"it is a field of {FieldScopes.NameOf(other)}."
             : NearestName.Find(name, [.. names]) is { } nearest ? $"did you mean {nearest}?"
-            : "docs/api.md lists the fields that are.";
-        return ApiException.Invalid(path, $"{path} is no field of {FieldScopes.NameOf(scope)}; {hint}", "unknown_parameter");
+            : "docs/api.md lists its fields.";
+        return ApiException.Invalid(path, $"{path} is not a field of {FieldScopes.NameOf(scope)}; {hint}", "unknown_parameter");
     }
 
     private static FieldScope? OtherScope(string name, FieldScope scope) => !FieldScope.Request.HasFlag(scope) ? null : Enum

@@ -124,7 +124,7 @@ internal static class RequestFields
 
     /// <summary>Which request goes first.</summary>
     public static readonly HonouredField<long?> Priority = Integer(
-        "priority", FieldScope.Generation, int.MinValue, int.MaxValue, "Higher ones go first. Default 0.");
+        "priority", FieldScope.Generation, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
 
     /// <summary>When the request ends at the latest.</summary>
     public static readonly HonouredField<double?> Timeout = Number(

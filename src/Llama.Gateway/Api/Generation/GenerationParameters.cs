@@ -85,7 +85,8 @@ internal sealed record GenerationParameters
             Stream = fields.Get(RequestFields.Stream) is true,
             IncludeUsage = ReadIncludeUsage(fields),
             ReturnTokenIds = fields.Get(RequestFields.ReturnTokenIds) is true,
-            Priority = (int)(fields.Get(RequestFields.Priority) ?? 0),
+            // vLLM's clients count down.
+            Priority = -(int)(fields.Get(RequestFields.Priority) ?? 0),
             Timeout = fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
             Session = fields.Get(RequestFields.Session),
         };

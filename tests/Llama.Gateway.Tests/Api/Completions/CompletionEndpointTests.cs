@@ -42,7 +42,7 @@ public sealed class CompletionEndpointTests
         Assert.Equal((5, 9ul, true, 0), (request.MaxTokens!.Value, request.Seed, request.IgnoreEndTokens, request.Candidates));
         var sampling = request.Sampling;
         Assert.Equal((0.5f, 7, 0.25f, 0.125f), (sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP));
-        Assert.Equal((-3, TimeSpan.FromSeconds(2.5), "s-1"), (request.Priority, request.Timeout!.Value, request.Session));
+        Assert.Equal((3, TimeSpan.FromSeconds(2.5), "s-1"), (request.Priority, request.Timeout!.Value, request.Session));
         Assert.Equal("address 127.0.0.1", request.Client);
     }
 

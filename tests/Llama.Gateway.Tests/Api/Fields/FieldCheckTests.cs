@@ -8,24 +8,24 @@ public sealed class FieldCheckTests(SharedGateway shared) : IClassFixture<Shared
     private const string Chat = "/v1/chat/completions";
 
     [Theory]
-    [InlineData(Completions, """{"prompt":"a","temprature":0}""", "temprature", "is no field of /v1/completions; did you mean temperature?")]
+    [InlineData(Completions, """{"prompt":"a","temprature":0}""", "temprature", "is not a field of /v1/completions; did you mean temperature?")]
     [InlineData(Completions, """{"prompt":"a","maxTokens":1}""", "maxTokens", "did you mean max_tokens?")]
     [InlineData(Completions, """{"prompt":"a","Seed":1}""", "Seed", "did you mean seed?")]
-    [InlineData(Completions, """{"prompt":"a","unheard_of":[1]}""", "unheard_of", "; docs/api.md lists the fields that are.")]
-    [InlineData(Completions, """{"prompt":"a","frequency_penaltyy":1}""", "frequency_penaltyy", "; docs/api.md lists the fields that are.")]
+    [InlineData(Completions, """{"prompt":"a","unheard_of":[1]}""", "unheard_of", "; docs/api.md lists its fields.")]
+    [InlineData(Completions, """{"prompt":"a","frequency_penaltyy":1}""", "frequency_penaltyy", "; docs/api.md lists its fields.")]
     [InlineData(Completions, """{"prompt":"a","messages":[]}""", "messages", "; it is a field of /v1/chat/completions.")]
     [InlineData(Chat, """{"prompt":"a"}""", "prompt", "; it is a field of /v1/completions.")]
     [InlineData("/detokenize", """{"prompt":"a"}""", "prompt", "; it is a field of /v1/completions.")]
     [InlineData("/tokenize", """{"prompt":"a","tokens":[1]}""", "tokens", "; it is a field of /detokenize.")]
     [InlineData(
         Completions, """{"prompt":"a","stream_options":{"include_usages":true}}""", "stream_options.include_usages",
-        "is no field of stream_options; did you mean include_usage?")]
+        "is not a field of stream_options; did you mean include_usage?")]
     [InlineData(
         Chat, """{"messages":[{"role":"user","contents":"a"}]}""", "messages[0].contents",
-        "is no field of messages[]; did you mean content?")]
+        "is not a field of messages[]; did you mean content?")]
     [InlineData(
         "/tokenize", """{"messages":[{"role":"user","content":[{"type":"text","txt":"a"}]}]}""", "messages[0].content[0].txt",
-        "is no field of messages[].content[]; did you mean text?")]
+        "is not a field of messages[].content[]; did you mean text?")]
     public async Task Post_UnknownField_Answers400WithWhatMayBeMeant(string path, string json, string param, string message) =>
         (await shared.Gateway.PostErrorAsync(path, json)).Is(400, param, $"{param} ", "unknown_parameter", message);
 
@@ -46,7 +46,7 @@ public sealed class FieldCheckTests(SharedGateway shared) : IClassFixture<Shared
     public async Task Post_LongUnknownName_IsShownInPart()
     {
         var error = await shared.Gateway.PostErrorAsync(Completions, $$"""{"prompt":"a","{{new string('x', 1 << 20)}}":1}""");
-        error.Is(400, $"{new string('x', 64)}…", "is no field of /v1/completions", "unknown_parameter");
+        error.Is(400, $"{new string('x', 64)}…", "is not a field of /v1/completions", "unknown_parameter");
     }
 
     [Theory]

@@ -47,7 +47,7 @@ public sealed class HonouredFieldsTests
         .. In(Chat, "logprobs", "true", (_, answer) => answer.Contains("\"logprob\"", StringComparison.Ordinal)),
         .. In(Chat, "top_logprobs", "2", (request, _) => request!.Candidates == 2, """{"logprobs":true}"""),
         .. In(FieldScope.Generation, "return_token_ids", "true", (_, answer) => answer.Contains("\"prompt_token_ids\"", StringComparison.Ordinal)),
-        .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == 3),
+        .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == -3),
         .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),
         .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
