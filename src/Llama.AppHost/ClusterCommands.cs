@@ -24,6 +24,7 @@ internal static class ClusterCommands
         ("weights", options.Weights),
         ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
+        ("unknown-fields", options.UnknownFields),
         ("directory", options.Directory),
         ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
         ("tls", Folder(options.Tls)),

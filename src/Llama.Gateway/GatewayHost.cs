@@ -88,7 +88,7 @@ internal static partial class GatewayHost
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         text = ModelText.ReadAsync(tokenizer, options.Model, checkpoint.Config.Family, options.ChatTemplate);
         var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
-        builder.Services.AddLlamaApi(model, options.Host, options.Advertise);
+        builder.Services.AddLlamaApi(model, options.UnknownFields == "ignore", options.Host, options.Advertise);
         builder.Services.AddSingleton<OwnerForwarder>();
         if (rates is not null)
         {

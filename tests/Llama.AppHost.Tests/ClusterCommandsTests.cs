@@ -24,6 +24,7 @@ public sealed class ClusterCommandsTests
         Weights = "q4_k",
         KvType = "q8_0",
         ChatTemplate = "llama3",
+        UnknownFields = "ignore",
         Directory = "etcd://node-7",
         DirectoryLoginFile = "some/login",
         Verbose = true,
@@ -41,7 +42,7 @@ public sealed class ClusterCommandsTests
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--chat-template=llama3", "--directory=etcd://node-7",
+                "--chat-template=llama3", "--unknown-fields=ignore", "--directory=etcd://node-7",
                 $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);

@@ -11,6 +11,7 @@ public sealed class GatewayOptionsTests
     [InlineData("Host", "http://gateway")]
     [InlineData("Ranges", "0-6;6-12")]
     [InlineData("Ranges", "0-")]
+    [InlineData("UnknownFields", "drop")]
     public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
 
     [Theory]
@@ -19,6 +20,7 @@ public sealed class GatewayOptionsTests
     [InlineData("Host", "gateway.example.org")]
     [InlineData("Ranges", "0-6,6-12")]
     [InlineData("Ranges", "0-12")]
+    [InlineData("UnknownFields", "ignore")]
     public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
 
     [Theory]

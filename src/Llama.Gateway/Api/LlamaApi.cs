@@ -23,14 +23,16 @@ public static class LlamaApi
     /// </summary>
     /// <param name="services">Where to.</param>
     /// <param name="model">The model that is served.</param>
+    /// <param name="ignoreUnknownFields">Whether fields of requests that nobody knows pass.</param>
     /// <param name="names">Host names that the gateway is reached by, each perhaps with a port; addresses need not be named.</param>
-    public static IServiceCollection AddLlamaApi(this IServiceCollection services, ServedModel model, params IEnumerable<string?> names)
+    public static IServiceCollection AddLlamaApi(
+        this IServiceCollection services, ServedModel model, bool ignoreUnknownFields, params IEnumerable<string?> names)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton(model);
         services.AddSingleton<ApiGuard>();
-        services.AddSingleton<RequestReader>();
+        services.AddSingleton(new RequestReader(model, ignoreUnknownFields));
         services.AddSingleton<GenerationPlanner>();
         services.AddSingleton<ChoiceRunner>();
         services.AddSingleton<KeptAnswers>();

@@ -1,16 +1,20 @@
 namespace Llama.Grains.Settings;
 
 /// <summary>Finds what somebody may have meant who mistyped a name.</summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>The known name that the fewest edits lead to, if they are few for its length; else null.</summary>
+    /// <param name="name">The name that was given, however long.</param>
+    /// <param name="known">The names that there are.</param>
     public static string? Find(string name, IReadOnlyList<string> known)
     {
+        int most = Math.Max(2, name.Length / 3);
         (string? nearest, int distance) = known
+            .Where(one => Math.Abs(one.Length - name.Length) <= most)
             .Select(one => ((string?)one, Distance(name.ToLowerInvariant(), one)))
             .DefaultIfEmpty((null, int.MaxValue))
             .MinBy(pair => pair.Item2);
-        return distance <= Math.Max(2, name.Length / 3) ? nearest : null;
+        return distance <= most ? nearest : null;
     }
 
     /// <summary>How many characters must be put in, taken out or replaced to get from one text to the other (Levenshtein 1966).</summary>

@@ -34,4 +34,9 @@ public abstract record ServingOptions : ModelOptions
     [Description("Name of the chat template, if not the checkpoint's own.")]
     [ChatTemplateName]
     public string? ChatTemplate { get; init; }
+
+    /// <summary>What to do with a field of a request that nobody knows: <c>refuse</c> or <c>ignore</c>.</summary>
+    [Description("What becomes of a request with a field that nobody knows: refuse it, or ignore the field.")]
+    [AllowedValues("refuse", "ignore", ErrorMessage = "refuse or ignore")]
+    public string UnknownFields { get; init; } = "refuse";
 }

@@ -35,6 +35,30 @@ public sealed class OpenAIClientTests(SharedGateway shared) : IClassFixture<Shar
     }
 
     [Fact]
+    public async Task CompleteChat_AnswerInTheHistoryAndEveryNeutralOption_IsTaken()
+    {
+        var token = TestContext.Current.CancellationToken;
+        var chat = client.GetChatClient("test-model");
+        ChatCompletion first = await chat.CompleteChatAsync([new UserChatMessage("Hi")], cancellationToken: token);
+        ChatCompletion second = await chat.CompleteChatAsync(
+            [new UserChatMessage("Hi"), new AssistantChatMessage(first), new UserChatMessage("Ho")],
+            new ChatCompletionOptions
+            {
+                FrequencyPenalty = 0,
+                PresencePenalty = 0,
+                TopP = 1,
+                ResponseFormat = ChatResponseFormat.CreateTextFormat(),
+                ToolChoice = ChatToolChoice.CreateAutoChoice(),
+                AllowParallelToolCalls = true,
+                EndUserId = "me",
+                StoredOutputEnabled = false,
+                Metadata = { ["a"] = "b" },
+            },
+            token);
+        Assert.Equal("Hello.", second.Content[0].Text);
+    }
+
+    [Fact]
     public async Task CompleteChatStreaming_Messages_GivesTheAnswerInParts()
     {
         var updates = new List<StreamingChatCompletionUpdate>();

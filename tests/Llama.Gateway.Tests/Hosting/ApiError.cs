@@ -31,9 +31,10 @@ internal sealed record ApiError(int Status, string Message, string Type, string?
         return found;
     }
 
-    public void Is(int status, string? param, string message, string? code = null)
+    public void Is(int status, string? param, string message, string? code = null, string also = "")
     {
         Assert.Equal((status, param, code), (Status, Param, Code));
         Assert.Contains(message, Message, StringComparison.Ordinal);
+        Assert.Contains(also, Message, StringComparison.Ordinal);
     }
 }

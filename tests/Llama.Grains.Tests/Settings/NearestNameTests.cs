@@ -14,5 +14,8 @@ public sealed class NearestNameTests
     public void Find_Name_ReturnsASimilarOneOrNull(string name, string? expected) => Assert.Equal(expected, NearestName.Find(name, Known));
 
     [Fact]
+    public void Find_NameOfAMegabyte_ReturnsNullAtOnce() => Assert.Null(NearestName.Find(new string('p', 1 << 20), [.. Enumerable.Repeat("--port", 10_000)]));
+
+    [Fact]
     public void Find_NothingKnown_ReturnsNull() => Assert.Null(NearestName.Find("--port", []));
 }

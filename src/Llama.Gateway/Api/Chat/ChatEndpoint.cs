@@ -1,4 +1,5 @@
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
@@ -19,7 +20,7 @@ internal sealed class ChatEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, fields => Plan(context, fields), cancellationToken);
+        var plan = await requests.ReadAsync(context, FieldScope.Chat, fields => Plan(context, fields), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
@@ -32,13 +33,13 @@ internal sealed class ChatEndpoint(
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
-        return planner.Plan([messages.Read(fields)], parameters, defaultMaxTokens: null, isChat: true, "messages");
+        return planner.Plan([messages.Read(fields)], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }
 
     private static int? ReadLogProbabilities(JsonFields fields)
     {
-        var candidates = (int?)fields.Integer("top_logprobs", 0, GenerationParameters.MaxCandidates);
-        if (fields.Flag("logprobs")) return candidates ?? 0;
+        var candidates = (int?)fields.Get(RequestFields.TopLogProbabilities);
+        if (fields.Get(RequestFields.WithLogProbabilities) is true) return candidates ?? 0;
         if (candidates is null or 0) return null;
         throw ApiException.Invalid("top_logprobs", $"top_logprobs needs logprobs to be true; found {candidates} without it.");
     }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Model.Chat;
@@ -11,27 +12,24 @@ namespace Llama.Gateway.Api.Chat;
 /// <param name="planner">Knows how long a prompt may be.</param>
 internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
 {
-    private const string Field = "messages";
+    private static readonly string Field = RequestFields.Messages.Name;
 
     /// <summary>Reads the messages.</summary>
     /// <param name="fields">The request.</param>
     /// <exception cref="ApiException">There are none, or they are not text, or the model cannot chat like this.</exception>
     public IReadOnlyList<int> Read(JsonFields fields)
     {
-        if (!fields.TryGet(Field, out var list)) throw ApiException.Invalid(Field, "messages is missing; expected a list of messages.");
-        if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, "a list of messages");
+        var list = fields.Require(RequestFields.Messages);
+        if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, RequestFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
-        var messages = list.EnumerateArray().Select((element, index) => ReadMessage(element, $"{Field}[{index}]")).ToList();
+        var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
         planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
         return model.Encode(messages);
     }
 
-    private static ChatMessage ReadMessage(JsonElement element, string path)
+    private static ChatMessage ReadMessage(JsonFields message)
     {
-        var message = JsonFields.Of(element, path);
-        var role = message.Text("role") ?? throw Missing(message, "role", "a string");
-        if (message.TryGet("tool_calls", out var calls) && (calls.ValueKind != JsonValueKind.Array || calls.GetArrayLength() > 0))
-            throw JsonFields.Wrong("Calling tools is not supported: tool_calls", calls, "absent", message.PathOf("tool_calls"));
+        var role = message.Require(RequestFields.Role);
 
         // OpenAI's newer name for the same role.
         return new ChatMessage(role == "developer" ? "system" : role, ReadContent(message));
@@ -39,25 +37,22 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
 
     private static string ReadContent(JsonFields message)
     {
-        const string expected = "a string or a list of text parts";
-        if (!message.TryGet("content", out var content)) throw Missing(message, "content", expected);
-        var path = message.PathOf("content");
+        var content = message.Require(RequestFields.Content);
+        var path = message.PathOf(RequestFields.Content);
         return content.ValueKind switch
         {
             JsonValueKind.String => content.GetString()!,
-            JsonValueKind.Array => string.Join('\n', content.EnumerateArray().Select((part, index) => ReadPart(part, $"{path}[{index}]"))),
-            _ => throw JsonFields.Wrong(path, content, expected),
+            JsonValueKind.Array => string.Join('\n', content.EnumerateArray().Select(
+                (part, index) => ReadPart(message.Inner(part, $"{path}[{index}]", FieldScope.ContentPart)))),
+            _ => throw JsonFields.Wrong(path, content, RequestFields.Content.Expected),
         };
     }
 
-    private static string ReadPart(JsonElement element, string path)
+    private static string ReadPart(JsonFields part)
     {
-        var part = JsonFields.Of(element, path);
-        var type = part.Text("type") ?? throw Missing(part, "type", "\"text\"");
-        if (type != "text") throw ApiException.Invalid(part.PathOf("type"), $"{part.PathOf("type")} must be \"text\"; found \"{type}\".");
-        return part.Text("text") ?? throw Missing(part, "text", "a string");
+        var type = part.Require(RequestFields.PartType);
+        var path = part.PathOf(RequestFields.PartType);
+        if (type != "text") throw ApiException.Invalid(path, $"{path} must be \"text\"; found \"{type}\".");
+        return part.Require(RequestFields.PartText);
     }
-
-    private static ApiException Missing(JsonFields fields, string name, string expected) =>
-        ApiException.Invalid(fields.PathOf(name), $"{fields.PathOf(name)} is missing; expected {expected}.");
 }

@@ -1,3 +1,4 @@
+using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
@@ -21,7 +22,7 @@ internal sealed class CompletionEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, fields => Plan(context, fields), cancellationToken);
+        var plan = await requests.ReadAsync(context, FieldScope.Completion, fields => Plan(context, fields), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
@@ -30,10 +31,10 @@ internal sealed class CompletionEndpoint(
         var client = ClientName.Of(context);
         var parameters = GenerationParameters.Read(fields) with
         {
-            LogProbabilities = (int?)fields.Integer("logprobs", 0, GenerationParameters.MaxCandidates),
+            LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
-        return planner.Plan(prompts.Read(fields), parameters, DefaultMaxTokens, isChat: false, "prompt");
+        return planner.Plan(prompts.Read(fields), parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
     }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 
@@ -10,16 +11,16 @@ namespace Llama.Gateway.Api.Completions;
 /// <param name="planner">Knows how long a prompt may be.</param>
 internal sealed class Prompts(ServedModel model, GenerationPlanner planner)
 {
-    private const string Field = "prompt";
-    private const string Expected = "a string, a list of token ids, or a list of strings or of lists of token ids";
+    private static readonly string Field = RequestFields.Prompt.Name;
+    private static readonly string Expected = RequestFields.Prompt.Expected;
 
     /// <summary>Reads the prompts as token ids. A text gets one begin-of-text; a list of ids is taken as it is.</summary>
     /// <param name="fields">The request.</param>
     /// <exception cref="ApiException">There is none, or it is none of the forms.</exception>
     public IReadOnlyList<IReadOnlyList<int>> Read(JsonFields fields)
     {
-        var beginOfText = fields.Flag("add_special_tokens", missing: true);
-        if (!fields.TryGet(Field, out var prompt)) throw ApiException.Invalid(Field, $"prompt is missing; expected {Expected}.");
+        var beginOfText = fields.Get(RequestFields.AddSpecialTokens) ?? true;
+        var prompt = fields.Require(RequestFields.Prompt);
         if (prompt.ValueKind == JsonValueKind.String) return [ReadText(prompt, Field, beginOfText)];
         if (prompt.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, prompt, Expected);
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
 using Llama.Model.Sampling;
@@ -16,11 +17,9 @@ internal sealed record GenerationParameters
     public const int MaxCandidates = 20;
 
     private const int MaxStopStrings = 16;
-    private const int MaxSessionLength = 256;
 
-    // Seconds: a millisecond and a day.
-    private const double LeastTimeout = 0.001;
-    private const double MostTimeout = 86_400;
+    // As in llama.cpp's server and older versions of vLLM.
+    private const long RandomSeed = -1;
 
     /// <summary>The most tokens to generate, or null when the request does not say.</summary>
     public int? MaxTokens { get; init; }
@@ -28,7 +27,7 @@ internal sealed record GenerationParameters
     /// <summary>How tokens are drawn.</summary>
     public required SamplingParameters Sampling { get; init; }
 
-    /// <summary>Determines the draws, or null for chance.</summary>
+    /// <summary>Determines what is sampled, or null for a random one.</summary>
     public long? Seed { get; init; }
 
     /// <summary>The texts that end a choice.</summary>
@@ -69,59 +68,55 @@ internal sealed record GenerationParameters
 
     /// <summary>Reads and checks the fields of a request.</summary>
     /// <param name="fields">The request.</param>
-    /// <exception cref="ApiException">A field has a wrong type, is out of range or is not supported.</exception>
+    /// <exception cref="ApiException">Two fields contradict each other, or a stop string is none.</exception>
     public static GenerationParameters Read(JsonFields fields)
     {
-        UnsupportedFields.Check(fields);
-        var choices = (int)(fields.Integer("n", 1, MaxChoices) ?? 1);
-        if (fields.Integer("best_of", 1, MaxChoices) is { } best && best > choices)
-            throw ApiException.Invalid("best_of", $"best_of above n is not supported; found {best} with n = {choices}.");
+        var choices = (int)(fields.Get(RequestFields.Choices) ?? 1);
+        if (fields.Get(RequestFields.BestOf) is { } best && best != choices)
+            throw ApiException.Invalid("best_of", $"best_of other than n is not supported; found {best} with n = {choices}.");
         return new GenerationParameters
         {
-            MaxTokens = (int?)(fields.Integer("max_completion_tokens", 1, int.MaxValue) ?? fields.Integer("max_tokens", 1, int.MaxValue)),
+            MaxTokens = ReadMaxTokens(fields),
             Sampling = ReadSampling(fields),
-            Seed = fields.Integer("seed"),
+            Seed = fields.Get(RequestFields.Seed) is { } seed and not RandomSeed ? seed : null,
             Stops = new StopStrings(ReadStops(fields)),
             Choices = choices,
-            IgnoreEnd = fields.Flag("ignore_eos"),
-            Stream = fields.Flag("stream"),
-            IncludeUsage = fields.Object("stream_options")?.Flag("include_usage") ?? false,
-            ReturnTokenIds = fields.Flag("return_token_ids"),
-            Priority = (int)(fields.Integer("priority", int.MinValue, int.MaxValue) ?? 0),
-            Timeout = fields.Number("timeout", LeastTimeout, MostTimeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
-            Session = ReadSession(fields),
+            IgnoreEnd = fields.Get(RequestFields.IgnoreEnd) is true,
+            Stream = fields.Get(RequestFields.Stream) is true,
+            IncludeUsage = ReadIncludeUsage(fields),
+            ReturnTokenIds = fields.Get(RequestFields.ReturnTokenIds) is true,
+            // vLLM's clients count down.
+            Priority = -(int)(fields.Get(RequestFields.Priority) ?? 0),
+            Timeout = fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            Session = fields.Get(RequestFields.Session),
         };
     }
 
-    private static string? ReadSession(JsonFields fields)
+    private static int? ReadMaxTokens(JsonFields fields)
     {
-        var session = fields.Text("session_id");
-        if (session?.Length > MaxSessionLength)
-        {
-            throw ApiException.Invalid(
-                "session_id", $"session_id may have at most {MaxSessionLength} characters; found {session.Length}.");
-        }
-
-        return session;
+        var older = fields.Get(RequestFields.MaxTokens);
+        var newer = fields.Get(RequestFields.MaxCompletionTokens);
+        if (older is null || newer is null || older == newer) return (int?)(newer ?? older);
+        throw ApiException.Invalid(
+            "max_completion_tokens", $"max_completion_tokens is the newer name of max_tokens; found {newer} and max_tokens = {older}.");
     }
 
-    private static SamplingParameters ReadSampling(JsonFields fields)
+    private static bool ReadIncludeUsage(JsonFields fields) =>
+        fields.Get(RequestFields.StreamOptions) is { } options
+        && fields.Inner(options, RequestFields.StreamOptions.Name, FieldScope.StreamOptions).Get(RequestFields.IncludeUsage) is true;
+
+    private static SamplingParameters ReadSampling(JsonFields fields) => new()
     {
-        var topP = fields.Number("top_p", 0, 1) ?? 1;
-        if (topP == 0) throw ApiException.Invalid("top_p", "top_p must be above 0 and at most 1; found 0.");
-        return new SamplingParameters
-        {
-            Temperature = (float)(fields.Number("temperature", 0, 2) ?? 1),
-            TopK = (int)Math.Max(0, fields.Integer("top_k", -1, int.MaxValue) ?? 0),
-            // What a float cannot tell from 0 still means the most probable token alone.
-            TopP = Math.Max((float)topP, float.Epsilon),
-            MinP = (float)(fields.Number("min_p", 0, 1) ?? 0),
-        };
-    }
+        Temperature = (float)(fields.Get(RequestFields.Temperature) ?? 1),
+        TopK = (int)Math.Max(0, fields.Get(RequestFields.TopK) ?? 0),
+        // What a float cannot tell from 0 still means the most probable token alone.
+        TopP = Math.Max((float)(fields.Get(RequestFields.TopP) ?? 1), float.Epsilon),
+        MinP = (float)(fields.Get(RequestFields.MinP) ?? 0),
+    };
 
     private static List<string> ReadStops(JsonFields fields)
     {
-        if (!fields.TryGet("stop", out var value)) return [];
+        if (fields.Get(RequestFields.Stop) is not { } value) return [];
         var elements = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToList() : [value];
         if (elements.Count > MaxStopStrings)
             throw ApiException.Invalid("stop", $"stop may have at most {MaxStopStrings} strings; found {elements.Count}.");

@@ -39,6 +39,11 @@ internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IR
 /// <param name="random">Draws seeds for requests without one.</param>
 internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, Random random)
 {
+    /// <summary>
+    /// How many seeds there are to choose from for requests without one, from 0: all that JavaScript reads without rounding, and none is -1.
+    /// </summary>
+    public const long RandomSeeds = 1L << 53;
+
     /// <summary>Longest sequence in tokens; before the first plan of the cluster, what the model was made for.</summary>
     public int MaxSequenceTokens => grain.Status.MaxSequenceTokens is > 0 and var most ? most : model.Config.ContextLength;
 
@@ -65,7 +70,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, 
         foreach (var prompt in prompts)
         {
             CheckLength(prompt.Count, parameters.MaxTokens, param);
-            var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(long.MinValue, long.MaxValue));
+            var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(RandomSeeds));
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
             for (var index = 0; index < parameters.Choices; index++)
             {

@@ -1,85 +1,68 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Fields;
 
 namespace Llama.Gateway.Api.Reading;
 
-/// <summary>The fields of a JSON object, read by name with their types and ranges checked. A field that is null counts as absent.</summary>
-/// <param name="element">The object.</param>
-/// <param name="path">Where it lies in the request: empty for the request itself, else such as <c>messages[0]</c>.</param>
-internal readonly struct JsonFields(JsonElement element, string path = "")
+/// <summary>
+/// The fields of a JSON object, which were held against the table of fields (<see cref="RequestFields"/>) and are read by its keys. A field
+/// that is null counts as absent.
+/// </summary>
+internal readonly struct JsonFields
 {
     private const int ShownCharacters = 40;
     private const double ExactIntegers = 1L << 53;
 
+    private readonly JsonElement element;
+    private readonly string path;
+    private readonly bool ignoreUnknown;
+
+    private JsonFields(JsonElement element, string path, bool ignoreUnknown)
+    {
+        this.element = element;
+        this.path = path;
+        this.ignoreUnknown = ignoreUnknown;
+    }
+
+    /// <summary>The fields of a request.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="scope">Which request it is.</param>
+    /// <param name="ignoreUnknown">Whether fields that the table does not have pass.</param>
+    /// <exception cref="ApiException">A field is unknown, given twice, not supported, or has a value that it does not take.</exception>
+    public static JsonFields Of(JsonElement request, FieldScope scope, bool ignoreUnknown) => Of(request, "", scope, ignoreUnknown);
+
     /// <summary>The object as it was sent.</summary>
     public ReadOnlySpan<byte> Bytes => JsonMarshal.GetRawUtf8Value(element);
 
-    /// <summary>A field of any type.</summary>
-    /// <param name="name">Its name.</param>
-    /// <param name="value">Its value.</param>
-    /// <returns>False when it is absent.</returns>
-    public bool TryGet(string name, out JsonElement value) =>
-        element.TryGetProperty(name, out value) && value.ValueKind != JsonValueKind.Null;
+    /// <summary>What a field says, or null when it is absent.</summary>
+    /// <typeparam name="T">What it is read as.</typeparam>
+    /// <param name="field">The field.</param>
+    public T? Get<T>(HonouredField<T> field) =>
+        element.TryGetProperty(field.Name, out var value) && value.ValueKind != JsonValueKind.Null ? field.Read(value, PathOf(field)) : default;
+
+    /// <summary>What a field says that must be there.</summary>
+    /// <typeparam name="T">What it is read as.</typeparam>
+    /// <param name="field">The field.</param>
+    /// <exception cref="ApiException">It is absent.</exception>
+    public T Require<T>(HonouredField<T?> field)
+        where T : class => Get(field) ?? throw Missing(field.Name, field.Expected);
+
+    /// <inheritdoc cref="Require{T}(HonouredField{T})"/>
+    public T Require<T>(HonouredField<T?> field)
+        where T : struct => Get(field) ?? throw Missing(field.Name, field.Expected);
+
+    /// <summary>The fields of an object within this one.</summary>
+    /// <param name="value">The object.</param>
+    /// <param name="within">Where it lies in the request.</param>
+    /// <param name="scope">What object it is.</param>
+    /// <exception cref="ApiException">It is no object, or one of its fields is refused.</exception>
+    public JsonFields Inner(JsonElement value, string within, FieldScope scope) => Of(value, within, scope, ignoreUnknown);
 
     /// <summary>Where a field lies in the request.</summary>
-    /// <param name="name">Its name.</param>
-    public string PathOf(string name) => path.Length == 0 ? name : $"{path}.{name}";
-
-    /// <summary>A text, or null when absent.</summary>
-    /// <param name="name">The field.</param>
-    public string? Text(string name)
-    {
-        if (!TryGet(name, out var value)) return null;
-        return value.ValueKind == JsonValueKind.String ? value.GetString() : throw Wrong(PathOf(name), value, "a string");
-    }
-
-    /// <summary>A truth value.</summary>
-    /// <param name="name">The field.</param>
-    /// <param name="missing">What holds when it is absent.</param>
-    public bool Flag(string name, bool missing = false)
-    {
-        if (!TryGet(name, out var value)) return missing;
-        return value.ValueKind is JsonValueKind.True or JsonValueKind.False
-            ? value.GetBoolean()
-            : throw Wrong(PathOf(name), value, "true or false");
-    }
-
-    /// <summary>A whole number, or null when absent.</summary>
-    /// <param name="name">The field.</param>
-    /// <param name="least">The least allowed.</param>
-    /// <param name="most">The most allowed.</param>
-    public long? Integer(string name, long least = long.MinValue, long most = long.MaxValue)
-    {
-        if (!TryGet(name, out var value)) return null;
-        if (TryReadInteger(value, out var number) && number >= least && number <= most) return number;
-        throw Wrong(PathOf(name), value, string.Create(CultureInfo.InvariantCulture, $"an integer from {least} to {most}"));
-    }
-
-    /// <summary>A number, or null when absent.</summary>
-    /// <param name="name">The field.</param>
-    /// <param name="least">The least allowed.</param>
-    /// <param name="most">The most allowed.</param>
-    public double? Number(string name, double least, double most)
-    {
-        if (!TryGet(name, out var value)) return null;
-        if (value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) && number >= least && number <= most)
-            return number;
-        throw Wrong(PathOf(name), value, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"));
-    }
-
-    /// <summary>An object, or null when absent.</summary>
-    /// <param name="name">The field.</param>
-    public JsonFields? Object(string name) =>
-        TryGet(name, out var value) ? Of(value, PathOf(name)) : null;
-
-    /// <summary>The fields of a value that must be an object.</summary>
-    /// <param name="value">The value.</param>
-    /// <param name="path">Where it lies in the request.</param>
-    public static JsonFields Of(JsonElement value, string path) =>
-        value.ValueKind == JsonValueKind.Object ? new JsonFields(value, path) : throw Wrong(path, value, "an object");
+    /// <param name="field">The field.</param>
+    public string PathOf(RequestField field) => FieldCheck.PathOf(path, field.Name);
 
     /// <summary>Reads a whole number, also one that is spelled like 16.0.</summary>
     /// <param name="value">The value.</param>
@@ -108,7 +91,9 @@ internal readonly struct JsonFields(JsonElement element, string path = "")
     public static ApiException Wrong(string subject, JsonElement found, string expected, string? param) =>
         ApiException.Invalid(param, $"{subject} must be {expected}; found {Describe(found)}.");
 
-    private static string Describe(JsonElement value) => value.ValueKind switch
+    /// <summary>A value as errors show it.</summary>
+    /// <param name="value">The value.</param>
+    public static string Describe(JsonElement value) => value.ValueKind switch
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => value.GetArrayLength() == 0 ? "an empty list" : "a list",
@@ -116,6 +101,19 @@ internal readonly struct JsonFields(JsonElement element, string path = "")
         JsonValueKind.Number => $"the number {Shorten(value)}",
         _ => Shorten(value),
     };
+
+    private static JsonFields Of(JsonElement value, string path, FieldScope scope, bool ignoreUnknown)
+    {
+        if (value.ValueKind != JsonValueKind.Object) throw Wrong(path, value, "an object");
+        FieldCheck.Check(value, path, scope, ignoreUnknown);
+        return new JsonFields(value, path, ignoreUnknown);
+    }
+
+    private ApiException Missing(string name, string expected)
+    {
+        var missing = FieldCheck.PathOf(path, name);
+        return ApiException.Invalid(missing, $"{missing} is missing; expected {expected}.");
+    }
 
     // The raw text, so that it shows as the client wrote it; a long one is cut between characters.
     private static string Shorten(JsonElement value)

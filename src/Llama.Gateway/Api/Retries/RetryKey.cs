@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Grains.Records;
 
@@ -28,7 +29,7 @@ internal sealed record RetryKey(string Client, string Key, string Request)
     /// <summary>
     /// The seed of a request that has none: a function of the key, so that a gateway that has never seen the key generates the same text.
     /// </summary>
-    public long Seed => BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(Key)));
+    public long Seed => BinaryPrimitives.ReadInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes(Key))) & (GenerationPlanner.RandomSeeds - 1);
 
     /// <summary>The key of a request, or null.</summary>
     /// <param name="context">The request.</param>

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Writing;
@@ -19,7 +20,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task TokenizeAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var tokens = await requests.ReadAsync(context, ReadTokens, cancellationToken);
+        var tokens = await requests.ReadAsync(context, FieldScope.Tokenize, ReadTokens, cancellationToken);
         await JsonAnswer.WriteAsync(
             context.Response,
             json =>
@@ -40,7 +41,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task DetokenizeAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var text = await requests.ReadAsync(context, ReadText, cancellationToken);
+        var text = await requests.ReadAsync(context, FieldScope.Detokenize, ReadText, cancellationToken);
         await JsonAnswer.WriteAsync(
             context.Response,
             json =>
@@ -54,16 +55,29 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
 
     private IReadOnlyList<int> ReadTokens(JsonFields fields)
     {
-        if (fields.TryGet("messages", out _)) return messages.Read(fields);
-        var prompt = fields.Text("prompt") ?? throw ApiException.Invalid("prompt", "prompt is missing; expected a string.");
-        return model.Encode(prompt, fields.Flag("add_special_tokens", missing: true), "prompt");
+        var beginOfText = fields.Get(RequestFields.AddSpecialTokens);
+        if (fields.Get(RequestFields.Messages) is null)
+        {
+            var field = RequestFields.TokenizedText;
+            return model.Encode(fields.Require(field), beginOfText ?? true, field.Name);
+        }
+
+        if (fields.Get(RequestFields.TokenizedText) is not null)
+            throw ApiException.Invalid("prompt", "prompt came beside messages; expected only one of them.");
+        if (beginOfText is true)
+        {
+            throw ApiException.Invalid(
+                "add_special_tokens", "add_special_tokens must be absent or false beside messages, whose template has its own; found true.");
+        }
+
+        return messages.Read(fields);
     }
 
     private string ReadText(JsonFields fields)
     {
-        const string expected = "a list of token ids";
-        if (!fields.TryGet("tokens", out var list)) throw ApiException.Invalid("tokens", $"tokens is missing; expected {expected}.");
-        if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong("tokens", list, expected);
-        return model.Decode(TokenIds.Read(list, "tokens", "tokens", model.Config.VocabSize), "tokens");
+        var field = RequestFields.Tokens;
+        var list = fields.Require(field);
+        if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(field.Name, list, field.Expected);
+        return model.Decode(TokenIds.Read(list, field.Name, field.Name, model.Config.VocabSize), field.Name);
     }
 }

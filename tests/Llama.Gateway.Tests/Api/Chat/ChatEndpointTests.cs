@@ -40,14 +40,14 @@ public sealed class ChatEndpointTests
         await using var gateway = await TestGateway.StartAsync(new TestTokenizer { AddsLeadingSpace = true });
         gateway.Grain.Script = _ => [' ', 'H', 'i', TestTokenizer.End];
         var parts = await gateway.PostPartsAsync(
-            Path, """{"messages":[{"role":"user","content":"A"}],"stream":true,"stream_options":{"include_usage":true}}""");
+            Path, """{"messages":[{"role":"user","content":"A"}],"stream":true,"stream_options":{"include_usage":true},"seed":1}""");
         Assert.All(parts, part => Assert.Equal("chat.completion.chunk", part.GetProperty("object").GetString()));
         Assert.Equal(
             [
-                """[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]""",
+                """[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null,"seed":1}]""",
                 """[{"index":0,"delta":{"content":"H"},"logprobs":null,"finish_reason":null}]""",
                 """[{"index":0,"delta":{"content":"i"},"logprobs":null,"finish_reason":null}]""",
-                """[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"stop"}]""",
+                """[{"index":0,"delta":{"content":""},"logprobs":null,"finish_reason":"stop","seed":1}]""",
                 "[]",
             ],
             parts.Select(part => part.GetProperty("choices").GetRawText()));
@@ -101,14 +101,6 @@ public sealed class ChatEndpointTests
     [InlineData("""{"messages":[{"role":"user","content":[{"type":"image_url"}]}]}""", "messages[0].content[0].type", "image_url")]
     [InlineData("""{"messages":[{"role":"user","content":[{"type":"text"}]}]}""", "messages[0].content[0].text", "missing")]
     [InlineData("""{"messages":[{"role":"user","content":["Hi"]}]}""", "messages[0].content[0]", "must be an object")]
-    [InlineData("""{"messages":[{"role":"assistant","tool_calls":[{}]}]}""", "messages[0].tool_calls", "Calling tools is not supported")]
-    [InlineData("""{"messages":[USER],"tools":[{}]}""", "tools", "tools is not supported")]
-    [InlineData("""{"messages":[USER],"tool_choice":"required"}""", "tool_choice", "tool_choice is not supported")]
-    [InlineData("""{"messages":[USER],"functions":[{}]}""", "functions", "functions is not supported")]
-    [InlineData("""{"messages":[USER],"response_format":{"type":"json_object"}}""", "response_format", "response_format is not supported")]
-    [InlineData("""{"messages":[USER],"response_format":{}}""", "response_format", "response_format is not supported")]
-    [InlineData("""{"messages":[USER],"modalities":["text","audio"]}""", "modalities", "modalities is not supported")]
-    [InlineData("""{"messages":[USER],"audio":{}}""", "audio", "audio is not supported")]
     [InlineData("""{"messages":[USER],"logprobs":1}""", "logprobs", "logprobs must be true or false")]
     [InlineData("""{"messages":[USER],"top_logprobs":3}""", "top_logprobs", "top_logprobs needs logprobs to be true")]
     public async Task Post_BadField_Answers400NamingIt(string json, string param, string message)

@@ -12,17 +12,17 @@ public sealed class CompletionEndpointTests
     public async Task Post_Prompt_AnswersWithTextAndUsage()
     {
         await using var gateway = await TestGateway.StartAsync();
-        var answer = await gateway.PostOkAsync(Path, """{"model":"test-model","prompt":"Hi","seed":-1}""");
+        var answer = await gateway.PostOkAsync(Path, """{"model":"test-model","prompt":"Hi","seed":-2}""");
         Assert.StartsWith("cmpl-", answer.GetProperty("id").GetString(), StringComparison.Ordinal);
         Assert.Equal("text_completion", answer.GetProperty("object").GetString());
         Assert.Equal("test-model", answer.GetProperty("model").GetString());
         var choice = Assert.Single(answer.GetProperty("choices").EnumerateArray());
-        Assert.Equal("""{"index":0,"text":"Hello.","logprobs":null,"finish_reason":"stop"}""", choice.GetRawText());
+        Assert.Equal("""{"index":0,"text":"Hello.","logprobs":null,"finish_reason":"stop","seed":-2}""", choice.GetRawText());
         Assert.Equal(
             """{"prompt_tokens":3,"completion_tokens":7,"total_tokens":10,"prompt_tokens_details":{"cached_tokens":0}}""",
             answer.GetProperty("usage").GetRawText());
         Assert.Equal([TestTokenizer.Begin, 'H', 'i'], gateway.Grain.Single.PromptTokens);
-        Assert.Equal(ulong.MaxValue, gateway.Grain.Single.Seed);
+        Assert.Equal(ulong.MaxValue - 1, gateway.Grain.Single.Seed);
         Assert.Equal(16, gateway.Grain.Single.MaxTokens);
     }
 
@@ -34,7 +34,7 @@ public sealed class CompletionEndpointTests
             Path,
             """
             {"prompt":[72,105],"max_tokens":5.0,"temperature":0.5,"top_p":0.25,"top_k":7,"min_p":0.125,"seed":9,"ignore_eos":true,
-             "user":"me","store":false,"logit_bias":{},"echo":false,"presence_penalty":0,"unheard_of":[1],
+             "user":"me","store":false,"logit_bias":{},"echo":false,"presence_penalty":0,
              "priority":-3,"timeout":2.5,"session_id":"s-1"}
             """);
         var request = gateway.Grain.Single;
@@ -42,7 +42,7 @@ public sealed class CompletionEndpointTests
         Assert.Equal((5, 9ul, true, 0), (request.MaxTokens!.Value, request.Seed, request.IgnoreEndTokens, request.Candidates));
         var sampling = request.Sampling;
         Assert.Equal((0.5f, 7, 0.25f, 0.125f), (sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP));
-        Assert.Equal((-3, TimeSpan.FromSeconds(2.5), "s-1"), (request.Priority, request.Timeout!.Value, request.Session));
+        Assert.Equal((3, TimeSpan.FromSeconds(2.5), "s-1"), (request.Priority, request.Timeout!.Value, request.Session));
         Assert.Equal("address 127.0.0.1", request.Client);
     }
 
@@ -86,10 +86,41 @@ public sealed class CompletionEndpointTests
         await using var gateway = await TestGateway.StartAsync();
         await gateway.PostOkAsync(Path, """{"prompt":["a","a"],"n":2}""");
         var random = new Random(7);
-        var first = (ulong)random.NextInt64(long.MinValue, long.MaxValue);
-        var second = (ulong)random.NextInt64(long.MinValue, long.MaxValue);
+        var first = (ulong)random.NextInt64(1L << 53);
+        var second = (ulong)random.NextInt64(1L << 53);
         Assert.Equal(
             new[] { first, first + 1, second, second + 1 }.Order(), gateway.Grain.Requests.Select(request => request.Seed).Order());
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(",\"seed\":-1")]
+    [InlineData(",\"seed\":null")]
+    public async Task Post_RandomSeed_IsAnotherEachTimeAndIsTold(string field)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        for (var round = 0; round < 2; round++)
+        {
+            var answer = await gateway.PostOkAsync(Path, $$"""{"prompt":["a","b"],"n":2{{field}}}""");
+            var told = answer.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("seed").GetInt64()).ToList();
+            Assert.Equal(told.Order(), gateway.Grain.Requests.Skip(4 * round).Select(request => (long)request.Seed).Order());
+            Assert.Equal((told[0] + 1, told[2] + 1), (told[1], told[3]));
+            Assert.All(told, seed => Assert.InRange(seed, 0, 1L << 53));
+        }
+
+        Assert.Equal(8, gateway.Grain.Requests.Select(request => request.Seed).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task PostStream_Seed_IsInTheFirstAndTheLastPartOfEachChoice()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var parts = await gateway.PostPartsAsync(Path, """{"prompt":"Hi","stream":true,"n":2,"seed":7}""");
+        foreach (var choice in parts.Select(part => part.GetProperty("choices")[0]).GroupBy(choice => choice.GetProperty("index").GetInt32()))
+        {
+            var seeds = choice.Select(part => part.TryGetProperty("seed", out var seed) ? seed.GetInt32() : -1).ToList();
+            Assert.Equal([7 + choice.Key, .. Enumerable.Repeat(-1, seeds.Count - 2), 7 + choice.Key], seeds);
+        }
     }
 
     [Fact]
@@ -163,9 +194,9 @@ public sealed class CompletionEndpointTests
         var tokenizer = new TestTokenizer("wor", "ld!", " and", " more");
         await using var gateway = await TestGateway.StartAsync(tokenizer);
         gateway.Grain.Script = _ => [tokenizer.Word("wor"), tokenizer.Word("ld!"), tokenizer.Word(" and"), tokenizer.Word(" more")];
-        var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","stop":["xyz","rld"],"max_tokens":50,"return_token_ids":true}""");
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","stop":["xyz","rld"],"max_tokens":50,"return_token_ids":true,"seed":1}""");
         Assert.Equal(
-            """{"index":0,"text":"wo","logprobs":null,"finish_reason":"stop","token_ids":[259,260],"prompt_token_ids":[256,72,105]}""",
+            """{"index":0,"text":"wo","logprobs":null,"finish_reason":"stop","seed":1,"token_ids":[259,260],"prompt_token_ids":[256,72,105]}""",
             answer.GetProperty("choices")[0].GetRawText());
         await gateway.Grain.WaitForEndAsync();
         Assert.Equal(1, gateway.Grain.Cancelled);
@@ -205,12 +236,12 @@ public sealed class CompletionEndpointTests
         await using var gateway = await TestGateway.StartAsync();
         gateway.Grain.Script = _ => ['a', TestTokenizer.End];
         var parts = await gateway.PostPartsAsync(
-            Path, """{"prompt":"Hi","stream":true,"stream_options":{"include_usage":true},"return_token_ids":true}""");
+            Path, """{"prompt":"Hi","stream":true,"stream_options":{"include_usage":true},"return_token_ids":true,"seed":1}""");
         Assert.Equal(
-            """[{"index":0,"text":"a","logprobs":null,"finish_reason":null,"token_ids":[97],"prompt_token_ids":[256,72,105]}]""",
+            """[{"index":0,"text":"a","logprobs":null,"finish_reason":null,"seed":1,"token_ids":[97],"prompt_token_ids":[256,72,105]}]""",
             parts[0].GetProperty("choices").GetRawText());
         Assert.Equal(
-            """[{"index":0,"text":"","logprobs":null,"finish_reason":"stop","token_ids":[257]}]""",
+            """[{"index":0,"text":"","logprobs":null,"finish_reason":"stop","seed":1,"token_ids":[257]}]""",
             parts[1].GetProperty("choices").GetRawText());
         Assert.Equal(JsonValueKind.Null, parts[1].GetProperty("usage").ValueKind);
         Assert.Equal("[]", parts[2].GetProperty("choices").GetRawText());
@@ -254,9 +285,9 @@ public sealed class CompletionEndpointTests
     {
         await using var gateway = await TestGateway.StartAsync(tokenizer: null);
         gateway.Grain.Script = _ => [5, 6, TestTokenizer.End];
-        var answer = await gateway.PostOkAsync(Path, """{"prompt":[1,2]}""");
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":[1,2],"seed":1}""");
         Assert.Equal(
-            """{"index":0,"text":"","logprobs":null,"finish_reason":"stop","token_ids":[5,6,257],"prompt_token_ids":[1,2]}""",
+            """{"index":0,"text":"","logprobs":null,"finish_reason":"stop","seed":1,"token_ids":[5,6,257],"prompt_token_ids":[1,2]}""",
             answer.GetProperty("choices")[0].GetRawText());
         (await gateway.PostErrorAsync(Path, """{"prompt":"Hi"}""")).Is(400, "prompt", "has no tokenizer");
     }

@@ -1,0 +1,54 @@
+namespace Llama.Gateway.Api.Fields;
+
+/// <summary>The JSON objects that a field may stand in.</summary>
+[Flags]
+internal enum FieldScope
+{
+    /// <summary>A request to <c>/v1/completions</c>.</summary>
+    Completion = 1,
+
+    /// <summary>A request to <c>/v1/chat/completions</c>.</summary>
+    Chat = 2,
+
+    /// <summary>A request to <c>/tokenize</c>.</summary>
+    Tokenize = 4,
+
+    /// <summary>A request to <c>/detokenize</c>.</summary>
+    Detokenize = 8,
+
+    /// <summary>The object <c>stream_options</c>.</summary>
+    StreamOptions = 16,
+
+    /// <summary>An element of <c>messages</c>.</summary>
+    Message = 32,
+
+    /// <summary>An element of a message's <c>content</c>.</summary>
+    ContentPart = 64,
+
+    /// <summary>A request that generates.</summary>
+    Generation = Completion | Chat,
+
+    /// <summary>A request that may have messages.</summary>
+    Messages = Chat | Tokenize,
+
+    /// <summary>Any request.</summary>
+    Request = Generation | Tokenize | Detokenize,
+}
+
+/// <summary>Names the objects.</summary>
+internal static class FieldScopes
+{
+    /// <summary>What clients know an object by.</summary>
+    /// <param name="scope">One object.</param>
+    public static string NameOf(FieldScope scope) => scope switch
+    {
+        FieldScope.Completion => "/v1/completions",
+        FieldScope.Chat => "/v1/chat/completions",
+        FieldScope.Tokenize => "/tokenize",
+        FieldScope.Detokenize => "/detokenize",
+        FieldScope.StreamOptions => "stream_options",
+        FieldScope.Message => "messages[]",
+        FieldScope.ContentPart => "messages[].content[]",
+        _ => throw new ArgumentOutOfRangeException(nameof(scope), scope, "names no single object"),
+    };
+}

@@ -1,0 +1,40 @@
+using System.Text.Json;
+
+namespace Llama.Gateway.Api.Fields;
+
+/// <summary>
+/// Fields that are taken and do nothing: they tell a provider something that no answer depends on, or they shape what is refused itself.
+/// </summary>
+internal static class HarmlessFields
+{
+    private static readonly JsonValueKind[] Flag = [JsonValueKind.True, JsonValueKind.False];
+    private static readonly JsonValueKind[] List = [JsonValueKind.Array];
+    private static readonly JsonValueKind[] Number = [JsonValueKind.Number];
+    private static readonly JsonValueKind[] Object = [JsonValueKind.Object];
+    private static readonly JsonValueKind[] Text = [JsonValueKind.String];
+
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<RequestField> All { get; } =
+    [
+        Field("user", FieldScope.Generation, Text, "Tells a provider who its end user is."),
+        Field("safety_identifier", FieldScope.Generation, Text, "Tells a provider who its end user is."),
+        Field("metadata", FieldScope.Generation, Object, "Labels a stored answer; none is stored."),
+        Field("prompt_cache_key", FieldScope.Generation, Text, "Helps a provider find a cached prefix; the prefix cache here needs no help."),
+        Field("parallel_tool_calls", FieldScope.Chat, Flag, Shapes("tools")),
+        Field("repeat_last_n", FieldScope.Generation, Number, Shapes("repeat_penalty")),
+        Field("mirostat_tau", FieldScope.Generation, Number, Shapes("mirostat")),
+        Field("mirostat_eta", FieldScope.Generation, Number, Shapes("mirostat")),
+        Field("dry_base", FieldScope.Generation, Number, Shapes("dry_multiplier")),
+        Field("dry_allowed_length", FieldScope.Generation, Number, Shapes("dry_multiplier")),
+        Field("dry_penalty_last_n", FieldScope.Generation, Number, Shapes("dry_multiplier")),
+        Field("dry_sequence_breakers", FieldScope.Generation, List, Shapes("dry_multiplier")),
+        Field("xtc_threshold", FieldScope.Generation, Number, Shapes("xtc_probability")),
+        Field("dynatemp_exponent", FieldScope.Generation, Number, Shapes("dynatemp_range")),
+        Field("cache_control", FieldScope.Message | FieldScope.ContentPart, Object, "Marks a prefix to cache; every prefix is cached."),
+        Field("prompt_cache_breakpoint", FieldScope.ContentPart, Object, "Marks a prefix to cache; every prefix is cached."),
+    ];
+
+    private static HarmlessField Field(string name, FieldScope scopes, JsonValueKind[] kinds, string why) => new(name, scopes, kinds, why);
+
+    private static string Shapes(string other) => $"Only shapes `{other}`, which is refused unless it asks for nothing.";
+}

@@ -1,0 +1,228 @@
+using System.Collections.Frozen;
+using System.Globalization;
+using System.Text.Json;
+using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Reading;
+
+namespace Llama.Gateway.Api.Fields;
+
+/// <summary>
+/// The table of all fields that requests may have: the ones that are honoured here, each read by its key and by nothing else, and those of
+/// <see cref="HarmlessFields"/> and <see cref="RefusedFields"/>. What is not in it is unknown. The documentation is made of it.
+/// </summary>
+internal static class RequestFields
+{
+    private const int MaxSessionLength = 256;
+
+    // Seconds: a millisecond and a day.
+    private const double LeastTimeout = 0.001;
+    private const double MostTimeout = 86_400;
+
+    // What is declared below adds itself.
+    private static readonly List<RequestField> Honoured = [];
+
+    /// <summary>The name of the model.</summary>
+    public static readonly HonouredField<string?> Model = Text(
+        "model", FieldScope.Request, "The model's name in `GET /v1/models`; another one answers 404. Without it the one that is served.");
+
+    /// <summary>The prompts of a completion.</summary>
+    public static readonly HonouredField<JsonElement?> Prompt = Any(
+        "prompt", FieldScope.Completion, "a string, a list of token ids, or a list of strings or of lists of token ids",
+        "What to go on from: one prompt, or up to 16. A string gets begin-of-text before it; token ids are taken as they are.");
+
+    /// <summary>The text to tokenize.</summary>
+    public static readonly HonouredField<string?> TokenizedText = Text("prompt", FieldScope.Tokenize, "The text; this or `messages`.");
+
+    /// <summary>The conversation.</summary>
+    public static readonly HonouredField<JsonElement?> Messages = Any(
+        "messages", FieldScope.Messages, "a list of messages", "The conversation, at least one message; see `messages[]`.");
+
+    /// <summary>The tokens to turn into text.</summary>
+    public static readonly HonouredField<JsonElement?> Tokens = Any("tokens", FieldScope.Detokenize, "a list of token ids", "The tokens.");
+
+    /// <summary>Whether a text gets begin-of-text.</summary>
+    public static readonly HonouredField<bool?> AddSpecialTokens = Flag(
+        "add_special_tokens", FieldScope.Completion | FieldScope.Tokenize,
+        "Whether a text gets begin-of-text; default true. A chat template brings its own: true is refused beside `messages`.");
+
+    /// <summary>The most tokens to generate, by OpenAI's older name.</summary>
+    public static readonly HonouredField<long?> MaxTokens = Integer(
+        "max_tokens", FieldScope.Generation, 1, int.MaxValue,
+        "The most tokens to generate. Default 16 in completions, in chats as many as fit the context.");
+
+    /// <summary>The most tokens to generate, by OpenAI's newer name.</summary>
+    public static readonly HonouredField<long?> MaxCompletionTokens = Integer(
+        "max_completion_tokens", FieldScope.Generation, 1, int.MaxValue, "The newer name of `max_tokens`; both only if they say the same.");
+
+    /// <summary>Divides the logits.</summary>
+    public static readonly HonouredField<double?> Temperature = Number(
+        "temperature", FieldScope.Generation, 0, 2, "Divides the logits; 0 takes the most probable token. Default 1.");
+
+    /// <summary>Truncation by probability mass.</summary>
+    public static readonly HonouredField<double?> TopP = Number(
+        "top_p", FieldScope.Generation, double.Epsilon, 1, "a number above 0 and at most 1",
+        "Samples from the most probable tokens whose probabilities add up to this. Default 1.");
+
+    /// <summary>Truncation by rank.</summary>
+    public static readonly HonouredField<long?> TopK = Integer(
+        "top_k", FieldScope.Generation, -1, int.MaxValue, "Samples from so many most probable tokens; 0 and -1 from all. Default 0.");
+
+    /// <summary>Truncation relative to the most probable token.</summary>
+    public static readonly HonouredField<double?> MinP = Number(
+        "min_p", FieldScope.Generation, 0, 1,
+        "Samples from tokens at least this many times as probable as the most probable one. Default 0.");
+
+    /// <summary>What makes sampling repeatable.</summary>
+    public static readonly HonouredField<long?> Seed = Integer(
+        "seed", FieldScope.Generation, long.MinValue, long.MaxValue,
+        "The same seed gives the same text. -1 or none takes a random one; every choice tells its own in `seed`.");
+
+    /// <summary>Texts that end a choice.</summary>
+    public static readonly HonouredField<JsonElement?> Stop = Any(
+        "stop", FieldScope.Generation, "a string, or a list of up to 16 strings; none empty", "Ends a choice before the first of these texts.");
+
+    /// <summary>Choices for each prompt.</summary>
+    public static readonly HonouredField<long?> Choices = Integer(
+        "n", FieldScope.Generation, 1, GenerationParameters.MaxChoices, "Choices for each prompt, up to 16 for all prompts. Default 1.");
+
+    /// <summary>How many choices to pick from.</summary>
+    public static readonly HonouredField<long?> BestOf = Integer(
+        "best_of", FieldScope.Completion, 1, GenerationParameters.MaxChoices, "Nothing: it must be the same as `n`.");
+
+    /// <summary>Go on after end tokens.</summary>
+    public static readonly HonouredField<bool?> IgnoreEnd = Flag(
+        "ignore_eos", FieldScope.Generation, "Goes on after the model's end tokens, up to `max_tokens`.");
+
+    /// <summary>Answer with a stream of events.</summary>
+    public static readonly HonouredField<bool?> Stream = Flag("stream", FieldScope.Generation, "Answers with server-sent events.");
+
+    /// <summary>How to stream.</summary>
+    public static readonly HonouredField<JsonElement?> StreamOptions = Object(
+        "stream_options", FieldScope.Generation, "See `stream_options`.");
+
+    /// <summary>End the stream with the usage.</summary>
+    public static readonly HonouredField<bool?> IncludeUsage = Flag(
+        "include_usage", FieldScope.StreamOptions, "Ends the stream with the `usage`, which an answer that is not streamed always has.");
+
+    /// <summary>How many alternatives to report, in completions. A legacy client's false asks for none.</summary>
+    public static readonly HonouredField<long?> LogProbabilities = Add<long?>(
+        "logprobs", FieldScope.Completion, $"an integer from 0 to {GenerationParameters.MaxCandidates}", TryReadAlternatives,
+        "Tells the log-probability of each token, and of so many most probable ones. false is the same as none.");
+
+    /// <summary>Whether to report log-probabilities, in chats.</summary>
+    public static readonly HonouredField<bool?> WithLogProbabilities = Flag(
+        "logprobs", FieldScope.Chat, "Tells the log-probability of each token.");
+
+    /// <summary>How many alternatives to report, in chats.</summary>
+    public static readonly HonouredField<long?> TopLogProbabilities = Integer(
+        "top_logprobs", FieldScope.Chat, 0, GenerationParameters.MaxCandidates,
+        "Tells so many most probable tokens beside each; above 0 it needs `logprobs`.");
+
+    /// <summary>Answer with token ids beside the text.</summary>
+    public static readonly HonouredField<bool?> ReturnTokenIds = Flag(
+        "return_token_ids", FieldScope.Generation, "Answers with `token_ids` and `prompt_token_ids` beside the text.");
+
+    /// <summary>Which request goes first.</summary>
+    public static readonly HonouredField<long?> Priority = Integer(
+        "priority", FieldScope.Generation, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
+
+    /// <summary>When the request ends at the latest.</summary>
+    public static readonly HonouredField<double?> Timeout = Number(
+        "timeout", FieldScope.Generation, LeastTimeout, MostTimeout, "Seconds after which the request ends with 504. No limit without it.");
+
+    /// <summary>The conversation that it belongs to.</summary>
+    public static readonly HonouredField<string?> Session = Text(
+        "session_id", FieldScope.Generation, "Requests of one session go to the replica that has its prefix in the cache.", MaxSessionLength);
+
+    /// <summary>Whose message it is.</summary>
+    public static readonly HonouredField<string?> Role = Text(
+        "role", FieldScope.Message, "`system` (or `developer`), `user` or `assistant`, as the chat template has them.");
+
+    /// <summary>What the message says.</summary>
+    public static readonly HonouredField<JsonElement?> Content = Any(
+        "content", FieldScope.Message, "a string or a list of text parts", "What the message says. Parts are joined by line feeds.");
+
+    /// <summary>What kind of part it is.</summary>
+    public static readonly HonouredField<string?> PartType = Text("type", FieldScope.ContentPart, "`text`; no other is supported.");
+
+    /// <summary>What the part says.</summary>
+    public static readonly HonouredField<string?> PartText = Text("text", FieldScope.ContentPart, "What the part says.");
+
+    /// <summary>All fields.</summary>
+    public static IReadOnlyList<RequestField> All { get; } = [.. Honoured, .. HarmlessFields.All, .. RefusedFields.All];
+
+    private static readonly FrozenDictionary<FieldScope, FrozenDictionary<string, RequestField>> ByScope =
+        Enum.GetValues<FieldScope>().ToFrozenDictionary(scope => scope, scope => In(scope).ToFrozenDictionary(field => field.Name));
+
+    /// <summary>The field of a name, or null.</summary>
+    /// <param name="scope">The object that it stands in.</param>
+    /// <param name="name">Its name.</param>
+    public static RequestField? Find(FieldScope scope, string name) => ByScope[scope].GetValueOrDefault(name);
+
+    /// <summary>All fields of an object.</summary>
+    /// <param name="scope">The object.</param>
+    public static IEnumerable<RequestField> In(FieldScope scope) => All.Where(field => field.Scopes.HasFlag(scope));
+
+    private static HonouredField<bool?> Flag(string name, FieldScope scopes, string does) =>
+        Add<bool?>(name, scopes, "true or false", TryReadFlag, does);
+
+    private static HonouredField<string?> Text(string name, FieldScope scopes, string does, int mostCharacters = int.MaxValue) => Add(
+        name, scopes, mostCharacters == int.MaxValue ? "a string" : $"a string of at most {mostCharacters} characters",
+        (JsonElement value, out string? result) =>
+            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null)?.Length <= mostCharacters,
+        does);
+
+    private static HonouredField<long?> Integer(string name, FieldScope scopes, long least, long most, string does) => Add(
+        name, scopes, string.Create(CultureInfo.InvariantCulture, $"an integer from {least} to {most}"),
+        (JsonElement value, out long? result) =>
+        {
+            result = JsonFields.TryReadInteger(value, out var number) ? number : null;
+            return result >= least && result <= most;
+        },
+        does);
+
+    private static HonouredField<double?> Number(string name, FieldScope scopes, double least, double most, string does) => Number(
+        name, scopes, least, most, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"), does);
+
+    private static HonouredField<double?> Number(
+        string name, FieldScope scopes, double least, double most, string expected, string does) => Add(
+        name, scopes, expected,
+        (JsonElement value, out double? result) =>
+        {
+            result = value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) ? number : null;
+            return result >= least && result <= most;
+        },
+        does);
+
+    private static HonouredField<JsonElement?> Object(string name, FieldScope scopes, string does) => Add(
+        name, scopes, "an object",
+        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Object }, does);
+
+    // Its reader looks into it.
+    private static HonouredField<JsonElement?> Any(string name, FieldScope scopes, string expected, string does) => Add(
+        name, scopes, expected, (JsonElement value, out JsonElement? result) => (result = value) is not null, does);
+
+    private static HonouredField<T> Add<T>(string name, FieldScope scopes, string expected, TryRead<T> read, string does)
+    {
+        var field = new HonouredField<T>(name, scopes, expected, read, does);
+        Honoured.Add(field);
+        return field;
+    }
+
+    private static bool TryReadFlag(JsonElement value, out bool? result)
+    {
+        result = value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => null,
+        };
+        return result is not null;
+    }
+
+    private static bool TryReadAlternatives(JsonElement value, out long? result)
+    {
+        result = JsonFields.TryReadInteger(value, out var number) ? number : null;
+        return value.ValueKind == JsonValueKind.False || (result >= 0 && result <= GenerationParameters.MaxCandidates);
+    }
+}

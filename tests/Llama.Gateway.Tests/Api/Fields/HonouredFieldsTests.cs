@@ -1,0 +1,108 @@
+using Llama.Gateway.Api.Fields;
+using Llama.Gateway.Tests.Hosting;
+using Llama.Grains.Gateway;
+
+namespace Llama.Gateway.Tests.Api.Fields;
+
+/// <summary>The table's fields that are honoured: each changes what it says.</summary>
+public sealed class HonouredFieldsTests
+{
+    private const FieldScope Completion = FieldScope.Completion;
+    private const FieldScope Chat = FieldScope.Chat;
+
+    private static readonly Effect[] Effects =
+    [
+        // A name that is not served answers 404.
+        .. In(FieldScope.Request, "model", "\"gpt-4\"", (_, answer) => answer.Contains("model_not_found", StringComparison.Ordinal)),
+        .. In(Completion, "prompt", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(FieldScope.Tokenize, "prompt", "\"Ho\"", (_, answer) => answer.Contains("72,111]", StringComparison.Ordinal)),
+        .. In(Chat, "messages", """[{"role":"user","content":"Ho"}]""", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(
+            FieldScope.Tokenize, "messages", """[{"role":"user","content":"Ho"}]""",
+            (_, answer) => answer.Contains("72,111]", StringComparison.Ordinal)),
+        .. In(FieldScope.Detokenize, "tokens", "[72,111]", (_, answer) => answer.Contains("Ho", StringComparison.Ordinal)),
+        .. In(Completion, "add_special_tokens", "false", (request, _) => request!.PromptTokens.Count == 2),
+        .. In(FieldScope.Tokenize, "add_special_tokens", "false", (_, answer) => answer.Contains("\"count\":2", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "max_tokens", "3", (request, _) => request!.MaxTokens == 3),
+        .. In(FieldScope.Generation, "max_completion_tokens", "3", (request, _) => request!.MaxTokens == 3),
+        .. In(FieldScope.Generation, "temperature", "0.5", (request, _) => request!.Sampling.Temperature == 0.5f),
+        .. In(FieldScope.Generation, "top_p", "0.5", (request, _) => request!.Sampling.TopP == 0.5f),
+        .. In(FieldScope.Generation, "top_k", "3", (request, _) => request!.Sampling.TopK == 3),
+        .. In(FieldScope.Generation, "min_p", "0.5", (request, _) => request!.Sampling.MinP == 0.5f),
+        .. In(FieldScope.Generation, "seed", "9", (request, answer) => request!.Seed == 9 && answer.Contains("\"seed\":9", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "stop", "\"ll\"", (_, answer) => answer.Contains("\"He\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "n", "2", (_, answer) => answer.Contains("\"index\":1", StringComparison.Ordinal)),
+        .. In(Completion, "best_of", "2", (_, answer) => answer.Contains("best_of other than n", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "ignore_eos", "true", (request, _) => request!.IgnoreEndTokens),
+        .. In(FieldScope.Generation, "stream", "true", (_, answer) => answer.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.Generation, "stream_options", """{"include_usage":true}""",
+            (_, answer) => answer.Contains("\"usage\":{", StringComparison.Ordinal), """{"stream":true}"""),
+        .. In(
+            FieldScope.StreamOptions, "include_usage", "true",
+            (_, answer) => answer.Contains("\"usage\":{", StringComparison.Ordinal), """{"stream":true}"""),
+        .. In(
+            Completion, "logprobs", "2",
+            (request, answer) => request!.Candidates == 2 && answer.Contains("\"token_logprobs\"", StringComparison.Ordinal)),
+        .. In(Chat, "logprobs", "true", (_, answer) => answer.Contains("\"logprob\"", StringComparison.Ordinal)),
+        .. In(Chat, "top_logprobs", "2", (request, _) => request!.Candidates == 2, """{"logprobs":true}"""),
+        .. In(FieldScope.Generation, "return_token_ids", "true", (_, answer) => answer.Contains("\"prompt_token_ids\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == -3),
+        .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),
+        .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
+        .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
+        .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(FieldScope.ContentPart, "type", "\"image_url\"", (_, answer) => answer.Contains("image_url", StringComparison.Ordinal)),
+        .. In(FieldScope.ContentPart, "text", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+    ];
+
+    public static TheoryData<int, string> Fields => FieldRequest.Rows(one => one is IHonouredField);
+
+    [Theory]
+    [MemberData(nameof(Fields))]
+    public async Task Post_Field_DoesWhatItSays(int scopeNumber, string name)
+    {
+        var scope = (FieldScope)scopeNumber;
+        var effect = Assert.Single(Effects, effect => (effect.Scope, effect.Name) == (scope, name));
+        Assert.True(await HoldsAsync(effect, effect.Value));
+        Assert.False(await HoldsAsync(effect, value: null));
+    }
+
+    [Theory]
+    [MemberData(nameof(Fields))]
+    public async Task Post_WrongType_Answers400WithTheFieldAndBothTypes(int scopeNumber, string name)
+    {
+        var scope = (FieldScope)scopeNumber;
+        await using var gateway = await TestGateway.StartAsync();
+        var (value, found) = name == "stream_options" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
+        var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
+        var param = FieldRequest.ParamOf(scope, name);
+        error.Is(400, param, $"{param} must be ");
+        Assert.EndsWith($"; found {found}.", error.Message, StringComparison.Ordinal);
+        Assert.Empty(gateway.Grain.Requests);
+    }
+
+    private static async Task<bool> HoldsAsync(Effect effect, string? value)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);
+        using var response = await gateway.PostAsync(FieldRequest.PathOf(effect.Scope), request);
+        var answer = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        return effect.Holds(gateway.Grain.Requests.FirstOrDefault(), answer);
+    }
+
+    private static IEnumerable<Effect> In(
+        FieldScope scopes, string name, string value, Func<GenerationRequest?, string, bool> holds, string others = "{}") =>
+        from scope in FieldRequest.Scopes
+        where scopes.HasFlag(scope)
+        select new Effect(scope, name, value, holds, others);
+
+    /// <summary>What a value of a field does.</summary>
+    /// <param name="Scope">The object that it stands in.</param>
+    /// <param name="Name">The field.</param>
+    /// <param name="Value">The value as JSON.</param>
+    /// <param name="Holds">Whether it was done, from what the grain was asked and what was answered.</param>
+    /// <param name="Others">Fields that it needs beside it.</param>
+    private sealed record Effect(
+        FieldScope Scope, string Name, string Value, Func<GenerationRequest?, string, bool> Holds, string Others);
+}
