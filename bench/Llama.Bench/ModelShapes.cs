@@ -31,7 +31,6 @@ internal static class ModelShapes
         RopeTheta = 10_000,
         RotaryLayout = RotaryLayout.AdjacentPairs,
         Family = LlamaFamily.Llama2,
-        BeginOfText = 1,
         EndTokens = [2],
     };
 

@@ -115,10 +115,10 @@ public sealed record ModelConfig
     /// <summary>The member of the family.</summary>
     public required LlamaFamily Family { get; init; }
 
-    /// <summary>The begin-of-text token: 1, or 128000 for Llama 3.</summary>
-    public required int BeginOfText { get; init; }
-
-    /// <summary>Generation ends after any of these tokens.</summary>
+    /// <summary>
+    /// Generation ends after any of these tokens: those that the configuration names, which may be none. A vocabulary has its own
+    /// (<see cref="Tokenization.ITokenizer.EndTokens"/>).
+    /// </summary>
     public required IReadOnlyList<int> EndTokens { get; init; }
 
     /// <summary>Width of all keys (or all values) of one position: <c>KvHeads × HeadDim</c>.</summary>

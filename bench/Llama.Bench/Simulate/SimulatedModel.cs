@@ -20,7 +20,6 @@ internal static class SimulatedModel
         RopeTheta = 10_000,
         RotaryLayout = RotaryLayout.Halves,
         Family = LlamaFamily.Llama2,
-        BeginOfText = 1,
         EndTokens = [],
     };
 }

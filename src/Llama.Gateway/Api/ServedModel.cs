@@ -35,11 +35,13 @@ public sealed class ServedModel
     /// <summary>When it began to be served.</summary>
     public DateTimeOffset Created { get; }
 
-    /// <summary>Tokens that end an answer in a chat, besides the model's own end tokens.</summary>
-    public IReadOnlyList<int> ChatStopTokens => Text.Template?.StopTokens ?? [];
-
     /// <summary>Whether it can read and write text.</summary>
     public bool HasTokenizer => Text.Tokenizer is not null;
+
+    /// <summary>Tokens that end an answer, besides those that the configuration names.</summary>
+    /// <param name="isChat">Whether the answer is a message, which ends as the chat template says, too.</param>
+    public IReadOnlyList<int> StopTokens(bool isChat) =>
+        [.. (Text.Tokenizer?.EndTokens ?? []).Union(isChat ? Text.Template?.StopTokens ?? [] : [])];
 
     /// <summary>
     /// The fewest tokens that a text can have, known without encoding it: a token stands for no more bytes than the longest one.

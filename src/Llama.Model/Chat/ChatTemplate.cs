@@ -26,7 +26,7 @@ public abstract class ChatTemplate
     /// <summary>The template's name, as <see cref="ChatTemplates.Create"/> knows it.</summary>
     public string Name { get; }
 
-    /// <summary>Tokens that end an assistant's message, besides the model's own end tokens.</summary>
+    /// <summary>Tokens that end an assistant's message, besides those of the configuration and of the vocabulary.</summary>
     public virtual IReadOnlyList<int> StopTokens => [];
 
     private protected ITokenizer Tokenizer { get; }

@@ -11,7 +11,6 @@ internal sealed class Llama3Template : ChatTemplate
     private readonly int startHeader;
     private readonly int endHeader;
     private readonly int endOfTurn;
-    private readonly int[] stopTokens;
 
     public Llama3Template(string name, ITokenizer tokenizer)
         : base(name, tokenizer)
@@ -19,11 +18,7 @@ internal sealed class Llama3Template : ChatTemplate
         startHeader = Require("<|start_header_id|>");
         endHeader = Require("<|end_header_id|>");
         endOfTurn = Require("<|eot_id|>");
-        stopTokens = tokenizer.FindSpecial("<|eom_id|>") is int endOfMessage ? [endOfTurn, endOfMessage] : [endOfTurn];
     }
-
-    /// <inheritdoc/>
-    public override IReadOnlyList<int> StopTokens => stopTokens;
 
     private protected override void Write(IReadOnlyList<ChatMessage> messages, List<int> ids)
     {

@@ -33,6 +33,9 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
     /// <inheritdoc/>
     public override bool AddsLeadingSpace => false;
 
+    /// <inheritdoc/>
+    public override bool IsByte(int id) => false;
+
     /// <summary>A byte that the vocabulary has no token for, or null when it is complete.</summary>
     public static int? FindMissingByte(Dictionary<string, int> pieces)
     {

@@ -11,6 +11,8 @@ internal abstract class BytePairTokenizer : ITokenizer
         Vocabulary = vocabulary;
         added = new NameMatcher(vocabulary.Added);
         addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special));
+        IEnumerable<int> named = vocabulary.Special.Where(token => ControlNames.EndsAnswer(token.Key)).Select(token => token.Value);
+        EndTokens = [.. (vocabulary.EndOfText is { } end ? named.Append(end) : named).Distinct().Order()];
     }
 
     /// <summary>The tokens.</summary>
@@ -21,6 +23,9 @@ internal abstract class BytePairTokenizer : ITokenizer
 
     /// <inheritdoc/>
     public int BeginOfText => Vocabulary.BeginOfText;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> EndTokens { get; }
 
     /// <inheritdoc/>
     public abstract bool AddsLeadingSpace { get; }
@@ -53,6 +58,9 @@ internal abstract class BytePairTokenizer : ITokenizer
 
     /// <inheritdoc/>
     public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)VocabSize ? Vocabulary.TokenBytes[id] : [];
+
+    /// <inheritdoc/>
+    public abstract bool IsByte(int id);
 
     /// <summary>Encodes what lies between names of tokens.</summary>
     /// <param name="text">The text; not empty.</param>

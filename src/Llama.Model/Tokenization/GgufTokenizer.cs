@@ -31,6 +31,18 @@ internal static class GgufTokenizer
     /// <summary>The key of the begin-of-text token.</summary>
     public const string BeginOfText = "tokenizer.ggml.bos_token_id";
 
+    /// <summary>The keys of tokens that end a text, a turn, and a message that awaits a tool.</summary>
+    public static IReadOnlyList<string> EndTokenKeys { get; } = [EndOfText, EndOfTurn, EndOfMessage];
+
+    /// <summary>The key of the end-of-text token.</summary>
+    public const string EndOfText = "tokenizer.ggml.eos_token_id";
+
+    /// <summary>The key of the token that ends a turn.</summary>
+    public const string EndOfTurn = "tokenizer.ggml.eot_token_id";
+
+    /// <summary>The key of the token that ends a message which awaits a tool.</summary>
+    public const string EndOfMessage = "tokenizer.ggml.eom_token_id";
+
     /// <summary>The key of whether a space goes before a text.</summary>
     public const string AddSpacePrefix = "tokenizer.ggml.add_space_prefix";
 
@@ -74,7 +86,10 @@ internal static class GgufTokenizer
             addPrefix ? SpacePrefix.Always : SpacePrefix.Never,
             PrefixBeforeSpace: true,
             Collapse: metadata.Flag(RemoveExtraWhitespaces) ?? false);
-        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, _ => ReadBeginOfText(metadata, pieces.Length) ?? 1, spaces);
+        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, FindBeginOfText, null, spaces);
+
+        int FindBeginOfText(IReadOnlyDictionary<string, int> special) => ReadBeginOfText(metadata, pieces.Length)
+            ?? (special.TryGetValue("<s>", out int begin) ? begin : throw metadata.Missing(BeginOfText));
     }
 
     private static ByteLevelTokenizer ReadByteLevel(GgufMetadata metadata)
@@ -89,10 +104,10 @@ internal static class GgufTokenizer
         var tokenBytes = new byte[pieces.Length][];
         for (int id = 0; id < pieces.Length; id++)
         {
-            (string text, _, PieceType type) = pieces[id];
+            string text = pieces[id].Text;
             if (!vocab.TryAdd(text, id)) throw new CheckpointException($"{metadata.Path}: {Tokens}[{id}] is '{text}' again; expected each once.");
             tokenBytes[id] = [];
-            switch (type)
+            switch (pieces[id].Kind)
             {
                 case PieceType.Control or PieceType.Unknown:
                     special.Add(text, id);
@@ -112,7 +127,6 @@ internal static class GgufTokenizer
 
         if (ByteLevelTokenizer.FindMissingByte(ordinary) is int missing)
             throw new CheckpointException($"{metadata.Path}: {Tokens} has no token for the single byte 0x{missing:X2}; expected all 256.");
-        if (special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int first)) Llama3SpecialTokens.AddNewNames(special, first);
         var vocabulary = new Vocabulary
         {
             TokenBytes = tokenBytes,

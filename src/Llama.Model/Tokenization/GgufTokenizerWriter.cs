@@ -3,13 +3,9 @@ namespace Llama.Model.Tokenization;
 /// <summary>The metadata of a GGUF file that describe a tokenizer; <see cref="GgufTokenizer"/> reads them back.</summary>
 internal static class GgufTokenizerWriter
 {
-    // In the order of Llama 3's ids: end of text, of a message that awaits a tool, of a turn.
-    private static readonly string[] EndTokenNames = ["eos", "eom", "eot"];
-    private static readonly string[] TwoEndTokenNames = ["eos", "eot"];
-
     /// <summary>Describes a tokenizer.</summary>
     /// <param name="tokenizer">The tokenizer, or null for none.</param>
-    /// <param name="config">The model, for its special tokens and the size of its vocabulary.</param>
+    /// <param name="config">The model, for its end tokens and the size of its vocabulary.</param>
     public static IEnumerable<KeyValuePair<string, object>> Metadata(ITokenizer? tokenizer, ModelConfig config)
     {
         List<KeyValuePair<string, object>> metadata = tokenizer switch
@@ -18,11 +14,22 @@ internal static class GgufTokenizerWriter
             ByteLevelTokenizer byteLevel => OfByteLevel(byteLevel, config.VocabSize),
             _ => [new(GgufTokenizer.Model, GgufTokenizer.None)],
         };
-        metadata.Add(new(GgufTokenizer.BeginOfText, config.BeginOfText));
-        foreach ((string name, int token) in (config.EndTokens.Count == 2 ? TwoEndTokenNames : EndTokenNames).Zip(config.EndTokens))
-            metadata.Add(new($"tokenizer.ggml.{name}_token_id", token));
-        if (tokenizer is not null) metadata.Add(new("tokenizer.ggml.add_bos_token", true));
+        metadata.AddRange(EndTokens(tokenizer, config));
+        if (tokenizer is null) return metadata;
+        metadata.Add(new(GgufTokenizer.BeginOfText, tokenizer.BeginOfText));
+        metadata.Add(new("tokenizer.ggml.add_bos_token", true));
         return metadata;
+    }
+
+    // The configuration's first, since the format has room for three; readers find those that have a usual name by that name.
+    private static IEnumerable<KeyValuePair<string, object>> EndTokens(ITokenizer? tokenizer, ModelConfig config)
+    {
+        List<int> ends = [.. config.EndTokens.Union(tokenizer?.EndTokens ?? [])];
+        int? endOfMessage = tokenizer?.FindSpecial("<|eom_id|>") is { } token && ends.Remove(token) ? token : null;
+        if (ends.Count > 2) endOfMessage ??= ends[2];
+        if (ends.Count > 0) yield return new(GgufTokenizer.EndOfText, ends[0]);
+        if (ends.Count > 1) yield return new(GgufTokenizer.EndOfTurn, ends[1]);
+        if (endOfMessage is { } last) yield return new(GgufTokenizer.EndOfMessage, last);
     }
 
     private static List<KeyValuePair<string, object>> OfSentencePiece(SentencePieceTokenizer tokenizer, int vocabSize)

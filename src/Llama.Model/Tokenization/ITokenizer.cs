@@ -10,6 +10,12 @@ public interface ITokenizer
     int BeginOfText { get; }
 
     /// <summary>
+    /// The tokens after which an answer is over, as far as the vocabulary tells: its end-of-text token, and those whose names end a text
+    /// or a turn. What the model's configuration names comes on top.
+    /// </summary>
+    IReadOnlyList<int> EndTokens { get; }
+
+    /// <summary>
     /// The ids of a text, without begin-of-text. Well-formed Unicode in; a lone surrogate counts as U+FFFD.
     /// </summary>
     /// <param name="text">The text.</param>
@@ -20,8 +26,8 @@ public interface ITokenizer
     IReadOnlyList<int> Encode(string text, bool parseSpecial = false);
 
     /// <summary>
-    /// The id of a special (or added) token by its exact name, or null when the vocabulary has none of that name. Llama 3's tokens that
-    /// 3.1 renamed are known by both names.
+    /// The id of a special (or added) token by its exact name, or null when the vocabulary has none of that name. In Meta's format Llama 3's
+    /// tokens that 3.1 renamed are known by both names.
     /// </summary>
     int? FindSpecial(string name);
 
@@ -30,6 +36,9 @@ public interface ITokenizer
     /// vocabulary lacks.
     /// </summary>
     ReadOnlySpan<byte> TokenBytes(int id);
+
+    /// <summary>Whether a token is one byte of a character that is no token itself: a space among them belongs to the text.</summary>
+    bool IsByte(int id);
 
     /// <summary>
     /// Whether <see cref="Encode"/> puts a space before a text (SentencePiece's dummy prefix), so that decoding a whole text must drop it.

@@ -1,6 +1,9 @@
 namespace Llama.Model.Tokenization;
 
-/// <summary>The 256 special tokens of Llama 3, which follow the ordinary ones in the order of Meta's tokenizer.</summary>
+/// <summary>
+/// The 256 special tokens of Llama 3 in Meta's format: its file holds the ordinary tokens alone, and Meta's tokenizer.py puts these behind
+/// them in this order.
+/// </summary>
 internal static class Llama3SpecialTokens
 {
     /// <summary>How many there are.</summary>
@@ -34,19 +37,8 @@ internal static class Llama3SpecialTokens
             };
             ids.Add(name, first + offset);
         }
-        AddNewNames(ids, first);
-        return ids;
-    }
 
-    /// <summary>Makes renamed tokens known by Llama 3.1's names, too, where a file lists those of 3.0.</summary>
-    /// <param name="ids">Special tokens by name.</param>
-    /// <param name="first">The id of the first one.</param>
-    public static void AddNewNames(Dictionary<string, int> ids, int first)
-    {
-        HashSet<int> known = [.. ids.Values];
-        foreach ((int offset, string name) in NewNames)
-        {
-            if (known.Contains(first + offset)) ids.TryAdd(name, first + offset);
-        }
+        foreach ((int offset, string name) in NewNames) ids.Add(name, first + offset);
+        return ids;
     }
 }

@@ -12,6 +12,7 @@ internal sealed class SentencePieceModel
     private readonly string file;
     private readonly List<Piece> pieces = [];
     private string beginOfTextPiece = "<s>";
+    private string endOfTextPiece = "</s>";
     private long modelType = 1;
     private bool byteFallback;
     private bool whitespaceAsSuffix;
@@ -61,7 +62,7 @@ internal sealed class SentencePieceModel
     {
         SpacePrefix prefix = addDummyPrefix ? SpacePrefix.Always : SpacePrefix.Never;
         var spaces = new SpaceRules(prefix, PrefixBeforeSpace: true, removeExtraWhitespaces);
-        return SentencePieceVocabulary.CreateTokenizer(file, pieces, FindBeginOfText, spaces);
+        return SentencePieceVocabulary.CreateTokenizer(file, pieces, FindBeginOfText, endOfTextPiece, spaces);
     }
 
     private int FindBeginOfText(IReadOnlyDictionary<string, int> special) =>
@@ -123,6 +124,9 @@ internal sealed class SentencePieceModel
                     break;
                 case 46:
                     beginOfTextPiece = reader.ReadString();
+                    break;
+                case 47:
+                    endOfTextPiece = reader.ReadString();
                     break;
                 default:
                     reader.Skip();

@@ -10,6 +10,7 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
 {
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces;
     private readonly int[] byteTokens;
+    private readonly HashSet<int> byteTokenSet;
     private readonly NameMatcher userDefined;
 
     /// <summary>A tokenizer from what its file says.</summary>
@@ -31,6 +32,7 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
         this.pieces = pieces.GetAlternateLookup<ReadOnlySpan<char>>();
         Merges = merges;
         this.byteTokens = byteTokens;
+        byteTokenSet = [.. byteTokens];
         Spaces = spaces;
         UserDefined = userDefined;
         this.userDefined = new NameMatcher(userDefined);
@@ -56,6 +58,9 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
 
     /// <inheritdoc/>
     public override int? FindSpecial(string name) => base.FindSpecial(name) ?? userDefined.Find(name);
+
+    /// <inheritdoc/>
+    public override bool IsByte(int id) => byteTokenSet.Contains(id);
 
     /// <inheritdoc/>
     protected override void EncodeSegment(ReadOnlySpan<char> text, bool startsText, List<int> ids)

@@ -28,8 +28,12 @@ internal enum PieceType
 /// <summary>A piece of a SentencePiece vocabulary.</summary>
 /// <param name="Text">Its text, spaces as U+2581.</param>
 /// <param name="Score">Higher ones merge first.</param>
-/// <param name="Type">What it is.</param>
-internal readonly record struct Piece(string Text, float Score, PieceType Type);
+/// <param name="Type">What the file says that it is.</param>
+internal readonly record struct Piece(string Text, float Score, PieceType Type)
+{
+    /// <summary>What it is used as: a name that marks turns is a special token even where the file says text.</summary>
+    public PieceType Kind => Type is PieceType.Normal or PieceType.UserDefined && ControlNames.IsControl(Text) ? PieceType.Control : Type;
+}
 
 /// <summary>A list of pieces, by id, from whatever file.</summary>
 internal static class SentencePieceVocabulary
@@ -38,10 +42,15 @@ internal static class SentencePieceVocabulary
     /// <param name="file">The file they are read from, for messages.</param>
     /// <param name="pieces">The pieces by id; texts of 1 to 256 characters, scores finite.</param>
     /// <param name="findBeginOfText">The begin-of-text token; asked with the control and unknown pieces by name.</param>
+    /// <param name="endOfTextPiece">The name of the end-of-text piece, or null where the file does not tell.</param>
     /// <param name="spaces">What happens to spaces.</param>
     /// <exception cref="CheckpointException">Pieces are missing or contradict each other.</exception>
     public static SentencePieceTokenizer CreateTokenizer(
-        string file, IReadOnlyList<Piece> pieces, Func<IReadOnlyDictionary<string, int>, int> findBeginOfText, SpaceRules spaces)
+        string file,
+        IReadOnlyList<Piece> pieces,
+        Func<IReadOnlyDictionary<string, int>, int> findBeginOfText,
+        string? endOfTextPiece,
+        SpaceRules spaces)
     {
         var names = new HashSet<string>(pieces.Count);
         var normal = new Dictionary<string, int>(pieces.Count);
@@ -51,10 +60,10 @@ internal static class SentencePieceVocabulary
         var byteTokens = new ByteTokens(file);
         for (int id = 0; id < pieces.Count; id++)
         {
-            (string text, _, PieceType type) = pieces[id];
+            string text = pieces[id].Text;
             if (!names.Add(text)) throw new CheckpointException($"{file}: piece {id} is '{text}' again; expected each piece once.");
             tokenBytes[id] = [];
-            switch (type)
+            switch (pieces[id].Kind)
             {
                 case PieceType.Byte:
                     tokenBytes[id] = [byteTokens.Add(text, id)];
@@ -65,13 +74,19 @@ internal static class SentencePieceVocabulary
                 case PieceType.Unused:
                     break;
                 default:
-                    (type == PieceType.Normal ? normal : userDefined).Add(text, id);
+                    (pieces[id].Kind == PieceType.Normal ? normal : userDefined).Add(text, id);
                     tokenBytes[id] = Encoding.UTF8.GetBytes(text.Replace(SpaceRules.Mark, ' '));
                     break;
             }
         }
 
-        var vocabulary = new Vocabulary { TokenBytes = tokenBytes, Special = special, BeginOfText = findBeginOfText(special) };
+        var vocabulary = new Vocabulary
+        {
+            TokenBytes = tokenBytes,
+            Special = special,
+            BeginOfText = findBeginOfText(special),
+            EndOfText = endOfTextPiece is not null && special.TryGetValue(endOfTextPiece, out int end) ? end : null,
+        };
         MergeTable merges = MergeTable.FromPieces(normal, RanksByScore(pieces));
         return new SentencePieceTokenizer(vocabulary, normal, merges, byteTokens.All(), spaces, userDefined);
     }

@@ -23,7 +23,7 @@ public sealed class StreamingDecoder(ITokenizer tokenizer, bool startsText)
     {
         ReadOnlySpan<byte> bytes = tokenizer.TokenBytes(token);
         if (bytes.IsEmpty) return "";
-        if (dropSpace && bytes[0] == (byte)' ') bytes = bytes[1..];
+        if (dropSpace && bytes[0] == (byte)' ' && !tokenizer.IsByte(token)) bytes = bytes[1..];
         dropSpace = false;
         return Decode(bytes, flush: false);
     }

@@ -35,6 +35,11 @@ internal sealed class TokenizerJson
             foreach (JsonField token in root["added_tokens"].Items())
                 ReadAddedToken(token);
         }
+        foreach ((string name, int id) in vocab)
+        {
+            if (ControlNames.IsControl(name)) special[name] = id;
+        }
+
         vocabSize = nameOf.Keys.Append(-1).Max() + 1;
     }
 
@@ -89,7 +94,7 @@ internal sealed class TokenizerJson
             if (token[option].Flag()) throw token[option].Wrong("false");
         }
 
-        if (token["special"].Flag())
+        if (token["special"].Flag() || ControlNames.IsControl(name))
             special[name] = id;
         else
             (token["normalized"].Flag() && normalizers.Count > 0 ? addedNormalized : added)[name] = id;
@@ -118,7 +123,6 @@ internal sealed class TokenizerJson
             throw new CheckpointException($"{file}: model.vocab has no token for the single byte 0x{missing:X2}; expected all 256.");
 
         byte[][] tokenBytes = CreateTokenBytes((name, id) => Encoding.Latin1.GetBytes(BytesOf(name)));
-        if (special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int first)) Llama3SpecialTokens.AddNewNames(special, first);
         return new ByteLevelTokenizer(CreateVocabulary(tokenBytes), pieces, ReadMerges(), model["ignore_merges"].Flag());
     }
 

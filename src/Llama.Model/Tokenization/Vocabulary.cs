@@ -20,4 +20,7 @@ internal sealed record Vocabulary
 
     /// <summary>The begin-of-text token.</summary>
     public required int BeginOfText { get; init; }
+
+    /// <summary>The end-of-text token, where the file names one.</summary>
+    public int? EndOfText { get; init; }
 }

@@ -50,7 +50,6 @@ internal sealed class TestGateway : IAsyncDisposable
             RopeTheta = 10000,
             RotaryLayout = RotaryLayout.Halves,
             Family = LlamaFamily.Llama2,
-            BeginOfText = TestTokenizer.Begin,
             EndTokens = [TestTokenizer.End],
         };
         var grain = new ScriptedGrain();

@@ -24,7 +24,11 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public int BeginOfText => Begin;
 
+    public IReadOnlyList<int> EndTokens { get; init; } = [];
+
     public bool AddsLeadingSpace { get; init; }
+
+    public bool IsByte(int id) => false;
 
     public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) =>
         [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];

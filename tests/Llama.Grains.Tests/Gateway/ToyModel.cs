@@ -25,7 +25,6 @@ internal static class ToyModel
         RopeTheta = 10000,
         RotaryLayout = RotaryLayout.Halves,
         Family = LlamaFamily.Llama2,
-        BeginOfText = 1,
         EndTokens = [EndToken],
     };
 

@@ -1,4 +1,6 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Tests.Tokenization;
+using Llama.Model.Tokenization;
 using Llama.Tests;
 
 namespace Llama.Model.Tests.Checkpoints;
@@ -11,43 +13,42 @@ public class LlamaFamiliesTests
         """;
 
     [Theory]
-    [InlineData("", null, new[] { 128001, 128008, 128009 })]
-    [InlineData("\"eos_token_id\":[128001,7],", null, new[] { 7, 128001, 128008, 128009 })]
+    [InlineData("", null, new int[0])]
+    [InlineData("\"eos_token_id\":[128001,7],", null, new[] { 7, 128001 })]
     [InlineData("\"eos_token_id\":7,", """{"eos_token_id":128001}""", new[] { 128001 })]
     [InlineData("", """{"eos_token_id":[128009,128001]}""", new[] { 128001, 128009 })]
-    public void Open_Llama3_TakesEndTokensFromGenerationConfigElseFromBoth(string eos, string? generation, int[] expected)
+    public void Open_HuggingFace_TakesEndTokensFromGenerationConfigElseFromConfig(string eos, string? generation, int[] expected)
     {
         using var folder = new TemporaryFolder();
         File.WriteAllText(folder["config.json"], Llama3.Replace("EOS", eos, StringComparison.Ordinal));
         if (generation is not null) File.WriteAllText(folder["generation_config.json"], generation);
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
-        Assert.Equal((LlamaFamily.Llama3, 128_000), (checkpoint.Config.Family, checkpoint.Config.BeginOfText));
+        Assert.Equal(LlamaFamily.Llama3, checkpoint.Config.Family);
         Assert.Equal(expected, checkpoint.Config.EndTokens);
     }
 
     [Fact]
-    public void Open_TiktokenVocabulary_IsLlama3WithItsSpecialTokensLast()
+    public void Open_TiktokenVocabulary_IsLlama3WhoseVocabularyNamesTheEndTokens()
     {
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Path.Combine(TestPaths.Fixtures, "llama-3", "meta"));
-        File.WriteAllText(folder["tokenizer.model"], "IQ== 0\nIg== 1\n");
+        File.WriteAllText(folder["tokenizer.model"], TestTokenizers.SmallTiktoken("ab"));
         using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
-        Assert.Equal((LlamaFamily.Llama3, 128), (checkpoint.Config.Family, checkpoint.Config.BeginOfText));
-        Assert.Equal([129, 136, 137], checkpoint.Config.EndTokens);
+        Assert.Equal(LlamaFamily.Llama3, checkpoint.Config.Family);
+        Assert.Empty(checkpoint.Config.EndTokens);
+        ITokenizer tokenizer = TokenizerLoader.Load(folder.Path)!;
+        Assert.Equal(257, tokenizer.BeginOfText);
+        Assert.Equal([258, 265, 266], tokenizer.EndTokens);
     }
 
     [Fact]
-    public void Open_GenerationConfig_GoesBeforeTheFamily()
+    public void Open_GenerationConfig_GoesBeforeConfig()
     {
         using TemporaryFolder folder = TemporaryFolder.CopyOf(Path.Combine(TestPaths.Fixtures, "code-llama", "hf"));
-        File.WriteAllText(folder["generation_config.json"], """{"bos_token_id": 5, "eos_token_id": [9, 8, 9]}""");
-        using (Checkpoint checkpoint = CheckpointReading.Open(folder.Path))
-        {
-            Assert.Equal(5, checkpoint.Config.BeginOfText);
-            Assert.Equal([8, 9], checkpoint.Config.EndTokens);
-        }
+        File.WriteAllText(folder["generation_config.json"], """{"eos_token_id": [9, 8, 9]}""");
+        using (Checkpoint checkpoint = CheckpointReading.Open(folder.Path)) Assert.Equal([8, 9], checkpoint.Config.EndTokens);
 
-        File.WriteAllText(folder["generation_config.json"], """{"bos_token_id": 336}""");
+        File.WriteAllText(folder["generation_config.json"], """{"eos_token_id": 336}""");
         string message = CheckpointReading.Refusal(folder.Path);
-        Assert.Contains("generation_config.json: bos_token_id: found 336, expected a token of the vocabulary, from 0 to 335", message);
+        Assert.Contains("generation_config.json: eos_token_id: found 336, expected a token of the vocabulary, from 0 to 335", message);
     }
 }

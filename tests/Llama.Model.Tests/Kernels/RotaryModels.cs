@@ -22,7 +22,6 @@ internal static class RotaryModels
         RopeTheta = theta,
         RotaryLayout = layout,
         Family = LlamaFamily.Llama3,
-        BeginOfText = 1,
         EndTokens = [2],
     };
 }

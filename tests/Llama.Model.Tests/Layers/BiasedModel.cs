@@ -41,7 +41,6 @@ internal static class BiasedModel
         RopeTheta = 10_000,
         RotaryLayout = RotaryLayout.AdjacentPairs,
         Family = LlamaFamily.Llama2,
-        BeginOfText = 1,
         EndTokens = [2],
     };
 

@@ -48,6 +48,31 @@ public class StreamingDecoderTests
         Assert.Equal(expected, string.Concat(tokenizer.Encode("Once").Prepend(tokenizer.BeginOfText).Select(decoder.Append)));
     }
 
+    // As sentencepiece 0.1.97 decodes them: only the U+2581 of the first piece is the tokenizer's own.
+    [Theory]
+    [InlineData("<0x20>", " ")]
+    [InlineData("<0x20> <0x20>", "  ")]
+    [InlineData("<0x20> \u2581x", "  x")]
+    [InlineData("\u2581x <0x20>", "x ")]
+    [InlineData("\u2581 <0x20> y", " y")]
+    [InlineData("<s> <0x20> y", " y")]
+    [InlineData("<s> \u2581x", "x")]
+    [InlineData("<0x0A> \u2581x", "\n x")]
+    public void Append_ByteTokenOfASpace_KeepsIt(string pieces, string expected)
+    {
+        byte[] content = new SentencePieceBytes().Pieces("\u2581x", "\u2581", "x", "y").Trainer().Normalizer().ToArray();
+        ITokenizer tokenizer = SentencePieceModel.Read(content, "m").CreateTokenizer();
+        int[] tokens = [.. pieces.Split(' ').Select(piece => piece switch
+        {
+            "<s>" => 1,
+            "\u2581x" => SentencePieceBytes.FirstId,
+            "\u2581" => SentencePieceBytes.FirstId + 1,
+            "y" => SentencePieceBytes.FirstId + 3,
+            _ => 3 + ByteTokens.Parse(piece)!.Value,
+        })];
+        Assert.Equal(expected, tokenizer.Decode(tokens));
+    }
+
     [Fact]
     public void Append_AnyBytes_GiveWhatDecodingAtOnceGives()
     {

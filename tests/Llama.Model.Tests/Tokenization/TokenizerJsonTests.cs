@@ -104,7 +104,6 @@ public class TokenizerJsonTests
     [InlineData("added_tokens", "[{\"id\": 1, \"content\": \"a\"}]", "added_tokens[0].id is 1; expected 260")]
     [InlineData("added_tokens", "[{\"id\": 1, \"content\": \"<s>\", \"lstrip\": true}]", "added_tokens[0].lstrip is true; expected false")]
     [InlineData("added_tokens", "[{\"id\": 1}]", "added_tokens[0].content is missing; expected a text")]
-    [InlineData("added_tokens", "[]", "added_tokens has no special <|begin_of_text|> or <s>")]
     public void Read_UnsupportedOrMalformed_NamesFieldAndValue(string field, string value, string message)
     {
         JsonObject json = Small();
@@ -113,6 +112,10 @@ public class TokenizerJsonTests
         parent[path[^1]] = "PLACEHOLDER";
         AssertRefused(json.ToJsonString().Replace("\"PLACEHOLDER\"", value, StringComparison.Ordinal), message);
     }
+
+    [Fact]
+    public void Read_NoBeginOfText_IsRefused() => AssertRefused(
+        Small().ToJsonString().Replace("\\u003Cs\\u003E", "begin", StringComparison.Ordinal), "added_tokens has no special <|begin_of_text|> or <s>");
 
     [Fact]
     public void Read_MetaspaceThatSplits_IsRefused()

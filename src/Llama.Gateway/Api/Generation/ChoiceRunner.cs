@@ -76,7 +76,7 @@ internal sealed class ChoiceRunner(ServedModel model, IGatewayGrain grain)
             await pieces.WriteAsync(piece, cancellationToken);
             if (piece.Finish is null) continue;
 
-            // After a stop string or a chat's stop token the grain would go on.
+            // After a stop string or an end token of the vocabulary the grain would go on.
             if (token.Finish is null) await ending.CancelAsync();
             return;
         }

@@ -30,7 +30,7 @@ internal sealed record GenerationPlan
 /// <summary>One choice.</summary>
 /// <param name="Request">What the gateway grain is asked.</param>
 /// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
-/// <param name="StopTokens">Tokens that end the choice, besides the model's own end tokens.</param>
+/// <param name="StopTokens">Tokens that end the choice, besides those that the configuration names.</param>
 internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IReadOnlyList<int> StopTokens);
 
 /// <summary>Plans the choices of a request.</summary>
@@ -65,7 +65,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, 
                 + $"found {prompts.Count} prompts with n = {parameters.Choices}.");
         }
 
-        var stopTokens = isChat && !parameters.IgnoreEnd ? model.ChatStopTokens : [];
+        var stopTokens = parameters.IgnoreEnd ? [] : model.StopTokens(isChat);
         var choices = new List<ChoicePlan>();
         foreach (var prompt in prompts)
         {

@@ -42,12 +42,13 @@ internal static class GgufConfig
             RopeFactors = LinearFactors(metadata, headDim),
             RotaryLayout = RotaryLayout.AdjacentPairs,
             Family = default,
-            BeginOfText = default,
             EndTokens = [],
         });
-        config = config with { Family = LlamaFamilies.Of(GgufTokenizer.IsByteLevel(metadata), config, contextLength) };
-        return LlamaFamilies.WithSpecialTokens(
-            metadata.Path, config, Token(metadata, "bos", config.VocabSize), null, EndTokens(metadata, config.VocabSize));
+        return config with
+        {
+            Family = LlamaFamilies.Of(GgufTokenizer.IsByteLevel(metadata), config, contextLength),
+            EndTokens = EndTokens(metadata, config.VocabSize),
+        };
 
         string Key(string name) => $"{Architecture}.{name}";
         int? Optional(string name, int most) => metadata.Whole(Key(name), 1, most);
@@ -90,12 +91,8 @@ internal static class GgufConfig
         return new RopeFactors(factors);
     }
 
-    private static int[]? EndTokens(GgufMetadata metadata, int vocabSize)
-    {
-        int[] named = [.. from name in (string[])["eos", "eot", "eom"] let token = Token(metadata, name, vocabSize) where token is not null select token.Value];
-        return named.Length == 0 ? null : named;
-    }
-
-    private static int? Token(GgufMetadata metadata, string name, int vocabSize) =>
-        metadata.Whole($"tokenizer.ggml.{name}_token_id", 0, vocabSize - 1);
+    private static int[] EndTokens(GgufMetadata metadata, int vocabSize) =>
+    [
+        .. GgufTokenizer.EndTokenKeys.Select(key => metadata.Whole(key, 0, vocabSize - 1)).OfType<int>().Distinct().Order(),
+    ];
 }

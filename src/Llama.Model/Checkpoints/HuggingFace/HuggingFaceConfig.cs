@@ -55,10 +55,13 @@ internal static class HuggingFaceConfig
             RotaryLayout = RotaryLayout.Halves,
             TiedEmbeddings = file.Flag("tie_word_embeddings") ?? false,
             Family = default,
-            BeginOfText = default,
             EndTokens = [],
         });
-        config = LlamaFamilies.WithSpecialTokens(folder, config with { Family = LlamaFamilies.Of(folder, config, contextLength) }, file);
+        config = config with
+        {
+            Family = LlamaFamilies.Of(folder, config, contextLength),
+            EndTokens = GenerationConfig.EndTokens(folder, file, config.VocabSize),
+        };
         ElementType? weightType = (file.Text("dtype") ?? file.Text("torch_dtype")) switch
         {
             "float32" => ElementType.F32,

@@ -1,4 +1,5 @@
 using Llama.Model.Checkpoints.Files;
+using Llama.Model.Checkpoints.HuggingFace;
 
 namespace Llama.Model.Checkpoints.Meta;
 
@@ -73,10 +74,13 @@ internal static class MetaConfig
             RotaryLayout = RotaryLayout.AdjacentPairs,
             TiedEmbeddings = weights?.Tied ?? false,
             Family = default,
-            BeginOfText = default,
             EndTokens = [],
         });
-        return LlamaFamilies.WithSpecialTokens(folder, config with { Family = LlamaFamilies.Of(folder, config, contextLength) }, null);
+        return config with
+        {
+            Family = LlamaFamilies.Of(folder, config, contextLength),
+            EndTokens = GenerationConfig.EndTokens(folder, null, config.VocabSize),
+        };
     }
 
     /// <summary>

@@ -188,6 +188,19 @@ public sealed class CompletionEndpointTests
         Assert.Equal(" a", later.GetProperty("choices")[0].GetProperty("text").GetString());
     }
 
+    [Theory]
+    [InlineData("false", "a", "stop", 2)]
+    [InlineData("true", "ab", "length", 3)]
+    public async Task Post_EndTokenOfTheVocabulary_EndsTheAnswerUnlessIgnored(string ignore, string text, string finish, int tokens)
+    {
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer { EndTokens = [TestTokenizer.Step] });
+        gateway.Grain.Script = _ => ['a', TestTokenizer.Step, 'b', 'c'];
+        var answer = await gateway.PostOkAsync(Path, $$"""{"prompt":"x","max_tokens":3,"ignore_eos":{{ignore}}}""");
+        var choice = answer.GetProperty("choices")[0];
+        Assert.Equal((text, finish), (choice.GetProperty("text").GetString(), choice.GetProperty("finish_reason").GetString()));
+        Assert.Equal(tokens, answer.GetProperty("usage").GetProperty("completion_tokens").GetInt32());
+    }
+
     [Fact]
     public async Task Post_StopStringAcrossTokens_IsCutAndEndsTheGeneration()
     {

@@ -22,8 +22,7 @@ internal static class TinyGguf
         RopeTheta = 10_000,
         RotaryLayout = RotaryLayout.AdjacentPairs,
         Family = LlamaFamily.Llama2,
-        BeginOfText = 1,
-        EndTokens = [2],
+        EndTokens = [],
     };
 
     /// <summary>Writes a model with some metadata replaced (by null: left out).</summary>

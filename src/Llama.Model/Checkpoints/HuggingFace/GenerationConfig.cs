@@ -1,0 +1,26 @@
+using Llama.Model.Checkpoints.Files;
+
+namespace Llama.Model.Checkpoints.HuggingFace;
+
+/// <summary>Reads <c>generation_config.json</c>, which says how a model's authors generate with it.</summary>
+internal static class GenerationConfig
+{
+    /// <summary>The file's name.</summary>
+    public const string FileName = "generation_config.json";
+
+    private const string EndTokensField = "eos_token_id";
+
+    /// <summary>The end tokens that the configuration names: those of this file where it names some, else those of the model's.</summary>
+    /// <param name="folder">The checkpoint's folder.</param>
+    /// <param name="config">The model's configuration file, if its format may name end tokens.</param>
+    /// <param name="vocabSize">Tokens of the vocabulary.</param>
+    /// <returns>The tokens in ascending order; none where no file names any.</returns>
+    /// <exception cref="CheckpointException">A token lies outside the vocabulary.</exception>
+    public static IReadOnlyList<int> EndTokens(string folder, JsonSettings? config, int vocabSize)
+    {
+        var generation = JsonSettings.ReadIfThere(Path.Combine(folder, FileName));
+        IReadOnlyList<int>? named = generation?.Tokens(EndTokensField, vocabSize);
+        if (named is not { Count: > 0 }) named = config?.Tokens(EndTokensField, vocabSize);
+        return [.. (named ?? []).Distinct().Order()];
+    }
+}
