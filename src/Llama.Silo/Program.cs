@@ -5,7 +5,7 @@ using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
-using Llama.Model.Checkpoints;
+using Llama.Model.Machine;
 using Llama.Silo;
 using Microsoft.Extensions.Logging;
 
@@ -21,6 +21,7 @@ using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSi
 using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
 try
 {
+    OwnThread.Demand(options.Threads);
     ILogger logger = logging.CreateLogger("Llama.Silo");
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
     await using EtcdDirectory? directory = options.OpenDirectory(siloSettings.Identity.Certificate, TimeProvider.System, logger);
@@ -38,10 +39,11 @@ try
 
     return 0;
 }
-catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException or DirectoryException)
+#pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.
+catch (Exception e)
+#pragma warning restore CA1031
 {
-    await Console.Error.WriteLineAsync($"Llama.Silo cannot start: {e.Message}");
-    return 1;
+    return ProgramFault.Tell("Llama.Silo", e);
 }
 
 void Stop(PosixSignalContext signal)

@@ -1,9 +1,11 @@
 using System.Net;
+using System.Net.Sockets;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Model.Machine;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
@@ -52,6 +54,7 @@ internal sealed class OwnerForwarder : IDisposable
             AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = ConnectTimeout,
             ResponseDrainTimeout = TimeSpan.Zero,
+            ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, cancellationToken),
         };
         if (self.Certificate is { } certificate) handler.SslOptions = certificate.ForDialler(checkName: true, reason => distrust = reason);
         http = new HttpMessageInvoker(handler);
@@ -100,6 +103,24 @@ internal sealed class OwnerForwarder : IDisposable
         {
             await ending.CancelAsync();
             await watching;
+        }
+    }
+
+    /// <summary>Opens a connection to the owner, unless clients have taken the descriptors: each that is forwarded takes two.</summary>
+    private static async ValueTask<Stream> ConnectAsync(DnsEndPoint owner, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            if (!Descriptors.Leaves(socket, Descriptors.KeptFromLinks))
+                throw new IOException($"this gateway has too many connections for its {Descriptors.Limit} descriptors (ulimit -n)");
+            await socket.ConnectAsync(owner, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
         }
     }
 
