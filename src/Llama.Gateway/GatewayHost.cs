@@ -27,7 +27,6 @@ internal static partial class GatewayHost
 
     /// <summary>With fewer a gateway is not worth its start; some of them go to its own links, and to assemblies that are not loaded yet.</summary>
     private const int LeastConnections = 32;
-    private const long MaxBodyBytes = 32 << 20;
     private static readonly TimeSpan ShutdownTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Serves until the process is told to stop.</summary>
@@ -39,11 +38,21 @@ internal static partial class GatewayHost
     public static async Task RunAsync(GatewayOptions options)
     {
         await using WebApplication gateway = Build(options, out Task<ModelText> reading);
-        await gateway.StartAsync();
-        SayConnections(gateway.Logger);
-        ModelText text = await reading;
-        if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
-        else Log.NoTokenizer(gateway.Logger, options.Model);
+        try
+        {
+            await gateway.StartAsync();
+            SayConnections(gateway.Logger);
+            ModelText text = await reading;
+            if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
+            else Log.NoTokenizer(gateway.Logger, options.Model);
+        }
+        catch
+        {
+            // It listens already: what is asked meanwhile is answered before the services go.
+            await gateway.StopAsync();
+            throw;
+        }
+
         await gateway.WaitForShutdownAsync();
     }
 
@@ -87,7 +96,6 @@ internal static partial class GatewayHost
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
-            kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
         });
 
         using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));

@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Reading;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
@@ -154,8 +155,8 @@ internal sealed class OwnerForwarder : IDisposable
             new HttpMethod(source.Method), new Uri($"{owner.Url}{source.Path.ToUriComponent()}{source.QueryString.ToUriComponent()}"));
         if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true })
         {
-            request.Content = new StreamContent(source.Body);
-            request.Content.Headers.ContentLength = source.ContentLength;
+            RequestBody.LiftLimit(context);
+            request.Content = new ForwardedBody(source);
         }
 
         foreach ((string name, StringValues values) in source.Headers)

@@ -33,7 +33,7 @@ internal sealed class TestGateway : IAsyncDisposable
     public HttpClient Client { get; }
 
     public static async Task<TestGateway> StartAsync(
-        TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null)
+        TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null, string name = "test-model")
     {
         var config = new ModelConfig
         {
@@ -69,7 +69,7 @@ internal sealed class TestGateway : IAsyncDisposable
         if (time is not null) builder.Services.AddSingleton(time);
         var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
-        builder.Services.AddLlamaApi(new ServedModel("test-model", config, Task.FromResult(new ModelText(tokenizer, chat)), created), "the-gateway.example:80");
+        builder.Services.AddLlamaApi(new ServedModel(name, config, Task.FromResult(new ModelText(tokenizer, chat)), created), "the-gateway.example:80");
         var app = builder.Build();
         app.MapLlamaApi();
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -56,6 +56,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
     {
         if (fields.TryGet("messages", out _)) return messages.Read(fields);
         var prompt = fields.Text("prompt") ?? throw ApiException.Invalid("prompt", "prompt is missing; expected a string.");
+        planner.CheckText(prompt, "prompt");
         return model.Encode(prompt, fields.Flag("add_special_tokens", missing: true), "prompt");
     }
 
@@ -64,6 +65,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
         const string expected = "a list of token ids";
         if (!fields.TryGet("tokens", out var list)) throw ApiException.Invalid("tokens", $"tokens is missing; expected {expected}.");
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong("tokens", list, expected);
+        planner.CheckCount(list.GetArrayLength(), "tokens");
         return model.Decode(TokenIds.Read(list, "tokens", "tokens", model.Config.VocabSize), "tokens");
     }
 }
