@@ -1,6 +1,9 @@
+using System.Net.Http.Json;
 using System.Net.Sockets;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Gateway;
+using Llama.Model.Machine;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;
@@ -92,6 +95,22 @@ public sealed class LimitTests
         await Task.Delay(TimeSpan.FromSeconds(1.5), TestContext.Current.CancellationToken);
         Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
         Assert.Equal(1ul, (await cluster.Client.StatusAsync()).Epoch);
+    }
+
+    [Fact]
+    public async Task Plan_SilosOfOneMachine_ShareItsMemory()
+    {
+        using var cluster = new TestCluster(TestPaths.TinyStories, 3);
+        cluster.StartGateway();
+        cluster.StartSilo(1, "--memory=1GiB");
+        cluster.StartSilo(2);
+        cluster.StartSilo(3);
+        await cluster.ReadyAsync();
+        ClusterPlan plan = (await cluster.Client.Http.GetFromJsonAsync<ClusterPlan>("/cluster/plan", TestContext.Current.CancellationToken))!;
+        long[] memory = [.. Assert.Single(plan.Pipelines).Stages.OrderBy(stage => stage.Silo, StringComparer.Ordinal).Select(stage => stage.MemoryBytes)];
+        Assert.Equal(1L << 30, memory[0]);
+        Assert.Equal(memory[1], memory[2]);
+        Assert.Equal((MachineMemory.Limit - (1L << 30)) / 2, memory[1]);
     }
 
     [Fact]

@@ -16,6 +16,12 @@ public static class MachineMemory
     /// </summary>
     public static long Limit => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 
+    /// <summary>
+    /// Names the memory of which <see cref="Limit"/> is the size, the machine's as long as it runs, or that of a control group: processes that
+    /// have the same name here share it. A machine that does not tell goes by its own name.
+    /// </summary>
+    public static string Name => OfName(Root);
+
     /// <summary>Bytes that are left at present, counting what the system keeps of files as free; null where it is unknown.</summary>
     public static long? Available() => OperatingSystem.IsLinux() ? Available(Root) : null;
 
@@ -35,6 +41,17 @@ public static class MachineMemory
         long? host = SystemFile.Read(Path.Combine(root, "proc/meminfo")) is { } text ? Field(text, "MemAvailable:") * 1024 : null;
         long? groups = ControlGroups.AvailableMemory(root);
         return host is null || groups < host ? groups : host;
+    }
+
+    /// <summary>The name of the memory, as Linux tells it.</summary>
+    /// <param name="root">Where <c>proc</c> and <c>sys</c> are mounted.</param>
+    internal static string OfName(string root)
+    {
+        string machine = SystemFile.Read(Path.Combine(root, "proc/sys/kernel/random/boot_id"))?.Trim() is { Length: > 0 } boot
+            ? boot
+            : Environment.MachineName;
+        long? bytes = SystemFile.Read(Path.Combine(root, "proc/meminfo")) is { } text ? Field(text, "MemTotal:") * 1024 : null;
+        return ControlGroups.LimitingMemory(root, bytes) is { } group ? $"{machine} {group}" : machine;
     }
 
     /// <summary>The number behind a name, in a text of one such pair a line; null where there is none.</summary>

@@ -102,6 +102,40 @@ public sealed class MachineMemoryTests : IDisposable
     }
 
     [Fact]
+    public void Name_NoLimit_IsTheMachinesUntilItStartsAgain()
+    {
+        Write("proc/sys/kernel/random/boot_id", "0123-45\n");
+        Assert.Equal("0123-45", MachineMemory.OfName(root.Path));
+        Write("proc/meminfo", "MemTotal: 50 kB\n");
+        Write("proc/self/cgroup", "0::/a\n");
+        Group("sys/fs/cgroup/a", "memory.max", "60000", "memory.current", "0", "");
+        Assert.Equal("0123-45", MachineMemory.OfName(root.Path));
+    }
+
+    [Fact]
+    public void Name_MachineDoesNotTell_IsItsOwnName() => Assert.Equal(Environment.MachineName, MachineMemory.OfName(root.Path));
+
+    [Fact]
+    public void Name_LimitOfAGroup_IsTheSameForAllInIt()
+    {
+        Write("proc/sys/kernel/random/boot_id", "0123-45\n");
+        Group("sys/fs/cgroup/a", "memory.max", "40000", "memory.current", "0", "");
+        Group("sys/fs/cgroup/a/b", "memory.max", "max", "memory.current", "0", "");
+        Group("sys/fs/cgroup/a/c", "memory.max", "30000", "memory.current", "0", "");
+        string[] names =
+        [
+            .. ((string[])["/a", "/a/b", "/a/c", "/d"]).Select(path =>
+            {
+                Write("proc/self/cgroup", $"0::{path}\n");
+                return MachineMemory.OfName(root.Path);
+            }),
+        ];
+        Assert.Equal(names[0], names[1]);
+        Assert.Equal(3, names.Distinct().Count());
+        Assert.Equal("0123-45", names[3]);
+    }
+
+    [Fact]
     public void HasRoom_OnThisMachine_HasNoneForAllOfItAndALittle() =>
         Assert.Equal(MachineMemory.Available() is null, MachineMemory.HasRoom(long.MaxValue / 2));
 
