@@ -33,6 +33,7 @@ using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSigna
 
 try
 {
+    Descriptors.Demand();
     OwnThread.Demand(computing: 0);
     return await new ClusterSupervisor(options, console, TimeProvider.System).RunAsync(stopping.Token);
 }

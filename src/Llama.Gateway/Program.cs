@@ -12,6 +12,7 @@ if (settings.Options is not { } options)
 InlineSockets.Enable();
 try
 {
+    Descriptors.Demand();
     OwnThread.Demand(options.Silos > 0 ? 0 : options.Threads);
     await GatewayHost.RunAsync(options);
     return 0;

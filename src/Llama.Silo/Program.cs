@@ -18,10 +18,11 @@ using var stopping = new CancellationTokenSource();
 ParentWatch.Start(stopping.Cancel);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
 try
 {
+    Descriptors.Demand();
     OwnThread.Demand(options.Threads);
+    using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
     ILogger logger = logging.CreateLogger("Llama.Silo");
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
     await using EtcdDirectory? directory = options.OpenDirectory(siloSettings.Identity.Certificate, TimeProvider.System, logger);

@@ -58,13 +58,23 @@ public sealed class LimitTests
         Assert.DoesNotContain("died", appHost.Output, StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task Start_TooFewDescriptors_SaysHowManyItNeeds()
+    [Theory]
+    [InlineData(100)]
+    [InlineData(160)]
+    [InlineData(220)]
+    public async Task Start_TooFewDescriptors_EachProgramSaysHowManyItNeedsOrRuns(int limit)
     {
-        using var cluster = new TestCluster(TestPaths.TinyStories, 0) { Around = command => Limits.Descriptors(command, 220) };
-        Assert.Equal(1, await cluster.StartGateway().ExitsAsync(Deadline));
-        Assert.Matches(
-            @"Llama\.Gateway cannot start: This process may have 220 descriptors \(ulimit -n\), .* so a limit of \d+ or more\.", cluster.Output);
+        using var cluster = new TestCluster(TestPaths.TinyStories, 0) { Around = command => Limits.Descriptors(command, limit) };
+        RunningProgram gateway = cluster.StartGateway();
+        RunningProgram silo = cluster.StartSilo(1);
+        Assert.Equal(1, await gateway.ExitsAsync(Deadline));
+        AssertNames("Llama.Gateway", gateway);
+        if (limit >= 200) await silo.SaysAsync("At most about ", Deadline);
+        else Assert.Equal(1, await silo.ExitsAsync(Deadline));
+        if (limit < 200) AssertNames("Llama.Silo", silo);
+
+        void AssertNames(string name, RunningProgram program) => Assert.Matches(
+            $@"{name} cannot start: This process may have {limit} descriptors \(ulimit -n\), .* so a limit of \d+ or more\.", program.Output);
     }
 
     [Fact]

@@ -15,6 +15,9 @@ public static partial class Descriptors
     /// <summary>What clients leave: the same, and some for links.</summary>
     public const int KeptFromClients = 48;
 
+    /// <summary>What a program opens from its start until it has a few links, assemblies above all, and what is kept then.</summary>
+    private const int OfProgram = 112;
+
     private const int FilesOnLinux = 7;
     private const int FilesOnMac = 8;
 
@@ -42,6 +45,18 @@ public static partial class Descriptors
         catch (SocketException)
         {
             return 0;
+        }
+    }
+
+    /// <summary>Throws unless a program that begins has as many descriptors as it needs.</summary>
+    /// <exception cref="IOException">It has fewer; the message says how many.</exception>
+    public static void Demand()
+    {
+        if (Left() is { } left and < OfProgram)
+        {
+            throw new IOException(
+                $"This process may have {Limit} descriptors (ulimit -n), of which {left} are left; expected at least {OfProgram}, so a limit of"
+                + $" {Limit - left + OfProgram} or more.");
         }
     }
 
