@@ -31,19 +31,33 @@ internal sealed class AppHostConsole(TextWriter output, bool colours, bool verbo
     /// <summary>Writes a line.</summary>
     public void Say(string text, Tone tone = Tone.Plain)
     {
-        lock (_lock)
-            output.WriteLine(Paint(text, tone));
+        Write(Paint(text, tone));
     }
 
     /// <summary>Writes a line of a process, behind the process's name.</summary>
     public void SayFor(string name, string line, Tone tone = Tone.Plain)
     {
-        lock (_lock)
-            output.WriteLine($"{Paint($"{name,-7} |", Tone.Dim)} {Paint(line, tone)}");
+        Write($"{Paint($"{name,-7} |", Tone.Dim)} {Paint(line, tone)}");
     }
 
     /// <summary>Whether to show all that the processes log.</summary>
     public bool Verbose => verbose;
+
+    /// <summary>A full disk behind the output, or an end of it, must not end the cluster, nor keep its processes' output from being read.</summary>
+    private void Write(string line)
+    {
+        lock (_lock)
+        {
+            try
+            {
+                output.WriteLine(line);
+            }
+            catch (IOException)
+            {
+                // There is nobody else to tell.
+            }
+        }
+    }
 
     private string Paint(string text, Tone tone)
     {

@@ -39,6 +39,11 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
     public ByteSize? KvMemory { get; init; }
 
+    /// <summary>Memory that weights and KV of each silo may take; null for an equal share with the other silos of the machine.</summary>
+    [Description("Memory that weights, keys and values in each silo may take, if not an equal share of the machine's with the other silos on it.")]
+    [Range(typeof(ByteSize), "1MiB", "64TiB")]
+    public ByteSize? Memory { get; init; }
+
     /// <summary>Memory of a silo for the hidden states that are kept in case the next one is lost; null for the silos' default.</summary>
     [Description("Memory of a silo for what it sent on, if not its default: if the next one is lost, only its layers are computed again.")]
     [Range(typeof(ByteSize), "0", "64TiB")]

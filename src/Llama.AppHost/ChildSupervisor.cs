@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Globalization;
 
 namespace Llama.AppHost;
@@ -57,7 +56,9 @@ internal sealed class ChildSupervisor(ChildCommand command, AppHostConsole conso
         {
             child = ChildProcess.Start(command, (line, isError) => TakeLine(line, isError, stopping));
         }
-        catch (Win32Exception exception)
+#pragma warning disable CA1031 // A failure is a value: whatever the system refuses, it is tried again.
+        catch (Exception exception)
+#pragma warning restore CA1031
         {
             TakeLine($"{command.FileName} cannot be started: {exception.Message}", isError: true, stopping);
             return new(CannotStart);

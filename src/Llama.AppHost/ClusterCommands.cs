@@ -44,6 +44,7 @@ internal static class ClusterCommands
             ("listen", "127.0.0.1:0"),
             ("model", Path.GetFullPath(options.Model)),
             ("threads", options.ThreadsOfSilo),
+            ("memory", options.Memory),
             ("log-memory", options.LogMemory),
             ("cores", CoresOfSilo(options, number)),
             ("context", options.Context),

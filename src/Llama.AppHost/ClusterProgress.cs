@@ -65,7 +65,9 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
             _ready = false;
             SayOnce("gateway", $"the gateway does not answer within {client.Timeout.TotalSeconds:0} s", Tone.Warning);
         }
-        catch (JsonException exception)
+#pragma warning disable CA1031 // Without this loop nothing would ever be said again: whatever went wrong, it goes on.
+        catch (Exception exception) when (!stopping.IsCancellationRequested)
+#pragma warning restore CA1031
         {
             SayOnce("gateway", $"the gateway's GET /cluster is not what was expected: {exception.Message}", Tone.Warning);
         }

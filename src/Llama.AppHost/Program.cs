@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using Llama.AppHost;
 using Llama.Grains.Hosting;
 using Llama.Grains.Settings;
+using Llama.Model.Machine;
 
 if (args is ["certify", .. var names])
     return CertifyCommand.Run(names, Console.Out, Console.Error);
@@ -32,12 +33,15 @@ using PosixSignalRegistration hangUp = PosixSignalRegistration.Create(PosixSigna
 
 try
 {
+    Descriptors.Demand();
+    OwnThread.Demand(computing: 0);
     return await new ClusterSupervisor(options, console, TimeProvider.System).RunAsync(stopping.Token);
 }
-catch (FileNotFoundException exception)
+#pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.
+catch (Exception exception)
+#pragma warning restore CA1031
 {
-    await Console.Error.WriteLineAsync(exception.Message);
-    return 1;
+    return ProgramFault.Tell("Llama.AppHost", exception);
 }
 
 void Stop(PosixSignalContext signal)

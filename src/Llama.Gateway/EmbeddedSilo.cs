@@ -34,6 +34,7 @@ internal sealed class EmbeddedSilo : IAsyncDisposable
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
         Profile = NumericProfile.Of(checkpoint, gateway.KvType),
         Threads = options.Threads,
+        Memory = options.Memory?.Bytes,
         Rates = rates,
         Cores = CoreList.Parse(options.Cores),
     };

@@ -10,8 +10,11 @@ using Llama.Grains.Scheduling;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Machine;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Llama.Gateway;
 
@@ -21,23 +24,52 @@ namespace Llama.Gateway;
 internal static partial class GatewayHost
 {
     private const int MaxConnections = 4096;
-    private const long MaxBodyBytes = 32 << 20;
+
+    /// <summary>With fewer a gateway is not worth its start; some of them go to its own links, and to assemblies that are not loaded yet.</summary>
+    private const int LeastConnections = 32;
     private static readonly TimeSpan ShutdownTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
-    /// <exception cref="IOException">The host to listen on has no address.</exception>
+    /// <exception cref="IOException">The host to listen on has no address, or the limit of descriptors is too low.</exception>
     /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     /// <exception cref="FormatException">The layer ranges are none of this model.</exception>
     /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
         await using WebApplication gateway = Build(options, out Task<ModelText> reading);
-        await gateway.StartAsync();
-        ModelText text = await reading;
-        if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
-        else Log.NoTokenizer(gateway.Logger, options.Model);
+        try
+        {
+            await gateway.StartAsync();
+            SayConnections(gateway.Logger);
+            ModelText text = await reading;
+            if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
+            else Log.NoTokenizer(gateway.Logger, options.Model);
+        }
+        catch
+        {
+            // It listens already: what is asked meanwhile is answered before the services go.
+            await gateway.StopAsync();
+            throw;
+        }
+
         await gateway.WaitForShutdownAsync();
+    }
+
+    /// <summary>Names the bound that the system's limit of descriptors sets.</summary>
+    /// <exception cref="IOException">It is too low to serve.</exception>
+    private static void SayConnections(ILogger logger)
+    {
+        if (Descriptors.Limit is not { } limit || Descriptors.Left() is not { } left) return;
+        int connections = Math.Min(MaxConnections, left - Descriptors.KeptFromClients);
+        if (connections < LeastConnections)
+        {
+            throw new IOException(
+                $"This process may have {limit} descriptors (ulimit -n), which leaves room for {Math.Max(0, connections)} connections; expected at"
+                + $" least {LeastConnections}, so a limit of {limit - connections + LeastConnections} or more.");
+        }
+
+        Log.Connections(logger, connections, limit);
     }
 
     private static WebApplication Build(GatewayOptions options, out Task<ModelText> text)
@@ -51,6 +83,8 @@ internal static partial class GatewayHost
         // Only what is used here: the slim builder also reads settings from files and watches all folders below the working one for their change.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<SocketTransportFactory>();
+        builder.Services.AddSingleton<IConnectionListenerFactory, HttpListenerFactory>();
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -62,7 +96,6 @@ internal static partial class GatewayHost
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
-            kestrel.Limits.MaxRequestBodySize = MaxBodyBytes;
         });
 
         using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
@@ -151,5 +184,8 @@ internal static partial class GatewayHost
 
         [LoggerMessage(4, LogLevel.Information, "{Model} is served at {Url}: web page {Url}/, OpenAI base URL {Url}/v1")]
         public static partial void Listening(ILogger logger, string model, string url);
+
+        [LoggerMessage(5, LogLevel.Information, "At most about {Connections} HTTP connections at once: this process may have {Descriptors} descriptors (ulimit -n)")]
+        public static partial void Connections(ILogger logger, int connections, int descriptors);
     }
 }

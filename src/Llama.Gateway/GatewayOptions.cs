@@ -32,6 +32,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
+    /// <summary>Memory that weights and KV may take; null for an equal share with the other silos of the machine.</summary>
+    [Description("Memory that weights, keys and values in the silo inside this process may take, if not an equal share of the machine's with the other silos on it.")]
+    [Range(typeof(ByteSize), "1MiB", "64TiB")]
+    public ByteSize? Memory { get; init; }
+
     /// <summary>The cores that the embedded silo's compute threads are pinned to; null to pin none.</summary>
     [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
     [CoreList]

@@ -1,8 +1,9 @@
 using System.Net.Sockets;
 using Llama.Gateway;
+using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Settings;
-using Llama.Model.Checkpoints;
+using Llama.Model.Machine;
 
 SettingsResult<GatewayOptions> settings = SettingsReader.Read<GatewayOptions>(args);
 if (settings.Options is not { } options)
@@ -11,16 +12,18 @@ if (settings.Options is not { } options)
 InlineSockets.Enable();
 try
 {
+    Descriptors.Demand();
+    OwnThread.Demand(options.Silos > 0 ? 0 : options.Threads);
     await GatewayHost.RunAsync(options);
     return 0;
 }
 catch (SocketException e)
 {
-    await Console.Error.WriteLineAsync($"Llama.Gateway cannot start: Cannot listen on {options.Host}, port {options.Port}: {e.Message}");
-    return 1;
+    return ProgramFault.Tell("Llama.Gateway", new IOException($"Cannot listen on {options.Host}, port {options.Port}: {e.Message}", e));
 }
-catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException or FormatException or ArgumentException)
+#pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.
+catch (Exception e)
+#pragma warning restore CA1031
 {
-    await Console.Error.WriteLineAsync($"Llama.Gateway cannot start: {e.Message}");
-    return 1;
+    return ProgramFault.Tell("Llama.Gateway", e);
 }

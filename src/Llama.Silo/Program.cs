@@ -5,7 +5,7 @@ using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
-using Llama.Model.Checkpoints;
+using Llama.Model.Machine;
 using Llama.Silo;
 using Microsoft.Extensions.Logging;
 
@@ -18,9 +18,11 @@ using var stopping = new CancellationTokenSource();
 ParentWatch.Start(stopping.Cancel);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
 try
 {
+    Descriptors.Demand();
+    OwnThread.Demand(options.Threads);
+    using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
     ILogger logger = logging.CreateLogger("Llama.Silo");
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
     await using EtcdDirectory? directory = options.OpenDirectory(siloSettings.Identity.Certificate, TimeProvider.System, logger);
@@ -38,10 +40,11 @@ try
 
     return 0;
 }
-catch (Exception e) when (e is CheckpointException or IOException or InvalidDataException or DirectoryException)
+#pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.
+catch (Exception e)
+#pragma warning restore CA1031
 {
-    await Console.Error.WriteLineAsync($"Llama.Silo cannot start: {e.Message}");
-    return 1;
+    return ProgramFault.Tell("Llama.Silo", e);
 }
 
 void Stop(PosixSignalContext signal)

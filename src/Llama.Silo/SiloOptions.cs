@@ -36,6 +36,11 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
+    /// <summary>Memory that weights and KV may take; null for an equal share with the other silos of the machine.</summary>
+    [Description("Memory that weights, keys and values may take, if not an equal share of the machine's with the other silos on it.")]
+    [Range(typeof(ByteSize), "1MiB", "64TiB")]
+    public ByteSize? Memory { get; init; }
+
     /// <summary>Memory for the hidden states that are kept in case the next silo is lost.</summary>
     [Description("Memory for what was sent on to the next silo: if that one is lost, only its layers are computed again; 0 keeps nothing.")]
     [Range(typeof(ByteSize), "0", "64TiB")]

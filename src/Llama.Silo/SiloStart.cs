@@ -34,6 +34,7 @@ internal static partial class SiloStart
             ListenPort = listen.Port ?? 0,
             Advertise = options.Advertise,
             Threads = options.Threads,
+            Memory = options.Memory?.Bytes,
             LogMemory = options.LogMemory.Bytes,
             Rates = measuring.GetAwaiter().GetResult(),
             Cores = cores,

@@ -17,6 +17,7 @@ public sealed class ClusterCommandsTests
         Cores = "8-11,3,2,5",
         Ranges = "0-6,6-12",
         KvMemory = new ByteSize(3L << 29),
+        Memory = new ByteSize(5L << 30),
         LogMemory = new ByteSize(1L << 28),
         StepTokens = 64,
         Context = 4096,
@@ -58,7 +59,7 @@ public sealed class ClusterCommandsTests
         Assert.Equal(
             [
                 "--name=silo-3", "--gateway=https://localhost:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
-                "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
+                "--memory=5GiB", "--log-memory=256MiB", "--cores=3,2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);

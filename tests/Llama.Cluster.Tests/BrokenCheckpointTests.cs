@@ -45,6 +45,28 @@ public sealed class BrokenCheckpointTests
         Assert.Contains("needed for tensor model.layers.", (await cluster.Client.HealthAsync()).Body);
     }
 
+    /// <summary>The gateway listens before it has read all of its model: who asks meanwhile gets an answer, or none, and no trace in the log.</summary>
+    [Fact]
+    public async Task Start_TokenizerOfNoUse_GatewayNamesItAndProbesLeaveNothingInItsLog()
+    {
+        using var model = TemporaryFolder.CopyOf(TestPaths.TinyStories);
+        model.Write("tokenizer.model", "nothing of use");
+        using var cluster = new TestCluster(model.Path, 0);
+        RunningProgram gateway = cluster.StartGateway();
+        Task<int> exit = gateway.ExitsAsync(Deadline);
+        Task[] probes = [.. Enumerable.Range(0, 4).Select(async _ =>
+        {
+            while (!exit.IsCompleted) await cluster.Client.HealthAsync();
+        })];
+
+        Assert.Equal(1, await exit);
+        await Task.WhenAll(probes);
+        Assert.Contains("Llama.Gateway cannot start: ", cluster.Output, StringComparison.Ordinal);
+        Assert.Contains(model["tokenizer.model"], cluster.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("fail:", cluster.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Exception", cluster.Output, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Start_ShardMissing_GatewayNamesIt()
     {

@@ -1,9 +1,12 @@
 using System.Net;
+using System.Net.Sockets;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Reading;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Model.Machine;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.Primitives;
 
@@ -52,6 +55,7 @@ internal sealed class OwnerForwarder : IDisposable
             AutomaticDecompression = DecompressionMethods.None,
             ConnectTimeout = ConnectTimeout,
             ResponseDrainTimeout = TimeSpan.Zero,
+            ConnectCallback = (context, cancellationToken) => ConnectAsync(context.DnsEndPoint, cancellationToken),
         };
         if (self.Certificate is { } certificate) handler.SslOptions = certificate.ForDialler(checkName: true, reason => distrust = reason);
         http = new HttpMessageInvoker(handler);
@@ -103,6 +107,24 @@ internal sealed class OwnerForwarder : IDisposable
         }
     }
 
+    /// <summary>Opens a connection to the owner, unless clients have taken the descriptors: each that is forwarded takes two.</summary>
+    private static async ValueTask<Stream> ConnectAsync(DnsEndPoint owner, CancellationToken cancellationToken)
+    {
+        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        try
+        {
+            if (!Descriptors.Leaves(socket, Descriptors.KeptFromLinks))
+                throw new IOException($"this gateway has too many connections for its {Descriptors.Limit} descriptors (ulimit -n)");
+            await socket.ConnectAsync(owner, cancellationToken);
+            return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
     private ApiException Gone(GatewayRecord owner, Exception reason) => new(
         StatusCodes.Status503ServiceUnavailable,
         reason is HttpRequestException { HttpRequestError: HttpRequestError.SecureConnectionError } && distrust is { } fault
@@ -133,8 +155,8 @@ internal sealed class OwnerForwarder : IDisposable
             new HttpMethod(source.Method), new Uri($"{owner.Url}{source.Path.ToUriComponent()}{source.QueryString.ToUriComponent()}"));
         if (context.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: true })
         {
-            request.Content = new StreamContent(source.Body);
-            request.Content.Headers.ContentLength = source.ContentLength;
+            RequestBody.LiftLimit(context);
+            request.Content = new ForwardedBody(source);
         }
 
         foreach ((string name, StringValues values) in source.Headers)

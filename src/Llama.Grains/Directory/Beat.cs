@@ -1,3 +1,5 @@
+using Llama.Model.Machine;
+
 namespace Llama.Grains.Directory;
 
 /// <summary>
@@ -7,28 +9,19 @@ namespace Llama.Grains.Directory;
 internal sealed class Beat : IDisposable
 {
     private readonly ManualResetEventSlim stopping = new();
-    private readonly TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Starts at once.</summary>
     /// <param name="name">The thread's name.</param>
     /// <param name="interval">Time between the end of one and the start of the next.</param>
-    /// <param name="act">Done each time, until it returns false; must not throw.</param>
-    public Beat(string name, TimeSpan interval, Func<bool> act)
+    /// <param name="act">Done each time, until it returns false or throws.</param>
+    /// <exception cref="IOException">The system gives the process no further thread.</exception>
+    public Beat(string name, TimeSpan interval, Func<bool> act) => Ended = OwnThread.Start(name, () =>
     {
-        var thread = new Thread(() =>
-        {
-            while (!stopping.IsSet && act()) stopping.Wait(interval);
-            ended.SetResult();
-        })
-        {
-            IsBackground = true,
-            Name = name,
-        };
-        thread.Start();
-    }
+        while (!stopping.IsSet && act()) stopping.Wait(interval);
+    });
 
-    /// <summary>Completes when the thread has ended.</summary>
-    public Task Ended => ended.Task;
+    /// <summary>Completes when the thread has ended; fails with what it threw.</summary>
+    public Task Ended { get; }
 
     /// <summary>Asks the thread to end; one that blocks ends later.</summary>
     public void Dispose() => stopping.Set();

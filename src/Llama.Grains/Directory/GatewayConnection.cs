@@ -45,7 +45,9 @@ public sealed partial class GatewayConnection(Uri gateway, LinkIdentity self, Fu
             {
                 return;
             }
-            catch (Exception e) when (e is HttpRequestException or IOException or OperationCanceledException)
+#pragma warning disable CA1031 // Without this loop the silo would be no member any more: whatever went wrong, it goes on.
+            catch (Exception e)
+#pragma warning restore CA1031
             {
                 if (e is LinkException) longest = LongestPauseOfRefused;
                 if (joined) (joined, alone) = (false, Stopwatch.GetTimestamp());

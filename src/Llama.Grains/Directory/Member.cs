@@ -39,8 +39,17 @@ public sealed record Member
     /// <summary>What these threads reached together when it started.</summary>
     public required MachineRates Rates { get; init; }
 
-    /// <summary>Bytes of memory that weights and KV may take.</summary>
+    /// <summary>
+    /// Bytes of memory that weights and KV may take. A silo that was not told announces all of <see cref="SharedMemory"/>, and a plan counts
+    /// on its share.
+    /// </summary>
     public required long MemoryBytes { get; init; }
+
+    /// <summary>Names the memory that this silo takes its bytes from, and others with the same name as well; null for one of its own.</summary>
+    public string? SharedMemory { get; init; }
+
+    /// <summary>Whether somebody has said how many bytes it may take.</summary>
+    public bool IsMemoryGiven { get; init; }
 
     /// <summary>Bytes of that memory which a log of hidden states may take; 0 for none.</summary>
     public long LogMemoryBytes { get; init; }
@@ -93,6 +102,8 @@ public sealed record Member
         : !IsRate(Rates.OperationsPerSecond)
             ? $"Silo '{Name}' does {Number(Rates.OperationsPerSecond)} operations/s; expected {Number(LeastRate)} to {Number(MostRate)}."
         : MemoryBytes < 1 ? $"Silo '{Name}' has {MemoryBytes} bytes of memory; expected at least 1."
+        : SharedMemory is { Length: > MaxNameLength * 4 }
+            ? $"Silo '{Name}' names its memory with {SharedMemory.Length} characters; expected at most {MaxNameLength * 4}."
         : LogMemoryBytes < 0 ? $"Silo '{Name}' has {LogMemoryBytes} bytes of memory for a log; expected 0 or more."
         : null;
 

@@ -95,7 +95,9 @@ internal sealed partial class Admission(LinkIdentity self, TimeProvider time, IL
             await link.DisposeAsync().ConfigureAwait(false);
             return null;
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException)
+#pragma warning disable CA1031 // A failure is a value: whatever keeps a silo from answering, it is refused and tried again.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
             return e.Message;
         }

@@ -129,7 +129,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         foreach (string silo in silent.Keys.Except(present).ToList()) silent.Remove(silo);
         foreach (Replica replica in replicas) await RemoveLostAsync(replica, view, present).ConfigureAwait(false);
         TellMissing(present);
-        silos = admission.Admit(view);
+        silos = MemoryShares.Of(admission.Admit(view));
         refused = [.. admission.Refusals];
         bool mine = await OwnsAsync(view).ConfigureAwait(false);
         AnswerRequests(view);

@@ -56,14 +56,16 @@ internal sealed class StagePulses(
                 await Heartbeats.AnswerAsync(link, ending.Token).ConfigureAwait(false);
             }
         }
-        catch (LinkException e)
-        {
-            onLost(stage, $"{names[stage]} gives no signs of life: {e.Message}", false);
-        }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is (IOException and not LinkException) or OperationCanceledException or ObjectDisposedException)
         {
             await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             onLost(null, $"{names[stage]} closed the link of its signs of life.", false);
+        }
+#pragma warning disable CA1031 // A failure is a value: whatever ends this loop, nobody hears the stage any more.
+        catch (Exception e)
+#pragma warning restore CA1031
+        {
+            onLost(stage, $"{names[stage]} gives no signs of life: {e.Message}", false);
         }
     }
 

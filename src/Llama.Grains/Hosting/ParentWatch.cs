@@ -1,3 +1,5 @@
+using Llama.Model.Machine;
+
 namespace Llama.Grains.Hosting;
 
 /// <summary>
@@ -23,21 +25,19 @@ public static class ParentWatch
             Start(Console.OpenStandardInput(), onParentGone, KillThisProcess);
     }
 
-    internal static void Start(Stream input, Action onParentGone, Action kill)
+    internal static void Start(Stream input, Action onParentGone, Action kill) => OwnThread.Start("parent watch", () =>
     {
-        var thread = new Thread(() =>
+        WaitForEnd(input);
+        try
         {
-            WaitForEnd(input);
             onParentGone();
+        }
+        finally
+        {
             Thread.Sleep(Grace);
             kill();
-        })
-        {
-            IsBackground = true,
-            Name = "parent watch",
-        };
-        thread.Start();
-    }
+        }
+    });
 
     private static void WaitForEnd(Stream input)
     {

@@ -21,10 +21,11 @@ public static class Dialler
             throw new IOException($"'{address}' is no address to dial; expected host:port.");
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(Handshake.Deadline);
-        var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        Socket? socket = null;
         bool secured = false;
         try
         {
+            socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
             LinkSocket.Configure(socket);
             await socket.ConnectAsync(endPoint.Host, port, deadline.Token).ConfigureAwait(false);
             Stream stream = await LinkTls.DialAsync(
@@ -35,7 +36,7 @@ public static class Dialler
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
-            socket.Dispose();
+            socket?.Dispose();
 
             // In TLS 1.3 the side that dials has done its part before the other has seen its certificate.
             string hint = secured && e is not LinkException ? " It may have refused this process's certificate, which its log says." : "";
@@ -43,7 +44,7 @@ public static class Dialler
         }
         catch (OperationCanceledException e)
         {
-            socket.Dispose();
+            socket?.Dispose();
             cancellationToken.ThrowIfCancellationRequested();
             throw new IOException($"No {target.Purpose} link to {address} within {Handshake.Deadline.TotalSeconds:0} s.", e);
         }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Llama.Grains.Settings;
+using Llama.Model.Machine;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Links;
@@ -9,7 +10,6 @@ namespace Llama.Grains.Links;
 public sealed partial class LinkListener : IAsyncDisposable
 {
     private const int MaxLinks = 256;
-    private static readonly TimeSpan PauseAfterFault = TimeSpan.FromMilliseconds(100);
 
     private readonly Socket socket;
     private readonly LinkIdentity self;
@@ -27,6 +27,7 @@ public sealed partial class LinkListener : IAsyncDisposable
         this.serve = serve;
         this.logger = logger;
         EndPoint = (IPEndPoint)socket.LocalEndPoint!;
+        if (Descriptors.Left() - Descriptors.KeptFromLinks is { } left and < MaxLinks) Log.FewLinks(logger, Math.Max(0, left), Descriptors.Limit);
         accepting = AcceptAsync();
     }
 
@@ -78,7 +79,10 @@ public sealed partial class LinkListener : IAsyncDisposable
 
     private async Task AcceptAsync()
     {
-        while (!stopping.IsCancellationRequested)
+        var acceptor = new Acceptor<Socket>(
+            async cancellationToken => await socket.AcceptAsync(cancellationToken).ConfigureAwait(false), link => link,
+            Descriptors.KeptFromLinks, TimeProvider.System, logger);
+        while (true)
         {
             try
             {
@@ -89,18 +93,13 @@ public sealed partial class LinkListener : IAsyncDisposable
                 return;
             }
 
-            try
-            {
-                _ = ServeAsync(await socket.AcceptAsync(stopping.Token).ConfigureAwait(false));
-            }
-            catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+            if (await acceptor.AcceptAsync(stopping.Token).ConfigureAwait(false) is not { } link)
             {
                 places.Release();
-
-                // Out of sockets, perhaps: that lasts, and is no reason to spin.
-                if (e is SocketException)
-                    await Task.Delay(PauseAfterFault, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                return;
             }
+
+            _ = ServeAsync(link);
         }
     }
 
@@ -151,5 +150,8 @@ public sealed partial class LinkListener : IAsyncDisposable
 
         [LoggerMessage(2, LogLevel.Error, "A link failed")]
         public static partial void LinkFailed(ILogger logger, Exception exception);
+
+        [LoggerMessage(3, LogLevel.Warning, "At most about {Links} links at once: this process may have {Descriptors} descriptors (ulimit -n)")]
+        public static partial void FewLinks(ILogger logger, int links, int? descriptors);
     }
 }

@@ -5,6 +5,7 @@ using Llama.Grains.Links;
 using Llama.Grains.Records;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Machine;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Stages;
@@ -35,6 +36,9 @@ public sealed record SiloSettings
 
     /// <summary>What these threads reach together.</summary>
     public required MachineRates Rates { get; init; }
+
+    /// <summary>Most bytes that weights and KV may take; null for an equal share of the machine's with the other silos there.</summary>
+    public long? Memory { get; init; }
 
     /// <summary>Most bytes that a log of hidden states may take, from which the next stage can be rebuilt; 0 for none.</summary>
     public long LogMemory { get; init; }
@@ -80,7 +84,9 @@ public sealed class SiloNode : IAsyncDisposable
             Threads = settings.Threads,
             Rates = settings.Rates,
             LogMemoryBytes = settings.LogMemory,
-            MemoryBytes = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes,
+            MemoryBytes = settings.Memory ?? MachineMemory.Limit,
+            SharedMemory = MachineMemory.Name,
+            IsMemoryGiven = settings.Memory is not null,
             Profile = settings.Profile,
             LastEpoch = 0,
         };

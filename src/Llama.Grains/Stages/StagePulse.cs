@@ -1,5 +1,6 @@
 using Llama.Grains.Links;
 using Llama.Model.Layers;
+using Llama.Model.Machine;
 
 namespace Llama.Grains.Stages;
 
@@ -18,22 +19,12 @@ internal static class StagePulse
     /// <param name="time">Measures the gateway's silence.</param>
     /// <param name="cancellationToken">Ends the link.</param>
     /// <exception cref="LinkException">The gateway was silent for too long, or said what it may not.</exception>
-    /// <exception cref="IOException">The link closed.</exception>
+    /// <exception cref="IOException">The link closed, or the system gives the process no further thread.</exception>
     public static async Task SendAsync(
         Stream stream, Func<RangeProgress> progress, TimeProvider time, CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var sending = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var thread = new Thread(() =>
-        {
-            Send(stream, progress, ended);
-            sending.SetResult();
-        })
-        {
-            IsBackground = true,
-            Name = "pulse",
-        };
-        thread.Start();
+        Task sending = OwnThread.Start("pulse", () => Send(stream, progress, ended));
         try
         {
             await Heartbeats.ReadAnswersAsync(stream, time, ended.Token).ConfigureAwait(false);
@@ -43,7 +34,7 @@ internal static class StagePulse
             // A write that waits ends with the stream.
             await ended.CancelAsync().ConfigureAwait(false);
             await stream.DisposeAsync().ConfigureAwait(false);
-            await sending.Task.ConfigureAwait(false);
+            await sending.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -60,8 +51,9 @@ internal static class StagePulse
             }
             while (!ended.Token.WaitHandle.WaitOne(Interval));
         }
-        catch (Exception e) when (e is IOException or ObjectDisposedException)
+        finally
         {
+            // Without signs of life the gateway counts the stage as lost: that the link closes tells it at once.
             ended.Cancel();
         }
     }

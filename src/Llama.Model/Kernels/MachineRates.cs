@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using Llama.Model.Machine;
 
 namespace Llama.Model.Kernels;
 
@@ -20,12 +21,11 @@ public sealed record MachineRates(double BytesPerSecond, double OperationsPerSec
     /// <summary>Measures both within about a tenth of a second, on threads of its own.</summary>
     /// <param name="threads">Threads, at least 1.</param>
     /// <param name="cores">Cores that they are pinned to, in order, at least one for each; null to pin none.</param>
-    /// <exception cref="IOException">The process may not use a core.</exception>
+    /// <exception cref="IOException">The process may not use a core, or gets no thread.</exception>
     public static Task<MachineRates> MeasureQuicklyAsync(int threads, IReadOnlyList<int>? cores)
     {
         // Whoever has little memory needs it for the weights.
-        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        long bytes = Math.Min(Math.Clamp(threads * BytesAThread, LeastBytes, MostBytes), available / 8);
+        long bytes = Math.Min(Math.Clamp(threads * BytesAThread, LeastBytes, MostBytes), MachineMemory.Limit / 8);
         return MeasureAsync(threads, cores, bytes, repetitions: 3);
     }
 
@@ -34,31 +34,26 @@ public sealed record MachineRates(double BytesPerSecond, double OperationsPerSec
     /// <param name="cores">Cores that they are pinned to, in order, at least one for each; null to pin none.</param>
     /// <param name="bytes">Bytes of the buffer.</param>
     /// <param name="repetitions">Passes over the buffer, at least 1.</param>
-    /// <exception cref="IOException">The process may not use a core.</exception>
-    public static Task<MachineRates> MeasureAsync(int threads, IReadOnlyList<int>? cores, long bytes, int repetitions)
+    /// <exception cref="IOException">The process may not use a core, or gets no thread.</exception>
+    public static async Task<MachineRates> MeasureAsync(int threads, IReadOnlyList<int>? cores, long bytes, int repetitions)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(repetitions, 1);
-        var result = new TaskCompletionSource<MachineRates>(TaskCreationOptions.RunContinuationsAsynchronously);
-        new Thread(() =>
+        MachineRates? rates = null;
+        await OwnThread.Start("rates", () =>
         {
+            using var pool = new WorkerPool(threads, "rates");
             try
             {
-                using var pool = new WorkerPool(threads, "rates");
                 if (cores is not null) pool.Run((part, _) => ThreadAffinity.Pin(cores[part]));
-                result.SetResult(Measure(pool, bytes, repetitions));
             }
-#pragma warning disable CA1031 // Whatever goes wrong belongs to whoever waits for the result.
-            catch (Exception e)
-#pragma warning restore CA1031
+            catch (InvalidOperationException e) when (e.InnerException is IOException refused)
             {
-                result.SetException(e.InnerException is IOException refused ? refused : e);
+                throw refused;
             }
-        })
-        {
-            IsBackground = true,
-            Name = "rates",
-        }.Start();
-        return result.Task;
+
+            rates = Measure(pool, bytes, repetitions);
+        }).ConfigureAwait(false);
+        return rates!;
     }
 
     private static unsafe MachineRates Measure(WorkerPool pool, long bytes, int repetitions)

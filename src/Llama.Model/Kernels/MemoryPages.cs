@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 
 namespace Llama.Model.Kernels;
@@ -44,19 +43,6 @@ internal static partial class MemoryPages
 
     /// <summary>Where the first huge page from an address on begins.</summary>
     public static nint HugeFrom(nint address) => (address + HugeBytes - 1) / HugeBytes * HugeBytes;
-
-    /// <summary>
-    /// Whether the system has so much memory left, and a gigabyte more, counting what it keeps of files as free: Linux's
-    /// <c>MemAvailable</c> (proc_meminfo(5)). Other systems are taken to have it.
-    /// </summary>
-    /// <param name="bytes">How much.</param>
-    public static bool HaveRoom(long bytes)
-    {
-        const string Field = "MemAvailable:";
-        if (!OperatingSystem.IsLinux()) return true;
-        string? line = File.ReadLines("/proc/meminfo").FirstOrDefault(line => line.StartsWith(Field, StringComparison.Ordinal));
-        return line is null || long.Parse(line.AsSpan(Field.Length).Trim()[..^3], CultureInfo.InvariantCulture) * 1024 > bytes + (1L << 30);
-    }
 
     [LibraryImport("libc", EntryPoint = "madvise")]
     private static partial int Advise(nint address, nuint length, int advice);

@@ -1,3 +1,5 @@
+using Llama.Model.Machine;
+
 namespace Llama.Model.Kernels;
 
 /// <summary>
@@ -11,7 +13,7 @@ internal sealed class WorkerPool : IDisposable
     // Where there are fewer processors than threads that want one, the part that all wait for may need this one.
     private const int SpinsBeforeYielding = 32;
 
-    private readonly Thread[] threads;
+    private readonly Task[] threads;
     private readonly SemaphoreSlim[] wake;
     private readonly int[] parked;
     private Action<int, int>? body;
@@ -23,19 +25,28 @@ internal sealed class WorkerPool : IDisposable
     /// <summary>Starts the threads.</summary>
     /// <param name="threadCount">Threads, the caller of <see cref="Run"/> included; at least 1.</param>
     /// <param name="name">Names the threads in a debugger.</param>
+    /// <exception cref="IOException">The system gives the process no further thread.</exception>
     public WorkerPool(int threadCount, string name)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threadCount, 1);
         ThreadCount = threadCount;
-        threads = new Thread[threadCount - 1];
-        wake = new SemaphoreSlim[threads.Length];
+        threads = new Task[threadCount - 1];
+        wake = [.. threads.Select(_ => new SemaphoreSlim(0))];
         parked = new int[threads.Length];
-        for (int i = 0; i < threads.Length; i++)
+        Array.Fill(threads, Task.CompletedTask);
+        try
         {
-            int worker = i;
-            wake[i] = new SemaphoreSlim(0);
-            threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"{name} {i + 1}" };
-            threads[i].Start();
+            for (int i = 0; i < threads.Length; i++)
+            {
+                int worker = i;
+                threads[i] = OwnThread.Start($"{name} {i + 1}", () => Work(worker));
+            }
+        }
+        catch
+        {
+            // Nobody else could end those that have started.
+            Dispose();
+            throw;
         }
     }
 
@@ -86,7 +97,7 @@ internal sealed class WorkerPool : IDisposable
         for (int i = 0; i < threads.Length; i++)
         {
             wake[i].Release();
-            threads[i].Join();
+            threads[i].Wait();
             wake[i].Dispose();
         }
     }

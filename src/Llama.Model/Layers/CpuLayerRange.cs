@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Channels;
 using Llama.Model.Checkpoints;
 using Llama.Model.KeyValueCache;
+using Llama.Model.Machine;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
@@ -23,7 +24,7 @@ public sealed class CpuLayerRange : ILayerRange
     private readonly Source source;
     private readonly ModelConfig config;
     private readonly TaskCompletionSource started = new();
-    private readonly Thread thread;
+    private Task thread = Task.CompletedTask;
     private bool settled;
     private int steps;
     private ulong begun;
@@ -37,8 +38,6 @@ public sealed class CpuLayerRange : ILayerRange
         this.logs = logs;
         this.source = source;
         config = source.Checkpoint.Config;
-        thread = new Thread(() => Work(source.Cores)) { IsBackground = true, Name = $"layers {FirstLayer}-{EndLayer}" };
-        thread.Start();
     }
 
     /// <inheritdoc/>
@@ -82,7 +81,7 @@ public sealed class CpuLayerRange : ILayerRange
     /// behind them can be rebuilt.
     /// </param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
-    /// <exception cref="IOException">The process may not use a core.</exception>
+    /// <exception cref="IOException">The process may not use a core, or gets no thread.</exception>
     /// <exception cref="InvalidOperationException">The same, where several threads compute.</exception>
     public static CpuLayerRange Load(
         Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads,
@@ -167,6 +166,7 @@ public sealed class CpuLayerRange : ILayerRange
         var range = new CpuLayerRange(forward, [.. all], source);
         try
         {
+            range.thread = OwnThread.Start($"layers {firstLayer}-{endLayer}", () => range.Work(source.Cores));
             range.started.Task.GetAwaiter().GetResult();
             return range;
         }
@@ -190,7 +190,7 @@ public sealed class CpuLayerRange : ILayerRange
     private async Task StopAsync()
     {
         if (queue.Writer.TryComplete()) arrivals.Release();
-        await Task.Run(thread.Join).ConfigureAwait(false);
+        await thread.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
     private void Free()
@@ -256,7 +256,19 @@ public sealed class CpuLayerRange : ILayerRange
             if (!IsSettled) Settle();
         }
 
-        void Settle() => Volatile.Write(ref settled, !forward.Settle());
+        void Settle()
+        {
+            try
+            {
+                Volatile.Write(ref settled, !forward.Settle());
+            }
+#pragma warning disable CA1031 // Whatever keeps the weights from moving, they serve where they lie.
+            catch (Exception)
+#pragma warning restore CA1031
+            {
+                Volatile.Write(ref settled, true);
+            }
+        }
     }
 
     private void Run(QueuedStep queued)

@@ -1,4 +1,5 @@
 using Llama.Model.Kernels;
+using Llama.Model.Machine;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Layers;
@@ -71,8 +72,18 @@ internal sealed unsafe class ProductMatrix : IDisposable
     /// <summary>Memory for the copy; none where the system is short of it and the matrix can be used where it lies.</summary>
     private WeightMemory.Piece? MakeRoom()
     {
-        IsSettled = !InterleavedRows.AreNeeded(Matrix.Type) && !MemoryPages.HaveRoom(groups * groupBytes);
-        return IsSettled ? null : memory.Take(groups * groupBytes);
+        bool needed = InterleavedRows.AreNeeded(Matrix.Type);
+        try
+        {
+            if (needed || MachineMemory.HasRoom(groups * groupBytes)) return memory.Take(groups * groupBytes);
+        }
+        catch (OutOfMemoryException) when (!needed)
+        {
+            // A limit that the system does not tell beforehand, as of the address space.
+        }
+
+        IsSettled = true;
+        return null;
     }
 
     private void Copy(int group)

@@ -11,12 +11,15 @@ internal sealed class RunningAppHost : IDisposable
 
     private readonly RunningProgram program;
 
-    private RunningAppHost()
+    private RunningAppHost(Func<ChildCommand, ChildCommand> around)
     {
         int port = FreePort.Choose();
-        ChildCommand command = ChildCommand.ForProgram("apphost", "Llama.AppHost", [$"--port={port}"]);
-        program = new RunningProgram(
-            ProcessTable.IsThere ? command with { FileName = "setsid", Arguments = [command.FileName, .. command.Arguments] } : command);
+        ChildCommand command = around(ChildCommand.ForProgram("apphost", "Llama.AppHost", [$"--port={port}"]));
+
+        // A shell that starts something in the background has it ignore Ctrl-C, and so would all that is started from there.
+        program = new RunningProgram(ProcessTable.IsThere
+            ? command with { FileName = "setsid", Arguments = ["env", "--default-signal=INT", command.FileName, .. command.Arguments] }
+            : command);
         Client = new GatewayClient(port);
     }
 
@@ -30,12 +33,17 @@ internal sealed class RunningAppHost : IDisposable
     public string Output => program.Output;
 
     /// <summary>Starts it and waits until it says where to go.</summary>
-    public static async Task<RunningAppHost> StartAsync()
+    public static Task<RunningAppHost> StartAsync() => StartAsync(command => command);
+
+    /// <summary>Starts it in some surroundings.</summary>
+    /// <param name="around">Changes its command.</param>
+    /// <param name="waits">Whether to wait until it says where to go.</param>
+    public static async Task<RunningAppHost> StartAsync(Func<ChildCommand, ChildCommand> around, bool waits = true)
     {
-        var appHost = new RunningAppHost();
+        var appHost = new RunningAppHost(around);
         try
         {
-            await appHost.SaysAsync("Ctrl-C stops everything.", StartDeadline);
+            if (waits) await appHost.SaysAsync("Ctrl-C stops everything.", StartDeadline);
             return appHost;
         }
         catch

@@ -4,6 +4,7 @@ using System.Text;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Forwarding;
+using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Links;
@@ -91,6 +92,25 @@ public sealed class OwnerForwarderTests : IAsyncLifetime
         Assert.Equal(
             "POST /v1/completions?a=%20b Bearer key text/plain; charset=utf-8 body ✓ 127.0.0.1",
             await response.Content.ReadAsStringAsync(TestEnds));
+    }
+
+    [Theory]
+    [InlineData("ffffffffffffffff")]
+    [InlineData("many")]
+    public async Task HandleAsync_BodyThatIsNotHttp_IsTheClientsFault(string size)
+    {
+        answer = context => context.Request.Body.CopyToAsync(Stream.Null, TestEnds);
+        var (status, _, body) = await RawHttp.SendAsync(
+            client!.BaseAddress!, RawHttp.Post("/", "Transfer-Encoding: chunked", "Connection: close"), Encoding.ASCII.GetBytes($"{size}\r\nx"));
+        ApiError.Read(body, status).Is(400, null, "The request is not valid HTTP.");
+    }
+
+    [Fact]
+    public async Task HandleAsync_RequestId_IsTheSameAtTheOwner()
+    {
+        answer = context => context.Response.WriteAsync($"{context.Request.Headers["x-request-id"]}", TestEnds);
+        using HttpResponseMessage response = await client!.GetAsync(Root, TestEnds);
+        Assert.Equal(Assert.Single(response.Headers.GetValues("x-request-id")), await response.Content.ReadAsStringAsync(TestEnds));
     }
 
     [Theory]

@@ -34,7 +34,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public static async Task<TestGateway> StartAsync(
         TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null,
-        bool ignoreUnknownFields = false)
+        bool ignoreUnknownFields = false, string name = "test-model")
     {
         var config = new ModelConfig
         {
@@ -69,7 +69,7 @@ internal sealed class TestGateway : IAsyncDisposable
         if (time is not null) builder.Services.AddSingleton(time);
         var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
-        var model = new ServedModel("test-model", config, Task.FromResult(new ModelText(tokenizer, chat)), created);
+        var model = new ServedModel(name, config, Task.FromResult(new ModelText(tokenizer, chat)), created);
         builder.Services.AddLlamaApi(model, ignoreUnknownFields, "the-gateway.example:80");
         var app = builder.Build();
         app.MapLlamaApi();

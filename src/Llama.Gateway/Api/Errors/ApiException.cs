@@ -21,6 +21,10 @@ internal sealed class ApiException(int status, string message, string? param = n
     /// <summary>When to try again, if that may help.</summary>
     public TimeSpan? RetryAfter { get; } = retryAfter;
 
+    /// <summary>Whether a client that repeats requests after such a status should do so; null where it may decide.</summary>
+    /// <remarks>A request whose own time is over would only have as much again.</remarks>
+    public bool? ShouldRetry => Status == StatusCodes.Status504GatewayTimeout ? false : null;
+
     /// <summary>OpenAI's kind of error, which follows from the status.</summary>
     public string Type => Status switch
     {

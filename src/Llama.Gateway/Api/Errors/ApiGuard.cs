@@ -17,6 +17,7 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
 
     private async Task RunAsync(HttpContext context, Func<HttpContext, CancellationToken, Task> endpoint)
     {
+        RequestId.Set(context);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
         try
         {
@@ -28,8 +29,7 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
         }
         catch (Exception exception)
         {
-            var error = Translate(exception, context);
-            await TellAsync(context, error);
+            await TellAsync(context, Translate(exception, context));
         }
     }
 
@@ -37,7 +37,12 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
     {
         if (!context.Response.HasStarted)
         {
+            var drains = error.Status == StatusCodes.Status413PayloadTooLarge;
+            if (drains) context.Response.Headers.Connection = "close";
             await JsonAnswer.WriteErrorAsync(context.Response, error, context.RequestAborted);
+            if (!drains) return;
+            await context.Response.CompleteAsync();
+            await RequestBody.DrainAsync(context, context.RequestAborted);
             return;
         }
 
@@ -54,14 +59,12 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
             case GenerationException error:
                 return Translate(error);
             case BadHttpRequestException error:
-                return new ApiException(error.StatusCode, error.StatusCode == StatusCodes.Status413PayloadTooLarge
-                    ? $"The request body is too large: the limit is {RequestBody.LimitOf(context)} bytes."
-                    : "The request is not valid HTTP.");
+                return new ApiException(error.StatusCode, "The request is not valid HTTP.");
             case OperationCanceledException when lifetime.ApplicationStopping.IsCancellationRequested:
                 return new ApiException(
                     StatusCodes.Status503ServiceUnavailable, "The gateway is stopping.", retryAfter: ShortWait);
             default:
-                Log.Unexpected(logger, context.Request.Method, context.Request.Path, exception);
+                Log.Unexpected(logger, context.Request.Method, context.Request.Path, context.TraceIdentifier, exception);
                 return new ApiException(
                     StatusCodes.Status500InternalServerError, "The gateway failed to answer; its log says why.", code: "internal_error");
         }
@@ -79,7 +82,7 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Error, "{Method} {Path} failed unexpectedly")]
-        public static partial void Unexpected(ILogger logger, string method, string path, Exception exception);
+        [LoggerMessage(1, LogLevel.Error, "{Method} {Path} (request {Id}) failed unexpectedly")]
+        public static partial void Unexpected(ILogger logger, string method, string path, string id, Exception exception);
     }
 }

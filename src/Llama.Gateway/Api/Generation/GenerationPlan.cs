@@ -110,10 +110,19 @@ internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, 
         if (fewest >= MaxSequenceTokens) throw TooLong($"at least {fewest} tokens in {param}", param);
     }
 
+    /// <summary>Refuses more tokens than a prompt may have.</summary>
+    /// <param name="tokens">How many.</param>
+    /// <param name="param">The request's field that holds them.</param>
+    /// <exception cref="ApiException">They are too many.</exception>
+    public void CheckCount(int tokens, string param)
+    {
+        if (tokens >= MaxSequenceTokens) throw TooLong($"{tokens} tokens in {param}", param);
+    }
+
     private void CheckLength(int promptTokens, int? maxTokens, string param)
     {
         if (promptTokens == 0) throw ApiException.Invalid(param, $"{param} is empty; expected at least one token.");
-        if (promptTokens >= MaxSequenceTokens) throw TooLong($"{promptTokens} tokens in {param}", param);
+        CheckCount(promptTokens, param);
         if (promptTokens + (long?)maxTokens > MaxSequenceTokens)
             throw TooLong($"{promptTokens} tokens in {param} and max_tokens = {maxTokens}", param);
     }

@@ -31,7 +31,9 @@ internal sealed class ModelEndpoints(ServedModel model, GenerationPlanner planne
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public Task GetAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        ThrowUnlessServed(model, context.Request.RouteValues["id"]?.ToString() ?? "", param: null);
+        // A slash in a name may be escaped, and is the one character that a path keeps so.
+        var id = context.Request.RouteValues["id"]?.ToString() ?? "";
+        ThrowUnlessServed(model, id == model.Name ? id : id.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase), param: null);
         return JsonAnswer.WriteAsync(context.Response, WriteModel, cancellationToken);
     }
 

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Unicode;
 using Llama.Gateway.Api.Errors;
@@ -16,35 +17,90 @@ internal static class RequestBody
     private const long BytesPerToken = 128;
     private const long MostBytes = 32 << 20;
 
+    /// <summary>Of a body that is too large so much is still read: a client that sends all of it first can then read why it was refused.</summary>
+    private const long MostDrainedBytes = 64 << 20;
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(10);
+
     /// <summary>
     /// The most bytes of a body, from the longest sequence that the model takes: sixteen prompts of token ids fit, or one of text
-    /// with every character escaped, and a longer text for <c>/tokenize</c>.
+    /// with every character escaped.
     /// </summary>
     /// <param name="contextLength">The model's context in tokens.</param>
     public static long LimitFor(int contextLength) => Math.Min(MostBytes, FixedBytes + (BytesPerToken * contextLength));
 
-    /// <summary>The limit that holds for a request, in bytes.</summary>
+    /// <summary>Lifts the server's own limit, beyond which nothing of a body can be read.</summary>
     /// <param name="context">The request.</param>
-    public static long? LimitOf(HttpContext context) => context.Features.Get<IHttpMaxRequestBodySizeFeature>()?.MaxRequestBodySize;
+    public static void LiftLimit(HttpContext context)
+    {
+        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = null;
+    }
 
     /// <summary>Reads the body.</summary>
     /// <param name="context">The request.</param>
     /// <param name="maxBytes">The most bytes that are taken.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    /// <exception cref="ApiException">It is not a JSON object in UTF-8.</exception>
-    /// <exception cref="BadHttpRequestException">It is too large.</exception>
+    /// <exception cref="ApiException">It is too large, or not a JSON object in UTF-8.</exception>
+    /// <exception cref="BadHttpRequestException">It is not valid HTTP.</exception>
     public static async Task<JsonDocument> ReadAsync(HttpContext context, long maxBytes, CancellationToken cancellationToken)
     {
-        if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit) limit.MaxRequestBodySize = maxBytes;
-        return Parse(await ReadBytesAsync(context.Request, cancellationToken));
+        LiftLimit(context);
+        return Parse(await ReadBytesAsync(context.Request, maxBytes, cancellationToken));
     }
 
-    private static async Task<byte[]> ReadBytesAsync(HttpRequest request, CancellationToken cancellationToken)
+    /// <summary>Reads some more of a body, as <see cref="PipeReader.ReadAsync"/> does.</summary>
+    /// <param name="reader">The body.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    /// <exception cref="BadHttpRequestException">It is not valid HTTP: whatever a body cannot be read for is its client's fault.</exception>
+    public static async ValueTask<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancellationToken)
     {
+        try
+        {
+            return await reader.ReadAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is not (BadHttpRequestException or OperationCanceledException))
+        {
+            throw new BadHttpRequestException(exception.Message, StatusCodes.Status400BadRequest, exception);
+        }
+    }
+
+    /// <summary>Reads what is left of a body that was refused, up to a bound of bytes and time.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public static async Task DrainAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        deadline.CancelAfter(LongestDrain);
+        var reader = context.Request.BodyReader;
+        try
+        {
+            long drained = 0;
+            while (drained <= MostDrainedBytes)
+            {
+                var read = await ReadAsync(reader, deadline.Token);
+                drained += read.Buffer.Length;
+                reader.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted) return;
+            }
+        }
+        catch (Exception exception) when (exception is BadHttpRequestException or OperationCanceledException)
+        {
+            // It has been answered, and its connection closes.
+        }
+    }
+
+    private static async Task<byte[]> ReadBytesAsync(HttpRequest request, long maxBytes, CancellationToken cancellationToken)
+    {
+        if (request.ContentLength > maxBytes) throw TooLarge(maxBytes);
         var reader = request.BodyReader;
         while (true)
         {
-            var read = await reader.ReadAsync(cancellationToken);
+            var read = await ReadAsync(reader, cancellationToken);
+            if (read.Buffer.Length > maxBytes)
+            {
+                reader.AdvanceTo(read.Buffer.End);
+                throw TooLarge(maxBytes);
+            }
+
             if (read.IsCompleted)
             {
                 var bytes = read.Buffer.ToArray();
@@ -55,6 +111,9 @@ internal static class RequestBody
             reader.AdvanceTo(read.Buffer.Start, read.Buffer.End);
         }
     }
+
+    private static ApiException TooLarge(long maxBytes) => new(
+        StatusCodes.Status413PayloadTooLarge, $"The request body is too large: the limit is {maxBytes} bytes.");
 
     private static JsonDocument Parse(byte[] bytes)
     {

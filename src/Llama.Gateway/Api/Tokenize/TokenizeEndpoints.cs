@@ -59,7 +59,9 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
         if (fields.Get(RequestFields.Messages) is null)
         {
             var field = RequestFields.TokenizedText;
-            return model.Encode(fields.Require(field), beginOfText ?? true, field.Name);
+            var text = fields.Require(field);
+            planner.CheckText(text, field.Name);
+            return model.Encode(text, beginOfText ?? true, field.Name);
         }
 
         if (fields.Get(RequestFields.TokenizedText) is not null)
@@ -78,6 +80,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
         var field = RequestFields.Tokens;
         var list = fields.Require(field);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(field.Name, list, field.Expected);
+        planner.CheckCount(list.GetArrayLength(), field.Name);
         return model.Decode(TokenIds.Read(list, field.Name, field.Name, model.Config.VocabSize), field.Name);
     }
 }

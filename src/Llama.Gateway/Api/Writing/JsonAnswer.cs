@@ -31,6 +31,7 @@ internal static class JsonAnswer
         response.StatusCode = error.Status;
         if (error.RetryAfter is { } wait)
             response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
+        if (error.ShouldRetry is { } retry) response.Headers["x-should-retry"] = retry ? "true" : "false";
         return WriteAsync(response, json => WriteError(json, error), cancellationToken);
     }
 

@@ -27,6 +27,43 @@ public sealed class ApiGuardTests
         }
     }
 
+    [Theory]
+    [InlineData("Expired", "false")]
+    [InlineData("Overloaded", null)]
+    [InlineData("Unavailable", null)]
+    public async Task Generate_GrainRefuses_SaysWhetherToRepeatTheRequest(string kind, string? expected)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.BeforeToken = (_, _) => throw new GenerationException(Enum.Parse<GenerationError>(kind), "Not now.");
+        using var response = await gateway.PostAsync(Path, """{"prompt":"a"}""");
+        Assert.Equal(expected, response.Headers.TryGetValues("x-should-retry", out var values) ? Assert.Single(values) : null);
+    }
+
+    [Theory]
+    [InlineData("GET", "/health", null)]
+    [InlineData("POST", Path, """{"prompt":"a"}""")]
+    [InlineData("POST", Path, """{"prompt":"a","stream":true}""")]
+    [InlineData("POST", Path, "{")]
+    [InlineData("GET", "/nothing", null)]
+    [InlineData("PUT", "/health", null)]
+    public async Task Send_AnyRequest_AnswersWithItsIdOrANewOne(string method, string path, string? body)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        Assert.Equal("client-1", await IdAsync("client-1"));
+        var own = await IdAsync(null);
+        Assert.Matches("^req_[0-9a-f]{32}$", own);
+        Assert.NotEqual(own, await IdAsync(null));
+        foreach (var bad in new[] { "a b", "a\tb", new string('x', 129) }) Assert.Matches("^req_[0-9a-f]{32}$", await IdAsync(bad));
+
+        async Task<string> IdAsync(string? id)
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), path) { Content = body is null ? null : new StringContent(body) };
+            if (id is not null) request.Headers.TryAddWithoutValidation("x-request-id", id);
+            using var response = await gateway.Client.SendAsync(request, TestContext.Current.CancellationToken);
+            return Assert.Single(response.Headers.GetValues("x-request-id"));
+        }
+    }
+
     [Fact]
     public async Task Generate_GrainFailsUnexpectedly_Answers500AndLogsWhy()
     {
@@ -36,7 +73,7 @@ public sealed class ApiGuardTests
         error.Is(500, null, "The gateway failed to answer", "internal_error");
         Assert.DoesNotContain("secret", error.Message, StringComparison.Ordinal);
         var (message, exception) = Assert.Single(gateway.Logs.Errors);
-        Assert.Equal("POST /v1/completions failed unexpectedly", message);
+        Assert.Matches("^POST /v1/completions \\(request req_[0-9a-f]{32}\\) failed unexpectedly$", message);
         Assert.Equal("secret", exception?.Message);
 
         gateway.Grain.BeforeToken = (_, _) => Task.CompletedTask;

@@ -61,6 +61,44 @@ public sealed class RequestBodyTests(SharedGateway shared) : IClassFixture<Share
         (await ApiError.ReadAsync(response)).Is(413, null, $"is too large: the limit is {RequestBody.LimitFor(64)} bytes.");
     }
 
+    /// <summary>Most clients send all of a body before they read: what they are told must still be there.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Post_BodyTooLargeOfAClientThatSendsAllFirst_ItReadsThe413(bool chunked)
+    {
+        byte[] part = new byte[1 << 20];
+        byte[][] body = chunked
+            ? [.. Enumerable.Repeat<byte[]>([.. "100000\r\n"u8, .. part, .. "\r\n"u8], 24), "0\r\n\r\n"u8.ToArray()]
+            : [.. Enumerable.Repeat(part, 24)];
+        var (status, headers, answer) = await RawHttp.SendAsync(
+            shared.Gateway.Client.BaseAddress!,
+            [RawHttp.Post(Path, chunked ? "Transfer-Encoding: chunked" : $"Content-Length: {24 << 20}"), .. body]);
+        Assert.Contains("Connection: close", headers, StringComparison.Ordinal);
+        ApiError.Read(answer, status).Is(413, null, $"is too large: the limit is {RequestBody.LimitFor(64)} bytes.");
+    }
+
+    [Theory]
+    [InlineData("ffffffffffffffff")]
+    [InlineData("7fffffffffffffff")]
+    [InlineData("100000000")]
+    [InlineData("80000000")]
+    [InlineData("-1")]
+    [InlineData("many")]
+    [InlineData("")]
+    public async Task Post_ChunkOfASizeThatCannotBe_Answers400(string size)
+    {
+        foreach (var path in new[] { Path, "/v1/chat/completions", "/tokenize", "/detokenize" })
+        {
+            var (status, _, answer) = await RawHttp.SendAsync(
+                shared.Gateway.Client.BaseAddress!,
+                RawHttp.Post(path, "Transfer-Encoding: chunked", "Connection: close"), Encoding.ASCII.GetBytes($"{size}\r\n{{}}\r\n"));
+            ApiError.Read(answer, status).Is(400, null, "The request is not valid HTTP.");
+        }
+
+        Assert.Empty(shared.Gateway.Logs.Errors);
+    }
+
     [Fact]
     public void LimitFor_AnyContext_StaysBetween4And32MiB()
     {

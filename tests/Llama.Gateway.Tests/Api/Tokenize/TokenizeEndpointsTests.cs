@@ -17,10 +17,19 @@ public sealed class TokenizeEndpointsTests(SharedGateway shared) : IClassFixture
     }
 
     [Fact]
-    public async Task Tokenize_TextBeyondTheContext_IsAnswered()
+    public async Task Tokenize_TextFarBeyondTheContext_IsRefusedBeforeItIsEncoded()
     {
-        var answer = await shared.Gateway.PostOkAsync("/tokenize", $$"""{"prompt":"{{new string('x', 100_000)}}"}""");
-        Assert.Equal(100_001, answer.GetProperty("count").GetInt32());
+        var request = $$"""{"prompt":"{{new string('x', 100_000)}}"}""";
+        (await shared.Gateway.PostErrorAsync("/tokenize", request)).Is(400, "prompt", "at least", "context_length_exceeded");
+    }
+
+    [Fact]
+    public async Task Detokenize_AsManyTokensAsTheContext_IsRefusedAndOneLessIsAnswered()
+    {
+        Assert.Equal(63, (await shared.Gateway.PostOkAsync("/detokenize", Request(63))).GetProperty("prompt").GetString()!.Length);
+        (await shared.Gateway.PostErrorAsync("/detokenize", Request(64))).Is(400, "tokens", "found 64 tokens", "context_length_exceeded");
+
+        static string Request(int count) => $$"""{"tokens":[{{string.Join(',', Enumerable.Repeat(72, count))}}]}""";
     }
 
     [Theory]

@@ -1,0 +1,34 @@
+using System.Net.Sockets;
+using Llama.Grains.Directory;
+using Llama.Model.Checkpoints;
+
+namespace Llama.Grains.Hosting;
+
+/// <summary>How a program that cannot go on says why, instead of being aborted by the runtime.</summary>
+public static class ProgramFault
+{
+    /// <summary>The exit code of a program that ends so.</summary>
+    public const int ExitCode = 1;
+
+    /// <summary>Says on standard error why a program ends: a sentence for what its user can mend, all that is known for a defect.</summary>
+    /// <param name="program">Its name.</param>
+    /// <param name="exception">Why.</param>
+    /// <returns><see cref="ExitCode"/>.</returns>
+    public static int Tell(string program, Exception exception)
+    {
+        string reason = exception is CheckpointException or IOException or UnauthorizedAccessException or InvalidDataException
+            or DirectoryException or FormatException or ArgumentException or SocketException or OutOfMemoryException
+            ? exception.Message
+            : exception.ToString();
+        try
+        {
+            Console.Error.WriteLine($"{program} cannot start: {reason}");
+        }
+        catch (IOException)
+        {
+            // Nobody hears it, or the disk that it is written to is full.
+        }
+
+        return ExitCode;
+    }
+}
