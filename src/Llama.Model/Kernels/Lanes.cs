@@ -76,6 +76,21 @@ internal static unsafe class Lanes
         return Sse.MoveLowToHigh(w01, w23) + Sse.MoveHighToLow(w23, w01);
     }
 
+    /// <summary>
+    /// The sums of eight vectors' halves by the tree of <see cref="Sum"/>, in order: each vector has the lanes of two sums.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SumEach(
+        Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3,
+        Vector512<float> v4, Vector512<float> v5, Vector512<float> v6, Vector512<float> v7)
+    {
+        // Quarter q of the first two is of sum q: lanes i + (i + 4); then of sums q and q + 4 lanes 0 + 2 and 1 + 3; then both.
+        Vector512<double> v0123 = SumEvenAndOdd(AddHalves(v0, v1), AddHalves(v2, v3));
+        Vector512<double> v4567 = SumEvenAndOdd(AddHalves(v4, v5), AddHalves(v6, v7));
+        Vector512<float> sums = Avx512F.UnpackLow(v0123, v4567).AsSingle() + Avx512F.UnpackHigh(v0123, v4567).AsSingle();
+        return Avx512F.PermuteVar16x32(sums, Vector512.Create(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+    }
+
     /// <summary>The sums of eight vectors' lanes, in the vectors' order.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> SumEach(
@@ -165,6 +180,14 @@ internal static unsafe class Lanes
             Vector256.FusedMultiplyAdd(factor, Vector256.Load(source + i), Vector256.Load(target + i)).Store(target + i);
         for (; i < count; i++) target[i] = MathF.FusedMultiplyAdd(scale, source[i], target[i]);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> AddHalves(Vector512<float> v0, Vector512<float> v1) =>
+        Avx512F.Shuffle4x128(v0, v1, 0b10_00_10_00) + Avx512F.Shuffle4x128(v0, v1, 0b11_01_11_01);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<double> SumEvenAndOdd(Vector512<float> first, Vector512<float> second) =>
+        (Avx512F.UnpackLow(first, second) + Avx512F.UnpackHigh(first, second)).AsDouble();
 
     /// <summary>The lower halves are lane i of eight vectors, the upper ones lane i + 4.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

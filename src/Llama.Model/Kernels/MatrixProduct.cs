@@ -25,7 +25,8 @@ internal static unsafe class MatrixProduct
     private const int InputBytes = 512 << 10;
 
     /// <summary>Floats of scratch memory that a call needs: a tile's weights, and the lanes of its sums.</summary>
-    public static int ScratchLength(int tokens) => TileRows * (BlockColumns + (tokens * Lanes.Count));
+    public static int ScratchLength(int tokens) =>
+        Math.Max(TileRows * (BlockColumns + (tokens * Lanes.Count)), WideProduct.ScratchLength(tokens));
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
     /// <param name="weights">The matrix <c>[rows, columns]</c>, not in a type of blocks.</param>
@@ -79,7 +80,10 @@ internal static unsafe class MatrixProduct
 
         Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
         byte** places = stackalloc byte*[TileRows];
-        for (int row = firstRow; row < endRow; row += TileRows)
+        int row = firstRow;
+        if (Instructions.AreWide && tokens > 1 && weights.Columns % Lanes.Count == 0)
+            row = WideProduct.Multiply<T>(weights, firstRow, endRow, x, tokens, y, scratch);
+        for (; row < endRow; row += TileRows)
         {
             // Rows beyond the last repeat one that is there; their outputs are not stored.
             int rows = Math.Min(TileRows, endRow - row);
@@ -169,7 +173,7 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Converts vectors of a row, with room for those of three others behind each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Interleave<T>(byte* source, float* target, int count)
+    public static void Interleave<T>(byte* source, float* target, int count)
         where T : struct, IStoredElements
     {
         for (int i = 0; i < count; i += Lanes.Count, source += Lanes.Count * T.Size, target += TileRows * Lanes.Count)
