@@ -77,18 +77,29 @@ internal static unsafe class Lanes
     }
 
     /// <summary>
-    /// The sums of eight vectors' halves by the tree of <see cref="Sum"/>, in order: each vector has the lanes of two sums.
+    /// The sums of eight vectors' halves by the tree of <see cref="Sum"/>: each vector has the lanes of two sums.
     /// </summary>
+    /// <param name="v0">First vector.</param>
+    /// <param name="v1">Second vector.</param>
+    /// <param name="v2">Third vector.</param>
+    /// <param name="v3">Fourth vector.</param>
+    /// <param name="v4">Fifth vector.</param>
+    /// <param name="v5">Sixth vector.</param>
+    /// <param name="v6">Seventh vector.</param>
+    /// <param name="v7">Eighth vector.</param>
+    /// <param name="order">
+    /// Where each wanted sum lies among those that come out: in quarter q sum q of the first four vectors, sum q + 4, and the same of the last four.
+    /// </param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> SumEach(
         Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3,
-        Vector512<float> v4, Vector512<float> v5, Vector512<float> v6, Vector512<float> v7)
+        Vector512<float> v4, Vector512<float> v5, Vector512<float> v6, Vector512<float> v7, Vector512<int> order)
     {
         // Quarter q of the first two is of sum q: lanes i + (i + 4); then of sums q and q + 4 lanes 0 + 2 and 1 + 3; then both.
         Vector512<double> v0123 = SumEvenAndOdd(AddHalves(v0, v1), AddHalves(v2, v3));
         Vector512<double> v4567 = SumEvenAndOdd(AddHalves(v4, v5), AddHalves(v6, v7));
         Vector512<float> sums = Avx512F.UnpackLow(v0123, v4567).AsSingle() + Avx512F.UnpackHigh(v0123, v4567).AsSingle();
-        return Avx512F.PermuteVar16x32(sums, Vector512.Create(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15));
+        return Avx512F.PermuteVar16x32(sums, order);
     }
 
     /// <summary>The sums of eight vectors' lanes, in the vectors' order.</summary>

@@ -28,11 +28,4 @@ internal static unsafe class Prefetch
         if (!Sse.IsSupported) return;
         for (int line = 0; line < bytes; line += LineBytes) Sse.Prefetch0(address + line);
     }
-
-    /// <summary>Asks for one line, as far as the second-level cache: the first has no room for it yet.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Far(byte* address)
-    {
-        if (Sse.IsSupported) Sse.Prefetch1(address);
-    }
 }

@@ -7,24 +7,26 @@ namespace Llama.Model.Kernels;
 
 /// <summary>
 /// The products of <see cref="MatrixProduct"/> for several tokens in 512-bit vectors: a vector holds the eight lanes of two rows and meets a
-/// token's inputs in both halves, so every sum is the same sum. Tiles of eight rows and up to six tokens: 24 chains of additions in 32 registers.
+/// token's inputs in both halves, so every sum is the same sum. Tiles of eight rows and six tokens: 24 chains of additions in 32 registers.
+/// Where tokens are fewer, the last one is computed several times.
 /// </summary>
 internal static unsafe class WideProduct
 {
     /// <summary>Rows of a tile: two of <see cref="MatrixProduct"/>'s.</summary>
     public const int Rows = 2 * MatrixProduct.TileRows;
 
+    /// <summary>Tokens of a tile.</summary>
+    public const int Tokens = 6;
+
     /// <summary>Vectors of a tile's rows.</summary>
     private const int Pairs = Rows / 2;
-
-    private const int MostTokens = 6;
 
     /// <summary>Columns of a tile, so that it stays in the first-level cache beside the inputs that pass by.</summary>
     private const int BlockColumns = 768;
 
     /// <summary>Floats of scratch memory that a call needs: a tile's weights, and the lanes of its sums.</summary>
     public static int ScratchLength(int tokens) =>
-        (Rows * BlockColumns) + ((tokens + MostTokens) * Pairs * Vector512<float>.Count) + Vector512<float>.Count;
+        (Rows * BlockColumns) + ((tokens + Tokens) * Pairs * Vector512<float>.Count) + Vector512<float>.Count;
 
     /// <summary>Multiplies rows with several tokens' vectors, as many as are whole tiles.</summary>
     /// <param name="rows">The rows.</param>
@@ -78,8 +80,8 @@ internal static unsafe class WideProduct
             }
             else if (interleaved)
             {
-                VectorRows.Convert<T>(places[0] + (MatrixProduct.TileRows * (long)first * T.Size), a, count);
-                VectorRows.Convert<T>(places[MatrixProduct.TileRows] + (MatrixProduct.TileRows * (long)first * T.Size), b, count);
+                WideRows.Convert<T>(places[0] + (MatrixProduct.TileRows * (long)first * T.Size), a, count);
+                WideRows.Convert<T>(places[MatrixProduct.TileRows] + (MatrixProduct.TileRows * (long)first * T.Size), b, count);
             }
             else
             {
@@ -91,21 +93,16 @@ internal static unsafe class WideProduct
             }
 
             bool goesOn = first > 0, ends = first + count == columns;
-            int pass;
-            for (int token = 0; token < tokens; token += pass)
+            int passes = (tokens + Tokens - 1) / Tokens;
+
+            // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
+            nint ahead = ((Rows * Lanes.Count * T.Size) + passes - 1) / passes;
+            for (int token = 0; token < tokens; token += Tokens)
             {
-                // Of five tokens the last is computed twice: that costs less than a pass of its own.
-                int left = tokens - token;
-                pass = left is >= 9 or 5 or 6 ? Math.Min(left, MostTokens) : Math.Min(left, left > 2 ? 4 : 2);
                 float* inputs = x + ((long)token * columns) + first;
                 float* output = ends ? y + (token * yStride) : null;
-                Vector512<float>* sums = lanes + (token * Pairs);
-
-                // The next tile is asked for in as many pieces as there are passes over this one, with each vector a few bytes.
-                nint ahead = Rows * Lanes.Count * T.Size * pass / tokens;
-                if (pass > 4) MultiplySix(a, b, inputs, columns, pass - 1, count, next, ahead, sums, goesOn, output, yStride);
-                else if (pass > 2) MultiplyFour(a, b, inputs, columns, pass - 1, count, next, ahead, sums, goesOn, output, yStride);
-                else MultiplyTwo(a, b, inputs, columns, pass - 1, count, next, ahead, sums, goesOn, output, yStride);
+                int last = Math.Min(Tokens, tokens - token) - 1;
+                MultiplySix(a, b, inputs, columns, last, count, next, ahead, lanes + (token * Pairs), goesOn, output, yStride);
                 next += ahead * (count / Lanes.Count);
             }
         }
@@ -144,7 +141,7 @@ internal static unsafe class WideProduct
 
         for (nuint i = 0; i < (nuint)count; i += Lanes.Count, next += ahead)
         {
-            Prefetch.Far(next);
+            Prefetch.Near(next, (int)ahead);
             Vector512<float> weight0 = Vector512.Load(tileA + (4 * i)), weight1 = Vector512.Load(tileA + (4 * i) + 16);
             Vector512<float> weight2 = Vector512.Load(tileB + (4 * i)), weight3 = Vector512.Load(tileB + (4 * i) + 16);
             Vector512<float> input = Both(x0 + i);
@@ -181,9 +178,11 @@ internal static unsafe class WideProduct
 
         if (y is not null)
         {
-            Store(Lanes.SumEach(a0, a1, a2, a3, b0, b1, b2, b3), y, yStride);
-            Store(Lanes.SumEach(c0, c1, c2, c3, d0, d1, d2, d3), y + (2 * yStride), yStride);
-            Store(Lanes.SumEach(e0, e1, e2, e3, f0, f1, f2, f3), y + (4 * yStride), last < 5 ? 0 : yStride);
+            Vector512<int> order = Vector512.Create(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+            long yLast = last * yStride;
+            Store(Lanes.SumEach(a0, a1, a2, a3, b0, b1, b2, b3, order), y, y + Math.Min(yStride, yLast));
+            Store(Lanes.SumEach(c0, c1, c2, c3, d0, d1, d2, d3, order), y + Math.Min(2 * yStride, yLast), y + Math.Min(3 * yStride, yLast));
+            Store(Lanes.SumEach(e0, e1, e2, e3, f0, f1, f2, f3, order), y + Math.Min(4 * yStride, yLast), y + Math.Min(5 * yStride, yLast));
             return;
         }
 
@@ -195,120 +194,15 @@ internal static unsafe class WideProduct
         (lanes[20], lanes[21], lanes[22], lanes[23]) = (f0, f1, f2, f3);
     }
 
-    /// <summary>Eight rows with four tokens; see <see cref="MultiplySix"/>.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyFour(
-        float* tileA, float* tileB, float* x, nint stride, int last, int count, byte* next, nint ahead,
-        Vector512<float>* lanes, bool goesOn, float* y, long yStride)
-    {
-        float* x0 = x;
-        float* x1 = x + stride;
-        float* x2 = x + (2 * stride);
-        float* x3 = x + (Math.Min(3, last) * stride);
-        Vector512<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        Vector512<float> b0 = default, b1 = default, b2 = default, b3 = default;
-        Vector512<float> c0 = default, c1 = default, c2 = default, c3 = default;
-        Vector512<float> d0 = default, d1 = default, d2 = default, d3 = default;
-        if (goesOn)
-        {
-            (a0, a1, a2, a3) = (lanes[0], lanes[1], lanes[2], lanes[3]);
-            (b0, b1, b2, b3) = (lanes[4], lanes[5], lanes[6], lanes[7]);
-            (c0, c1, c2, c3) = (lanes[8], lanes[9], lanes[10], lanes[11]);
-            (d0, d1, d2, d3) = (lanes[12], lanes[13], lanes[14], lanes[15]);
-        }
-
-        for (nuint i = 0; i < (nuint)count; i += Lanes.Count, next += ahead)
-        {
-            Prefetch.Far(next);
-            Vector512<float> weight0 = Vector512.Load(tileA + (4 * i)), weight1 = Vector512.Load(tileA + (4 * i) + 16);
-            Vector512<float> weight2 = Vector512.Load(tileB + (4 * i)), weight3 = Vector512.Load(tileB + (4 * i) + 16);
-            Vector512<float> input = Both(x0 + i);
-            a0 = Vector512.FusedMultiplyAdd(weight0, input, a0);
-            a1 = Vector512.FusedMultiplyAdd(weight1, input, a1);
-            a2 = Vector512.FusedMultiplyAdd(weight2, input, a2);
-            a3 = Vector512.FusedMultiplyAdd(weight3, input, a3);
-            input = Both(x1 + i);
-            b0 = Vector512.FusedMultiplyAdd(weight0, input, b0);
-            b1 = Vector512.FusedMultiplyAdd(weight1, input, b1);
-            b2 = Vector512.FusedMultiplyAdd(weight2, input, b2);
-            b3 = Vector512.FusedMultiplyAdd(weight3, input, b3);
-            input = Both(x2 + i);
-            c0 = Vector512.FusedMultiplyAdd(weight0, input, c0);
-            c1 = Vector512.FusedMultiplyAdd(weight1, input, c1);
-            c2 = Vector512.FusedMultiplyAdd(weight2, input, c2);
-            c3 = Vector512.FusedMultiplyAdd(weight3, input, c3);
-            input = Both(x3 + i);
-            d0 = Vector512.FusedMultiplyAdd(weight0, input, d0);
-            d1 = Vector512.FusedMultiplyAdd(weight1, input, d1);
-            d2 = Vector512.FusedMultiplyAdd(weight2, input, d2);
-            d3 = Vector512.FusedMultiplyAdd(weight3, input, d3);
-        }
-
-        if (y is not null)
-        {
-            Store(Lanes.SumEach(a0, a1, a2, a3, b0, b1, b2, b3), y, yStride);
-            Store(Lanes.SumEach(c0, c1, c2, c3, d0, d1, d2, d3), y + (2 * yStride), last < 3 ? 0 : yStride);
-            return;
-        }
-
-        (lanes[0], lanes[1], lanes[2], lanes[3]) = (a0, a1, a2, a3);
-        (lanes[4], lanes[5], lanes[6], lanes[7]) = (b0, b1, b2, b3);
-        (lanes[8], lanes[9], lanes[10], lanes[11]) = (c0, c1, c2, c3);
-        (lanes[12], lanes[13], lanes[14], lanes[15]) = (d0, d1, d2, d3);
-    }
-
-    /// <summary>Eight rows with two tokens, or one; see <see cref="MultiplySix"/>.</summary>
-    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyTwo(
-        float* tileA, float* tileB, float* x, nint stride, int last, int count, byte* next, nint ahead,
-        Vector512<float>* lanes, bool goesOn, float* y, long yStride)
-    {
-        float* x1 = x + (last * stride);
-        Vector512<float> a0 = default, a1 = default, a2 = default, a3 = default;
-        Vector512<float> b0 = default, b1 = default, b2 = default, b3 = default;
-        if (goesOn)
-        {
-            (a0, a1, a2, a3) = (lanes[0], lanes[1], lanes[2], lanes[3]);
-            (b0, b1, b2, b3) = (lanes[4], lanes[5], lanes[6], lanes[7]);
-        }
-
-        for (nuint i = 0; i < (nuint)count; i += Lanes.Count, next += ahead)
-        {
-            Prefetch.Far(next);
-            Vector512<float> inputA = Both(x + i), inputB = Both(x1 + i);
-            Vector512<float> weight = Vector512.Load(tileA + (4 * i));
-            a0 = Vector512.FusedMultiplyAdd(weight, inputA, a0);
-            b0 = Vector512.FusedMultiplyAdd(weight, inputB, b0);
-            weight = Vector512.Load(tileA + (4 * i) + 16);
-            a1 = Vector512.FusedMultiplyAdd(weight, inputA, a1);
-            b1 = Vector512.FusedMultiplyAdd(weight, inputB, b1);
-            weight = Vector512.Load(tileB + (4 * i));
-            a2 = Vector512.FusedMultiplyAdd(weight, inputA, a2);
-            b2 = Vector512.FusedMultiplyAdd(weight, inputB, b2);
-            weight = Vector512.Load(tileB + (4 * i) + 16);
-            a3 = Vector512.FusedMultiplyAdd(weight, inputA, a3);
-            b3 = Vector512.FusedMultiplyAdd(weight, inputB, b3);
-        }
-
-        if (y is not null)
-        {
-            Store(Lanes.SumEach(a0, a1, a2, a3, b0, b1, b2, b3), y, last < 1 ? 0 : yStride);
-            return;
-        }
-
-        (lanes[0], lanes[1], lanes[2], lanes[3]) = (a0, a1, a2, a3);
-        (lanes[4], lanes[5], lanes[6], lanes[7]) = (b0, b1, b2, b3);
-    }
-
     /// <summary>Eight numbers in both halves.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Both(float* source) => Avx512DQ.BroadcastVector256ToVector512(source);
+    public static Vector512<float> Both(float* source) => Avx512DQ.BroadcastVector256ToVector512(source);
 
-    /// <summary>Eight outputs of each of two tokens, or of one twice.</summary>
+    /// <summary>Eight outputs of each of two tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(Vector512<float> sums, float* y, long stride)
+    private static void Store(Vector512<float> sums, float* first, float* second)
     {
-        sums.GetLower().Store(y);
-        sums.GetUpper().Store(y + stride);
+        sums.GetLower().Store(first);
+        sums.GetUpper().Store(second);
     }
 }
