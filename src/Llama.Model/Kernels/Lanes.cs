@@ -18,6 +18,10 @@ internal static unsafe class Lanes
     /// <summary><paramref name="n"/> rounded up to whole vectors.</summary>
     public static int Pad(int n) => (n + Count - 1) / Count * Count;
 
+    /// <summary>Two vectors as the halves of one, in one instruction.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Join<T>(Vector256<T> lower, Vector256<T> upper) => lower.ToVector512Unsafe().WithUpper(upper);
+
     /// <summary>The sum of the eight lanes: ((0+4)+(2+6)) + ((1+5)+(3+7)).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> lanes)

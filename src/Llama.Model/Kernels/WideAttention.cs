@@ -32,7 +32,7 @@ internal static unsafe class WideAttention
     public static void Pack(float* first, float* second, int headDim, float* target)
     {
         for (int i = 0; i < headDim; i += Lanes.Count, target += 2 * Lanes.Count)
-            Vector512.Create(Vector256.Load(first + i), Vector256.Load(second + i)).Store(target);
+            Lanes.Join(Vector256.Load(first + i), Vector256.Load(second + i)).Store(target);
     }
 
     /// <summary>Products with all keys of a block, each in canonical lanes.</summary>

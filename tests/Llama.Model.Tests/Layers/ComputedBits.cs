@@ -39,11 +39,11 @@ internal static unsafe class ComputedBits
         AppendAttention(digest);
         foreach (ElementType type in BlockProductTests.Types)
         {
-            using var product = new TestBlocks(type, 19, 768, 6);
+            using var product = new TestBlocks(type, 43, 768, 13);
             foreach (WeightMatrix form in product.Forms)
             {
-                Append(digest, product.Multiply(form, 0, 19, 0, 6));
-                Append(digest, product.Multiply(form, 0, 19, 5, 1));
+                Append(digest, product.Multiply(form, 0, 43, 0, 13));
+                Append(digest, product.Multiply(form, 0, 43, 5, 1));
             }
         }
 
