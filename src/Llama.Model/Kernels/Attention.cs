@@ -148,6 +148,7 @@ internal static unsafe class Attention
     }
 
     /// <summary>Puts the queries of rows in pairs, for whole tiles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Pack(in Rows rows, int count, float* packed)
     {
         for (int row = 0; row < WideAttention.Pad(count); row += 2)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Llama.Model.Weights;
 
@@ -107,6 +108,7 @@ internal static unsafe class InterleavedProduct<T>
 
     /// <summary>Multiplies rows, as many as are whole tiles of 32, in 512-bit vectors.</summary>
     /// <returns>The first row that was left out.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int MultiplyWide(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
     {
         // Zeros once and for all, again.
@@ -144,6 +146,7 @@ internal static unsafe class InterleavedProduct<T>
     }
 
     /// <summary>Two times eight rows with the up to four tokens that are left.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyFew(
         byte* first, byte* second, RoundedInputs x, int token, int tokens, float* target, int outputs, nint next,
         float* groupLanes, float* lanesOfOne, float* zeros)
@@ -163,6 +166,7 @@ internal static unsafe class InterleavedProduct<T>
     }
 
     /// <summary>Adds the lanes of sixteen rows, in the tree of <see cref="Lanes.Sum"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreWide(float* lanes, int stride, float* target)
     {
         Vector512<float> even = AddWide(lanes, stride, 0, 4) + AddWide(lanes, stride, 2, 6);
@@ -170,6 +174,7 @@ internal static unsafe class InterleavedProduct<T>
         (even + odd).Store(target);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> AddWide(float* lanes, int stride, int lane, int other) =>
         Vector512.Load(lanes + (lane * stride)) + Vector512.Load(lanes + (other * stride));
 

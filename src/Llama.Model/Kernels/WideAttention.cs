@@ -29,6 +29,7 @@ internal static unsafe class WideAttention
     /// <param name="second">The second query.</param>
     /// <param name="headDim">Width of a head.</param>
     /// <param name="target">Receives <c>[headDim / 8, 2, 8]</c>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Pack(float* first, float* second, int headDim, float* target)
     {
         for (int i = 0; i < headDim; i += Lanes.Count, target += 2 * Lanes.Count)
