@@ -45,6 +45,7 @@ internal static class ClusterCommands
             ("threads", options.ThreadsOfSilo),
             ("log-memory", options.LogMemory),
             ("cores", CoresOfSilo(options, number)),
+            ("instructions", options.Instructions),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),

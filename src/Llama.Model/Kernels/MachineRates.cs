@@ -1,20 +1,28 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Text.Json.Serialization;
 
 namespace Llama.Model.Kernels;
 
 /// <summary>What a number of threads reach together on this machine: the limits that a forward pass runs into.</summary>
 /// <param name="BytesPerSecond">Memory read in one pass over a buffer far larger than the caches.</param>
 /// <param name="OperationsPerSecond">
-/// Single-precision fused multiply-adds on registers, two operations each, in the widest vectors that kernels use (<see cref="Instructions"/>).
+/// Single-precision fused multiply-adds on registers, two operations each, in the widest vectors that kernels use (<see cref="Kernels.Instructions"/>).
 /// </param>
 public sealed record MachineRates(double BytesPerSecond, double OperationsPerSecond)
 {
+    /// <summary>The vectors that it was measured with, as <see cref="Kernels.Instructions.Chosen"/> names them; null in rates that were computed.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Instructions { get; init; }
+
     private const int SliceFloats = 256 << 10;
     private const int MultiplyingSlices = 32;
     private const int Rounds = 20_000;
     private const int Chains = 12;
+    private const int AlternatingRounds = 20;
+    private const int AlternatingSteps = 5000;
+    private const double EqualTimes = 1.05;
     private const long LeastBytes = 64L << 20;
     private const long BytesAThread = 16L << 20;
     private const long MostBytes = 1L << 30;
@@ -63,6 +71,27 @@ public sealed record MachineRates(double BytesPerSecond, double OperationsPerSec
         return result.Task;
     }
 
+    /// <summary>Whether multiply-adds in 512-bit vectors are at least as fast as in 256-bit ones; takes a few milliseconds.</summary>
+    internal static bool AreWideFaster()
+    {
+        // In turns, and the best of each, so that what else the machine does counts for neither. Equal is faster: fewer instructions load the same.
+        double narrow = double.MaxValue, wide = double.MaxValue;
+        for (int round = 0; round < AlternatingRounds; round++)
+        {
+            narrow = Math.Min(narrow, Time(MultiplyAdd) / Vector256<float>.Count);
+            wide = Math.Min(wide, Time(MultiplyAddWide) / Vector512<float>.Count);
+        }
+
+        return wide < EqualTimes * narrow;
+
+        static double Time(Func<int, float> work)
+        {
+            long start = Stopwatch.GetTimestamp();
+            work(AlternatingSteps);
+            return Stopwatch.GetTimestamp() - start;
+        }
+    }
+
     private static unsafe MachineRates Measure(WorkerPool pool, long bytes, int repetitions)
     {
         using var buffer = new NativeBuffer(Math.Max(bytes / sizeof(float) / SliceFloats, pool.ThreadCount) * SliceFloats);
@@ -74,9 +103,12 @@ public sealed record MachineRates(double BytesPerSecond, double OperationsPerSec
         double reading = MedianRates(
             pool, slices * repetitions, (part, slice) => Read(pointer + ((((long)part * slices) + (slice % slices)) * SliceFloats)));
         double multiplying = MedianRates(
-            pool, MultiplyingSlices * repetitions, (_, _) => Instructions.AreWide ? MultiplyAddWide(Rounds) : MultiplyAdd(Rounds));
-        int floats = Instructions.AreWide ? Vector512<float>.Count : Vector256<float>.Count;
-        return new MachineRates(reading * SliceFloats * sizeof(float), multiplying * Rounds * Chains * floats * 2);
+            pool, MultiplyingSlices * repetitions, (_, _) => Kernels.Instructions.AreWide ? MultiplyAddWide(Rounds) : MultiplyAdd(Rounds));
+        int floats = Kernels.Instructions.AreWide ? Vector512<float>.Count : Vector256<float>.Count;
+        return new MachineRates(reading * SliceFloats * sizeof(float), multiplying * Rounds * Chains * floats * 2)
+        {
+            Instructions = Kernels.Instructions.Chosen,
+        };
     }
 
     /// <summary>
@@ -108,7 +140,7 @@ public sealed record MachineRates(double BytesPerSecond, double OperationsPerSec
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe float Read(float* buffer)
     {
-        if (Instructions.AreWide) return ReadWide(buffer);
+        if (Kernels.Instructions.AreWide) return ReadWide(buffer);
         Vector256<float> a = default, b = default, c = default, d = default;
         for (int i = 0; i <= SliceFloats - 32; i += 32)
         {
