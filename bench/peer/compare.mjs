@@ -1,10 +1,13 @@
 // Measures Llama.Bench and llama.cpp on the same GGUF files, in turns, and prints medians and their ratio.
 //
 //   node compare.mjs --model FILE [--model FILE ...] [--threads 1,2] [--prompt 512] [--generate 64] [--batch 8] [--rounds 5]
-//                    [--ours COMMAND] [--llama-cpp FOLDER]
+//                    [--instructions auto|avx2|avx512] [--ours COMMAND] [--llama-cpp FOLDER | --binding]
 //
-// llama.cpp runs inside node-llama-cpp, or, with --llama-cpp, as its own llama-bench and llama-batched-bench from that folder.
+// llama.cpp runs as its own llama-bench and llama-batched-bench from a folder, by default that of a build beside this file, or, with --binding,
+// inside node-llama-cpp.
 import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { dirname, join, basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -19,11 +22,18 @@ const { values: options } = parseArgs({
     batch: { type: "string", default: "8" },
     rounds: { type: "string", default: "5" },
     ours: { type: "string", default: `dotnet ${join(here, "../Llama.Bench/bin/Release/net10.0/Llama.Bench.dll")}` },
-    "llama-cpp": { type: "string" },
+    instructions: { type: "string", default: "auto" },
+    "llama-cpp": { type: "string", default: join(here, "llama.cpp/build/bin") },
+    binding: { type: "boolean", default: false },
   },
 });
 if (!options.model) {
   console.error("--model is missing: a GGUF file. Llama.Bench make and convert write some.");
+  process.exit(2);
+}
+
+if (!options.binding && !existsSync(join(options["llama-cpp"], "llama-bench"))) {
+  console.error(`${options["llama-cpp"]} has no llama-bench: build one there (docs/performance.md), or name a folder, or --binding.`);
   process.exit(2);
 }
 
@@ -33,11 +43,24 @@ const run = (command, args) => {
   return result.stdout;
 };
 
+const instructions = new Set();
+
+// What llama.cpp was built for, as its build folder says.
+const built = () => {
+  const cache = join(options["llama-cpp"], "../CMakeCache.txt");
+  if (options.binding) return "the binaries of node-llama-cpp";
+  if (!existsSync(cache)) return "unknown";
+  const on = [...readFileSync(cache, "utf8").matchAll(/^GGML_(NATIVE|AVX\w*|FMA|F16C|BMI2):BOOL=ON$/gm)].map(match => match[1]);
+  return on.includes("NATIVE") ? "this very processor" : on.join(" ");
+};
+
 const ours = (model, test) => {
   const [command, ...first] = options.ours.split(" ");
   const args = [...first, "run", "--model", model, "--threads", test.threads, "--repetitions", "3", "--json",
-    "--prompt", test.prompt, "--generate", test.generate, "--batch", test.batch];
-  return JSON.parse(run(command, args).trim().split("\n").at(-1)).tokensPerSecond;
+    "--prompt", test.prompt, "--generate", test.generate, "--batch", test.batch, "--instructions", options.instructions];
+  const result = JSON.parse(run(command, args).trim().split("\n").at(-1));
+  instructions.add(result.instructions);
+  return result.tokensPerSecond;
 };
 
 const binding = (model, test) =>
@@ -56,7 +79,7 @@ const native = (model, test) => {
   return JSON.parse(lines.filter(line => line.startsWith("{")).at(-1)).speed_tg;
 };
 
-const theirs = options["llama-cpp"] ? native : binding;
+const theirs = options.binding ? binding : native;
 const median = numbers => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
 const tests = threads => [
   ["prefill " + options.prompt, { threads, prompt: options.prompt, generate: "0", batch: "1" }],
@@ -78,3 +101,5 @@ for (const model of options.model) {
     }
   }
 }
+
+console.log(`\n${cpus()[0].model}; ours with ${[...instructions].join(" and ")}, llama.cpp built for ${built()}; medians of ${options.rounds}.`);

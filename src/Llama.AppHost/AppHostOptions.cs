@@ -34,6 +34,11 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [CoreList]
     public string? Cores { get; init; }
 
+    /// <summary>The vectors that the silos' kernels use.</summary>
+    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
+    [Instructions]
+    public string Instructions { get; init; } = "auto";
+
     /// <summary>KV memory of one stage at most; null for the gateway's default.</summary>
     [Description("Memory for keys and values of one stage at most, if not the gateway's default.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]

@@ -47,6 +47,7 @@ internal static class ClusterCommands
             ("memory", options.Memory),
             ("log-memory", options.LogMemory),
             ("cores", CoresOfSilo(options, number)),
+            ("instructions", options.Instructions),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),

@@ -76,6 +76,7 @@ internal static partial class GatewayHost
     {
         // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
         Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
+        if (options.Silos == 0) Instructions.Choose(options.Instructions);
         Task<MachineRates>? rates = options.Silos > 0
             ? null
             : MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores));

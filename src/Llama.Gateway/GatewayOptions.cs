@@ -42,6 +42,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [CoreList]
     public string? Cores { get; init; }
 
+    /// <summary>The vectors that the embedded silo's kernels use.</summary>
+    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
+    [Instructions]
+    public string Instructions { get; init; } = "auto";
+
     /// <summary>KV memory of one stage at most.</summary>
     [Description("Memory for keys and values of one stage at most.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]

@@ -51,6 +51,11 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [CoreList]
     public string? Cores { get; init; }
 
+    /// <summary>The vectors that kernels use.</summary>
+    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
+    [Instructions]
+    public string Instructions { get; init; } = "auto";
+
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }

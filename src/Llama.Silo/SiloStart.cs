@@ -17,6 +17,7 @@ internal static partial class SiloStart
     /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     public static SiloSettings Settings(SiloOptions options, ILogger logger)
     {
+        Instructions.Choose(options.Instructions);
         IReadOnlyList<int>? cores = CoreList.Parse(options.Cores);
         Task<MachineRates> measuring = MachineRates.MeasureQuicklyAsync(options.Threads, cores);
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);

@@ -96,7 +96,7 @@ internal sealed class LoadClient : IDisposable
         }
         catch (Exception e) when (e is HttpRequestException or IOException)
         {
-            result.Failure = new RequestFailure("connection", e.Message);
+            result.Failure = new RequestFailure("connection", e.InnerException is { } inner ? $"{e.Message} {inner.Message}" : e.Message);
         }
         catch (JsonException e)
         {
@@ -160,7 +160,9 @@ internal sealed class LoadClient : IDisposable
             body["return_token_ids"] = true;
         }
 
+        // A connection for each request: llama-server closes one after a stream without saying so before, and whoever sends on it again fails.
         var request = new HttpRequestMessage(HttpMethod.Post, Completions) { Content = JsonContent.Create(body) };
+        request.Headers.ConnectionClose = true;
         return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
     }
 

@@ -17,6 +17,7 @@ internal static class RunCommand
     /// <exception cref="CheckpointException">The model cannot be used.</exception>
     public static async Task RunAsync(RunOptions options, TextWriter output)
     {
+        Instructions.Choose(options.Instructions);
         ElementType kvType = KvTypeAttribute.Parse(options.KvType);
         IReadOnlyList<int> depths = RunOptions.List(options.Depth);
         IReadOnlyList<int> prompts = [.. RunOptions.List(options.Prompt).Where(prompt => prompt > 0)];
@@ -30,7 +31,7 @@ internal static class RunCommand
         {
             await output.WriteLineAsync(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{options.Model}: {checkpoint.WeightName}, KV {kvType}, {checkpoint.Config.Layers} layers, dim {checkpoint.Config.Dim}"));
+                $"{options.Model}: {checkpoint.WeightName}, KV {kvType}, {checkpoint.Config.Layers} layers, dim {checkpoint.Config.Dim}, {Instructions.Chosen}"));
             await output.WriteLineAsync("threads  test             depth   tokens/s (min … max)          GB/s  of limit   GFLOP/s  of limit");
         }
 

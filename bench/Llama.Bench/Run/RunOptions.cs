@@ -46,6 +46,11 @@ public sealed record RunOptions
     [KvType]
     public string KvType { get; init; } = "f32";
 
+    /// <summary>The vectors that kernels use.</summary>
+    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
+    [Instructions]
+    public string Instructions { get; init; } = "auto";
+
     /// <summary>Measured repetitions.</summary>
     [Description("Measured repetitions of each test, after one that is not.")]
     [Range(1, 1000)]

@@ -50,6 +50,7 @@ internal sealed class RunReport(ModelConfig config, ElementType kvType, int thre
             GigabytesPerSecond = Gigabytes(result),
             GigaflopsPerSecond = Gigaflops(result),
             Limits = new { GigabytesPerSecond = limits.BytesPerSecond / 1e9, GigaflopsPerSecond = limits.OperationsPerSecond / 1e9 },
+            Instructions = limits.Instructions,
             PeakMegabytes = PeakMegabytes(),
         },
         JsonSerializerOptions.Web);

@@ -49,6 +49,14 @@ public sealed class KvTypeAttribute() : ValidationAttribute($"one of {string.Joi
     public static ElementType Parse(string name) => Enum.Parse<ElementType>(name, ignoreCase: true);
 }
 
+/// <summary>The text must name instructions that this processor has; see <see cref="Instructions"/>.</summary>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class InstructionsAttribute() : ValidationAttribute($"one of {string.Join(", ", Instructions.Names)}, as this processor has them")
+{
+    /// <inheritdoc/>
+    public override bool IsValid(object? value) => value is null || Instructions.Names.Contains((string)value);
+}
+
 /// <summary>The text must name a chat template; see <see cref="ChatTemplates"/>.</summary>
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class ChatTemplateNameAttribute() : ValidationAttribute($"one of {string.Join(", ", ChatTemplates.Names)}")

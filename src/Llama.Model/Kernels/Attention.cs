@@ -19,7 +19,8 @@ internal static unsafe class Attention
     private const int VectorsAtOnce = 8;
 
     /// <summary>Floats of scratch memory for a number of rows: query heads, times tokens if several are computed together.</summary>
-    public static int ScratchLength(int rows, int headDim) => (2 * KvCache.BlockTokens * headDim) + ((KvCache.BlockTokens + 2) * rows);
+    public static int ScratchLength(int rows, int headDim) =>
+        (2 * KvCache.BlockTokens * headDim) + (((2 * KvCache.BlockTokens) + 2 + (2 * headDim)) * rows);
 
     /// <summary>
     /// Attends with consecutive tokens of a sequence, and all query heads that share some key-value heads. With several of these a block
@@ -46,11 +47,20 @@ internal static unsafe class Attention
         float scale = 1 / MathF.Sqrt(headDim);
         float* valueScratch = scratch + (KvCache.BlockTokens * headDim);
         float* weights = valueScratch + (KvCache.BlockTokens * headDim);
-        float* greatest = weights + (KvCache.BlockTokens * rows);
+        bool wide = WideAttention.Serves(rows, headDim);
+        int padded = wide ? WideAttention.Pad(rows) : rows;
+        float* greatest = weights + (KvCache.BlockTokens * padded);
         float* sums = greatest + (tokens * heads);
+        float* packed = sums + (tokens * heads);
         new Span<float>(greatest, tokens * heads).Fill(float.NegativeInfinity);
         new Span<float>(sums, tokens * heads).Clear();
         for (int token = 0; token < tokens; token++) new Span<float>(output + (token * stride), heads * headDim).Clear();
+        for (int kvHead = firstKvHead; wide && kvHead < endKvHead; kvHead++)
+        {
+            int index = kvHead - firstKvHead;
+            var sharing = new Rows(queries + (index * group * headDim), output, stride, group, headDim, greatest, sums);
+            Pack(in sharing, rows, packed + ((long)index * padded * headDim));
+        }
 
         for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
@@ -69,6 +79,13 @@ internal static unsafe class Attention
                 float* values = cache.Values(layer, block, kvHead, valueScratch);
                 int firstHead = (kvHead - firstKvHead) * group, offset = firstHead * headDim, state = firstHead * tokens;
                 var sharing = new Rows(queries + offset, output + offset, stride, group, headDim, greatest + state, sums + state);
+                if (wide)
+                {
+                    float* pairs = packed + ((long)(kvHead - firstKvHead) * padded * headDim);
+                    AddBlock(in sharing, seen, whole, rows, pairs, keys, values, position + 1 - first, scale, weights);
+                    continue;
+                }
+
                 for (int row = seen; row < whole; row++)
                     AddBlock(in sharing, row, keys, values, Math.Min(KvCache.BlockTokens, position + (row / group) + 1 - first), scale);
                 if (whole < tiled) AddBlock(in sharing, whole, tiled, keys, values, scale, weights);
@@ -130,25 +147,91 @@ internal static unsafe class Attention
         }
     }
 
-    /// <summary>The weights of sixteen scores; what was summed before is scaled down if one of these is the greatest.</summary>
+    /// <summary>Puts the queries of rows in pairs, for whole tiles.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Pack(in Rows rows, int count, float* packed)
+    {
+        for (int row = 0; row < WideAttention.Pad(count); row += 2)
+        {
+            float* first = rows.Query(Math.Min(row, count - 1)), second = rows.Query(Math.Min(row + 1, count - 1));
+            WideAttention.Pack(first, second, rows.HeadDim, packed + (row * rows.HeadDim));
+        }
+    }
+
+    /// <summary>
+    /// Adds sixteen positions, or those that it sees, to what each row has attended to, in 512-bit vectors: all scores, all weights, all values.
+    /// </summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="seen">The first row that sees anything of the block.</param>
+    /// <param name="whole">The first row that sees all of it.</param>
+    /// <param name="end">Number of rows.</param>
+    /// <param name="packed">Their queries in pairs.</param>
+    /// <param name="keys">The block's keys.</param>
+    /// <param name="values">The block's values.</param>
+    /// <param name="visible">Positions that the first token sees, from the block's first on; each further token sees one more.</param>
+    /// <param name="scale">Factor of the scores.</param>
+    /// <param name="weights">Scratch for 16 numbers of each row, in whole tiles.</param>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void AddBlock(
+        in Rows rows, int seen, int whole, int end, float* packed, float* keys, float* values, int visible, float scale, float* weights)
+    {
+        const int Positions = KvCache.BlockTokens;
+        for (int row = seen / WideAttention.Rows * WideAttention.Rows; row < end; row += WideAttention.Rows)
+            WideAttention.Score(packed + (row * rows.HeadDim), keys, rows.HeadDim, weights + (row * Positions));
+
+        for (int row = seen; row < end; row++)
+        {
+            float* place = weights + (row * Positions);
+            Vector512<float> scores = Vector512.Load(place);
+            if (row < whole)
+            {
+                Vector512<int> there = Vector512.LessThan(Vector512<int>.Indices, Vector512.Create(visible + (row / rows.Group)));
+                scores = Vector512.ConditionalSelect(there.AsSingle(), scores, Vector512.Create(float.NegativeInfinity));
+            }
+
+            float greatest = Raise(in rows, row, Lanes.MaxNative(Vector256.MaxNative(scores.GetLower(), scores.GetUpper())), scale);
+            scores = Exponential.Exp((scores - Vector512.Create(greatest)) * Vector512.Create(scale));
+            scores.Store(place);
+            rows.Sums[row] += Lanes.Sum(scores.GetLower() + scores.GetUpper());
+        }
+
+        float** tile = stackalloc float*[WideAttention.Rows];
+        int tiled = whole + ((end - whole) / WideAttention.Rows * WideAttention.Rows);
+        for (int row = seen; row < whole; row++)
+            AddValues(weights + (row * Positions), values, visible + (row / rows.Group), rows.HeadDim, rows.Output(row));
+        for (int row = whole; row < tiled; row += WideAttention.Rows)
+        {
+            for (int i = 0; i < WideAttention.Rows; i++) tile[i] = rows.Output(row + i);
+            WideAttention.AddValues(weights + (row * Positions), values, rows.HeadDim, tile);
+        }
+
+        for (int row = tiled; row < end; row++) AddValues(weights + (row * Positions), values, Positions, rows.HeadDim, rows.Output(row));
+    }
+
+    /// <summary>The weights of sixteen scores.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Weigh(in Rows rows, int row, Vector256<float> scores0, Vector256<float> scores1, float scale, float* weights)
     {
-        float greatest = rows.Greatest[row], max = Lanes.MaxNative(Vector256.MaxNative(scores0, scores1));
-        if (max > greatest)
-        {
-            float decay = Exponential.Exp(Vector256.Create((greatest - max) * scale)).GetElement(0);
-            rows.Greatest[row] = greatest = max;
-            rows.Sums[row] *= decay;
-            Elementwise.Scale(rows.Output(row), decay, rows.HeadDim);
-        }
-
+        float greatest = Raise(in rows, row, Lanes.MaxNative(Vector256.MaxNative(scores0, scores1)), scale);
         Vector256<float> shift = Vector256.Create(greatest), factor = Vector256.Create(scale);
         Vector256<float> weights0 = Exponential.Exp((scores0 - shift) * factor);
         Vector256<float> weights1 = Exponential.Exp((scores1 - shift) * factor);
         weights0.Store(weights);
         weights1.Store(weights + Lanes.Count);
         rows.Sums[row] += Lanes.Sum(weights0 + weights1);
+    }
+
+    /// <summary>The greatest score of a row with those of a block; what was summed before is scaled down if one of these is greater.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Raise(in Rows rows, int row, float max, float scale)
+    {
+        float greatest = rows.Greatest[row];
+        if (!(max > greatest)) return greatest;
+        float decay = Exponential.Exp(Vector256.Create((greatest - max) * scale)).GetElement(0);
+        rows.Greatest[row] = max;
+        rows.Sums[row] *= decay;
+        Elementwise.Scale(rows.Output(row), decay, rows.HeadDim);
+        return max;
     }
 
     /// <summary>Products of a query with eight keys, each in canonical lanes.</summary>
@@ -229,6 +312,9 @@ internal static unsafe class Attention
     /// <summary>The query heads of some tokens that share a key-value head: row r is head r mod group of token r ÷ group.</summary>
     private readonly struct Rows(float* queries, float* outputs, long stride, int group, int headDim, float* greatest, float* sums)
     {
+        /// <summary>Query heads of a token.</summary>
+        public readonly int Group = group;
+
         /// <summary>Width of a head.</summary>
         public readonly int HeadDim = headDim;
 
@@ -244,7 +330,7 @@ internal static unsafe class Attention
 
         private long Offset(int row)
         {
-            (int token, int head) = Math.DivRem(row, group);
+            (int token, int head) = Math.DivRem(row, Group);
             return (token * stride) + ((long)head * HeadDim);
         }
     }

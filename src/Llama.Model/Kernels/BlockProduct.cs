@@ -14,7 +14,7 @@ namespace Llama.Model.Kernels;
 /// </summary>
 internal static unsafe class BlockProduct
 {
-    /// <summary>For so many tokens it pays to widen interleaved bytes once for all.</summary>
+    /// <summary>For so many tokens it pays to widen interleaved bytes once for all, except in 512-bit vectors.</summary>
     private const int PanelTokens = 88;
 
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>
@@ -36,7 +36,9 @@ internal static unsafe class BlockProduct
             case ElementType.Q4_1: InterleavedProduct<NibbleProduct<Q4_1Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q5_0: Multiply<Q5_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.Q5_1: Multiply<Q5_1Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q8_0 when weights.IsInterleaved && tokens < PanelTokens: InterleavedProduct<ByteProduct>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q8_0 when weights.IsInterleaved && (Instructions.AreWide || tokens < PanelTokens):
+                InterleavedProduct<ByteProduct>.Multiply(weights, firstRow, endRow, x, tokens, y);
+                break;
             case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.Q4_K: InterleavedProduct<NibbleProduct<Q4_KBlock>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;

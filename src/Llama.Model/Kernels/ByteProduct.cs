@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
@@ -85,6 +86,121 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
             blockB = bytesB;
         }
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
+    {
+        int* x = (int*)inputs.Words(token);
+        float* scales = inputs.Scales(token);
+        for (int i = 0; i < inputs.Blocks; i++)
+        {
+            Prefetch.Near(blockA + next, ByteRows.BlockBytes);
+            Prefetch.Near(blockB + next, ByteRows.BlockBytes);
+            Vector512<float> scale = Vector512.Create(scales[i]) * Halves(blockA, blockB);
+            Vector512<int> even = default, odd = default;
+            byte* bytesA = blockA + ByteRows.BytesAt, bytesB = blockB + ByteRows.BytesAt;
+            blockA += ByteRows.BlockBytes;
+            blockB += ByteRows.BlockBytes;
+            for (; bytesA < blockA; bytesA += 2 * ByteRows.PairBytes, bytesB += 2 * ByteRows.PairBytes, x += 2)
+            {
+                even += Dot(Words(bytesA, bytesB), x[0]);
+                odd += Dot(Words(bytesA + ByteRows.PairBytes, bytesB + ByteRows.PairBytes), x[1]);
+            }
+
+            float* lane = lanes + (i % Lanes.Count * 2 * Lanes.Count);
+            Add(even + odd, scale, i, lane);
+        }
+    }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyEightWide(
+        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes)
+    {
+        int* x = inputs.Pairs(token);
+        int* xB = inputs.Pairs(others);
+        float* scales = inputs.Scales(token);
+        float* scalesB = inputs.Scales(others);
+        nint stride = inputs.Blocks;
+        for (int i = 0; i < inputs.Blocks; i++, block += ByteRows.BlockBytes)
+        {
+            for (byte* next = block + (4 * group); asks && next < block + (8 * group); next += group) Prefetch.Near(next, ByteRows.BlockBytes);
+            Vector512<int> a0 = default, a1 = default, a2 = default, a3 = default, a4 = default, a5 = default, a6 = default, a7 = default;
+            Vector512<int> b0 = default, b1 = default, b2 = default, b3 = default, b4 = default, b5 = default, b6 = default, b7 = default;
+            byte* bytes = block + ByteRows.BytesAt, bytesB = bytes + (2 * group);
+            for (int* end = x + (PartPairs * RoundedInputs.GroupTokens); x < end; x += RoundedInputs.GroupTokens, xB += RoundedInputs.GroupTokens)
+            {
+                Vector512<short> a = Words(bytes, bytes + group), b = Words(bytesB, bytesB + group);
+                Vector512<short> pair = Vector512.Create(x[0]).AsInt16();
+                a0 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b0 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(x[1]).AsInt16();
+                a1 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b1 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(x[2]).AsInt16();
+                a2 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b2 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(x[3]).AsInt16();
+                a3 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b3 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(xB[0]).AsInt16();
+                a4 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b4 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(xB[1]).AsInt16();
+                a5 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b5 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(xB[2]).AsInt16();
+                a6 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b6 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                pair = Vector512.Create(xB[3]).AsInt16();
+                a7 += Avx512BW.MultiplyAddAdjacent(a, pair);
+                b7 += Avx512BW.MultiplyAddAdjacent(b, pair);
+                bytes += ByteRows.PairBytes;
+                bytesB += ByteRows.PairBytes;
+            }
+
+            float* lane = lanes + (i % Lanes.Count * InterleavedProduct<ByteProduct>.WideSums);
+            Vector512<float> scaleA = Halves(block, block + group), scaleB = Halves(block + (2 * group), block + (3 * group));
+            Add(a0, b0, scaleA, scaleB, scales[i + (0 * stride)], i, lane + (0 * Lanes.Count));
+            Add(a1, b1, scaleA, scaleB, scales[i + (1 * stride)], i, lane + (4 * Lanes.Count));
+            Add(a2, b2, scaleA, scaleB, scales[i + (2 * stride)], i, lane + (8 * Lanes.Count));
+            Add(a3, b3, scaleA, scaleB, scales[i + (3 * stride)], i, lane + (12 * Lanes.Count));
+            Add(a4, b4, scaleA, scaleB, scalesB[i + (0 * stride)], i, lane + (16 * Lanes.Count));
+            Add(a5, b5, scaleA, scaleB, scalesB[i + (1 * stride)], i, lane + (20 * Lanes.Count));
+            Add(a6, b6, scaleA, scaleB, scalesB[i + (2 * stride)], i, lane + (24 * Lanes.Count));
+            Add(a7, b7, scaleA, scaleB, scalesB[i + (3 * stride)], i, lane + (28 * Lanes.Count));
+        }
+    }
+
+    /// <summary>Adds the sums of block <paramref name="i"/> of 32 rows.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(
+        Vector512<int> a, Vector512<int> b, Vector512<float> scaleA, Vector512<float> scaleB, float inputScale, int i, float* lane)
+    {
+        Vector512<float> scale = Vector512.Create(inputScale);
+        Add(a, scale * scaleA, i, lane);
+        Add(b, scale * scaleB, i, lane + (2 * Lanes.Count));
+    }
+
+    /// <summary>Adds the sums of block <paramref name="i"/>, scaled, to their lane, whose first block finds nothing in it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(Vector512<int> sums, Vector512<float> scale, int i, float* lane)
+    {
+        Vector512<float> before = i < Lanes.Count ? Vector512<float>.Zero : Vector512.Load(lane);
+        Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(sums), scale, before).Store(lane);
+    }
+
+    /// <summary>Two columns of sixteen rows as words.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Words(byte* bytesA, byte* bytesB) =>
+        Avx512BW.ConvertToVector512Int16(Vector256.Create(Vector128.Load((sbyte*)bytesA), Vector128.Load((sbyte*)bytesB)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<int> Dot(Vector512<short> words, int pair) => Avx512BW.MultiplyAddAdjacent(words, Vector512.Create(pair).AsInt16());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Halves(byte* blockA, byte* blockB) => Lanes.Join(Halves(blockA), Halves(blockB));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Kernels;
@@ -19,9 +20,16 @@ internal static unsafe class Elementwise
     }
 
     /// <summary>SwiGLU (Shazeer, 2020): <c>gate[i] = gate[i] / (1 + e^-gate[i]) × up[i]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void SiluMultiply(float* gate, float* up, int count)
     {
         int i = 0;
+        for (; Instructions.AreWide && i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            Vector512<float> x = Vector512.Load(gate + i);
+            (x / (Vector512<float>.One + Exponential.Exp(-x)) * Vector512.Load(up + i)).Store(gate + i);
+        }
+
         for (; i <= count - Lanes.Count; i += Lanes.Count)
             SiluMultiply(Vector256.Load(gate + i), Vector256.Load(up + i)).Store(gate + i);
         if (i < count)

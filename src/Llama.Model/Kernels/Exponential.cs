@@ -42,6 +42,38 @@ internal static unsafe class Exponential
         return Vector256.AndNot(result, tooSmall);
     }
 
+    /// <summary>The same for sixteen; see <see cref="Exp(Vector256{float})"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp(Vector512<float> x)
+    {
+        // Comparisons are false for NaN, which stays as it is. What comes of the numbers that are too small does not count.
+        Vector512<float> most = Vector512.Create(88.7f);
+        Vector512<float> tooSmall = Vector512.LessThan(x, Vector512.Create(-87.3f));
+        x = Vector512.ConditionalSelect(Vector512.GreaterThan(x, most), most, x);
+
+        // Adding 1.5 × 2^23 rounds to an integer, ties to even, and leaves it in the low bits of the mantissa.
+        Vector512<float> magic = Vector512.Create(12582912f);
+        Vector512<float> shifted = Vector512.FusedMultiplyAdd(x, Vector512.Create(1.44269504f), magic);
+        Vector512<float> n = shifted - magic;
+        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-0.693145752f), x);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(-1.42860677e-6f), r);
+
+        Vector512<float> p = Vector512.Create(1f / 5040);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 720));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 120));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 24));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1f / 6));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(0.5f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512<float>.One);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512<float>.One);
+
+        // n is at most 128: half of it goes into each of two factors, because 2^128 is no float.
+        Vector512<int> exponent = shifted.AsInt32() - magic.AsInt32();
+        Vector512<int> half = exponent >> 1;
+        Vector512<float> result = p * PowerOfTwo(half) * PowerOfTwo(exponent - half);
+        return Vector512.AndNot(result, tooSmall);
+    }
+
     /// <summary>Replaces <c>values[i]</c> by e^((values[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
     public static float ExpAndSum(float* values, int count, float shift, float scale)
     {
@@ -68,4 +100,7 @@ internal static unsafe class Exponential
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> PowerOfTwo(Vector256<int> n) => ((n + Vector256.Create(127)) << 23).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> PowerOfTwo(Vector512<int> n) => ((n + Vector512.Create(127)) << 23).AsSingle();
 }

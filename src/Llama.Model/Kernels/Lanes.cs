@@ -18,6 +18,10 @@ internal static unsafe class Lanes
     /// <summary><paramref name="n"/> rounded up to whole vectors.</summary>
     public static int Pad(int n) => (n + Count - 1) / Count * Count;
 
+    /// <summary>Two vectors as the halves of one, in one instruction.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<T> Join<T>(Vector256<T> lower, Vector256<T> upper) => lower.ToVector512Unsafe().WithUpper(upper);
+
     /// <summary>The sum of the eight lanes: ((0+4)+(2+6)) + ((1+5)+(3+7)).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector256<float> lanes)
@@ -74,6 +78,32 @@ internal static unsafe class Lanes
         Vector128<float> w01 = Sse.UnpackLow(w0, w1) + Sse.UnpackHigh(w0, w1);
         Vector128<float> w23 = Sse.UnpackLow(w2, w3) + Sse.UnpackHigh(w2, w3);
         return Sse.MoveLowToHigh(w01, w23) + Sse.MoveHighToLow(w23, w01);
+    }
+
+    /// <summary>
+    /// The sums of eight vectors' halves by the tree of <see cref="Sum"/>: each vector has the lanes of two sums.
+    /// </summary>
+    /// <param name="v0">First vector.</param>
+    /// <param name="v1">Second vector.</param>
+    /// <param name="v2">Third vector.</param>
+    /// <param name="v3">Fourth vector.</param>
+    /// <param name="v4">Fifth vector.</param>
+    /// <param name="v5">Sixth vector.</param>
+    /// <param name="v6">Seventh vector.</param>
+    /// <param name="v7">Eighth vector.</param>
+    /// <param name="order">
+    /// Where each wanted sum lies among those that come out: in quarter q sum q of the first four vectors, sum q + 4, and the same of the last four.
+    /// </param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> SumEach(
+        Vector512<float> v0, Vector512<float> v1, Vector512<float> v2, Vector512<float> v3,
+        Vector512<float> v4, Vector512<float> v5, Vector512<float> v6, Vector512<float> v7, Vector512<int> order)
+    {
+        // Quarter q of the first two is of sum q: lanes i + (i + 4); then of sums q and q + 4 lanes 0 + 2 and 1 + 3; then both.
+        Vector512<double> v0123 = SumEvenAndOdd(AddHalves(v0, v1), AddHalves(v2, v3));
+        Vector512<double> v4567 = SumEvenAndOdd(AddHalves(v4, v5), AddHalves(v6, v7));
+        Vector512<float> sums = Avx512F.UnpackLow(v0123, v4567).AsSingle() + Avx512F.UnpackHigh(v0123, v4567).AsSingle();
+        return Avx512F.PermuteVar16x32(sums, order);
     }
 
     /// <summary>The sums of eight vectors' lanes, in the vectors' order.</summary>
@@ -165,6 +195,14 @@ internal static unsafe class Lanes
             Vector256.FusedMultiplyAdd(factor, Vector256.Load(source + i), Vector256.Load(target + i)).Store(target + i);
         for (; i < count; i++) target[i] = MathF.FusedMultiplyAdd(scale, source[i], target[i]);
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> AddHalves(Vector512<float> v0, Vector512<float> v1) =>
+        Avx512F.Shuffle4x128(v0, v1, 0b10_00_10_00) + Avx512F.Shuffle4x128(v0, v1, 0b11_01_11_01);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<double> SumEvenAndOdd(Vector512<float> first, Vector512<float> second) =>
+        (Avx512F.UnpackLow(first, second) + Avx512F.UnpackHigh(first, second)).AsDouble();
 
     /// <summary>The lower halves are lane i of eight vectors, the upper ones lane i + 4.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

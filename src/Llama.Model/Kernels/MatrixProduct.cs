@@ -25,7 +25,8 @@ internal static unsafe class MatrixProduct
     private const int InputBytes = 512 << 10;
 
     /// <summary>Floats of scratch memory that a call needs: a tile's weights, and the lanes of its sums.</summary>
-    public static int ScratchLength(int tokens) => TileRows * (BlockColumns + (tokens * Lanes.Count));
+    public static int ScratchLength(int tokens) =>
+        Math.Max(TileRows * (BlockColumns + (tokens * Lanes.Count)), WideProduct.ScratchLength(tokens));
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
     /// <param name="weights">The matrix <c>[rows, columns]</c>, not in a type of blocks.</param>
@@ -37,7 +38,10 @@ internal static unsafe class MatrixProduct
     /// <param name="scratch">At least <see cref="ScratchLength"/> floats that no other thread uses.</param>
     public static void Multiply(WeightMatrix weights, int firstRow, int endRow, float* x, int tokens, float* y, float* scratch)
     {
-        int block = Math.Max(TileTokens, InputBytes / (weights.Columns * sizeof(float)) / TileTokens * TileTokens);
+        // Blocks of equal length, in whole tiles of both kinds.
+        int most = Math.Max(1, InputBytes / (weights.Columns * sizeof(float))), blocks = (tokens + most - 1) / most;
+        int block = ((tokens + blocks - 1) / blocks) + WideProduct.Tokens - 1;
+        block -= block % WideProduct.Tokens;
         for (int token = 0; token < tokens; token += block)
         {
             int count = Math.Min(block, tokens - token);
@@ -71,6 +75,13 @@ internal static unsafe class MatrixProduct
     {
         if (weights.IsInterleaved && firstRow % TileRows != 0)
             throw new ArgumentException($"rows from {firstRow} on, in tiles of {TileRows}", nameof(firstRow));
+        int row = firstRow;
+        if (Instructions.AreWide && weights.IsInterleaved && tokens <= WideRows.MostTokens)
+            row = WideRows.Multiply<T>(weights, firstRow, endRow, x, tokens, y);
+        else if (Instructions.AreWide && tokens > 1 && weights.Columns % Lanes.Count == 0)
+            row = WideProduct.Multiply<T>(weights, firstRow, endRow, x, tokens, y, scratch);
+        if (row == endRow) return;
+        firstRow = row;
         if (weights.IsInterleaved && tokens == 1 && VectorRows.Takes<T>(x, weights.Columns))
         {
             VectorRows.Multiply<T>(weights, firstRow, endRow, x, y);
@@ -79,7 +90,7 @@ internal static unsafe class MatrixProduct
 
         Vector256<float>* lanes = (Vector256<float>*)(scratch + (TileRows * BlockColumns));
         byte** places = stackalloc byte*[TileRows];
-        for (int row = firstRow; row < endRow; row += TileRows)
+        for (; row < endRow; row += TileRows)
         {
             // Rows beyond the last repeat one that is there; their outputs are not stored.
             int rows = Math.Min(TileRows, endRow - row);
@@ -169,7 +180,7 @@ internal static unsafe class MatrixProduct
 
     /// <summary>Converts vectors of a row, with room for those of three others behind each.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Interleave<T>(byte* source, float* target, int count)
+    public static void Interleave<T>(byte* source, float* target, int count)
         where T : struct, IStoredElements
     {
         for (int i = 0; i < count; i += Lanes.Count, source += Lanes.Count * T.Size, target += TileRows * Lanes.Count)

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Kernels;
@@ -121,6 +122,168 @@ internal readonly unsafe struct NibbleProduct<T> : IInterleavedProduct
             blockB = levelsB;
         }
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    public static void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
+    {
+        int* x = (int*)inputs.Bytes(token);
+        float* scales = inputs.Scales(token);
+        short* sums = inputs.Sums(token);
+        for (int i = 0; i < inputs.Blocks; i++)
+        {
+            Prefetch.Near(blockA + next, NibbleRows<T>.BlockBytes);
+            Prefetch.Near(blockB + next, NibbleRows<T>.BlockBytes);
+            byte* levelsA = blockA + NibbleRows<T>.LevelsAt, levelsB = blockB + NibbleRows<T>.LevelsAt;
+            Vector512<int> dot = default;
+            for (int part = 0; part < NibbleRows<T>.Parts; part++)
+            {
+                Vector512<short> sum = DotBoth(levelsA, levelsB, x) + DotBoth(levelsA + 32, levelsB + 32, x + 1)
+                    + (DotBoth(levelsA + 64, levelsB + 64, x + 2) + DotBoth(levelsA + 96, levelsB + 96, x + 3));
+                dot += Avx512BW.MultiplyAddAdjacent(sum, Factors(blockA, blockB, part));
+                levelsA += NibbleRows<T>.PartBytes;
+                levelsB += NibbleRows<T>.PartBytes;
+                x += PartQuads;
+            }
+
+            AddBlock(
+                blockA, blockB, dot, Lanes.Join(Halves(blockA), Halves(blockB)), scales[i], sums, i, lanes + (i % Lanes.Count * 2 * Lanes.Count));
+            sums += NibbleRows<T>.Parts;
+            blockA = levelsA;
+            blockB = levelsB;
+        }
+    }
+
+    /// <inheritdoc/>
+    public static void MultiplyEightWide(
+        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes)
+    {
+        // Sixteen rows at a time: the sums of parts and those of blocks would not fit the registers for more.
+        nint next = asks ? 4 * group : 0;
+        MultiplyEight(block, block + group, inputs, token, others, next, lanes);
+        MultiplyEight(block + (2 * group), block + (3 * group), inputs, token, others, next, lanes + (2 * Lanes.Count));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
+    private static void MultiplyEight(byte* blockA, byte* blockB, RoundedInputs inputs, int token, int others, nint next, float* lanes)
+    {
+        int* x = inputs.Quads(token);
+        int* xB = inputs.Quads(others);
+        float* scales = inputs.Scales(token);
+        float* scalesB = inputs.Scales(others);
+        short* sums = inputs.Sums(token);
+        short* sumsB = inputs.Sums(others);
+        nint stride = inputs.Blocks, sumsStride = stride * NibbleRows<T>.Parts;
+        for (int i = 0; i < inputs.Blocks; i++)
+        {
+            if (next != 0)
+            {
+                Prefetch.Near(blockA + next, NibbleRows<T>.BlockBytes);
+                Prefetch.Near(blockB + next, NibbleRows<T>.BlockBytes);
+            }
+
+            byte* levelsA = blockA + NibbleRows<T>.LevelsAt, levelsB = blockB + NibbleRows<T>.LevelsAt;
+            Vector512<int> d0 = default, d1 = default, d2 = default, d3 = default, d4 = default, d5 = default, d6 = default, d7 = default;
+            for (int part = 0; part < NibbleRows<T>.Parts; part++)
+            {
+                Vector512<short> s0 = default, s1 = default, s2 = default, s3 = default, s4 = default, s5 = default, s6 = default, s7 = default;
+                for (byte* end = levelsA + NibbleRows<T>.PartBytes; levelsA < end; levelsA += 32, levelsB += 32, x += GroupTokens, xB += GroupTokens)
+                {
+                    Vector512<byte> levels = Lanes.Join(Vector256.Load(levelsA), Vector256.Load(levelsB));
+                    Vector512<byte> lower = levels & Vector512.Create((byte)0x0f);
+                    Vector512<byte> upper = (levels.AsUInt16() >>> 4).AsByte() & Vector512.Create((byte)0x0f);
+                    s0 += Dot(lower, x[0]);
+                    s1 += Dot(lower, x[1]);
+                    s2 += Dot(lower, x[2]);
+                    s3 += Dot(lower, x[3]);
+                    s4 += Dot(lower, xB[0]);
+                    s5 += Dot(lower, xB[1]);
+                    s6 += Dot(lower, xB[2]);
+                    s7 += Dot(lower, xB[3]);
+                    s0 += Dot(upper, x[16]);
+                    s1 += Dot(upper, x[17]);
+                    s2 += Dot(upper, x[18]);
+                    s3 += Dot(upper, x[19]);
+                    s4 += Dot(upper, xB[16]);
+                    s5 += Dot(upper, xB[17]);
+                    s6 += Dot(upper, xB[18]);
+                    s7 += Dot(upper, xB[19]);
+                }
+
+                x += PartQuads / 2 * GroupTokens;
+                xB += PartQuads / 2 * GroupTokens;
+                Vector512<short> factors = Factors(blockA, blockB, part);
+                d0 += Avx512BW.MultiplyAddAdjacent(s0, factors);
+                d1 += Avx512BW.MultiplyAddAdjacent(s1, factors);
+                d2 += Avx512BW.MultiplyAddAdjacent(s2, factors);
+                d3 += Avx512BW.MultiplyAddAdjacent(s3, factors);
+                d4 += Avx512BW.MultiplyAddAdjacent(s4, factors);
+                d5 += Avx512BW.MultiplyAddAdjacent(s5, factors);
+                d6 += Avx512BW.MultiplyAddAdjacent(s6, factors);
+                d7 += Avx512BW.MultiplyAddAdjacent(s7, factors);
+            }
+
+            float* lane = lanes + (i % Lanes.Count * InterleavedProduct<NibbleProduct<T>>.WideSums);
+            Vector512<float> scale = Lanes.Join(Halves(blockA), Halves(blockB));
+            AddBlock(blockA, blockB, d0, scale, scales[i + (0 * stride)], sums + (0 * sumsStride), i, lane + (0 * Lanes.Count));
+            AddBlock(blockA, blockB, d1, scale, scales[i + (1 * stride)], sums + (1 * sumsStride), i, lane + (4 * Lanes.Count));
+            AddBlock(blockA, blockB, d2, scale, scales[i + (2 * stride)], sums + (2 * sumsStride), i, lane + (8 * Lanes.Count));
+            AddBlock(blockA, blockB, d3, scale, scales[i + (3 * stride)], sums + (3 * sumsStride), i, lane + (12 * Lanes.Count));
+            AddBlock(blockA, blockB, d4, scale, scalesB[i + (0 * stride)], sumsB + (0 * sumsStride), i, lane + (16 * Lanes.Count));
+            AddBlock(blockA, blockB, d5, scale, scalesB[i + (1 * stride)], sumsB + (1 * sumsStride), i, lane + (20 * Lanes.Count));
+            AddBlock(blockA, blockB, d6, scale, scalesB[i + (2 * stride)], sumsB + (2 * sumsStride), i, lane + (24 * Lanes.Count));
+            AddBlock(blockA, blockB, d7, scale, scalesB[i + (3 * stride)], sumsB + (3 * sumsStride), i, lane + (28 * Lanes.Count));
+            sums += NibbleRows<T>.Parts;
+            sumsB += NibbleRows<T>.Parts;
+            blockA = levelsA;
+            blockB = levelsB;
+        }
+    }
+
+    /// <summary>Adds block <paramref name="i"/> of sixteen rows to the lane of a token, whose first block finds nothing in it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddBlock(
+        byte* blockA, byte* blockB, Vector512<int> dot, Vector512<float> blockScale, float inputScale, short* sums, int i, float* place)
+    {
+        if (T.Bias != 0) dot -= Vector512.Create(T.Bias * *sums);
+        Vector512<float> scale = Vector512.Create(inputScale);
+        Vector512<float> lane = i < Lanes.Count ? Vector512<float>.Zero : Vector512.Load(place);
+        lane = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * blockScale, lane);
+        if (T.HasOffsets)
+        {
+            // Without factors of its own a part's offset is its scale.
+            Vector512<int> sum = T.HasFactors ? Vector512<int>.Zero : Vector512.Create((int)*sums);
+            for (int pair = 0; T.HasFactors && pair < NibbleRows<T>.Parts / 2; pair++)
+            {
+                int at = NibbleRows<T>.OffsetsAt + (pair * 2 * Lanes.Count);
+                Vector256<sbyte> offsets = Vector256.Create(Vector128.Load((sbyte*)blockA + at), Vector128.Load((sbyte*)blockB + at));
+                Vector512<short> x = Vector512.Create(Unsafe.ReadUnaligned<int>(sums + (2 * pair))).AsInt16();
+                sum += Avx512BW.MultiplyAddAdjacent(Avx512BW.ConvertToVector512Int16(offsets), x);
+            }
+
+            Vector512<float> offsetScale = scale * Lanes.Join(OffsetHalves(blockA), OffsetHalves(blockB));
+            lane = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(sum), offsetScale, lane);
+        }
+
+        lane.Store(place);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Factors(byte* blockA, byte* blockB, int part) =>
+        T.HasFactors ? Lanes.Join(Factors(blockA, part), Factors(blockB, part)) : Vector512<short>.One;
+
+    /// <summary>Columns of sixteen rows with a token's quads; see <see cref="Dot(byte*, int*)"/>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> DotBoth(byte* levelsA, byte* levelsB, int* x)
+    {
+        Vector512<byte> levels = Lanes.Join(Vector256.Load(levelsA), Vector256.Load(levelsB));
+        Vector512<byte> upper = (levels.AsUInt16() >>> 4).AsByte() & Vector512.Create((byte)0x0f);
+        return Dot(levels & Vector512.Create((byte)0x0f), x[0]) + Dot(upper, x[PartQuads / 2]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<short> Dot(Vector512<byte> levels, int quad) =>
+        Avx512BW.MultiplyAddAdjacent(levels, Vector512.Create(quad).AsSByte());
 
     /// <summary>Adds a block of sixteen rows to the lanes of four tokens.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

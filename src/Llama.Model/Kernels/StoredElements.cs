@@ -22,6 +22,13 @@ internal unsafe interface IStoredElements
     /// <param name="first">Columns 0 to 7.</param>
     /// <param name="second">Columns 8 to 15.</param>
     static abstract void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second);
+
+    /// <summary>The same of two rows at once, one in each half.</summary>
+    /// <param name="tile">These columns of all four rows.</param>
+    /// <param name="pair">0 for the first two rows, 1 for the others.</param>
+    /// <param name="first">Columns 0 to 7.</param>
+    /// <param name="second">Columns 8 to 15.</param>
+    static abstract void LoadPair(byte* tile, int pair, out Vector512<float> first, out Vector512<float> second);
 }
 
 /// <summary>Helpers over any stored type.</summary>
@@ -72,6 +79,14 @@ internal readonly unsafe struct F32Elements : IStoredElements
         first = Vector256.Load((float*)tile + (row * Lanes.Count));
         second = Vector256.Load((float*)tile + ((MatrixProduct.TileRows + row) * Lanes.Count));
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPair(byte* tile, int pair, out Vector512<float> first, out Vector512<float> second)
+    {
+        first = Vector512.Load((float*)tile + (pair * 2 * Lanes.Count));
+        second = Vector512.Load((float*)tile + ((MatrixProduct.TileRows + (pair * 2)) * Lanes.Count));
+    }
 }
 
 /// <summary>bfloat16: the upper half of a single-precision number.</summary>
@@ -99,6 +114,15 @@ internal readonly unsafe struct BF16Elements : IStoredElements
         first = (both << 16).AsSingle();
         second = (both & Vector256.Create(unchecked((int)0xffff0000))).AsSingle();
     }
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPair(byte* tile, int pair, out Vector512<float> first, out Vector512<float> second)
+    {
+        Vector512<int> both = Vector512.Load((int*)tile + (pair * 2 * Lanes.Count));
+        first = (both << 16).AsSingle();
+        second = (both & Vector512.Create(unchecked((int)0xffff0000))).AsSingle();
+    }
 }
 
 /// <summary>IEEE 754 half precision.</summary>
@@ -118,4 +142,9 @@ internal readonly unsafe struct F16Elements : IStoredElements
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void LoadTwo(byte* tile, int row, out Vector256<float> first, out Vector256<float> second) =>
         HalfBits.ToScaledSingles(Vector256.Load((int*)tile + (row * Lanes.Count)), out first, out second);
+
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPair(byte* tile, int pair, out Vector512<float> first, out Vector512<float> second) =>
+        HalfBits.ToScaledSingles(Vector512.Load((int*)tile + (pair * 2 * Lanes.Count)), out first, out second);
 }

@@ -84,6 +84,7 @@ internal sealed unsafe class CpuForward : IDisposable
             cache = before?.Cache ?? new KvCache(config, kvType, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
             buffers = new CpuBuffers(config, threads);
+            if (before is null) KernelWarmUp.Run(ProductTypes(), config, kvType);
         }
         catch
         {
@@ -275,6 +276,12 @@ internal sealed unsafe class CpuForward : IDisposable
         // Pages of a mapped file are given back already, and tied embeddings are looked up as they were.
         if (!stored.IsMapped && product.Matrix != stored && stored.Name != TensorNames.TokenEmbeddings) checkpoint.Release(name);
         return product;
+    }
+
+    private IEnumerable<ElementType> ProductTypes()
+    {
+        IEnumerable<ProductMatrix> matrices = layers.SelectMany(weights => weights.Matrices);
+        return (output is null ? matrices : matrices.Append(output)).Select(product => product.Matrix.Type);
     }
 
     /// <summary>The layer from its attention on, for the tokens whose output is wanted.</summary>

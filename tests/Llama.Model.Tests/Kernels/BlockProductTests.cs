@@ -37,7 +37,8 @@ public sealed class BlockProductTests
     [MemberData(nameof(Types))]
     public void Multiply_EveryShape_HasTheBitsOfTheDefinition(ElementType type)
     {
-        const int MaxRows = 19, MaxTokens = 6;
+        const int MaxRows = 43, MaxTokens = 10;
+
         // A whole group of eight blocks, less, more, and several.
         int block = type.BlockElements();
         foreach (int columns in (int[])[block * 8, block, block * 3, block * 9, 1536])
@@ -46,7 +47,7 @@ public sealed class BlockProductTests
             float[] defined = product.ByDefinition();
             foreach (WeightMatrix form in product.Forms)
             {
-                foreach (int rows in (int[])[1, 7, 8, 9, 16, 17, MaxRows])
+                foreach (int rows in (int[])[1, 7, 8, 9, 17, 32, 35, MaxRows])
                 {
                     // The rows at the end, so that a read beyond the matrix meets the poison after it.
                     int first = form.IsInterleaved ? (MaxRows - rows) / 8 * 8 : MaxRows - rows;
@@ -81,9 +82,9 @@ public sealed class BlockProductTests
     {
         foreach (byte filling in (byte[])[0x00, 0x7f, 0x80, 0xff])
         {
-            using var product = new TestBlocks(type, 8, 2304, 5, filling);
+            using var product = new TestBlocks(type, 32, 2304, 5, filling);
             float[] defined = product.ByDefinition();
-            Assert.All(product.Forms, form => Assert.Equal(defined, product.Multiply(form, 0, 8, 0, 5)));
+            Assert.All(product.Forms, form => Assert.Equal(defined, product.Multiply(form, 0, 32, 0, 5)));
             for (int t = 0; t < 5; t++)
             {
                 double exact = 0, magnitude = 0;
@@ -94,7 +95,7 @@ public sealed class BlockProductTests
                     magnitude += Math.Abs(term);
                 }
 
-                Assert.Equal(exact, defined[t * 8], magnitude * 1e-6);
+                Assert.Equal(exact, defined[t * 32], magnitude * 1e-6);
             }
         }
     }

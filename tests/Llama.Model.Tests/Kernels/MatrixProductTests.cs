@@ -6,7 +6,7 @@ namespace Llama.Model.Tests.Kernels;
 public sealed unsafe class MatrixProductTests
 {
     private const int MaxRows = 9;
-    private const int MaxTokens = 5;
+    private const int MaxTokens = 9;
 
     [Theory]
     [InlineData(ElementType.F32)]

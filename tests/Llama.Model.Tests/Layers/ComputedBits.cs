@@ -36,13 +36,14 @@ internal static unsafe class ComputedBits
         }
 
         AppendKvTypes(digest);
+        AppendAttention(digest);
         foreach (ElementType type in BlockProductTests.Types)
         {
-            using var product = new TestBlocks(type, 19, 768, 6);
+            using var product = new TestBlocks(type, 43, 768, 13);
             foreach (WeightMatrix form in product.Forms)
             {
-                Append(digest, product.Multiply(form, 0, 19, 0, 6));
-                Append(digest, product.Multiply(form, 0, 19, 5, 1));
+                Append(digest, product.Multiply(form, 0, 43, 0, 13));
+                Append(digest, product.Multiply(form, 0, 43, 5, 1));
             }
         }
 
@@ -61,6 +62,36 @@ internal static unsafe class ComputedBits
         {
             using var runner = new ForwardRunner(checkpoint, [0, ForwardRunner.LayersOf(checkpoint)], kvType: kvType);
             foreach (float[] logits in runner.Logits(tokens, 7)) Append(digest, logits);
+        }
+    }
+
+    /// <summary>Heads of 64 and of 128 numbers, which the fixtures do not have: tokens together, and one alone.</summary>
+    private static void AppendAttention(IncrementalHash digest)
+    {
+        foreach ((int group, int headDim) in ((int, int)[])[(1, 64), (4, 64), (3, 128)])
+        {
+            ModelConfig config = RotaryModels.Plain(headDim, 10_000) with { Heads = group, KvHeads = 1 };
+            using var cache = new KvCache(config, ElementType.F32, layers: 1, blocks: 4);
+            var random = new Random(headDim + group);
+            float[] row = new float[headDim], queries = [.. Enumerable.Range(0, 24 * group * headDim).Select(_ => Next())], outputs = new float[queries.Length];
+            float[] scratch = new float[Attention.ScratchLength(24 * group, headDim)];
+            int[] table = [2, 0, 3, 1];
+            fixed (float* q = queries, o = outputs, s = scratch, r = row)
+            {
+                for (int position = 0; position < 64; position++)
+                {
+                    for (int i = 0; i < headDim; i++) row[i] = Next();
+                    cache.Write(0, table[position / 16], 0, position % 16, r, r);
+                }
+
+                foreach ((int position, int tokens) in ((int, int)[])[(40, 24), (37, 1), (3, 19)])
+                {
+                    Attention.Attend(cache, 0, table, 0, 1, position, tokens, group, headDim, q, o, group * headDim, s);
+                    Append(digest, outputs);
+                }
+            }
+
+            float Next() => (float)((random.NextDouble() * 4) - 2);
         }
     }
 

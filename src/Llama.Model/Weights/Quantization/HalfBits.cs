@@ -44,6 +44,18 @@ internal static class HalfBits
         upper = Place(pairs >> 3);
     }
 
+    /// <summary>The same for sixteen lanes.</summary>
+    /// <param name="pairs">Two in each lane.</param>
+    /// <param name="lower">Those of the lower halves.</param>
+    /// <param name="upper">Those of the upper halves.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ToScaledSingles(Vector512<int> pairs, out Vector512<float> lower, out Vector512<float> upper)
+    {
+        Vector512<int> places = Vector512.Create(unchecked((int)0x8fffe000));
+        lower = (((pairs << 16) >> 3) & places).AsSingle();
+        upper = ((pairs >> 3) & places).AsSingle();
+    }
+
     /// <summary>A single-precision number rounded to the nearest half-precision one, ties to even.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ushort FromSingle(float value) => (ushort)FromSingle(Vector256.Create(value)).GetElement(0);
