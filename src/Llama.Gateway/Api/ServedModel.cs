@@ -49,16 +49,21 @@ public sealed class ServedModel
     /// <param name="text">The text.</param>
     public int FewestTokens(string text) => Text.LongestToken is var longest and > 0 ? Encoding.UTF8.GetByteCount(text) / longest : 0;
 
-    /// <summary>The ids of a prompt. Names of special tokens in it are text like any other.</summary>
+    /// <summary>
+    /// The ids of a prompt. It is the whole of what the model reads, so names of special tokens in it are those tokens, as vLLM and llama.cpp
+    /// have it; in a message they are text.
+    /// </summary>
     /// <param name="text">The prompt.</param>
-    /// <param name="beginOfText">Whether begin-of-text comes first.</param>
+    /// <param name="addSpecial">Whether the tokens that the checkpoint puts before and behind a prompt are added; begin-of-text never twice.</param>
     /// <param name="param">The request's field that holds the prompt.</param>
     /// <exception cref="ApiException">The model has no tokenizer.</exception>
-    internal IReadOnlyList<int> Encode(string text, bool beginOfText, string param)
+    internal IReadOnlyList<int> Encode(string text, bool addSpecial, string param)
     {
-        var reader = Tokenizer(param);
-        var tokens = reader.Encode(text);
-        return beginOfText ? [reader.BeginOfText, .. tokens] : tokens;
+        var tokenizer = Tokenizer(param);
+        var tokens = tokenizer.Encode(text, parseSpecial: true);
+        if (!addSpecial) return tokens;
+        bool begun = tokens.Count > 0 && tokens[0] == tokenizer.BeginOfText;
+        return [.. begun ? [] : tokenizer.PromptStart, .. tokens, .. tokenizer.PromptEnd];
     }
 
     /// <summary>The ids of a conversation that the model is to answer.</summary>

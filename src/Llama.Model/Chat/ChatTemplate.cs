@@ -33,7 +33,7 @@ public abstract class ChatTemplate
 
     /// <summary>The prompt of a conversation.</summary>
     /// <param name="messages">The messages, oldest first.</param>
-    /// <returns>Token ids, the first of which is begin-of-text.</returns>
+    /// <returns>Token ids, begin-of-text included.</returns>
     /// <exception cref="ChatException">There is no message, or a message has a role that the template does not allow there.</exception>
     public IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages)
     {
@@ -51,6 +51,12 @@ public abstract class ChatTemplate
 
     /// <summary>Appends the ids of one or more messages, begin-of-text included.</summary>
     private protected abstract void Write(IReadOnlyList<ChatMessage> messages, List<int> ids);
+
+    /// <summary>Appends begin-of-text, where the vocabulary has one.</summary>
+    private protected void WriteBeginOfText(List<int> ids)
+    {
+        if (Tokenizer.BeginOfText is { } beginOfText) ids.Add(beginOfText);
+    }
 
     /// <summary>Appends the ids of a text in which nothing is special.</summary>
     private protected void WriteText(string text, List<int> ids) => ids.AddRange(Tokenizer.Encode(text));

@@ -9,8 +9,8 @@ internal abstract class BytePairTokenizer : ITokenizer
     private protected BytePairTokenizer(Vocabulary vocabulary)
     {
         Vocabulary = vocabulary;
-        added = new NameMatcher(vocabulary.Added);
-        addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special));
+        added = new NameMatcher(vocabulary.Added, vocabulary.Rules);
+        addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special), vocabulary.Rules);
         IEnumerable<int> named = vocabulary.Special.Where(token => ControlNames.EndsAnswer(token.Key)).Select(token => token.Value);
         EndTokens = [.. (vocabulary.EndOfText is { } end ? named.Append(end) : named).Distinct().Order()];
     }
@@ -22,7 +22,13 @@ internal abstract class BytePairTokenizer : ITokenizer
     public int VocabSize => Vocabulary.TokenBytes.Length;
 
     /// <inheritdoc/>
-    public int BeginOfText => Vocabulary.BeginOfText;
+    public int? BeginOfText => Vocabulary.BeginOfText;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> PromptStart => Vocabulary.PromptStart;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> PromptEnd => Vocabulary.PromptEnd;
 
     /// <inheritdoc/>
     public IReadOnlyList<int> EndTokens { get; }

@@ -43,6 +43,12 @@ internal static class GgufTokenizer
     /// <summary>The key of the token that ends a message which awaits a tool.</summary>
     public const string EndOfMessage = "tokenizer.ggml.eom_token_id";
 
+    /// <summary>The key of whether begin-of-text goes before a prompt.</summary>
+    public const string AddBeginOfText = "tokenizer.ggml.add_bos_token";
+
+    /// <summary>The key of whether end-of-text goes behind a prompt.</summary>
+    public const string AddEndOfText = "tokenizer.ggml.add_eos_token";
+
     /// <summary>The key of whether a space goes before a text.</summary>
     public const string AddSpacePrefix = "tokenizer.ggml.add_space_prefix";
 
@@ -86,10 +92,7 @@ internal static class GgufTokenizer
             addPrefix ? SpacePrefix.Always : SpacePrefix.Never,
             PrefixBeforeSpace: true,
             Collapse: metadata.Flag(RemoveExtraWhitespaces) ?? false);
-        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, FindBeginOfText, null, spaces);
-
-        int FindBeginOfText(IReadOnlyDictionary<string, int> special) => ReadBeginOfText(metadata, pieces.Length)
-            ?? (special.TryGetValue("<s>", out int begin) ? begin : throw metadata.Missing(BeginOfText));
+        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, ReadFacts(metadata, pieces), "<s>", "</s>", spaces);
     }
 
     private static ByteLevelTokenizer ReadByteLevel(GgufMetadata metadata)
@@ -127,13 +130,13 @@ internal static class GgufTokenizer
 
         if (ByteLevelTokenizer.FindMissingByte(ordinary) is int missing)
             throw new CheckpointException($"{metadata.Path}: {Tokens} has no token for the single byte 0x{missing:X2}; expected all 256.");
-        var vocabulary = new Vocabulary
-        {
-            TokenBytes = tokenBytes,
-            Special = special,
-            Added = added,
-            BeginOfText = ReadBeginOfText(metadata, pieces.Length) ?? throw metadata.Missing(BeginOfText),
-        };
+        Vocabulary vocabulary = ReadFacts(metadata, pieces).Complete(
+            new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = added },
+            name => vocab.TryGetValue(name, out int id) ? id : null,
+            begin: null,
+            end: null,
+            start: null,
+            last: []);
 
         // llama.cpp, too, takes whole pieces first for this pattern (its ignore_merges).
         return new ByteLevelTokenizer(vocabulary, ordinary, ReadMerges(metadata, vocab), wholePiecesFirst: true);
@@ -177,5 +180,16 @@ internal static class GgufTokenizer
         return pieces;
     }
 
-    private static int? ReadBeginOfText(GgufMetadata metadata, int tokens) => metadata.Whole(BeginOfText, 0, tokens - 1);
+    private static TokenizerFacts ReadFacts(GgufMetadata metadata, Piece[] pieces)
+    {
+        return new TokenizerFacts
+        {
+            BeginOfText = Name(BeginOfText),
+            EndOfText = Name(EndOfText),
+            AddBeginOfText = metadata.Flag(AddBeginOfText),
+            AddEndOfText = metadata.Flag(AddEndOfText),
+        };
+
+        string? Name(string key) => metadata.Whole(key, 0, pieces.Length - 1) is { } id ? pieces[id].Text : null;
+    }
 }

@@ -16,8 +16,9 @@ internal static class GgufTokenizerWriter
         };
         metadata.AddRange(EndTokens(tokenizer, config));
         if (tokenizer is null) return metadata;
-        metadata.Add(new(GgufTokenizer.BeginOfText, tokenizer.BeginOfText));
-        metadata.Add(new("tokenizer.ggml.add_bos_token", true));
+        if (tokenizer.BeginOfText is { } begin) metadata.Add(new(GgufTokenizer.BeginOfText, begin));
+        metadata.Add(new(GgufTokenizer.AddBeginOfText, tokenizer.PromptStart.Count > 0));
+        metadata.Add(new(GgufTokenizer.AddEndOfText, tokenizer.PromptEnd.Count > 0));
         return metadata;
     }
 

@@ -6,8 +6,14 @@ public interface ITokenizer
     /// <summary>Number of ids, special tokens included.</summary>
     int VocabSize { get; }
 
-    /// <summary>The begin-of-text token.</summary>
-    int BeginOfText { get; }
+    /// <summary>The begin-of-text token, or null for a vocabulary without one.</summary>
+    int? BeginOfText { get; }
+
+    /// <summary>The tokens that go before a prompt, most often begin-of-text; none where the checkpoint says so.</summary>
+    IReadOnlyList<int> PromptStart { get; }
+
+    /// <summary>The tokens that go behind a prompt: none with nearly all checkpoints.</summary>
+    IReadOnlyList<int> PromptEnd { get; }
 
     /// <summary>
     /// The tokens after which an answer is over, as far as the vocabulary tells: its end-of-text token, and those whose names end a text

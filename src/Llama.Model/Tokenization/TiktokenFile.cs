@@ -32,6 +32,7 @@ internal static class TiktokenFile
             TokenBytes = [.. tokens, .. Enumerable.Repeat(Array.Empty<byte>(), Llama3SpecialTokens.Count)],
             Special = special,
             BeginOfText = special[Llama3SpecialTokens.BeginOfText],
+            PromptStart = [special[Llama3SpecialTokens.BeginOfText]],
         };
         return new ByteLevelTokenizer(vocabulary, pieces, MergeTable.FromPieces(pieces, ranks), wholePiecesFirst: true);
     }

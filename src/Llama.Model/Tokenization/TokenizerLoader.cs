@@ -11,8 +11,8 @@ public static class TokenizerLoader
     private const int MaxJsonBytes = 32 << 20;
 
     /// <summary>
-    /// Reads <c>tokenizer.model</c> (SentencePiece's protobuf or tiktoken's ranks, told apart by content) or else <c>tokenizer.json</c>
-    /// (Hugging Face) of a folder, or what a GGUF file has inside.
+    /// Reads <c>tokenizer.json</c> (Hugging Face) or else <c>tokenizer.model</c> (SentencePiece's protobuf or tiktoken's ranks, told apart by
+    /// content) of a folder together with the files beside it (<see cref="TokenizerFacts"/>), or what a GGUF file has inside.
     /// </summary>
     /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
     /// <returns>The tokenizer, or null when there is none.</returns>
@@ -25,16 +25,16 @@ public static class TokenizerLoader
             return GgufTokenizer.Read(gguf.Metadata);
         }
 
-        string model = Path.Combine(path, "tokenizer.model");
-        if (File.Exists(model))
-        {
-            byte[] content = SmallFile.Read(model, MaxModelBytes);
-            return TiktokenFile.Recognises(content)
-                ? TiktokenFile.Read(content, model)
-                : SentencePieceModel.Read(content, model).CreateTokenizer();
-        }
-
+        // Of Hugging Face's two files transformers takes tokenizer.json. In Meta's format there is only the other.
+        var facts = TokenizerFacts.Read(path);
         string json = Path.Combine(path, "tokenizer.json");
-        return File.Exists(json) ? TokenizerJson.Read(SmallFile.Read(json, MaxJsonBytes), json) : null;
+        if (File.Exists(json)) return TokenizerJson.Read(SmallFile.Read(json, MaxJsonBytes), json, facts);
+
+        string model = Path.Combine(path, "tokenizer.model");
+        if (!File.Exists(model)) return null;
+        byte[] content = SmallFile.Read(model, MaxModelBytes);
+        return TiktokenFile.Recognises(content)
+            ? TiktokenFile.Read(content, model)
+            : SentencePieceModel.Read(content, model).CreateTokenizer(facts);
     }
 }

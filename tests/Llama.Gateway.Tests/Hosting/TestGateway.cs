@@ -6,6 +6,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Links;
 using Llama.Model;
 using Llama.Model.Chat;
+using Llama.Model.Sampling;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -33,7 +34,7 @@ internal sealed class TestGateway : IAsyncDisposable
     public HttpClient Client { get; }
 
     public static async Task<TestGateway> StartAsync(
-        TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null)
+        TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null, SamplingParameters? sampling = null)
     {
         var config = new ModelConfig
         {
@@ -50,6 +51,7 @@ internal sealed class TestGateway : IAsyncDisposable
             RotaryLayout = RotaryLayout.Halves,
             Family = LlamaFamily.Llama2,
             EndTokens = [TestTokenizer.End],
+            Sampling = sampling ?? new SamplingParameters(),
         };
         var grain = new ScriptedGrain();
         var logs = new RecordingLogger();

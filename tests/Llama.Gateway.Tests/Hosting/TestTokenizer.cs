@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.RegularExpressions;
 using Llama.Model.Tokenization;
 
 namespace Llama.Gateway.Tests.Hosting;
@@ -22,7 +23,11 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public int VocabSize => bytes.Length;
 
-    public int BeginOfText => Begin;
+    public int? BeginOfText => Begin;
+
+    public IReadOnlyList<int> PromptStart => [Begin];
+
+    public IReadOnlyList<int> PromptEnd => [];
 
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
@@ -30,8 +35,11 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public bool IsByte(int id) => false;
 
-    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) =>
-        [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false)
+    {
+        if (!parseSpecial) return [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+        return [.. Regex.Split(text, "(<begin>|<end>|<step>)").SelectMany(part => FindSpecial(part) is { } special ? [special] : Encode(part))];
+    }
 
     public int? FindSpecial(string name) => name switch
     {

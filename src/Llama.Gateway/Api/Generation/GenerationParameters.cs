@@ -69,8 +69,9 @@ internal sealed record GenerationParameters
 
     /// <summary>Reads and checks the fields of a request.</summary>
     /// <param name="fields">The request.</param>
+    /// <param name="defaults">How tokens are sampled where it does not say.</param>
     /// <exception cref="ApiException">A field has a wrong type, is out of range or is not supported.</exception>
-    public static GenerationParameters Read(JsonFields fields)
+    public static GenerationParameters Read(JsonFields fields, SamplingParameters defaults)
     {
         UnsupportedFields.Check(fields);
         var choices = (int)(fields.Integer("n", 1, MaxChoices) ?? 1);
@@ -79,7 +80,7 @@ internal sealed record GenerationParameters
         return new GenerationParameters
         {
             MaxTokens = (int?)(fields.Integer("max_completion_tokens", 1, int.MaxValue) ?? fields.Integer("max_tokens", 1, int.MaxValue)),
-            Sampling = ReadSampling(fields),
+            Sampling = ReadSampling(fields, defaults),
             Seed = fields.Integer("seed"),
             Stops = new StopStrings(ReadStops(fields)),
             Choices = choices,
@@ -105,17 +106,17 @@ internal sealed record GenerationParameters
         return session;
     }
 
-    private static SamplingParameters ReadSampling(JsonFields fields)
+    private static SamplingParameters ReadSampling(JsonFields fields, SamplingParameters defaults)
     {
-        var topP = fields.Number("top_p", 0, 1) ?? 1;
+        var topP = fields.Number("top_p", 0, 1) ?? defaults.TopP;
         if (topP == 0) throw ApiException.Invalid("top_p", "top_p must be above 0 and at most 1; found 0.");
         return new SamplingParameters
         {
-            Temperature = (float)(fields.Number("temperature", 0, 2) ?? 1),
-            TopK = (int)Math.Max(0, fields.Integer("top_k", -1, int.MaxValue) ?? 0),
+            Temperature = (float)(fields.Number("temperature", 0, 2) ?? defaults.Temperature),
+            TopK = (int)Math.Max(0, fields.Integer("top_k", -1, int.MaxValue) ?? defaults.TopK),
             // What a float cannot tell from 0 still means the most probable token alone.
             TopP = Math.Max((float)topP, float.Epsilon),
-            MinP = (float)(fields.Number("min_p", 0, 1) ?? 0),
+            MinP = (float)(fields.Number("min_p", 0, 1) ?? defaults.MinP),
         };
     }
 

@@ -87,6 +87,15 @@ internal sealed class JsonSettings
             : throw Wrong(field, value, $"a number above 0 and at most {most}");
     }
 
+    /// <summary>A number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public double? Number(string field, double least, double most)
+    {
+        if (Find(field) is not { } value) return null;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= most
+            ? number
+            : throw Wrong(field, value, $"a number from {least} to {most}");
+    }
+
     /// <summary>True or false.</summary>
     public bool? Flag(string field)
     {

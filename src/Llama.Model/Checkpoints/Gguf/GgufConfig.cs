@@ -1,3 +1,4 @@
+using Llama.Model.Sampling;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Checkpoints.Gguf;
@@ -5,6 +6,18 @@ namespace Llama.Model.Checkpoints.Gguf;
 /// <summary>Reads a configuration from GGUF metadata: <c>general.*</c>, <c>llama.*</c> and the special tokens.</summary>
 internal static class GgufConfig
 {
+    /// <summary>The key of the recommended temperature.</summary>
+    public const string Temperature = "general.sampling.temp";
+
+    /// <summary>The key of the recommended number of most probable tokens.</summary>
+    public const string TopK = "general.sampling.top_k";
+
+    /// <summary>The key of the recommended sum of probabilities.</summary>
+    public const string TopP = "general.sampling.top_p";
+
+    /// <summary>The key of the recommended least share of the greatest probability.</summary>
+    public const string MinP = "general.sampling.min_p";
+
     private const string Architecture = "llama";
 
     /// <summary>Reads the configuration of a model, but for what its tensors tell.</summary>
@@ -48,6 +61,7 @@ internal static class GgufConfig
         {
             Family = LlamaFamilies.Of(GgufTokenizer.IsByteLevel(metadata), config, contextLength),
             EndTokens = EndTokens(metadata, config.VocabSize),
+            Sampling = Sampling(metadata),
         };
 
         string Key(string name) => $"{Architecture}.{name}";
@@ -89,6 +103,18 @@ internal static class GgufConfig
         float[] factors = new float[headDim / 2];
         Array.Fill(factors, (float)factor);
         return new RopeFactors(factors);
+    }
+
+    private static SamplingParameters Sampling(GgufMetadata metadata)
+    {
+        var defaults = new SamplingParameters();
+        return defaults with
+        {
+            Temperature = (float)(metadata.Number(Temperature, 0, ConfigLimits.Temperature) ?? defaults.Temperature),
+            TopK = metadata.Whole(TopK, 0, int.MaxValue) ?? defaults.TopK,
+            TopP = (float)(metadata.Positive(TopP, 1) ?? defaults.TopP),
+            MinP = (float)(metadata.Number(MinP, 0, 1) ?? defaults.MinP),
+        };
     }
 
     private static int[] EndTokens(GgufMetadata metadata, int vocabSize) =>

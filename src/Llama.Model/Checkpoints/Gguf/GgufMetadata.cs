@@ -64,6 +64,15 @@ internal sealed class GgufMetadata
             : throw Wrong(key, value, $"a number above 0 and at most {most}");
     }
 
+    /// <summary>A number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public double? Number(string key, double least, double most)
+    {
+        if (Find(key) is not { } value) return null;
+        return Number(value) is { } number && number >= least && number <= most
+            ? number
+            : throw Wrong(key, value, $"a number from {least} to {most}");
+    }
+
     /// <summary>True or false.</summary>
     public bool? Flag(string key)
     {

@@ -47,6 +47,7 @@ internal static class HuggingFaceConfig
         {
             Family = LlamaFamilies.Of(folder, config, contextLength),
             EndTokens = GenerationConfig.EndTokens(folder, file, config.VocabSize),
+            Sampling = GenerationConfig.Sampling(folder),
         };
         return (config, (file.Text("dtype") ?? file.Text("torch_dtype")) switch
         {

@@ -80,6 +80,7 @@ internal static class MetaConfig
         {
             Family = LlamaFamilies.Of(folder, config, contextLength),
             EndTokens = GenerationConfig.EndTokens(folder, null, config.VocabSize),
+            Sampling = GenerationConfig.Sampling(folder),
         };
     }
 
