@@ -35,6 +35,7 @@ internal static partial class GatewayHost
         await using WebApplication gateway = Build(options, out Task<ModelText> reading);
         await gateway.StartAsync();
         ModelText text = await reading;
+        foreach (string warning in text.Warnings) Log.Assumed(gateway.Logger, warning);
         if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
         else Log.NoTokenizer(gateway.Logger, options.Model);
         await gateway.WaitForShutdownAsync();
@@ -43,7 +44,8 @@ internal static partial class GatewayHost
     private static WebApplication Build(GatewayOptions options, out Task<ModelText> text)
     {
         // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
-        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
+        List<string> warnings = [];
+        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
         Task<MachineRates>? rates = options.Silos > 0
             ? null
             : MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores));
@@ -86,7 +88,7 @@ internal static partial class GatewayHost
             services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
             services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        text = ModelText.ReadAsync(tokenizer, options.Model, checkpoint.Config.Family, options.ChatTemplate);
+        text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
         var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
         builder.Services.AddLlamaApi(model, options.Host, options.Advertise);
         builder.Services.AddSingleton<OwnerForwarder>();
@@ -140,7 +142,7 @@ internal static partial class GatewayHost
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "{Assumption}")]
+        [LoggerMessage(1, LogLevel.Warning, "{Assumption}")]
         public static partial void Assumed(ILogger logger, string assumption);
 
         [LoggerMessage(2, LogLevel.Information, "{Reason}")]

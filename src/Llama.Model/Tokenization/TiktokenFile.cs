@@ -34,7 +34,7 @@ internal static class TiktokenFile
             BeginOfText = special[Llama3SpecialTokens.BeginOfText],
             PromptStart = [special[Llama3SpecialTokens.BeginOfText]],
         };
-        return new ByteLevelTokenizer(vocabulary, pieces, MergeTable.FromPieces(pieces, ranks), wholePiecesFirst: true);
+        return new ByteLevelTokenizer(vocabulary, pieces, MergeTable.FromPieces(pieces, ranks), PreTokenizer.OfLlama3);
     }
 
     private static List<byte[]> ReadTokens(ReadOnlySpan<byte> content, string file, out Dictionary<string, int> pieces)

@@ -140,13 +140,13 @@ internal sealed class TokenizerJson
 
     private ByteLevelTokenizer CreateByteLevel()
     {
-        CheckByteLevel();
+        PreTokenizer preTokenizer = ReadPreTokenizer();
         Dictionary<string, int> pieces = OrdinaryPieces(BytesOf);
         if (ByteLevelTokenizer.FindMissingByte(pieces) is int missing)
             throw new CheckpointException($"{file}: model.vocab has no token for the single byte 0x{missing:X2}; expected all 256.");
 
         byte[][] tokenBytes = CreateTokenBytes((name, id) => Encoding.Latin1.GetBytes(BytesOf(name)));
-        return new ByteLevelTokenizer(CreateVocabulary(tokenBytes), pieces, ReadMerges(), model["ignore_merges"].Flag());
+        return new ByteLevelTokenizer(CreateVocabulary(tokenBytes), pieces, ReadMerges(), preTokenizer);
     }
 
     private string BytesOf(string token) => ByteAlphabet.ToBytes(token)
@@ -252,21 +252,38 @@ internal sealed class TokenizerJson
         };
     }
 
-    private void CheckByteLevel()
+    // Split with known patterns, Digits, and ByteLevel last, which may have GPT-2's pattern.
+    private PreTokenizer ReadPreTokenizer()
     {
-        string found = Describe();
-        if (found != "| Split, ByteLevel")
+        if (normalizers.Count > 0 || preTokenizers[^1]["type"].Text() != "ByteLevel") throw Unsupported();
+        var patterns = new List<string>();
+        foreach (JsonField component in preTokenizers)
         {
-            throw new CheckpointException(
-                $"{file}: normalizer | pre_tokenizer are {found}; supported with ByteLevel is '| Split, ByteLevel'.");
+            switch (component["type"].Text())
+            {
+                case "Split":
+                    JsonField pattern = component["pattern"]["Regex"];
+                    if (!PreTokenizer.IsKnown(pattern.Text())) throw pattern.Wrong($"a known pattern, such as Llama 3's {Llama3Splitter.Pattern}");
+                    if (component["behavior"].Text() != "Isolated") throw component["behavior"].Wrong("Isolated");
+                    if (component["invert"].Flag()) throw component["invert"].Wrong("false");
+                    patterns.Add(pattern.Text());
+                    break;
+                case "Digits":
+                    patterns.Add(component["individual_digits"].Flag() ? @"\p{N}" : @"\p{N}+");
+                    break;
+                case "ByteLevel":
+                    if (component["add_prefix_space"].Flag()) throw component["add_prefix_space"].Wrong("false");
+                    if (component["use_regex"].IsMissing || component["use_regex"].Flag()) patterns.Add(PreTokenizer.Gpt2Pattern);
+                    break;
+                default:
+                    throw Unsupported();
+            }
         }
-        (JsonField split, JsonField byteLevel) = (preTokenizers[0], preTokenizers[1]);
-        if (split["pattern"]["Regex"].Text() != Llama3Splitter.Pattern)
-            throw split["pattern"]["Regex"].Wrong($"Llama 3's pattern {Llama3Splitter.Pattern}");
-        if (split["behavior"].Text() != "Isolated") throw split["behavior"].Wrong("Isolated");
-        if (split["invert"].Flag()) throw split["invert"].Wrong("false");
-        if (byteLevel["add_prefix_space"].Flag()) throw byteLevel["add_prefix_space"].Wrong("false");
-        if (byteLevel["use_regex"].IsMissing || byteLevel["use_regex"].Flag()) throw byteLevel["use_regex"].Wrong("false");
+
+        return PreTokenizer.Of(patterns, model["ignore_merges"].Flag());
+
+        CheckpointException Unsupported() => new(
+            $"{file}: normalizer | pre_tokenizer are {Describe()}; supported with ByteLevel is '| Split, ByteLevel', also with several Split or Digits.");
     }
 
     private string Describe() => $"{Types(normalizers)} | {Types(preTokenizers)}".Trim();

@@ -15,14 +15,16 @@ public static class TokenizerLoader
     /// content) of a folder together with the files beside it (<see cref="TokenizerFacts"/>), or what a GGUF file has inside.
     /// </summary>
     /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
+    /// <param name="warnings">Receives what is amiss and can be lived with, one sentence each.</param>
     /// <returns>The tokenizer, or null when there is none.</returns>
     /// <exception cref="CheckpointException">The file cannot be read, is malformed, or asks for what is not supported.</exception>
-    public static ITokenizer? Load(string path)
+    public static ITokenizer? Load(string path, List<string>? warnings = null)
     {
+        warnings ??= [];
         if (GgufPaths.Find(path) is { } file)
         {
             using var gguf = new GgufFile(file);
-            return GgufTokenizer.Read(gguf.Metadata);
+            return GgufTokenizer.Read(gguf.Metadata, warnings);
         }
 
         // Of Hugging Face's two files transformers takes tokenizer.json. In Meta's format there is only the other.

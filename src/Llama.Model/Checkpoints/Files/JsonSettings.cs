@@ -46,6 +46,7 @@ internal sealed class JsonSettings
                 throw new CheckpointException($"{path}: found {stream.Length} bytes, expected at most {LargestFile}");
             byte[] bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
+            WrongDownload.Refuse(path, bytes);
             using var document = JsonDocument.Parse(bytes);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new CheckpointException($"{path}: found {Kind(document.RootElement)}, expected a JSON object");
@@ -121,17 +122,18 @@ internal sealed class JsonSettings
         return Guard(field, () => value.EnumerateArray().Select(item => item.GetString()!).ToArray());
     }
 
-    /// <summary>A token id, or a list of them.</summary>
-    public IReadOnlyList<int>? Tokens(string field, int vocabSize)
+    /// <summary>A token id, or a list of them; those outside the vocabulary are left out and told.</summary>
+    public IReadOnlyList<int>? Tokens(string field, int vocabSize, List<string> warnings)
     {
         if (Find(field) is not { } value) return null;
         JsonElement[] items = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : [value];
-        int[] tokens = new int[items.Length];
-        for (int i = 0; i < items.Length; i++)
+        var tokens = new List<int>();
+        foreach (JsonElement item in items)
         {
-            JsonElement item = items[i];
-            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out tokens[i]) || tokens[i] < 0 || tokens[i] >= vocabSize)
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt64(out long token))
                 throw Wrong(field, item, $"a token of the vocabulary, from 0 to {vocabSize - 1}");
+            if (token >= 0 && token < vocabSize) tokens.Add((int)token);
+            else warnings.Add($"{Path}: {prefix}{field}: {token} is no token of the vocabulary, which has {vocabSize}, and is ignored");
         }
 
         return tokens;

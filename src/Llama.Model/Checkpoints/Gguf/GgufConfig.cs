@@ -60,7 +60,7 @@ internal static class GgufConfig
         return config with
         {
             Family = LlamaFamilies.Of(GgufTokenizer.IsByteLevel(metadata), config, contextLength),
-            EndTokens = EndTokens(metadata, config.VocabSize),
+            EndTokens = EndTokens(metadata, config.VocabSize, assumptions),
             Sampling = Sampling(metadata),
         };
 
@@ -98,8 +98,10 @@ internal static class GgufConfig
         string? type = metadata.Text(Type);
         if (type is not (null or "none" or "linear")) throw metadata.Wrong(Type, "none or linear");
         if (type == "none") return null;
-        double factor = metadata.Positive(Factor, ConfigLimits.RopeFactor) ?? metadata.Positive(OldFactor, ConfigLimits.RopeFactor) ?? 1;
-        if (factor == 1) return null;
+        double factor = metadata.Number(Factor, 0, ConfigLimits.RopeFactor) ?? metadata.Number(OldFactor, 0, ConfigLimits.RopeFactor) ?? 1;
+
+        // As llama.cpp has it, 0 stands for none.
+        if (factor is 0 or 1) return null;
         float[] factors = new float[headDim / 2];
         Array.Fill(factors, (float)factor);
         return new RopeFactors(factors);
@@ -117,8 +119,14 @@ internal static class GgufConfig
         };
     }
 
-    private static int[] EndTokens(GgufMetadata metadata, int vocabSize) =>
-    [
-        .. GgufTokenizer.EndTokenKeys.Select(key => metadata.Whole(key, 0, vocabSize - 1)).OfType<int>().Distinct().Order(),
-    ];
+    private static int[] EndTokens(GgufMetadata metadata, int vocabSize, List<string> assumptions)
+    {
+        foreach (string key in metadata.Keys.Where(key => key.StartsWith("tokenizer.", StringComparison.Ordinal) && key.EndsWith("_token_id", StringComparison.Ordinal)))
+        {
+            if (metadata.Token(key, vocabSize) is null)
+                assumptions.Add($"{metadata.Path}: {key} is no token of the vocabulary, which has {vocabSize}, and is ignored");
+        }
+
+        return [.. GgufTokenizer.EndTokenKeys.Select(key => metadata.Token(key, vocabSize)).OfType<int>().Distinct().Order()];
+    }
 }

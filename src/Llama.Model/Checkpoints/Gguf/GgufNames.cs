@@ -6,6 +6,10 @@ internal static class GgufNames
     /// <summary>The tensor of what the rotary frequencies are divided by, <c>[headDim / 2]</c>; in files of models that scale them.</summary>
     public const string RopeFactors = "rope_freqs.weight";
 
+    private const string Embeddings = "token_embd.weight";
+    private const string Norm = "output_norm.weight";
+    private const string Output = "output.weight";
+
     private static readonly Dictionary<string, string> Parts = new(StringComparer.Ordinal)
     {
         ["attention.wq"] = "attn_q",
@@ -19,6 +23,10 @@ internal static class GgufNames
         ["ffn_norm"] = "ffn_norm",
     };
 
+    /// <summary>Whether a model with this tensor computes with it: it lies in a layer, or is known.</summary>
+    public static bool IsNeeded(string name) =>
+        name.StartsWith("blk.", StringComparison.Ordinal) || name is RopeFactors or Embeddings or Norm or Output;
+
     /// <summary>GGUF's name of a tensor.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
     /// <exception cref="ArgumentException">It is no such name.</exception>
@@ -26,9 +34,9 @@ internal static class GgufNames
     {
         switch (name)
         {
-            case TensorNames.TokenEmbeddings: return "token_embd.weight";
-            case TensorNames.Norm: return "output_norm.weight";
-            case TensorNames.Output: return "output.weight";
+            case TensorNames.TokenEmbeddings: return Embeddings;
+            case TensorNames.Norm: return Norm;
+            case TensorNames.Output: return Output;
         }
 
         // layers.N.PART.weight

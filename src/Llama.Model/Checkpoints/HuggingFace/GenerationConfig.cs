@@ -15,13 +15,14 @@ internal static class GenerationConfig
     /// <param name="folder">The checkpoint's folder.</param>
     /// <param name="config">The model's configuration file, if its format may name end tokens.</param>
     /// <param name="vocabSize">Tokens of the vocabulary.</param>
+    /// <param name="warnings">Receives those that lie outside it.</param>
     /// <returns>The tokens in ascending order; none where no file names any.</returns>
-    /// <exception cref="CheckpointException">A token lies outside the vocabulary.</exception>
-    public static IReadOnlyList<int> EndTokens(string folder, JsonSettings? config, int vocabSize)
+    /// <exception cref="CheckpointException">A value is no token.</exception>
+    public static IReadOnlyList<int> EndTokens(string folder, JsonSettings? config, int vocabSize, List<string> warnings)
     {
         var generation = JsonSettings.ReadIfThere(Path.Combine(folder, FileName));
-        IReadOnlyList<int>? named = generation?.Tokens(EndTokensField, vocabSize);
-        if (named is not { Count: > 0 }) named = config?.Tokens(EndTokensField, vocabSize);
+        IReadOnlyList<int>? named = generation?.Tokens(EndTokensField, vocabSize, warnings);
+        if (named is not { Count: > 0 }) named = config?.Tokens(EndTokensField, vocabSize, warnings);
         return [.. (named ?? []).Distinct().Order()];
     }
 

@@ -32,7 +32,23 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
     /// <inheritdoc/>
     protected override IReadOnlyList<StoredTensor> Find(string name)
     {
+        // Tied embeddings are stored once, as a rule as embeddings.
+        if (name == TensorNames.TokenEmbeddings && Config.TiedEmbeddings && !Has(name) && Has(TensorNames.Output)) name = TensorNames.Output;
         string theirs = HuggingFaceNames.Of(name);
+        SafetensorsFile file = FileWith(theirs);
+        return [file.Find(theirs) ?? throw new CheckpointException($"{file.Path}: tensor {theirs} is missing")];
+    }
+
+    private bool Has(string name)
+    {
+        string theirs = HuggingFaceNames.Of(name);
+        if (File.Exists(System.IO.Path.Combine(Path, SingleFile))) return FileWith(theirs).Find(theirs) is not null;
+        index ??= ReadIndex(theirs);
+        return index.ContainsKey(theirs);
+    }
+
+    private SafetensorsFile FileWith(string theirs)
+    {
         string fileName = FileOf(theirs);
         string path = System.IO.Path.Combine(Path, fileName);
         if (!files.TryGetValue(fileName, out SafetensorsFile? file))
@@ -41,7 +57,7 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
             files.Add(fileName, file = new SafetensorsFile(path));
         }
 
-        return [file.Find(theirs) ?? throw new CheckpointException($"{path}: tensor {theirs} is missing")];
+        return file;
     }
 
     /// <inheritdoc/>

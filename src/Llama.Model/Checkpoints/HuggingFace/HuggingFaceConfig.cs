@@ -46,7 +46,7 @@ internal static class HuggingFaceConfig
         config = config with
         {
             Family = LlamaFamilies.Of(folder, config, contextLength),
-            EndTokens = GenerationConfig.EndTokens(folder, file, config.VocabSize),
+            EndTokens = GenerationConfig.EndTokens(folder, file, config.VocabSize, assumptions),
             Sampling = GenerationConfig.Sampling(folder),
         };
         return (config, (file.Text("dtype") ?? file.Text("torch_dtype")) switch
@@ -60,20 +60,22 @@ internal static class HuggingFaceConfig
 
     private static void RefuseOthers(JsonSettings file)
     {
-        if (file.Text("model_type") is not (null or "llama")) throw file.Wrong("model_type", "llama");
+        if (!Is(file.Text("model_type"), "llama")) throw file.Wrong("model_type", "llama");
         IReadOnlyList<string>? architectures = file.TextList("architectures");
-        if (architectures is not null && !architectures.Contains("LlamaForCausalLM"))
+        if (architectures is not null && !architectures.Contains("LlamaForCausalLM", StringComparer.OrdinalIgnoreCase))
         {
             throw new CheckpointException(
                 $"{file.Path}: architectures: found {Excerpt.Of(string.Join(", ", architectures))}, expected LlamaForCausalLM");
         }
 
         if (architectures is null && !file.Has("model_type")) throw file.Wrong("model_type", "llama");
-        if (file.Text("hidden_act") is not (null or "silu")) throw file.Wrong("hidden_act", "silu");
+        if (!Is(file.Text("hidden_act"), "silu")) throw file.Wrong("hidden_act", "silu");
         if (file.Flag("attention_bias") == true) throw file.Wrong("attention_bias", "false");
         if (file.Flag("mlp_bias") == true) throw file.Wrong("mlp_bias", "false");
         if (file.Has("quantization_config")) throw file.Wrong("quantization_config", "weights in F32, F16 or BF16");
     }
+
+    private static bool Is(string? found, string expected) => found is null || found.Equals(expected, StringComparison.OrdinalIgnoreCase);
 
     private static RopeScaling? Scaling(JsonSettings? rope)
     {

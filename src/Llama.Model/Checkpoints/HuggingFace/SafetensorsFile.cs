@@ -42,6 +42,9 @@ internal sealed class SafetensorsFile : IDisposable
         }
     }
 
+    /// <summary>The file's path.</summary>
+    public string Path => file.Path;
+
     /// <summary>The stored type of any tensor, as the file names it; null if it holds none.</summary>
     public string? AnyType => entries.Values.FirstOrDefault()?.Type;
 
@@ -134,7 +137,7 @@ internal sealed class SafetensorsFile : IDisposable
             {
                 throw Fault(
                     $"tensor {Excerpt.Of(name)}: takes bytes from {dataStart + entry.Begin}, {end - entry.Begin} of them, "
-                    + $"but the file ends at byte {file.Length}: cut off or damaged");
+                    + $"but the file ends at byte {file.Length}: {WrongDownload.Truncated}");
             }
 
             if (ElementBytes(entry.Type) is { } elementBytes && StoredTensor.Bytes(entry.Shape, elementBytes) != end - entry.Begin)

@@ -23,7 +23,7 @@ public class HuggingFaceConfigTests
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8}}""", "rope_scaling.low_freq_factor: not there")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8}}""", "rope_scaling.high_freq_factor: found 4, expected more than low_freq_factor, 4")]
     [InlineData("""{FIELDS, "model_type": "llama", "head_dim": 15}""", "found heads of width 15")]
-    [InlineData("""{FIELDS, "model_type": "llama", "eos_token_id": [2, 500]}""", "eos_token_id: found 500, expected a token of the vocabulary, from 0 to 499")]
+    [InlineData("""{FIELDS, "model_type": "llama", "eos_token_id": [2, "3"]}""", "eos_token_id: found \"3\", expected a token of the vocabulary, from 0 to 499")]
     [InlineData("""{FIELDS, "model_type": "\ud800"}""", "not valid Unicode")]
     [InlineData("""{"model_type": "llama", "hidden_size": 64}""", "num_attention_heads: not there")]
     public void Open_WhatALlamaModelDoesNotDo_IsRefusedByName(string configuration, string expected)
