@@ -68,14 +68,15 @@ public sealed class ServedModel
 
     /// <summary>The ids of a conversation that the model is to answer.</summary>
     /// <param name="messages">The conversation.</param>
+    /// <param name="options">How it is written.</param>
     /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
-    internal IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages)
+    internal IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {
         if (Text.Tokenizer is null) throw NoTokenizer("messages");
         if (Text.Template is not { } template) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
         try
         {
-            return template.Render(messages);
+            return template.Render(messages, options);
         }
         catch (ChatException exception)
         {

@@ -35,10 +35,26 @@ public abstract class ChatTemplate
     /// <param name="messages">The messages, oldest first.</param>
     /// <returns>Token ids, begin-of-text included.</returns>
     /// <exception cref="ChatException">There is no message, or a message has a role that the template does not allow there.</exception>
-    public IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages)
+    public IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages) => Render(messages, new ChatOptions());
+
+    /// <summary>The prompt of a conversation.</summary>
+    /// <param name="messages">The messages, oldest first.</param>
+    /// <param name="options">How it is written.</param>
+    /// <returns>Token ids, begin-of-text included.</returns>
+    /// <exception cref="ChatException">
+    /// There is no message, the template does not allow a message where it is, or it cannot do what the options ask for.
+    /// </exception>
+    public virtual IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        ArgumentNullException.ThrowIfNull(options);
         if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        if (!options.IsPlain)
+        {
+            throw new ChatException(
+                $"The chat template {Name} takes no tools, variables or other ends of a conversation; only a checkpoint's own template does.");
+        }
+
         var ids = new List<int>();
         Write(messages, ids);
         return ids;

@@ -32,15 +32,16 @@ internal sealed class NameMatcher
     /// <param name="text">The text.</param>
     /// <param name="length">The length of the name there, with the white space that belongs to it.</param>
     /// <param name="id">The token of that name.</param>
+    /// <param name="isToken">Asked with id, place and length whether a name counts; null where all do.</param>
     /// <returns>The index, or -1 when the text has none.</returns>
-    public int IndexIn(ReadOnlySpan<char> text, out int length, out int id)
+    public int IndexIn(ReadOnlySpan<char> text, out int length, out int id, Func<int, int, int, bool>? isToken = null)
     {
         for (int start = 0; start < text.Length; start++)
         {
             int step = text[start..].IndexOfAny(firstCharacters);
             if (step < 0) break;
             start += step;
-            if (!BeginsWith(text[start..], out length, out id)) continue;
+            if (!BeginsWith(text[start..], start, isToken, out length, out id)) continue;
             if (!rules.TryGetValue(id, out NameRule rule)) return start;
 
             // A name within a word is skipped as a whole.
@@ -71,12 +72,12 @@ internal sealed class NameMatcher
         or UnicodeCategory.NonSpacingMark or UnicodeCategory.SpacingCombiningMark or UnicodeCategory.EnclosingMark
         or UnicodeCategory.DecimalDigitNumber or UnicodeCategory.ConnectorPunctuation;
 
-    private bool BeginsWith(ReadOnlySpan<char> text, out int length, out int id)
+    private bool BeginsWith(ReadOnlySpan<char> text, int place, Func<int, int, int, bool>? isToken, out int length, out int id)
     {
         foreach (int candidate in lengths[text[0]])
         {
             length = candidate;
-            if (candidate <= text.Length && ids.TryGetValue(text[..candidate], out id)) return true;
+            if (candidate <= text.Length && ids.TryGetValue(text[..candidate], out id) && isToken?.Invoke(id, place, candidate) != false) return true;
         }
         length = id = 0;
         return false;

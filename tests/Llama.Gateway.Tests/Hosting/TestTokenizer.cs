@@ -25,6 +25,8 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public int? BeginOfText => Begin;
 
+    public int? EndOfText => End;
+
     public IReadOnlyList<int> PromptStart => [Begin];
 
     public IReadOnlyList<int> PromptEnd => [];
@@ -35,11 +37,13 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public bool IsByte(int id) => false;
 
-    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false)
-    {
-        if (!parseSpecial) return [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
-        return [.. Regex.Split(text, "(<begin>|<end>|<step>)").SelectMany(part => FindSpecial(part) is { } special ? [special] : Encode(part))];
-    }
+    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) =>
+        parseSpecial ? EncodeTemplate(text, null) : [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+
+    public IReadOnlyList<int> EncodeTemplate(string text, IReadOnlyList<bool>? fromRequest) =>
+        [.. Regex.Split(text, "(<begin>|<end>|<step>)").SelectMany(part => FindSpecial(part) is { } special ? [special] : Encode(part))];
+
+    public string? NameOf(int id) => id switch { Begin => "<begin>", End => "<end>", Step => "<step>", _ => null };
 
     public int? FindSpecial(string name) => name switch
     {

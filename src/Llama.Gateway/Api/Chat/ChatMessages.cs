@@ -23,7 +23,19 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(element, $"{Field}[{index}]")).ToList();
         planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
-        return model.Encode(messages);
+        return model.Encode(messages, ReadOptions(fields));
+    }
+
+    private static ChatOptions ReadOptions(JsonFields fields)
+    {
+        var options = new ChatOptions
+        {
+            AddGenerationPrompt = fields.Flag("add_generation_prompt", missing: true),
+            ContinueFinalMessage = fields.Flag("continue_final_message"),
+        };
+        if (!fields.TryGet("chat_template_kwargs", out var variables)) return options;
+        if (variables.ValueKind != JsonValueKind.Object) throw JsonFields.Wrong("chat_template_kwargs", variables, "an object");
+        return options with { Variables = variables.EnumerateObject().ToDictionary(member => member.Name, member => member.Value) };
     }
 
     private static ChatMessage ReadMessage(JsonElement element, string path)

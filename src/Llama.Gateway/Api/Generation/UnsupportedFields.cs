@@ -32,9 +32,7 @@ internal static class UnsupportedFields
 
     private static readonly (string Field, Neutral Neutral)[] Fields =
     [
-        ("add_generation_prompt", True),
         ("audio", Never),
-        ("continue_final_message", False),
         ("echo", False),
         ("frequency_penalty", Zero),
         ("function_call", NoneOrAuto),
