@@ -148,7 +148,7 @@ internal static class JinjaFilters
             item = item switch
             {
                 OrderedDictionary<JinjaText, object?> dictionary when dictionary.TryGetValue(JinjaText.OfTemplate(part), out object? found) => found,
-                IReadOnlyList<object?> list when int.TryParse(part, out int index) && index < list.Count => list[index],
+                IReadOnlyList<object?> list when int.TryParse(part, out int index) && index >= 0 && index < list.Count => list[index],
                 JinjaNamespace space when space.Members.TryGetValue(part, out object? found) => found,
                 JinjaUndefined undefined => throw new JinjaException($"'{undefined.Name}' is undefined"),
                 _ => new JinjaUndefined(part),
