@@ -43,6 +43,7 @@ internal static partial class GatewayHost
             await gateway.StartAsync();
             SayConnections(gateway.Logger);
             ModelText text = await reading;
+            foreach (string warning in text.Warnings) Log.Assumed(gateway.Logger, warning);
             if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
             else Log.NoTokenizer(gateway.Logger, options.Model);
         }
@@ -75,7 +76,8 @@ internal static partial class GatewayHost
     private static WebApplication Build(GatewayOptions options, out Task<ModelText> text)
     {
         // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
-        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model));
+        List<string> warnings = [];
+        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
         if (options.Silos == 0) Instructions.Choose(options.Instructions);
         Task<MachineRates>? rates = options.Silos > 0
             ? null
@@ -120,7 +122,7 @@ internal static partial class GatewayHost
             services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
             services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
             services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
-        text = ModelText.ReadAsync(tokenizer, options.Model, checkpoint.Config.Family, options.ChatTemplate);
+        text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
         var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
         builder.Services.AddLlamaApi(model, options.UnknownFields == "ignore", options.Host, options.Advertise);
         builder.Services.AddSingleton<OwnerForwarder>();
@@ -174,7 +176,7 @@ internal static partial class GatewayHost
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "{Assumption}")]
+        [LoggerMessage(1, LogLevel.Warning, "{Assumption}")]
         public static partial void Assumed(ILogger logger, string assumption);
 
         [LoggerMessage(2, LogLevel.Information, "{Reason}")]

@@ -1,3 +1,5 @@
+using Llama.Model.Sampling;
+
 namespace Llama.Model;
 
 /// <summary>The members of the family, as far as the checkpoint alone does not tell what to do.</summary>
@@ -120,6 +122,9 @@ public sealed record ModelConfig
     /// (<see cref="Tokenization.ITokenizer.EndTokens"/>).
     /// </summary>
     public required IReadOnlyList<int> EndTokens { get; init; }
+
+    /// <summary>How tokens are sampled where a request does not say: what the checkpoint's authors recommend, else OpenAI's defaults.</summary>
+    public SamplingParameters Sampling { get; init; } = new();
 
     /// <summary>Width of all keys (or all values) of one position: <c>KvHeads × HeadDim</c>.</summary>
     public int KvDim => KvHeads * HeadDim;

@@ -44,7 +44,7 @@ internal static partial class SiloStart
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Information, "{Assumption}")]
+        [LoggerMessage(1, LogLevel.Warning, "{Assumption}")]
         public static partial void Assumed(ILogger logger, string assumption);
 
         [LoggerMessage(2, LogLevel.Information, "{Silo} computes with {Threads} threads from {Model}")]

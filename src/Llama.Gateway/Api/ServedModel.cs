@@ -49,28 +49,34 @@ public sealed class ServedModel
     /// <param name="text">The text.</param>
     public int FewestTokens(string text) => Text.LongestToken is var longest and > 0 ? Encoding.UTF8.GetByteCount(text) / longest : 0;
 
-    /// <summary>The ids of a prompt. Names of special tokens in it are text like any other.</summary>
+    /// <summary>
+    /// The ids of a prompt. It is the whole of what the model reads, so names of special tokens in it are those tokens, as vLLM and llama.cpp
+    /// have it; in a message they are text.
+    /// </summary>
     /// <param name="text">The prompt.</param>
-    /// <param name="beginOfText">Whether begin-of-text comes first.</param>
+    /// <param name="addSpecial">Whether the tokens that the checkpoint puts before and behind a prompt are added; begin-of-text never twice.</param>
     /// <param name="param">The request's field that holds the prompt.</param>
     /// <exception cref="ApiException">The model has no tokenizer.</exception>
-    internal IReadOnlyList<int> Encode(string text, bool beginOfText, string param)
+    internal IReadOnlyList<int> Encode(string text, bool addSpecial, string param)
     {
-        var reader = Tokenizer(param);
-        var tokens = reader.Encode(text);
-        return beginOfText ? [reader.BeginOfText, .. tokens] : tokens;
+        var tokenizer = Tokenizer(param);
+        var tokens = tokenizer.Encode(text, parseSpecial: true);
+        if (!addSpecial) return tokens;
+        bool begun = tokens.Count > 0 && tokens[0] == tokenizer.BeginOfText;
+        return [.. begun ? [] : tokenizer.PromptStart, .. tokens, .. tokenizer.PromptEnd];
     }
 
     /// <summary>The ids of a conversation that the model is to answer.</summary>
     /// <param name="messages">The conversation.</param>
+    /// <param name="options">How it is written.</param>
     /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
-    internal IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages)
+    internal IReadOnlyList<int> Encode(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {
         if (Text.Tokenizer is null) throw NoTokenizer("messages");
         if (Text.Template is not { } template) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
         try
         {
-            return template.Render(messages);
+            return template.Render(messages, options);
         }
         catch (ChatException exception)
         {
@@ -102,7 +108,8 @@ public sealed class ServedModel
         return bytes.IsEmpty ? $"token_id:{token}" : Encoding.UTF8.GetString(bytes);
     }
 
-    private ModelText Text => reading.GetAwaiter().GetResult();
+    /// <summary>How the model reads and writes text, once that is read.</summary>
+    internal ModelText Text => reading.GetAwaiter().GetResult();
 
     private ITokenizer Tokenizer(string param) => Text.Tokenizer ?? throw NoTokenizer(param);
 

@@ -1,6 +1,31 @@
+using System.Text.Json;
+
 namespace Llama.Model.Chat;
 
 /// <summary>One message of a conversation.</summary>
-/// <param name="Role">Who speaks: <c>system</c>, <c>user</c> or <c>assistant</c>.</param>
+/// <param name="Role">Who speaks: <c>system</c>, <c>user</c> or <c>assistant</c>, and what else a checkpoint's own template knows.</param>
 /// <param name="Content">What is said; plain text, never parsed for special tokens.</param>
-public sealed record ChatMessage(string Role, string Content);
+public sealed record ChatMessage(string Role, string Content)
+{
+    /// <summary>Further members, which a checkpoint's own template may use; one named <c>content</c> goes before <see cref="Content"/>.</summary>
+    public IReadOnlyDictionary<string, JsonElement> More { get; init; } = new Dictionary<string, JsonElement>();
+}
+
+/// <summary>What a request says of how a conversation is written.</summary>
+public sealed record ChatOptions
+{
+    /// <summary>Tools that the model may call, a list; null for none.</summary>
+    public JsonElement? Tools { get; init; }
+
+    /// <summary>Further variables of the template (vLLM's <c>chat_template_kwargs</c>).</summary>
+    public IReadOnlyDictionary<string, JsonElement> Variables { get; init; } = new Dictionary<string, JsonElement>();
+
+    /// <summary>Whether the assistant's next message is begun.</summary>
+    public bool AddGenerationPrompt { get; init; } = true;
+
+    /// <summary>Whether the last message is gone on with instead.</summary>
+    public bool ContinueFinalMessage { get; init; }
+
+    /// <summary>Whether it says nothing that only a checkpoint's own template can do.</summary>
+    internal bool IsPlain => Tools is null && Variables.Count == 0 && AddGenerationPrompt && !ContinueFinalMessage;
+}

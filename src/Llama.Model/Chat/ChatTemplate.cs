@@ -29,16 +29,35 @@ public abstract class ChatTemplate
     /// <summary>Tokens that end an assistant's message, besides those of the configuration and of the vocabulary.</summary>
     public virtual IReadOnlyList<int> StopTokens => [];
 
+    /// <summary>Whether it does what <see cref="ChatOptions"/> ask for; a template without does nothing but begin the assistant's message.</summary>
+    public virtual bool TakesOptions => false;
+
     private protected ITokenizer Tokenizer { get; }
 
     /// <summary>The prompt of a conversation.</summary>
     /// <param name="messages">The messages, oldest first.</param>
-    /// <returns>Token ids, the first of which is begin-of-text.</returns>
+    /// <returns>Token ids, begin-of-text included.</returns>
     /// <exception cref="ChatException">There is no message, or a message has a role that the template does not allow there.</exception>
-    public IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages)
+    public IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages) => Render(messages, new ChatOptions());
+
+    /// <summary>The prompt of a conversation.</summary>
+    /// <param name="messages">The messages, oldest first.</param>
+    /// <param name="options">How it is written.</param>
+    /// <returns>Token ids, begin-of-text included.</returns>
+    /// <exception cref="ChatException">
+    /// There is no message, the template does not allow a message where it is, or it cannot do what the options ask for.
+    /// </exception>
+    public virtual IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        ArgumentNullException.ThrowIfNull(options);
         if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        if (!options.IsPlain)
+        {
+            throw new ChatException(
+                $"The chat template {Name} takes no tools, variables or other ends of a conversation; only a checkpoint's own template does.");
+        }
+
         var ids = new List<int>();
         Write(messages, ids);
         return ids;
@@ -51,6 +70,12 @@ public abstract class ChatTemplate
 
     /// <summary>Appends the ids of one or more messages, begin-of-text included.</summary>
     private protected abstract void Write(IReadOnlyList<ChatMessage> messages, List<int> ids);
+
+    /// <summary>Appends begin-of-text, where the vocabulary has one.</summary>
+    private protected void WriteBeginOfText(List<int> ids)
+    {
+        if (Tokenizer.BeginOfText is { } beginOfText) ids.Add(beginOfText);
+    }
 
     /// <summary>Appends the ids of a text in which nothing is special.</summary>
     private protected void WriteText(string text, List<int> ids) => ids.AddRange(Tokenizer.Encode(text));

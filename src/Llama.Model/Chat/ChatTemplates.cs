@@ -1,6 +1,5 @@
-using System.Text;
+using Llama.Model.Chat.Jinja;
 using Llama.Model.Checkpoints;
-using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Chat;
@@ -8,17 +7,11 @@ namespace Llama.Model.Chat;
 /// <summary>The chat templates by name, and which one a checkpoint needs.</summary>
 public static class ChatTemplates
 {
-    /// <summary>The key of a template in a GGUF file.</summary>
-    internal const string GgufKey = "tokenizer.chat_template";
-
     private const string Llama2 = "llama2";
     private const string CodeLlama = "codellama";
     private const string CodeLlama70B = "codellama-70b";
     private const string Llama3 = "llama3";
     private const string Plain = "plain";
-
-    // Hugging Face's templates have some kilobytes.
-    private const int MaxFileBytes = 16 << 20;
 
     /// <summary>The names that <c>--chat-template</c> allows.</summary>
     public static IReadOnlyList<string> Names { get; } = [Llama2, CodeLlama, CodeLlama70B, Llama3, Plain];
@@ -37,15 +30,17 @@ public static class ChatTemplates
     };
 
     /// <summary>
-    /// Chooses the template of a checkpoint: what the option says, else what <c>chat_template.jinja</c>,
-    /// <c>tokenizer_config.json</c> or a GGUF file has, else the family's if the checkpoint's name calls the model instruct or chat, else the plain one.
+    /// Chooses the template of a checkpoint: what the option says, else its own (<see cref="ChatTemplateFiles"/>), else the family's if the
+    /// checkpoint's name calls the model instruct or chat, else the plain one.
     /// </summary>
     /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
     /// <param name="family">The member of the family.</param>
     /// <param name="tokenizer">The checkpoint's tokenizer.</param>
     /// <param name="option">The value of <c>--chat-template</c>, or null.</param>
     /// <param name="reason">Why it was chosen: a sentence for the log.</param>
-    /// <exception cref="ArgumentException">The option names no template, or one that the tokenizer cannot serve.</exception>
+    /// <exception cref="ArgumentException">
+    /// The option names no template, or one that the tokenizer cannot serve; or the checkpoint's own cannot be run.
+    /// </exception>
     /// <exception cref="CheckpointException">A file that could hold the template cannot be read.</exception>
     public static ChatTemplate Choose(string path, LlamaFamily family, ITokenizer tokenizer, string? option, out string reason)
     {
@@ -53,6 +48,12 @@ public static class ChatTemplates
         {
             reason = $"The chat template is {option}, as the option says.";
             return Create(option, tokenizer);
+        }
+
+        if (ChatTemplateFiles.Find(path) is ({ Count: > 0 } texts, string file))
+        {
+            reason = $"The chat template is the checkpoint's own, in {file}.";
+            return new CheckpointTemplate(texts.ToDictionary(text => text.Key, text => Parse(text.Value, file)), tokenizer, TimeProvider.System);
         }
 
         (string name, reason) = Guess(path, family);
@@ -67,15 +68,20 @@ public static class ChatTemplates
         }
     }
 
+    private static JinjaTemplate Parse(string text, string file)
+    {
+        try
+        {
+            return JinjaTemplate.Parse(text);
+        }
+        catch (JinjaException exception)
+        {
+            throw new ArgumentException($"The chat template in {file} cannot be run: {exception.Message}; name another with --chat-template.", exception);
+        }
+    }
+
     private static (string Name, string Reason) Guess(string path, LlamaFamily family)
     {
-        if (FindTemplateText(path) is (string text, string file))
-        {
-            return Recognise(text, family) is string known
-                ? (known, $"The chat template is {known}, recognised in {file}.")
-                : (OfFamily(family), $"The chat template is the family's, {OfFamily(family)}: the one in {file} is not known.");
-        }
-
         string name = CheckpointName(path);
         foreach (string word in new[] { "instruct", "chat" })
         {
@@ -92,39 +98,6 @@ public static class ChatTemplates
         LlamaFamily.Llama3 => Llama3,
         _ => Llama2,
     };
-
-    private static string? Recognise(string template, LlamaFamily family)
-    {
-        if (template.Contains("<|start_header_id|>", StringComparison.Ordinal)) return Llama3;
-        if (template.Contains("Source:", StringComparison.Ordinal)) return CodeLlama70B;
-        if (template.Contains("[INST]", StringComparison.Ordinal)) return family == LlamaFamily.CodeLlama ? CodeLlama : Llama2;
-        return null;
-    }
-
-    /// <summary>The template that comes with a checkpoint, and the file that it is in; null where there is none.</summary>
-    /// <param name="path">The checkpoint's folder, or a GGUF file.</param>
-    /// <exception cref="CheckpointException">A file that could hold the template cannot be read.</exception>
-    internal static (string Text, string File)? FindTemplateText(string path)
-    {
-        if (GgufPaths.Find(path) is { } gguf)
-        {
-            using var parts = new GgufFile(gguf);
-            return parts.Metadata.Text(GgufKey) is { } inside ? (inside, gguf) : null;
-        }
-
-        string jinja = Path.Combine(path, "chat_template.jinja");
-        if (File.Exists(jinja)) return (Encoding.UTF8.GetString(SmallFile.Read(jinja, MaxFileBytes)), jinja);
-
-        string config = Path.Combine(path, "tokenizer_config.json");
-        if (!File.Exists(config)) return null;
-        JsonField template = JsonField.Parse(SmallFile.Read(config, MaxFileBytes), config)["chat_template"];
-        if (template.IsMissing) return null;
-        if (!template.IsList) return (template.Text(), config);
-
-        // Several named templates: the default one is for conversations without tools.
-        JsonField named = template.Items().FirstOrDefault(item => item["name"].Text() == "default");
-        return named.IsMissing ? null : (named["template"].Text(), config);
-    }
 
     // Meta's own files lie in a folder "original" inside the repository of Hugging Face's.
     private static string CheckpointName(string path) =>

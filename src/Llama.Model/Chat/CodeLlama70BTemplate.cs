@@ -18,7 +18,7 @@ internal sealed class CodeLlama70BTemplate : ChatTemplate
 
     private protected override void Write(IReadOnlyList<ChatMessage> messages, List<int> ids)
     {
-        ids.Add(Tokenizer.BeginOfText);
+        WriteBeginOfText(ids);
         if (CheckTurns(messages) == 0) WriteMessage(new ChatMessage(System, ""), ids);
         foreach (ChatMessage message in messages)
             WriteMessage(message, ids);

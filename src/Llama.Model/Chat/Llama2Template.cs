@@ -20,7 +20,7 @@ internal sealed class Llama2Template : ChatTemplate
         for (int i = first; i < messages.Count; i += 2)
         {
             string question = $"[INST] {(i == first ? systemPart + messages[i].Content : messages[i].Content).Trim()} [/INST]";
-            ids.Add(Tokenizer.BeginOfText);
+            WriteBeginOfText(ids);
             if (i + 1 == messages.Count)
             {
                 WriteText(question, ids);

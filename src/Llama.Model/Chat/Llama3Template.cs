@@ -22,7 +22,7 @@ internal sealed class Llama3Template : ChatTemplate
 
     private protected override void Write(IReadOnlyList<ChatMessage> messages, List<int> ids)
     {
-        ids.Add(Tokenizer.BeginOfText);
+        WriteBeginOfText(ids);
         for (int i = 0; i < messages.Count; i++)
         {
             CheckRole(messages, i, System, User, Assistant);

@@ -11,7 +11,7 @@ internal sealed class PlainTemplate(string name, ITokenizer tokenizer) : ChatTem
     {
         for (int i = 0; i < messages.Count; i++)
             CheckRole(messages, i, System, User, Assistant);
-        ids.Add(Tokenizer.BeginOfText);
+        ids.AddRange(Tokenizer.PromptStart);
         WriteText(string.Join('\n', messages.Select(message => message.Content)), ids);
     }
 }

@@ -24,6 +24,9 @@ internal static class ConfigLimits
     /// <summary>Greatest base of the rotary frequencies.</summary>
     public const double RopeTheta = 1e12;
 
+    /// <summary>Greatest temperature that a checkpoint may recommend; requests have the same limit.</summary>
+    public const double Temperature = 2;
+
     /// <summary>Greatest factor of scaled rotary frequencies.</summary>
     public const double RopeFactor = 1e6;
 

@@ -3,25 +3,24 @@ using System.Text;
 namespace Llama.Model.Tokenization;
 
 /// <summary>
-/// Byte-level byte-pair encoding with Llama 3's pattern, as tiktoken does it: the pattern cuts the text, and in each piece bytes merge.
+/// Byte-level byte-pair encoding, as tiktoken does it: a pattern cuts the text, and in each piece bytes merge.
 /// Tokens are kept as strings in which a character below U+0100 stands for a byte.
 /// </summary>
 internal sealed class ByteLevelTokenizer : BytePairTokenizer
 {
     private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces;
-    private readonly bool wholePiecesFirst;
 
     /// <summary>A tokenizer from what its file says.</summary>
     /// <param name="vocabulary">The tokens.</param>
     /// <param name="pieces">The ordinary tokens, by their bytes as characters; all 256 single bytes are among them.</param>
     /// <param name="merges">How they merge.</param>
-    /// <param name="wholePiecesFirst">Whether a piece that is a token is taken as it is, even where merges would not lead to it.</param>
-    public ByteLevelTokenizer(Vocabulary vocabulary, Dictionary<string, int> pieces, MergeTable merges, bool wholePiecesFirst)
+    /// <param name="preTokenizer">What cuts a text.</param>
+    public ByteLevelTokenizer(Vocabulary vocabulary, Dictionary<string, int> pieces, MergeTable merges, PreTokenizer preTokenizer)
         : base(vocabulary)
     {
         this.pieces = pieces.GetAlternateLookup<ReadOnlySpan<char>>();
         Merges = merges;
-        this.wholePiecesFirst = wholePiecesFirst;
+        PreTokenizer = preTokenizer;
     }
 
     /// <summary>The ordinary tokens, by their bytes as characters.</summary>
@@ -29,6 +28,9 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
 
     /// <summary>How they merge.</summary>
     public MergeTable Merges { get; }
+
+    /// <summary>What cuts a text.</summary>
+    public PreTokenizer PreTokenizer { get; }
 
     /// <inheritdoc/>
     public override bool AddsLeadingSpace => false;
@@ -51,9 +53,10 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
     {
         var merger = new PairMerger(Merges);
         byte[] utf8 = [];
-        while (!text.IsEmpty)
+        var lengths = new List<int>();
+        PreTokenizer.Split(text, lengths);
+        foreach (int length in lengths)
         {
-            int length = Llama3Splitter.FirstPiece(text);
             int maxBytes = Encoding.UTF8.GetMaxByteCount(length);
             if (utf8.Length < maxBytes) utf8 = new byte[2 * maxBytes];
             int bytes = Encoding.UTF8.GetBytes(text[..length], utf8);
@@ -66,7 +69,7 @@ internal sealed class ByteLevelTokenizer : BytePairTokenizer
     {
         Span<char> piece = utf8.Length <= Vocabulary.MaxTokenLength ? stackalloc char[utf8.Length] : new char[utf8.Length];
         Encoding.Latin1.GetChars(utf8, piece);
-        if (wholePiecesFirst && pieces.TryGetValue(piece, out int whole))
+        if (PreTokenizer.WholePiecesFirst && pieces.TryGetValue(piece, out int whole))
         {
             ids.Add(whole);
             return;

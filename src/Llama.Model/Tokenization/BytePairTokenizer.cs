@@ -5,12 +5,14 @@ internal abstract class BytePairTokenizer : ITokenizer
 {
     private readonly NameMatcher added;
     private readonly NameMatcher addedAndSpecial;
+    private readonly HashSet<int> special;
 
     private protected BytePairTokenizer(Vocabulary vocabulary)
     {
         Vocabulary = vocabulary;
-        added = new NameMatcher(vocabulary.Added);
-        addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special));
+        added = new NameMatcher(vocabulary.Added, vocabulary.Rules);
+        addedAndSpecial = new NameMatcher(vocabulary.Added.Concat(vocabulary.Special), vocabulary.Rules);
+        special = [.. vocabulary.Special.Values];
         IEnumerable<int> named = vocabulary.Special.Where(token => ControlNames.EndsAnswer(token.Key)).Select(token => token.Value);
         EndTokens = [.. (vocabulary.EndOfText is { } end ? named.Append(end) : named).Distinct().Order()];
     }
@@ -22,7 +24,16 @@ internal abstract class BytePairTokenizer : ITokenizer
     public int VocabSize => Vocabulary.TokenBytes.Length;
 
     /// <inheritdoc/>
-    public int BeginOfText => Vocabulary.BeginOfText;
+    public int? BeginOfText => Vocabulary.BeginOfText;
+
+    /// <inheritdoc/>
+    public int? EndOfText => Vocabulary.EndOfText;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> PromptStart => Vocabulary.PromptStart;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> PromptEnd => Vocabulary.PromptEnd;
 
     /// <inheritdoc/>
     public IReadOnlyList<int> EndTokens { get; }
@@ -31,15 +42,31 @@ internal abstract class BytePairTokenizer : ITokenizer
     public abstract bool AddsLeadingSpace { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false)
+    public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) => Encode(text, parseSpecial ? addedAndSpecial : added, null);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<int> EncodeTemplate(string text, IReadOnlyList<bool>? fromRequest) =>
+        Encode(text, addedAndSpecial, fromRequest is null ? null : (id, start, length) =>
+        {
+            if (!special.Contains(id)) return true;
+            for (int i = start; i < start + length; i++)
+            {
+                if (fromRequest[i]) return false;
+            }
+
+            return true;
+        });
+
+    private List<int> Encode(string text, NameMatcher names, Func<int, int, int, bool>? isToken)
     {
         ArgumentNullException.ThrowIfNull(text);
         var ids = new List<int>();
-        NameMatcher names = parseSpecial ? addedAndSpecial : added;
         int start = 0;
         while (start < text.Length)
         {
-            int end = names.IndexIn(text.AsSpan(start), out int nameLength, out int id);
+            int offset = start;
+            int end = names.IndexIn(
+                text.AsSpan(start), out int nameLength, out int id, isToken is null ? null : (name, at, length) => isToken(name, offset + at, length));
             if (end < 0) break;
             if (end > 0) EncodeSegment(text.AsSpan(start, end), start == 0, ids);
             ids.Add(id);
@@ -55,6 +82,9 @@ internal abstract class BytePairTokenizer : ITokenizer
         ArgumentNullException.ThrowIfNull(name);
         return addedAndSpecial.Find(name);
     }
+
+    /// <inheritdoc/>
+    public string? NameOf(int id) => Vocabulary.Special.Concat(Vocabulary.Added).Where(token => token.Value == id).Select(token => token.Key).FirstOrDefault();
 
     /// <inheritdoc/>
     public ReadOnlySpan<byte> TokenBytes(int id) => (uint)id < (uint)VocabSize ? Vocabulary.TokenBytes[id] : [];

@@ -43,6 +43,12 @@ internal static class GgufTokenizer
     /// <summary>The key of the token that ends a message which awaits a tool.</summary>
     public const string EndOfMessage = "tokenizer.ggml.eom_token_id";
 
+    /// <summary>The key of whether begin-of-text goes before a prompt.</summary>
+    public const string AddBeginOfText = "tokenizer.ggml.add_bos_token";
+
+    /// <summary>The key of whether end-of-text goes behind a prompt.</summary>
+    public const string AddEndOfText = "tokenizer.ggml.add_eos_token";
+
     /// <summary>The key of whether a space goes before a text.</summary>
     public const string AddSpacePrefix = "tokenizer.ggml.add_space_prefix";
 
@@ -58,9 +64,6 @@ internal static class GgufTokenizer
     /// <summary>The value of <see cref="Model"/> where there are no tokens.</summary>
     public const string None = "no_vocab";
 
-    /// <summary>The value of <see cref="Pattern"/> for Llama 3's.</summary>
-    public const string Llama3Pattern = "llama-bpe";
-
     // Llama 3 has 280,147 merges.
     private const int MostMerges = 1 << 22;
 
@@ -68,35 +71,33 @@ internal static class GgufTokenizer
     public static bool IsByteLevel(GgufMetadata metadata) => metadata.Text(Model) == ByteLevel;
 
     /// <summary>Reads a tokenizer.</summary>
+    /// <param name="metadata">The file's metadata.</param>
+    /// <param name="warnings">Receives what is amiss and can be lived with.</param>
     /// <returns>The tokenizer, or null when the file has none.</returns>
     /// <exception cref="CheckpointException">The metadata are malformed, or describe a tokenizer that is not supported.</exception>
-    public static ITokenizer? Read(GgufMetadata metadata) => metadata.Text(Model) switch
+    public static ITokenizer? Read(GgufMetadata metadata, List<string> warnings) => metadata.Text(Model) switch
     {
         null or None or "none" => null,
-        SentencePiece => ReadSentencePiece(metadata),
-        ByteLevel => ReadByteLevel(metadata),
+        SentencePiece => ReadSentencePiece(metadata, warnings),
+        ByteLevel => ReadByteLevel(metadata, warnings),
         _ => throw metadata.Wrong(Model, $"{SentencePiece}, {ByteLevel} or {None}"),
     };
 
-    private static SentencePieceTokenizer ReadSentencePiece(GgufMetadata metadata)
+    private static SentencePieceTokenizer ReadSentencePiece(GgufMetadata metadata, List<string> warnings)
     {
-        Piece[] pieces = ReadPieces(metadata);
+        Piece[] pieces = ReadPieces(metadata, warnings);
         bool addPrefix = metadata.Flag(AddSpacePrefix) ?? true;
         var spaces = new SpaceRules(
             addPrefix ? SpacePrefix.Always : SpacePrefix.Never,
             PrefixBeforeSpace: true,
             Collapse: metadata.Flag(RemoveExtraWhitespaces) ?? false);
-        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, FindBeginOfText, null, spaces);
-
-        int FindBeginOfText(IReadOnlyDictionary<string, int> special) => ReadBeginOfText(metadata, pieces.Length)
-            ?? (special.TryGetValue("<s>", out int begin) ? begin : throw metadata.Missing(BeginOfText));
+        return SentencePieceVocabulary.CreateTokenizer(metadata.Path, pieces, ReadFacts(metadata, pieces), "<s>", "</s>", spaces);
     }
 
-    private static ByteLevelTokenizer ReadByteLevel(GgufMetadata metadata)
+    private static ByteLevelTokenizer ReadByteLevel(GgufMetadata metadata, List<string> warnings)
     {
-        // The names under which converters have written the same pattern.
-        if (metadata.Text(Pattern) is not (Llama3Pattern or "llama3" or "llama-v3")) throw metadata.Wrong(Pattern, Llama3Pattern);
-        Piece[] pieces = ReadPieces(metadata);
+        PreTokenizer preTokenizer = ReadPreTokenizer(metadata, warnings);
+        Piece[] pieces = ReadPieces(metadata, warnings);
         var vocab = new Dictionary<string, int>(pieces.Length);
         var ordinary = new Dictionary<string, int>(pieces.Length);
         var special = new Dictionary<string, int>();
@@ -127,16 +128,25 @@ internal static class GgufTokenizer
 
         if (ByteLevelTokenizer.FindMissingByte(ordinary) is int missing)
             throw new CheckpointException($"{metadata.Path}: {Tokens} has no token for the single byte 0x{missing:X2}; expected all 256.");
-        var vocabulary = new Vocabulary
-        {
-            TokenBytes = tokenBytes,
-            Special = special,
-            Added = added,
-            BeginOfText = ReadBeginOfText(metadata, pieces.Length) ?? throw metadata.Missing(BeginOfText),
-        };
+        Vocabulary vocabulary = ReadFacts(metadata, pieces).Complete(
+            new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = added },
+            name => vocab.TryGetValue(name, out int id) ? id : null,
+            begin: null,
+            end: null,
+            start: preTokenizer.AddsBeginOfText ? null : [],
+            last: []);
 
-        // llama.cpp, too, takes whole pieces first for this pattern (its ignore_merges).
-        return new ByteLevelTokenizer(vocabulary, ordinary, ReadMerges(metadata, vocab), wholePiecesFirst: true);
+        return new ByteLevelTokenizer(vocabulary, ordinary, ReadMerges(metadata, vocab), preTokenizer);
+    }
+
+    private static PreTokenizer ReadPreTokenizer(GgufMetadata metadata, List<string> warnings)
+    {
+        string? name = metadata.Text(Pattern);
+        if (name is not (null or "default")) return PreTokenizer.Find(name) ?? throw metadata.Wrong(Pattern, $"one of {PreTokenizer.Names}");
+        warnings.Add(
+            $"{metadata.Path}: {Pattern} {(name is null ? "is not there" : "is 'default'")}, so nothing says how the model's tokenizer cuts a text. "
+            + "llama.cpp's default is used, with which answers can be much worse; convert the model anew, or get a newer file");
+        return PreTokenizer.Default;
     }
 
     private static MergeTable ReadMerges(GgufMetadata metadata, Dictionary<string, int> vocab)
@@ -154,7 +164,7 @@ internal static class GgufTokenizer
         return merges.ToTable();
     }
 
-    private static Piece[] ReadPieces(GgufMetadata metadata)
+    private static Piece[] ReadPieces(GgufMetadata metadata, List<string> warnings)
     {
         // Characters of the byte alphabet take up to two bytes, U+2581 three.
         string[] texts = metadata.Texts(Tokens, Vocabulary.MaxSize, 4 * Vocabulary.MaxTokenLength) ?? throw metadata.Missing(Tokens);
@@ -163,19 +173,45 @@ internal static class GgufTokenizer
         if (scores is not null && scores.Length != texts.Length) throw metadata.Wrong(Scores, $"{texts.Length} scores, one a token");
         if (types is not null && types.Length != texts.Length) throw metadata.Wrong(Types, $"{texts.Length} types, one a token");
         var pieces = new Piece[texts.Length];
+        var empty = new List<int>();
         for (int id = 0; id < pieces.Length; id++)
         {
             pieces[id] = new Piece(texts[id], scores?[id] ?? 0, (PieceType)(types?[id] ?? 1));
+            if (texts[id].Length == 0)
+            {
+                // As llama.cpp calls it; nothing can become it.
+                empty.Add(id);
+                pieces[id] = new Piece($"[EMPTY_{id}]", 0, PieceType.Unused);
+                continue;
+            }
+
             (string text, float score, PieceType type) = pieces[id];
-            if (text.Length is 0 or > Vocabulary.MaxTokenLength)
-                throw new CheckpointException($"{metadata.Path}: {Tokens}[{id}] has {text.Length} characters; expected 1 to {Vocabulary.MaxTokenLength}.");
+            if (text.Length > Vocabulary.MaxTokenLength)
+                throw new CheckpointException($"{metadata.Path}: {Tokens}[{id}] has {text.Length} characters; expected at most {Vocabulary.MaxTokenLength}.");
             if (type is < PieceType.Normal or > PieceType.Byte)
                 throw new CheckpointException($"{metadata.Path}: {Types}[{id}] is {(int)type}; expected 1 to 6.");
             if (!float.IsFinite(score)) throw new CheckpointException($"{metadata.Path}: {Scores}[{id}] is no finite number.");
         }
 
+        if (empty.Count > 0)
+        {
+            warnings.Add($"{metadata.Path}: {Tokens}: {empty.Count} tokens are empty, the first of them {empty[0]}: "
+                + "no text becomes them, and they add nothing to a text");
+        }
+
         return pieces;
     }
 
-    private static int? ReadBeginOfText(GgufMetadata metadata, int tokens) => metadata.Whole(BeginOfText, 0, tokens - 1);
+    private static TokenizerFacts ReadFacts(GgufMetadata metadata, Piece[] pieces)
+    {
+        return new TokenizerFacts
+        {
+            BeginOfText = Name(BeginOfText),
+            EndOfText = Name(EndOfText),
+            AddBeginOfText = metadata.Flag(AddBeginOfText),
+            AddEndOfText = metadata.Flag(AddEndOfText),
+        };
+
+        string? Name(string key) => metadata.Token(key, pieces.Length) is { } id ? pieces[id].Text : null;
+    }
 }

@@ -1,3 +1,5 @@
+using Llama.Model.Checkpoints;
+
 namespace Llama.Model.Tokenization;
 
 /// <summary>The metadata of a GGUF file that describe a tokenizer; <see cref="GgufTokenizer"/> reads them back.</summary>
@@ -16,8 +18,9 @@ internal static class GgufTokenizerWriter
         };
         metadata.AddRange(EndTokens(tokenizer, config));
         if (tokenizer is null) return metadata;
-        metadata.Add(new(GgufTokenizer.BeginOfText, tokenizer.BeginOfText));
-        metadata.Add(new("tokenizer.ggml.add_bos_token", true));
+        if (tokenizer.BeginOfText is { } begin) metadata.Add(new(GgufTokenizer.BeginOfText, begin));
+        metadata.Add(new(GgufTokenizer.AddBeginOfText, tokenizer.PromptStart.Count > 0));
+        metadata.Add(new(GgufTokenizer.AddEndOfText, tokenizer.PromptEnd.Count > 0));
         return metadata;
     }
 
@@ -59,7 +62,8 @@ internal static class GgufTokenizerWriter
         return
         [
             new(GgufTokenizer.Model, GgufTokenizer.ByteLevel),
-            new(GgufTokenizer.Pattern, GgufTokenizer.Llama3Pattern),
+            new(GgufTokenizer.Pattern, tokenizer.PreTokenizer.Name ?? throw new CheckpointException(
+                "The tokenizer.json cuts text in a way that GGUF has no name for; it cannot be converted.")),
             .. OfPieces(pieces),
             new(GgufTokenizer.Merges, tokenizer.Merges.InOrder().Select(pair => $"{pieces[pair.Left].Text} {pieces[pair.Right].Text}").ToArray()),
         ];

@@ -25,6 +25,9 @@ internal readonly struct JsonField
     /// <summary>Whether the value is a list.</summary>
     public bool IsList => value.ValueKind == JsonValueKind.Array;
 
+    /// <summary>Whether the value is an object.</summary>
+    public bool IsObject => value.ValueKind == JsonValueKind.Object;
+
     /// <summary>A member of an object; missing where the object lacks it.</summary>
     /// <exception cref="CheckpointException">The value is no object.</exception>
     public JsonField this[string name]
@@ -91,16 +94,19 @@ internal readonly struct JsonField
             yield return new JsonField(file, $"{path}[{index++}]", item);
     }
 
-    /// <summary>The members of an object whose values are whole numbers from 0 to below a limit.</summary>
-    public IEnumerable<(string Name, int Number)> Numbers(int limit)
+    /// <summary>The members of an object.</summary>
+    public IEnumerable<(string Name, JsonField Value)> Members()
     {
-        if (value.ValueKind != JsonValueKind.Object) throw Wrong("an object");
+        if (!IsObject) throw Wrong("an object");
         foreach (JsonProperty member in value.EnumerateObject())
         {
             string name = NameOf(member);
-            yield return (name, new JsonField(file, $"{path}['{name}']", member.Value).Number(limit));
+            yield return (name, new JsonField(file, $"{path}['{name}']", member.Value));
         }
     }
+
+    /// <summary>The members of an object whose values are whole numbers from 0 to below a limit.</summary>
+    public IEnumerable<(string Name, int Number)> Numbers(int limit) => Members().Select(member => (member.Name, member.Value.Number(limit)));
 
     /// <summary>An exception that says what was found here and what was expected.</summary>
     public CheckpointException Wrong(string expected)

@@ -13,6 +13,10 @@ internal static class Llama3Splitter
     public const string Pattern =
         @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
+    /// <summary>The same with digits one by one, as Qwen 2 has it.</summary>
+    public const string OneDigitPattern =
+        @"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
     private enum Kind
     {
         End,
@@ -25,7 +29,8 @@ internal static class Llama3Splitter
 
     /// <summary>The length of the first piece of a text, in UTF-16 units.</summary>
     /// <param name="text">What is left of the text; not empty.</param>
-    public static int FirstPiece(ReadOnlySpan<char> text)
+    /// <param name="mostDigits">Most digits of a piece.</param>
+    public static int FirstPiece(ReadOnlySpan<char> text, int mostDigits = 3)
     {
         int contraction = Contraction(text);
         if (contraction > 0) return contraction;
@@ -42,7 +47,7 @@ internal static class Llama3Splitter
             // \p{N}{1,3}
             case Kind.Number:
                 int end = firstLength;
-                for (int digits = 1; digits < 3 && KindAt(text, end, out int length) == Kind.Number; digits++)
+                for (int digits = 1; digits < mostDigits && KindAt(text, end, out int length) == Kind.Number; digits++)
                     end += length;
                 return end;
 

@@ -57,18 +57,14 @@ internal sealed class SentencePieceModel
     }
 
     /// <summary>The tokenizer that the model describes.</summary>
+    /// <param name="facts">What the files beside it say.</param>
     /// <exception cref="CheckpointException">Pieces are missing or contradict each other.</exception>
-    public ITokenizer CreateTokenizer()
+    public ITokenizer CreateTokenizer(TokenizerFacts facts)
     {
         SpacePrefix prefix = addDummyPrefix ? SpacePrefix.Always : SpacePrefix.Never;
         var spaces = new SpaceRules(prefix, PrefixBeforeSpace: true, removeExtraWhitespaces);
-        return SentencePieceVocabulary.CreateTokenizer(file, pieces, FindBeginOfText, endOfTextPiece, spaces);
+        return SentencePieceVocabulary.CreateTokenizer(file, pieces, facts, beginOfTextPiece, endOfTextPiece, spaces);
     }
-
-    private int FindBeginOfText(IReadOnlyDictionary<string, int> special) =>
-        special.TryGetValue(beginOfTextPiece, out int beginOfText)
-            ? beginOfText
-            : throw new CheckpointException($"{file} has no control piece '{beginOfTextPiece}', its begin-of-text token.");
 
     private void ReadPiece(ReadOnlySpan<byte> message)
     {

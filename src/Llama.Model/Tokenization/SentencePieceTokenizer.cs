@@ -35,7 +35,7 @@ internal sealed class SentencePieceTokenizer : BytePairTokenizer
         byteTokenSet = [.. byteTokens];
         Spaces = spaces;
         UserDefined = userDefined;
-        this.userDefined = new NameMatcher(userDefined);
+        this.userDefined = new NameMatcher(userDefined, vocabulary.Rules);
     }
 
     /// <summary>The tokens that ordinary text can become, by text.</summary>

@@ -41,28 +41,41 @@ internal static class SentencePieceVocabulary
     /// <summary>The tokenizer of a list of pieces.</summary>
     /// <param name="file">The file they are read from, for messages.</param>
     /// <param name="pieces">The pieces by id; texts of 1 to 256 characters, scores finite.</param>
-    /// <param name="findBeginOfText">The begin-of-text token; asked with the control and unknown pieces by name.</param>
-    /// <param name="endOfTextPiece">The name of the end-of-text piece, or null where the file does not tell.</param>
+    /// <param name="facts">What is said of the vocabulary beside its pieces.</param>
+    /// <param name="begin">The name of the begin-of-text piece that the pieces' own file has.</param>
+    /// <param name="end">The name of its end-of-text piece.</param>
     /// <param name="spaces">What happens to spaces.</param>
     /// <exception cref="CheckpointException">Pieces are missing or contradict each other.</exception>
     public static SentencePieceTokenizer CreateTokenizer(
-        string file,
-        IReadOnlyList<Piece> pieces,
-        Func<IReadOnlyDictionary<string, int>, int> findBeginOfText,
-        string? endOfTextPiece,
-        SpaceRules spaces)
+        string file, IReadOnlyList<Piece> pieces, TokenizerFacts facts, string begin, string end, SpaceRules spaces)
     {
-        var names = new HashSet<string>(pieces.Count);
-        var normal = new Dictionary<string, int>(pieces.Count);
-        var userDefined = new Dictionary<string, int>();
-        var special = new Dictionary<string, int>();
-        var tokenBytes = new byte[pieces.Count][];
-        var byteTokens = new ByteTokens(file);
+        var names = new Dictionary<string, int>(pieces.Count);
         for (int id = 0; id < pieces.Count; id++)
         {
             string text = pieces[id].Text;
-            if (!names.Add(text)) throw new CheckpointException($"{file}: piece {id} is '{text}' again; expected each piece once.");
-            tokenBytes[id] = [];
+            if (!names.TryAdd(text, id)) throw new CheckpointException($"{file}: piece {id} is '{text}' again; expected each piece once.");
+        }
+
+        AddedToken?[] added = AddedById(facts, names, pieces.Count);
+        var normal = new Dictionary<string, int>(pieces.Count);
+        var userDefined = new Dictionary<string, int>();
+        var special = new Dictionary<string, int>();
+        var addedText = new Dictionary<string, int>();
+        var rules = new Dictionary<string, NameRule>();
+        byte[][] tokenBytes = [.. Enumerable.Repeat(Array.Empty<byte>(), added.Length)];
+        var byteTokens = new ByteTokens(file);
+        for (int id = 0; id < added.Length; id++)
+        {
+            if (added[id] is { } token)
+            {
+                (token.IsSpecial ? special : addedText)[token.Name] = id;
+                if (!token.IsSpecial) tokenBytes[id] = Encoding.UTF8.GetBytes(token.Name);
+                if (token.Rule != default) rules[token.Name] = token.Rule;
+                continue;
+            }
+
+            if (id >= pieces.Count) continue;
+            string text = pieces[id].Text;
             switch (pieces[id].Kind)
             {
                 case PieceType.Byte:
@@ -80,15 +93,32 @@ internal static class SentencePieceVocabulary
             }
         }
 
-        var vocabulary = new Vocabulary
-        {
-            TokenBytes = tokenBytes,
-            Special = special,
-            BeginOfText = findBeginOfText(special),
-            EndOfText = endOfTextPiece is not null && special.TryGetValue(endOfTextPiece, out int end) ? end : null,
-        };
+        Vocabulary vocabulary = facts.Complete(
+            new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = addedText, Rules = rules },
+            name => names.TryGetValue(name, out int id) ? id : null,
+            special.TryGetValue(begin, out int first) ? first : null,
+            special.TryGetValue(end, out int last) ? last : null,
+            start: null,
+            last: []);
         MergeTable merges = MergeTable.FromPieces(normal, RanksByScore(pieces));
         return new SentencePieceTokenizer(vocabulary, normal, merges, byteTokens.All(), spaces, userDefined);
+    }
+
+    // A name that is a piece keeps the piece's id; another takes the id that it is given. Bytes stay bytes.
+    private static AddedToken?[] AddedById(TokenizerFacts facts, Dictionary<string, int> names, int pieces)
+    {
+        var byId = new Dictionary<int, AddedToken>();
+        foreach (AddedToken token in facts.Added)
+        {
+            if (token.Name.Length is 0 or > Vocabulary.MaxTokenLength || ByteTokens.Parse(token.Name) is not null) continue;
+            if ((names.TryGetValue(token.Name, out int known) ? known : token.Id) is not { } id) continue;
+            byId[id] = token;
+            names[token.Name] = id;
+        }
+
+        var added = new AddedToken?[Math.Max(pieces, byId.Keys.DefaultIfEmpty(-1).Max() + 1)];
+        foreach ((int id, AddedToken token) in byId) added[id] = token;
+        return added;
     }
 
     // Higher scores merge first; pieces of equal score have equal rank, so that the leftmost of them does.

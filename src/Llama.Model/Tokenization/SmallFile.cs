@@ -1,4 +1,5 @@
 using Llama.Model.Checkpoints;
+using Llama.Model.Checkpoints.Files;
 
 namespace Llama.Model.Tokenization;
 
@@ -19,6 +20,7 @@ internal static class SmallFile
                 throw new CheckpointException($"{file} has {stream.Length} bytes; expected at most {maxBytes}.");
             var content = new byte[stream.Length];
             stream.ReadExactly(content);
+            WrongDownload.Refuse(file, content);
             return content;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)

@@ -32,8 +32,9 @@ internal static class TiktokenFile
             TokenBytes = [.. tokens, .. Enumerable.Repeat(Array.Empty<byte>(), Llama3SpecialTokens.Count)],
             Special = special,
             BeginOfText = special[Llama3SpecialTokens.BeginOfText],
+            PromptStart = [special[Llama3SpecialTokens.BeginOfText]],
         };
-        return new ByteLevelTokenizer(vocabulary, pieces, MergeTable.FromPieces(pieces, ranks), wholePiecesFirst: true);
+        return new ByteLevelTokenizer(vocabulary, pieces, MergeTable.FromPieces(pieces, ranks), PreTokenizer.OfLlama3);
     }
 
     private static List<byte[]> ReadTokens(ReadOnlySpan<byte> content, string file, out Dictionary<string, int> pieces)

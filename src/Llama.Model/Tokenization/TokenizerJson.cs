@@ -5,8 +5,8 @@ namespace Llama.Model.Tokenization;
 
 /// <summary>
 /// Hugging Face's <c>tokenizer.json</c> (the <c>tokenizers</c> library, version 1.0 of its format) with a BPE model, in the two forms that
-/// Llamas have: SentencePiece-like with byte fallback, and byte-level with Llama 3's pattern. What the file says of begin-of-text
-/// (<c>post_processor</c>), truncation and padding is the caller's business here and not read; every other component is refused by name.
+/// Llamas have: SentencePiece-like with byte fallback, and byte-level with Llama 3's pattern. What the file says of truncation and padding
+/// is the caller's business here and not read; every other component that is not known is refused by name.
 /// </summary>
 internal sealed class TokenizerJson
 {
@@ -18,11 +18,16 @@ internal sealed class TokenizerJson
     private readonly Dictionary<string, int> special = [];
     private readonly Dictionary<string, int> added = [];
     private readonly Dictionary<string, int> addedNormalized = [];
+    private readonly Dictionary<string, NameRule> rules = [];
     private readonly Dictionary<int, string> nameOf = [];
+    private readonly JsonField root;
+    private readonly TokenizerFacts facts;
     private readonly int vocabSize;
 
-    private TokenizerJson(JsonField root, string file)
+    private TokenizerJson(JsonField root, TokenizerFacts facts, string file)
     {
+        this.root = root;
+        this.facts = facts;
         this.file = file;
         model = root["model"];
         normalizers = Components(root["normalizer"], "normalizers");
@@ -35,6 +40,12 @@ internal sealed class TokenizerJson
             foreach (JsonField token in root["added_tokens"].Items())
                 ReadAddedToken(token);
         }
+
+        foreach (AddedToken token in facts.Added)
+        {
+            if (vocab.ContainsKey(token.Name) || (token.Id is { } id && nameOf.TryAdd(id, token.Name) && vocab.TryAdd(token.Name, id))) Note(token);
+        }
+
         foreach ((string name, int id) in vocab)
         {
             if (ControlNames.IsControl(name)) special[name] = id;
@@ -46,10 +57,11 @@ internal sealed class TokenizerJson
     /// <summary>Reads a tokenizer.</summary>
     /// <param name="content">The file's content.</param>
     /// <param name="file">The file's name, for messages.</param>
+    /// <param name="facts">What the files beside it say.</param>
     /// <exception cref="CheckpointException">The content is malformed, or has a component that is not supported.</exception>
-    public static ITokenizer Read(byte[] content, string file)
+    public static ITokenizer Read(byte[] content, string file, TokenizerFacts facts)
     {
-        var json = new TokenizerJson(JsonField.Parse(content, file), file);
+        var json = new TokenizerJson(JsonField.Parse(content, file), facts, file);
         bool byteLevel = json.preTokenizers.Any(component => component["type"].Text() == "ByteLevel");
         return byteLevel ? json.CreateByteLevel() : json.CreateSentencePiece();
     }
@@ -89,15 +101,21 @@ internal sealed class TokenizerJson
             AddToVocab(name, id);
         else if (known != id)
             throw token["id"].Wrong($"{known}, which '{name}' has elsewhere in the file");
-        foreach (string option in new[] { "lstrip", "rstrip", "single_word" })
-        {
-            if (token[option].Flag()) throw token[option].Wrong("false");
-        }
+        Note(AddedToken.Read(token, id));
+    }
 
-        if (token["special"].Flag() || ControlNames.IsControl(name))
-            special[name] = id;
+    // What is said of a token last goes.
+    private void Note(AddedToken token)
+    {
+        int id = vocab[token.Name];
+        special.Remove(token.Name);
+        added.Remove(token.Name);
+        addedNormalized.Remove(token.Name);
+        rules[token.Name] = token.Rule;
+        if (token.IsSpecial)
+            special[token.Name] = id;
         else
-            (token["normalized"].Flag() && normalizers.Count > 0 ? addedNormalized : added)[name] = id;
+            (token.IsNormalized && normalizers.Count > 0 ? addedNormalized : added)[token.Name] = id;
     }
 
     private SentencePieceTokenizer CreateSentencePiece()
@@ -110,20 +128,25 @@ internal sealed class TokenizerJson
             : [byteTokens.Add(name, id)]);
         var userDefined = new Dictionary<string, int>();
         foreach ((string name, int id) in addedNormalized)
-            userDefined[spaces.Apply(name, startsText: true)] = id;
+        {
+            string normalized = spaces.Apply(name, startsText: true);
+            userDefined[normalized] = id;
+            rules[normalized] = rules[name];
+        }
+
         return new SentencePieceTokenizer(
             CreateVocabulary(tokenBytes), OrdinaryPieces(name => name), ReadMerges(), byteTokens.All(), spaces, userDefined);
     }
 
     private ByteLevelTokenizer CreateByteLevel()
     {
-        CheckByteLevel();
+        PreTokenizer preTokenizer = ReadPreTokenizer();
         Dictionary<string, int> pieces = OrdinaryPieces(BytesOf);
         if (ByteLevelTokenizer.FindMissingByte(pieces) is int missing)
             throw new CheckpointException($"{file}: model.vocab has no token for the single byte 0x{missing:X2}; expected all 256.");
 
         byte[][] tokenBytes = CreateTokenBytes((name, id) => Encoding.Latin1.GetBytes(BytesOf(name)));
-        return new ByteLevelTokenizer(CreateVocabulary(tokenBytes), pieces, ReadMerges(), model["ignore_merges"].Flag());
+        return new ByteLevelTokenizer(CreateVocabulary(tokenBytes), pieces, ReadMerges(), preTokenizer);
     }
 
     private string BytesOf(string token) => ByteAlphabet.ToBytes(token)
@@ -131,9 +154,37 @@ internal sealed class TokenizerJson
 
     private Vocabulary CreateVocabulary(byte[][] tokenBytes)
     {
-        if (!special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int beginOfText) && !special.TryGetValue("<s>", out beginOfText))
-            throw new CheckpointException($"{file}: added_tokens has no special {Llama3SpecialTokens.BeginOfText} or <s>.");
-        return new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = added, BeginOfText = beginOfText };
+        (List<int>? start, List<int> last) = ReadTemplate();
+        int? usual = special.TryGetValue(Llama3SpecialTokens.BeginOfText, out int id) || special.TryGetValue("<s>", out id) ? id : null;
+        return facts.Complete(
+            new Vocabulary { TokenBytes = tokenBytes, Special = special, Added = added, Rules = rules },
+            name => vocab.TryGetValue(name, out int named) ? named : null,
+            start is [var first, ..] ? first : usual,
+            end: null,
+            start,
+            last);
+    }
+
+    // TemplateProcessing's form for one text: the special tokens before and behind it. Other processors add none.
+    private (List<int>? Start, List<int> Last) ReadTemplate()
+    {
+        List<int>? start = null;
+        List<int> last = [];
+        foreach (JsonField processor in Components(root["post_processor"], "processors"))
+        {
+            if (processor["type"].Text() != "TemplateProcessing") continue;
+            List<int> side = start ??= [];
+            foreach (JsonField part in processor["single"].Items())
+            {
+                JsonField token = part["SpecialToken"];
+                if (token.IsMissing)
+                    side = last;
+                else
+                    side.AddRange(processor["special_tokens"][token["id"].Text()]["ids"].Items().Select(item => item.Number(vocabSize)));
+            }
+        }
+
+        return (start, last);
     }
 
     private byte[][] CreateTokenBytes(Func<string, int, byte[]> bytesOf)
@@ -201,21 +252,38 @@ internal sealed class TokenizerJson
         };
     }
 
-    private void CheckByteLevel()
+    // Split with known patterns, Digits, and ByteLevel last, which may have GPT-2's pattern.
+    private PreTokenizer ReadPreTokenizer()
     {
-        string found = Describe();
-        if (found != "| Split, ByteLevel")
+        if (normalizers.Count > 0 || preTokenizers[^1]["type"].Text() != "ByteLevel") throw Unsupported();
+        var patterns = new List<string>();
+        foreach (JsonField component in preTokenizers)
         {
-            throw new CheckpointException(
-                $"{file}: normalizer | pre_tokenizer are {found}; supported with ByteLevel is '| Split, ByteLevel'.");
+            switch (component["type"].Text())
+            {
+                case "Split":
+                    JsonField pattern = component["pattern"]["Regex"];
+                    if (!PreTokenizer.IsKnown(pattern.Text())) throw pattern.Wrong($"a known pattern, such as Llama 3's {Llama3Splitter.Pattern}");
+                    if (component["behavior"].Text() != "Isolated") throw component["behavior"].Wrong("Isolated");
+                    if (component["invert"].Flag()) throw component["invert"].Wrong("false");
+                    patterns.Add(pattern.Text());
+                    break;
+                case "Digits":
+                    patterns.Add(component["individual_digits"].Flag() ? @"\p{N}" : @"\p{N}+");
+                    break;
+                case "ByteLevel":
+                    if (component["add_prefix_space"].Flag()) throw component["add_prefix_space"].Wrong("false");
+                    if (component["use_regex"].IsMissing || component["use_regex"].Flag()) patterns.Add(PreTokenizer.Gpt2Pattern);
+                    break;
+                default:
+                    throw Unsupported();
+            }
         }
-        (JsonField split, JsonField byteLevel) = (preTokenizers[0], preTokenizers[1]);
-        if (split["pattern"]["Regex"].Text() != Llama3Splitter.Pattern)
-            throw split["pattern"]["Regex"].Wrong($"Llama 3's pattern {Llama3Splitter.Pattern}");
-        if (split["behavior"].Text() != "Isolated") throw split["behavior"].Wrong("Isolated");
-        if (split["invert"].Flag()) throw split["invert"].Wrong("false");
-        if (byteLevel["add_prefix_space"].Flag()) throw byteLevel["add_prefix_space"].Wrong("false");
-        if (byteLevel["use_regex"].IsMissing || byteLevel["use_regex"].Flag()) throw byteLevel["use_regex"].Wrong("false");
+
+        return PreTokenizer.Of(patterns, model["ignore_merges"].Flag());
+
+        CheckpointException Unsupported() => new(
+            $"{file}: normalizer | pre_tokenizer are {Describe()}; supported with ByteLevel is '| Split, ByteLevel', also with several Split or Digits.");
     }
 
     private string Describe() => $"{Types(normalizers)} | {Types(preTokenizers)}".Trim();

@@ -18,9 +18,18 @@ internal sealed record Vocabulary
     /// <summary>Added tokens that are ordinary text: each occurrence of the name in a text becomes the token.</summary>
     public IReadOnlyDictionary<string, int> Added { get; init; } = new Dictionary<string, int>();
 
-    /// <summary>The begin-of-text token.</summary>
-    public required int BeginOfText { get; init; }
+    /// <summary>How special and added tokens are found, for those that have rules of their own.</summary>
+    public IReadOnlyDictionary<string, NameRule> Rules { get; init; } = new Dictionary<string, NameRule>();
 
-    /// <summary>The end-of-text token, where the file names one.</summary>
+    /// <summary>The begin-of-text token, where there is one.</summary>
+    public int? BeginOfText { get; init; }
+
+    /// <summary>The end-of-text token, where a file names one.</summary>
     public int? EndOfText { get; init; }
+
+    /// <summary>What goes before a prompt.</summary>
+    public IReadOnlyList<int> PromptStart { get; init; } = [];
+
+    /// <summary>What goes behind a prompt.</summary>
+    public IReadOnlyList<int> PromptEnd { get; init; } = [];
 }

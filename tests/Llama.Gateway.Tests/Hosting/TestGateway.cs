@@ -6,6 +6,8 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Links;
 using Llama.Model;
 using Llama.Model.Chat;
+using Llama.Model.Sampling;
+using Llama.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
@@ -34,7 +36,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public static async Task<TestGateway> StartAsync(
         TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null,
-        bool ignoreUnknownFields = false, string name = "test-model")
+        bool ignoreUnknownFields = false, string name = "test-model", SamplingParameters? sampling = null, string? jinja = null)
     {
         var config = new ModelConfig
         {
@@ -51,6 +53,7 @@ internal sealed class TestGateway : IAsyncDisposable
             RotaryLayout = RotaryLayout.Halves,
             Family = LlamaFamily.Llama2,
             EndTokens = [TestTokenizer.End],
+            Sampling = sampling ?? new SamplingParameters(),
         };
         var grain = new ScriptedGrain();
         var logs = new RecordingLogger();
@@ -67,7 +70,8 @@ internal sealed class TestGateway : IAsyncDisposable
         });
         builder.Services.AddSingleton(new Random(7));
         if (time is not null) builder.Services.AddSingleton(time);
-        var chat = tokenizer is null || template is null ? null : ChatTemplates.Create(template, tokenizer);
+        var chat = tokenizer is null || template is null ? null
+            : jinja is null ? ChatTemplates.Create(template, tokenizer) : OwnTemplate(jinja, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
         var model = new ServedModel(name, config, Task.FromResult(new ModelText(tokenizer, chat)), created);
         builder.Services.AddLlamaApi(model, ignoreUnknownFields, "the-gateway.example:80");
@@ -130,6 +134,14 @@ internal sealed class TestGateway : IAsyncDisposable
         var events = await PostStreamAsync(path, json);
         Assert.Equal("[DONE]", events[^1]);
         return [.. events.SkipLast(1).Select(data => JsonElement.Parse(data))];
+    }
+
+    /// <summary>The template of a checkpoint that has one of its own.</summary>
+    private static ChatTemplate OwnTemplate(string jinja, TestTokenizer tokenizer)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(folder["chat_template.jinja"], jinja);
+        return ChatTemplates.Choose(folder.Path, LlamaFamily.Llama2, tokenizer, option: null, out _);
     }
 
     public async ValueTask DisposeAsync()

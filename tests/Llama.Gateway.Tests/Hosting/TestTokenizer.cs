@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.RegularExpressions;
 using Llama.Model.Tokenization;
 
 namespace Llama.Gateway.Tests.Hosting;
@@ -22,7 +23,13 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public int VocabSize => bytes.Length;
 
-    public int BeginOfText => Begin;
+    public int? BeginOfText => Begin;
+
+    public int? EndOfText => End;
+
+    public IReadOnlyList<int> PromptStart => [Begin];
+
+    public IReadOnlyList<int> PromptEnd => [];
 
     public IReadOnlyList<int> EndTokens { get; init; } = [];
 
@@ -31,7 +38,12 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
     public bool IsByte(int id) => false;
 
     public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) =>
-        [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+        parseSpecial ? EncodeTemplate(text, null) : [.. Encoding.UTF8.GetBytes(text).Select(value => (int)value)];
+
+    public IReadOnlyList<int> EncodeTemplate(string text, IReadOnlyList<bool>? fromRequest) =>
+        [.. Regex.Split(text, "(<begin>|<end>|<step>)").SelectMany(part => FindSpecial(part) is { } special ? [special] : Encode(part))];
+
+    public string? NameOf(int id) => id switch { Begin => "<begin>", End => "<end>", Step => "<step>", _ => null };
 
     public int? FindSpecial(string name) => name switch
     {

@@ -15,7 +15,7 @@ public class ChatTemplateTests
     /// <summary>Llama 2's kind of vocabulary with &lt;step&gt;, whose ordinary tokens are bytes and spaces.</summary>
     private static readonly ITokenizer WithStep = SentencePieceModel.Read(
         new SentencePieceBytes().Pieces("\u2581").Piece("<step>", 0, SentencePieceBytes.Control).Trainer().Normalizer().ToArray(),
-        "test").CreateTokenizer();
+        "test").CreateTokenizer(TokenizerFacts.None);
 
     public static TheoryData<string> Llama2Names => ["llama2", "codellama"];
 

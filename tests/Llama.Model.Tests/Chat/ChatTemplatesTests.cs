@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Llama.Model.Chat;
 using Llama.Model.Checkpoints;
 using Llama.Model.Tests.Checkpoints.Gguf;
@@ -10,7 +11,6 @@ namespace Llama.Model.Tests.Chat;
 public class ChatTemplatesTests
 {
     private static readonly ITokenizer SentencePiece = TestTokenizers.Get("tinystories");
-    private static readonly ITokenizer Tiktoken = TestTokenizers.Get("small-tiktoken");
 
     [Fact]
     public void Choose_Option_WinsOverEverything()
@@ -39,46 +39,46 @@ public class ChatTemplatesTests
         Assert.Equal($"The chat template {option} needs the special token {token}, which the tokenizer lacks.", exception.Message);
     }
 
-    [Theory]
-    [InlineData("{{ '[INST] ' + content }}", LlamaFamily.Llama2, "llama2")]
-    [InlineData("{{ '[INST] ' + content }}", LlamaFamily.CodeLlama, "codellama")]
-    [InlineData("{{ '<|start_header_id|>' }}", LlamaFamily.Llama3, "llama3")]
-    public void Choose_TemplateInFile_IsRecognised(string text, LlamaFamily family, string expected)
+    [Fact]
+    public void Choose_TemplateInFile_IsTheCheckpointsOwn()
     {
         using var folder = new TemporaryFolder();
-        ITokenizer tokenizer = family == LlamaFamily.Llama3 ? Tiktoken : SentencePiece;
-        File.WriteAllText(folder["tokenizer_config.json"], $$"""{ "chat_template": "{{text}}" }""");
-        string reason = $"The chat template is {expected}, recognised in {folder["tokenizer_config.json"]}.";
-        AssertChosen(folder.Path, family, tokenizer, expected, reason);
-
-        File.WriteAllText(folder["tokenizer_config.json"], $$"""
-            { "chat_template": [{ "name": "tools", "template": "x" }, { "name": "default", "template": "{{text}}" }] }
+        File.WriteAllText(folder["tokenizer_config.json"], """{ "chat_template": "a{{ messages[0].content }}" }""");
+        AssertChosen(folder.Path, folder["tokenizer_config.json"], "ax");
+        File.WriteAllText(folder["tokenizer_config.json"], """
+            { "chat_template": [{ "name": "tool_use", "template": "tools" }, { "name": "default", "template": "b{{ messages[0].content }}" }] }
             """);
-        AssertChosen(folder.Path, family, tokenizer, expected, reason);
-
-        File.WriteAllText(folder["tokenizer_config.json"], "{}");
-        File.WriteAllText(folder["chat_template.jinja"], text);
-        reason = $"The chat template is {expected}, recognised in {folder["chat_template.jinja"]}.";
-        AssertChosen(folder.Path, family, tokenizer, expected, reason);
+        ChatTemplate named = AssertChosen(folder.Path, folder["tokenizer_config.json"], "bx");
+        var tools = new ChatOptions { Tools = JsonDocument.Parse("[{}]").RootElement };
+        Assert.Equal("tools", SentencePiece.Decode(named.Render([new ChatMessage("user", "x")], tools)));
+        File.WriteAllText(folder["chat_template.jinja"], "c{{ messages[0].content }}");
+        AssertChosen(folder.Path, folder["chat_template.jinja"], "cx");
     }
 
-    [Fact]
-    public void Choose_UnknownTemplateInFile_TakesTheFamilys()
+    [Theory]
+    [InlineData("x\n{% if %}", "line 2: found '%}', expected an expression")]
+    [InlineData("{% include 'x' %}", "line 1: found the statement 'include', which is not supported")]
+    [InlineData("{{ x | pprint }}", "line 1: found the filter 'pprint', which is not supported")]
+    [InlineData("{% for x in y %}\n", "found the end of the template, expected {% else %} or {% endfor %}")]
+    public void Choose_TemplateThatCannotBeRun_IsRefusedWithItsPlaceUnlessAnotherIsNamed(string text, string expected)
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder["chat_template.jinja"], "<|im_start|>");
-        AssertChosen(folder.Path, LlamaFamily.Llama3, Tiktoken, "llama3",
-            $"The chat template is the family's, llama3: the one in {folder["chat_template.jinja"]} is not known.");
+        File.WriteAllText(folder["chat_template.jinja"], text);
+        var exception = Assert.Throws<ArgumentException>(() => ChatTemplates.Choose(folder.Path, LlamaFamily.Llama2, SentencePiece, null, out _));
+        Assert.StartsWith($"The chat template in {folder["chat_template.jinja"]} cannot be run: ", exception.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, exception.Message);
+        Assert.Equal("llama2", ChatTemplates.Choose(folder.Path, LlamaFamily.Llama2, SentencePiece, "llama2", out _).Name);
     }
 
     [Fact]
     public void Choose_TemplateThatTokenizerCannotServe_TakesThePlainOne()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllText(folder["chat_template.jinja"], "Source:");
-        AssertChosen(folder.Path, LlamaFamily.CodeLlama70B, SentencePiece, "plain",
-            $"The chat template is codellama-70b, recognised in {folder["chat_template.jinja"]}. But the plain one is used: "
-            + "The chat template codellama-70b needs the special token <step>, which the tokenizer lacks.");
+        string checkpoint = Directory.CreateDirectory(folder["CodeLlama-70b-Instruct"]).FullName;
+        Assert.Equal("plain", ChatTemplates.Choose(checkpoint, LlamaFamily.CodeLlama70B, SentencePiece, null, out string reason).Name);
+        Assert.EndsWith(
+            "But the plain one is used: The chat template codellama-70b needs the special token <step>, which the tokenizer lacks.",
+            reason, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -99,10 +99,13 @@ public class ChatTemplatesTests
         Assert.Equal("plain", ChatTemplates.Choose(TestPaths.TinyStories, LlamaFamily.Llama2, SentencePiece, null, out _).Name);
 
     [Fact]
-    public void Choose_RealConfigurationOfLlama3_IsRecognised()
+    public void Choose_RealConfigurationOfLlama3_WritesTheFamilysTokens()
     {
-        ITokenizer tokenizer = TestTokenizers.Get("llama3/tokenizer.model");
-        Assert.Equal("llama3", ChatTemplates.Choose(TestTokenizers.Real("llama3"), LlamaFamily.Llama3, tokenizer, null, out _).Name);
+        ITokenizer tokenizer = TestTokenizers.Get("llama3/tokenizer.json");
+        ChatTemplate template = ChatTemplates.Choose(TestTokenizers.Real("llama3"), LlamaFamily.Llama3, tokenizer, null, out _);
+        Assert.Equal("checkpoint", template.Name);
+        ChatMessage[] messages = [new("user", " Hi <|eot_id|>there\n"), new("assistant", "So."), new("user", "Why?")];
+        Assert.Equal(ChatTemplates.Create("llama3", tokenizer).Render(messages), template.Render(messages));
     }
 
     [Theory]
@@ -119,21 +122,22 @@ public class ChatTemplatesTests
     }
 
     [Fact]
-    public void Choose_GgufFile_RecognisesTheTemplateInside()
+    public void Choose_GgufFile_TakesTheTemplateInside()
     {
         using var folder = new TemporaryFolder();
-        string file = TinyGguf.Write(folder["tiny.gguf"], changes: ("tokenizer.chat_template", "{{ '[INST] ' }}"));
-        Assert.Equal("llama2", ChatTemplates.Choose(file, LlamaFamily.Llama2, SentencePiece, null, out string reason).Name);
-        Assert.Contains(file, reason);
+        string file = TinyGguf.Write(folder["tiny.gguf"], changes: ("tokenizer.chat_template", "{{ messages[0].content }}y"));
+        AssertChosen(file, file, "xy");
         TinyGguf.Write(folder["tiny-chat.gguf"]);
         Assert.Equal("llama2", ChatTemplates.Choose(folder["tiny-chat.gguf"], LlamaFamily.Llama2, SentencePiece, null, out _).Name);
         TinyGguf.Write(file);
         Assert.Equal("plain", ChatTemplates.Choose(file, LlamaFamily.Llama2, SentencePiece, null, out _).Name);
     }
 
-    private static void AssertChosen(string folder, LlamaFamily family, ITokenizer tokenizer, string expected, string expectedReason)
+    private static ChatTemplate AssertChosen(string path, string file, string expected)
     {
-        Assert.Equal(expected, ChatTemplates.Choose(folder, family, tokenizer, null, out string reason).Name);
-        Assert.Equal(expectedReason, reason);
+        ChatTemplate template = ChatTemplates.Choose(path, LlamaFamily.Llama2, SentencePiece, null, out string reason);
+        Assert.Equal($"The chat template is the checkpoint's own, in {file}.", reason);
+        Assert.Equal(expected, SentencePiece.Decode(template.Render([new ChatMessage("user", "x")])));
+        return template;
     }
 }

@@ -35,7 +35,7 @@ public sealed class PerplexityTests
         using var runner = new ForwardRunner(file, [0, ForwardRunner.LayersOf(file)]);
         ITokenizer tokenizer = TokenizerLoader.Load(file)!;
         string text = File.ReadAllText(Path.Combine(TestPaths.Root, "tests", "Llama.Model.Tests", "Layers", "perplexity.txt"));
-        int[] tokens = [tokenizer.BeginOfText, .. tokenizer.Encode(text)];
+        int[] tokens = [.. tokenizer.PromptStart, .. tokenizer.Encode(text)];
         double sum = 0;
         int count = 0;
         for (int start = 0; start + ContextLength <= tokens.Length; start += ContextLength)

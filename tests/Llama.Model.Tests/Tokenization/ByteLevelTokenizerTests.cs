@@ -29,7 +29,7 @@ public class ByteLevelTokenizerTests
         ITokenizer tokenizer = TestTokenizers.Get(name);
         int[] ids =
         [
-            tokenizer.BeginOfText,
+            .. tokenizer.PromptStart,
             .. tokenizer.Encode("the answer to the ultimate question of life, the universe, and everything is "),
         ];
         Assert.Equal([128000, 1820, 4320, 311, 279, 17139, 3488, 315, 2324, 11, 279, 15861, 11, 323, 4395, 374, 220], ids);

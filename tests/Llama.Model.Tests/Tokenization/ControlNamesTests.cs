@@ -49,7 +49,7 @@ public sealed class ControlNamesTests : IDisposable
     [InlineData(SentencePieceBytes.Control)]
     [InlineData(SentencePieceBytes.UserDefined)]
     public void SentencePiece_TurnMarkersOfAnyType_AreControlTokens(int type) =>
-        AssertMarkers(SentencePieceModel.Read(Model(type).ToArray(), "m").CreateTokenizer(), [2, First + 1]);
+        AssertMarkers(SentencePieceModel.Read(Model(type).ToArray(), "m").CreateTokenizer(TokenizerFacts.None), [2, First + 1]);
 
     [Theory]
     [InlineData(1)]
@@ -93,7 +93,7 @@ public sealed class ControlNamesTests : IDisposable
             json["added_tokens"]!.AsArray().Add(SentencePieceJson.Added("<|im_end|>", First + 1, flag));
         }
 
-        AssertMarkers(TokenizerJson.Read(SentencePieceJson.Write(json), "j"), [2, First + 1]);
+        AssertMarkers(TokenizerJson.Read(SentencePieceJson.Write(json), "j", TokenizerFacts.None), [2, First + 1]);
     }
 
     [Fact]
@@ -101,7 +101,7 @@ public sealed class ControlNamesTests : IDisposable
     {
         byte[] content = Model(SentencePieceBytes.Control).Piece("<done>", 0, SentencePieceBytes.Control)
             .Message(2, [.. SentencePieceBytes.Varint(3, 2), .. SentencePieceBytes.Varint(35, 1), .. SentencePieceBytes.Text(47, "<done>")]).ToArray();
-        Assert.Equal([2, First + 1, First + 5], SentencePieceModel.Read(content, "m").CreateTokenizer().EndTokens);
+        Assert.Equal([2, First + 1, First + 5], SentencePieceModel.Read(content, "m").CreateTokenizer(TokenizerFacts.None).EndTokens);
     }
 
     [Fact]

@@ -82,12 +82,80 @@ public sealed class GgufTokenizerTests : IDisposable
 
     [Theory]
     [InlineData("tokenizer.ggml.model", "bert", "tokenizer.ggml.model: found 'bert', expected llama, gpt2 or no_vocab")]
-    [InlineData("tokenizer.ggml.pre", "qwen2", "tokenizer.ggml.pre: found 'qwen2', expected llama-bpe")]
+    [InlineData("tokenizer.ggml.pre", "gpt-4o", "tokenizer.ggml.pre: found 'gpt-4o', expected one of llama-bpe, ")]
     public void Load_OtherKind_IsRefused(string key, string value, string expected)
     {
         string file = TinyGguf.Write(folder["tiny.gguf"], ElementType.F32, ("tokenizer.ggml.model", "gpt2"), (key, value));
         Assert.Contains(expected, Assert.Throws<CheckpointException>(() => TokenizerLoader.Load(file)).Message);
     }
+
+    [Theory]
+    [InlineData(null, "is not there")]
+    [InlineData("default", "is 'default'")]
+    public void Load_NoPreTokenizer_TakesLlamaCppsDefaultAndWarns(string? pre, string said)
+    {
+        var warnings = new List<string>();
+        var tokenizer = (ByteLevelTokenizer)TokenizerLoader.Load(WriteByteLevel(("tokenizer.ggml.pre", pre)), warnings)!;
+        Assert.Equal("default", tokenizer.PreTokenizer.Name);
+        Assert.Contains(said, Assert.Single(warnings));
+        Assert.Equal("12345", tokenizer.Decode(tokenizer.Encode("12345")));
+    }
+
+    [Theory]
+    [InlineData("llama-bpe", null, 257)]
+    [InlineData("smaug-bpe", null, null)]
+    [InlineData("smaug-bpe", true, 257)]
+    [InlineData("llama-bpe", false, null)]
+    public void Load_ByteLevel_BeginsPromptsAsTheFileSaysElseAsItsPreTokenizer(string pre, bool? add, int? expected)
+    {
+        ITokenizer tokenizer = TokenizerLoader.Load(WriteByteLevel(("tokenizer.ggml.pre", pre), ("tokenizer.ggml.add_bos_token", add)))!;
+        Assert.Equal(expected is { } begin ? [begin] : [], tokenizer.PromptStart);
+    }
+
+    // "ab" is a token that no merge leads to.
+    [Theory]
+    [InlineData("llama-bpe", "256")]
+    [InlineData("smaug-bpe", "97 98")]
+    public void Encode_WholePiece_IsATokenWhereThePreTokenizerSaysSo(string pre, string expected) =>
+        Assert.Equal(expected, string.Join(' ', TokenizerLoader.Load(WriteByteLevel(("tokenizer.ggml.pre", pre)))!.Encode("ab")));
+
+    [Fact]
+    public void Load_EmptyTokens_AreUnusedAndWarnedOfOnce()
+    {
+        var warnings = new List<string>();
+        string[] tokens = ByteLevelTokens();
+        (tokens[258], tokens[259]) = ("", "");
+        ITokenizer tokenizer = TokenizerLoader.Load(WriteByteLevel(("tokenizer.ggml.pre", "llama-bpe"), ("tokenizer.ggml.tokens", tokens)), warnings)!;
+        Assert.Contains("2 tokens are empty, the first of them 258", Assert.Single(warnings));
+        Assert.True(tokenizer.TokenBytes(258).IsEmpty);
+        Assert.DoesNotContain(258, tokenizer.Encode("[EMPTY_258]", parseSpecial: true));
+    }
+
+    [Fact]
+    public void Load_TokenTwice_IsRefusedByName()
+    {
+        string[] tokens = ByteLevelTokens();
+        tokens[259] = "x";
+        string file = WriteByteLevel(("tokenizer.ggml.pre", "llama-bpe"), ("tokenizer.ggml.tokens", tokens));
+        Assert.Contains("tokenizer.ggml.tokens[259] is 'x' again", Assert.Throws<CheckpointException>(() => TokenizerLoader.Load(file)).Message);
+    }
+
+    [Fact]
+    public void Load_SpecialTokenOutsideTheVocabulary_IsNone()
+    {
+        ITokenizer tokenizer = TokenizerLoader.Load(WriteByteLevel(("tokenizer.ggml.pre", "llama-bpe"), ("tokenizer.ggml.bos_token_id", -1)))!;
+        Assert.Null(tokenizer.BeginOfText);
+    }
+
+    private static string[] ByteLevelTokens() =>
+        [.. Enumerable.Range(0, 256).Select(value => ByteAlphabet.OfBytes(((char)value).ToString())), "ab", "<|begin_of_text|>", "ignored", "also"];
+
+    private string WriteByteLevel(params (string Key, object? Value)[] changes) => TinyGguf.Write(
+        folder["bytes.gguf"], ElementType.F32,
+        [
+            ("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.tokens", ByteLevelTokens()), ("tokenizer.ggml.merges", Array.Empty<string>()),
+            ("tokenizer.ggml.bos_token_id", 257), .. changes,
+        ]);
 
     [Fact]
     public void Load_ListsOfOtherLengths_AreRefused()

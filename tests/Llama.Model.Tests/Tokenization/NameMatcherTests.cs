@@ -19,6 +19,30 @@ public class NameMatcherTests
         Assert.Equal((length, id), (foundLength, foundId));
     }
 
+    // As tokenizers 0.23 finds added tokens with these flags.
+    [Theory]
+    [InlineData("a  <l> b", 1, 5, 1)]
+    [InlineData("a <r> \n b", 2, 6, 2)]
+    [InlineData("a <b>\u00A0b", 1, 5, 3)]
+    [InlineData("xword word", 6, 4, 4)]
+    [InlineData("word1 wordé word_ -word-", 19, 4, 4)]
+    [InlineData("wordword", -1, 0, 0)]
+    [InlineData("  <l>", 0, 5, 1)]
+    public void IndexIn_Rules_StripWhiteSpaceAndKeepWordsWhole(string text, int index, int length, int id)
+    {
+        var matcher = new NameMatcher(
+            new Dictionary<string, int> { ["<l>"] = 1, ["<r>"] = 2, ["<b>"] = 3, ["word"] = 4 },
+            new Dictionary<string, NameRule>
+            {
+                ["<l>"] = new(StripLeft: true, false, false),
+                ["<r>"] = new(false, StripRight: true, false),
+                ["<b>"] = new(true, true, false),
+                ["word"] = new(false, false, SingleWord: true),
+            });
+        Assert.Equal(index, matcher.IndexIn(text, out int foundLength, out int foundId));
+        Assert.Equal((length, id), (foundLength, foundId));
+    }
+
     [Fact]
     public void IndexIn_WithoutNames_FindsNone() => Assert.Equal(-1, new NameMatcher([]).IndexIn("text", out _, out _));
 

@@ -47,9 +47,14 @@ public class SentencePieceModelTests
         AssertRefused(new SentencePieceBytes().Piece("a", float.NaN).Trainer(), "piece 259 has the score NaN");
 
     [Fact]
-    public void Read_OtherBeginOfText_NamesPiece() => AssertRefused(
-        new SentencePieceBytes().Trainer().Message(2, SentencePieceBytes.Text(46, "[B]")),
-        "no control piece '[B]'");
+    public void Read_BeginOfTextThatIsNoPiece_HasNone()
+    {
+        byte[] content = new SentencePieceBytes().Message(
+            2, [.. SentencePieceBytes.Varint(3, 2), .. SentencePieceBytes.Varint(35, 1), .. SentencePieceBytes.Text(46, "<begin>")]).ToArray();
+        ITokenizer tokenizer = SentencePieceModel.Read(content, "m").CreateTokenizer(TokenizerFacts.None);
+        Assert.Null(tokenizer.BeginOfText);
+        Assert.Empty(tokenizer.PromptStart);
+    }
 
     [Theory]
     [InlineData(new byte[] { 0x0A, 0x7F, 1 }, "field 1 has 127 bytes, but only 1 are left")]
@@ -68,7 +73,7 @@ public class SentencePieceModelTests
 
     private static void AssertRefused(SentencePieceBytes model, string message)
     {
-        var exception = Assert.Throws<CheckpointException>(() => SentencePieceModel.Read(model.ToArray(), "x.model").CreateTokenizer());
+        var exception = Assert.Throws<CheckpointException>(() => SentencePieceModel.Read(model.ToArray(), "x.model").CreateTokenizer(TokenizerFacts.None));
         Assert.StartsWith("x.model", exception.Message, StringComparison.Ordinal);
         Assert.Contains(message, exception.Message, StringComparison.Ordinal);
     }

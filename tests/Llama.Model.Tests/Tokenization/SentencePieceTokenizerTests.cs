@@ -34,7 +34,7 @@ public class SentencePieceTokenizerTests
         Assert.NotEmpty(golden.RootElement.EnumerateArray());
         foreach (JsonElement item in golden.RootElement.EnumerateArray())
         {
-            int[] prompt = [tokenizer.BeginOfText, .. tokenizer.Encode(item.GetProperty("prompt").GetString()!)];
+            int[] prompt = [.. tokenizer.PromptStart, .. tokenizer.Encode(item.GetProperty("prompt").GetString()!)];
             Assert.Equal(TestTokenizers.Ints(item.GetProperty("tokens")), prompt);
 
             // The golden text was decoded by itself, so it lacks the space that joins it to the prompt.
@@ -131,5 +131,5 @@ public class SentencePieceTokenizerTests
 
     private static ITokenizer Tokenizer(SentencePieceBytes model) => Load(model.Trainer().Normalizer(dummyPrefix: false));
 
-    private static ITokenizer Load(SentencePieceBytes model) => SentencePieceModel.Read(model.ToArray(), "test").CreateTokenizer();
+    private static ITokenizer Load(SentencePieceBytes model) => SentencePieceModel.Read(model.ToArray(), "test").CreateTokenizer(TokenizerFacts.None);
 }

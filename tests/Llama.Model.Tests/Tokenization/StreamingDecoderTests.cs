@@ -35,7 +35,7 @@ public class StreamingDecoderTests
     public void Append_SpecialAndForeignTokens_AddNothing()
     {
         var decoder = new StreamingDecoder(Bytes, startsText: true);
-        Assert.Equal(["", "", "", "x"], new[] { Bytes.BeginOfText, -5, int.MaxValue, 'x' }.Select(decoder.Append));
+        Assert.Equal(["", "", "", "x"], new[] { Bytes.BeginOfText!.Value, -5, int.MaxValue, 'x' }.Select(decoder.Append));
     }
 
     [Theory]
@@ -45,7 +45,7 @@ public class StreamingDecoderTests
     {
         ITokenizer tokenizer = TestTokenizers.Get("tinystories");
         var decoder = new StreamingDecoder(tokenizer, startsText);
-        Assert.Equal(expected, string.Concat(tokenizer.Encode("Once").Prepend(tokenizer.BeginOfText).Select(decoder.Append)));
+        Assert.Equal(expected, string.Concat(tokenizer.PromptStart.Concat(tokenizer.Encode("Once")).Select(decoder.Append)));
     }
 
     // As sentencepiece 0.1.97 decodes them: only the U+2581 of the first piece is the tokenizer's own.
@@ -61,7 +61,7 @@ public class StreamingDecoderTests
     public void Append_ByteTokenOfASpace_KeepsIt(string pieces, string expected)
     {
         byte[] content = new SentencePieceBytes().Pieces("\u2581x", "\u2581", "x", "y").Trainer().Normalizer().ToArray();
-        ITokenizer tokenizer = SentencePieceModel.Read(content, "m").CreateTokenizer();
+        ITokenizer tokenizer = SentencePieceModel.Read(content, "m").CreateTokenizer(TokenizerFacts.None);
         int[] tokens = [.. pieces.Split(' ').Select(piece => piece switch
         {
             "<s>" => 1,

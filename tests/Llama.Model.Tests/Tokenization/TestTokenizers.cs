@@ -10,10 +10,10 @@ internal static class TestTokenizers
 {
     private static readonly Dictionary<string, Lazy<ITokenizer>> Loaded = new()
     {
-        ["llama2/tokenizer.model"] = new(() => TokenizerLoader.Load(Real("llama2"))!),
+        ["llama2/tokenizer.model"] = new(() => SentencePieceModel.Read(File.ReadAllBytes(Path.Combine(Real("llama2"), "tokenizer.model")), "m").CreateTokenizer(TokenizerFacts.None)),
         ["llama2/tokenizer.json"] = new(() => LoadJson(Real("llama2"))),
-        ["llama2/converted"] = new(() => TokenizerJson.Read(SentencePieceJson.Convert(Get("llama2/tokenizer.model")), "converted")),
-        ["llama3/tokenizer.model"] = new(() => TokenizerLoader.Load(Real("llama3"))!),
+        ["llama2/converted"] = new(() => TokenizerJson.Read(SentencePieceJson.Convert(Get("llama2/tokenizer.model")), "converted", TokenizerFacts.None)),
+        ["llama3/tokenizer.model"] = new(() => TiktokenFile.Read(File.ReadAllBytes(Path.Combine(Real("llama3"), "tokenizer.model")), "m")),
         ["llama3/tokenizer.json"] = new(() => LoadJson(Real("llama3"))),
         ["tinystories"] = new(() => TokenizerLoader.Load(TestPaths.TinyStories)!),
         ["small-tiktoken"] = new(() => TiktokenFile.Read(Encoding.UTF8.GetBytes(SmallTiktoken()), "small")),
@@ -64,6 +64,6 @@ internal static class TestTokenizers
     private static ITokenizer LoadJson(string folder)
     {
         string file = Path.Combine(folder, "tokenizer.json");
-        return TokenizerJson.Read(File.ReadAllBytes(file), file);
+        return TokenizerJson.Read(File.ReadAllBytes(file), file, TokenizerFacts.None);
     }
 }

@@ -102,7 +102,6 @@ public class TokenizerJsonTests
     [InlineData("pre_tokenizer", "{\"type\": \"Whitespace\"}", "are Prepend, Replace | Whitespace; supported are")]
     [InlineData("pre_tokenizer", "{\"type\": \"ByteLevel\"}", "are Prepend, Replace | ByteLevel; supported with ByteLevel is")]
     [InlineData("added_tokens", "[{\"id\": 1, \"content\": \"a\"}]", "added_tokens[0].id is 1; expected 260")]
-    [InlineData("added_tokens", "[{\"id\": 1, \"content\": \"<s>\", \"lstrip\": true}]", "added_tokens[0].lstrip is true; expected false")]
     [InlineData("added_tokens", "[{\"id\": 1}]", "added_tokens[0].content is missing; expected a text")]
     public void Read_UnsupportedOrMalformed_NamesFieldAndValue(string field, string value, string message)
     {
@@ -114,8 +113,13 @@ public class TokenizerJsonTests
     }
 
     [Fact]
-    public void Read_NoBeginOfText_IsRefused() => AssertRefused(
-        Small().ToJsonString().Replace("\\u003Cs\\u003E", "begin", StringComparison.Ordinal), "added_tokens has no special <|begin_of_text|> or <s>");
+    public void Read_NoBeginOfText_HasNone()
+    {
+        byte[] content = Encoding.UTF8.GetBytes(Small().ToJsonString().Replace("\\u003Cs\\u003E", "begin", StringComparison.Ordinal));
+        ITokenizer tokenizer = TokenizerJson.Read(content, "x.json", TokenizerFacts.None);
+        Assert.Null(tokenizer.BeginOfText);
+        Assert.Empty(tokenizer.PromptStart);
+    }
 
     [Fact]
     public void Read_MetaspaceThatSplits_IsRefused()
@@ -130,7 +134,7 @@ public class TokenizerJsonTests
     {
         JsonObject json = ByteLevel([], []);
         json["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"] = "\\w+";
-        AssertRefused(json.ToJsonString(), "pre_tokenizer.pretokenizers[0].pattern.Regex is \"\\\\w\\u002B\"; expected Llama 3's pattern");
+        AssertRefused(json.ToJsonString(), "pre_tokenizer.pretokenizers[0].pattern.Regex is \"\\\\w\\u002B\"; expected a known pattern");
     }
 
     [Fact]
@@ -198,11 +202,11 @@ public class TokenizerJsonTests
         };
     }
 
-    private static ITokenizer Read(JsonNode json) => TokenizerJson.Read(SentencePieceJson.Write(json), "x.json");
+    private static ITokenizer Read(JsonNode json) => TokenizerJson.Read(SentencePieceJson.Write(json), "x.json", TokenizerFacts.None);
 
     private static void AssertRefused(string json, string message)
     {
-        var exception = Assert.Throws<CheckpointException>(() => TokenizerJson.Read(Encoding.UTF8.GetBytes(json), "x.json"));
+        var exception = Assert.Throws<CheckpointException>(() => TokenizerJson.Read(Encoding.UTF8.GetBytes(json), "x.json", TokenizerFacts.None));
         Assert.StartsWith("x.json", exception.Message, StringComparison.Ordinal);
         Assert.Contains(message, exception.Message, StringComparison.Ordinal);
     }

@@ -29,13 +29,13 @@ public class TokenizerLoaderTests
     }
 
     [Fact]
-    public void Load_JsonAndModel_PrefersModel()
+    public void Load_JsonAndModel_PrefersJson()
     {
         using var folder = new TemporaryFolder();
-        File.WriteAllBytes(folder["tokenizer.json"], Json);
-        Assert.Equal(263, TokenizerLoader.Load(folder.Path)!.VocabSize);
         File.WriteAllBytes(folder["tokenizer.model"], SentencePiece);
         Assert.Equal(260, TokenizerLoader.Load(folder.Path)!.VocabSize);
+        File.WriteAllBytes(folder["tokenizer.json"], Json);
+        Assert.Equal(263, TokenizerLoader.Load(folder.Path)!.VocabSize);
     }
 
     [Theory]

@@ -8,12 +8,13 @@ namespace Llama.Gateway.Api.Chat;
 
 /// <summary><c>POST /v1/chat/completions</c>: answers a conversation.</summary>
 /// <param name="requests">Reads requests.</param>
+/// <param name="model">The model.</param>
 /// <param name="messages">Reads conversations.</param>
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="format">Writes the answers.</param>
 internal sealed class ChatEndpoint(
-    RequestReader requests, ChatMessages messages, GenerationPlanner planner, Responder responder, ChatFormat format)
+    RequestReader requests, ServedModel model, ChatMessages messages, GenerationPlanner planner, Responder responder, ChatFormat format)
 {
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
@@ -27,7 +28,7 @@ internal sealed class ChatEndpoint(
     private GenerationPlan Plan(HttpContext context, JsonFields fields)
     {
         var client = ClientName.Of(context);
-        var parameters = GenerationParameters.Read(fields) with
+        var parameters = GenerationParameters.Read(fields, model.Config.Sampling) with
         {
             LogProbabilities = ReadLogProbabilities(fields),
             Client = client,

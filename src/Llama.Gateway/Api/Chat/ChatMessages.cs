@@ -24,7 +24,48 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
         planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
-        return model.Encode(messages);
+        return model.Encode(messages, ReadOptions(fields));
+    }
+
+    /// <summary>The first field that says how messages are written, unless none asks for anything; null without one.</summary>
+    /// <param name="fields">The request.</param>
+    public static RequestField? FindOption(JsonFields fields) =>
+        fields.Get(RequestFields.AddGenerationPrompt) is false ? RequestFields.AddGenerationPrompt
+        : fields.Get(RequestFields.ContinueFinalMessage) is true ? RequestFields.ContinueFinalMessage
+        : fields.Get(RequestFields.ChatTemplateVariables)?.EnumerateObject().Any() is true ? RequestFields.ChatTemplateVariables
+        : null;
+
+    private ChatOptions ReadOptions(JsonFields fields)
+    {
+        if (FindOption(fields) is not { Name: var name }) return new ChatOptions();
+        if (model.Text.Template is { TakesOptions: false } template)
+        {
+            throw ApiException.Invalid(
+                name, $"{name} needs a checkpoint with a chat template of its own; the chat template is {template.Name}.", "unsupported_parameter");
+        }
+
+        var begins = fields.Get(RequestFields.AddGenerationPrompt);
+        var continues = fields.Get(RequestFields.ContinueFinalMessage) is true;
+        if (begins is true && continues)
+        {
+            var field = RequestFields.ContinueFinalMessage.Name;
+            throw ApiException.Invalid(field, $"{field} goes on with the last message; found true beside add_generation_prompt, which begins another one.");
+        }
+
+        return new ChatOptions { AddGenerationPrompt = begins ?? true, ContinueFinalMessage = continues, Variables = ReadVariables(fields) };
+    }
+
+    private static Dictionary<string, JsonElement> ReadVariables(JsonFields fields)
+    {
+        var variables = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
+        if (fields.Get(RequestFields.ChatTemplateVariables) is not { } given) return variables;
+        foreach (var variable in given.EnumerateObject())
+        {
+            if (!variables.TryAdd(variable.Name, variable.Value))
+                throw FieldCheck.GivenTwice(FieldCheck.PathOf(RequestFields.ChatTemplateVariables.Name, variable.Name));
+        }
+
+        return variables;
     }
 
     private static ChatMessage ReadMessage(JsonFields message)

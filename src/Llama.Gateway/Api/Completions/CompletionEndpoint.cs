@@ -7,12 +7,13 @@ namespace Llama.Gateway.Api.Completions;
 
 /// <summary><c>POST /v1/completions</c>: goes on with a text.</summary>
 /// <param name="requests">Reads requests.</param>
+/// <param name="model">The model.</param>
 /// <param name="prompts">Reads prompts.</param>
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="format">Writes the answers.</param>
 internal sealed class CompletionEndpoint(
-    RequestReader requests, Prompts prompts, GenerationPlanner planner, Responder responder, CompletionFormat format)
+    RequestReader requests, ServedModel model, Prompts prompts, GenerationPlanner planner, Responder responder, CompletionFormat format)
 {
     // OpenAI's default.
     private const int DefaultMaxTokens = 16;
@@ -29,7 +30,7 @@ internal sealed class CompletionEndpoint(
     private GenerationPlan Plan(HttpContext context, JsonFields fields)
     {
         var client = ClientName.Of(context);
-        var parameters = GenerationParameters.Read(fields) with
+        var parameters = GenerationParameters.Read(fields, model.Config.Sampling) with
         {
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
             Client = client,

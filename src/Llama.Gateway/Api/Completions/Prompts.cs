@@ -14,7 +14,7 @@ internal sealed class Prompts(ServedModel model, GenerationPlanner planner)
     private static readonly string Field = RequestFields.Prompt.Name;
     private static readonly string Expected = RequestFields.Prompt.Expected;
 
-    /// <summary>Reads the prompts as token ids. A text gets one begin-of-text; a list of ids is taken as it is.</summary>
+    /// <summary>Reads the prompts as token ids. A text gets what the checkpoint puts around a prompt; a list of ids is taken as it is.</summary>
     /// <param name="fields">The request.</param>
     /// <exception cref="ApiException">There is none, or it is none of the forms.</exception>
     public IReadOnlyList<IReadOnlyList<int>> Read(JsonFields fields)

@@ -38,7 +38,9 @@ internal static class FieldCheck
         return path.Length == 0 ? shown : $"{path}.{shown}";
     }
 
-    private static ApiException GivenTwice(string path) => ApiException.Invalid(path, $"{path} is given twice; expected once.");
+    /// <summary>The error for a field that an object has twice.</summary>
+    /// <param name="path">Where it lies in the request.</param>
+    public static ApiException GivenTwice(string path) => ApiException.Invalid(path, $"{path} is given twice; expected once.");
 
     // What is suggested works: it is a field that is honoured.
     private static ApiException Unknown(string name, string path, FieldScope scope)

@@ -47,13 +47,10 @@ internal static class RefusedFields
         Instead("max_output_tokens", Generation, "max_tokens"),
 
         // vLLM and SGLang.
-        Field("add_generation_prompt", Messages, "true"),
         Field("allowed_token_ids", Generation),
         Field("bad_words", Generation, "[]"),
         Field("cache_salt", Generation),
         Field("chat_template", Messages),
-        Field("chat_template_kwargs", Messages, "{}"),
-        Field("continue_final_message", Messages, "false"),
         Field("documents", Chat, "[]"),
         Field("early_stopping", Generation, "false"),
         Field("ebnf", Generation, "\"\""),

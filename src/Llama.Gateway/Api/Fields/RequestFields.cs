@@ -28,7 +28,8 @@ internal static class RequestFields
     /// <summary>The prompts of a completion.</summary>
     public static readonly HonouredField<JsonElement?> Prompt = Any(
         "prompt", FieldScope.Completion, "a string, a list of token ids, or a list of strings or of lists of token ids",
-        "What to go on from: one prompt, or up to 16. A string gets begin-of-text before it; token ids are taken as they are.");
+        "What to go on from: one prompt, or up to 16. Token ids are taken as they are. In a string, names of special tokens are "
+        + "those tokens, and the checkpoint's begin-of-text (and end-of-text, where it says so) goes around it.");
 
     /// <summary>The text to tokenize.</summary>
     public static readonly HonouredField<string?> TokenizedText = Text("prompt", FieldScope.Tokenize, "The text; this or `messages`.");
@@ -40,10 +41,23 @@ internal static class RequestFields
     /// <summary>The tokens to turn into text.</summary>
     public static readonly HonouredField<JsonElement?> Tokens = Any("tokens", FieldScope.Detokenize, "a list of token ids", "The tokens.");
 
-    /// <summary>Whether a text gets begin-of-text.</summary>
+    /// <summary>Whether the next message is begun.</summary>
+    public static readonly HonouredField<bool?> AddGenerationPrompt = Flag(
+        "add_generation_prompt", FieldScope.Messages, $"Begins the assistant's next message; default true. {OwnTemplate("false")}");
+
+    /// <summary>Whether the last message is gone on with.</summary>
+    public static readonly HonouredField<bool?> ContinueFinalMessage = Flag(
+        "continue_final_message", FieldScope.Messages,
+        $"Goes on with the last message instead of beginning another one; `add_generation_prompt` must not be true beside it. {OwnTemplate("true")}");
+
+    /// <summary>Further variables of the chat template.</summary>
+    public static readonly HonouredField<JsonElement?> ChatTemplateVariables = Object(
+        "chat_template_kwargs", FieldScope.Messages, $"Further variables of the chat template. {OwnTemplate("Any")}");
+
+    /// <summary>Whether a text gets the checkpoint's begin-of-text and end-of-text.</summary>
     public static readonly HonouredField<bool?> AddSpecialTokens = Flag(
         "add_special_tokens", FieldScope.Completion | FieldScope.Tokenize,
-        "Whether a text gets begin-of-text; default true. A chat template brings its own: true is refused beside `messages`.");
+        "Whether a text gets what the checkpoint puts around a prompt, as a rule begin-of-text; default true. A chat template brings its own: true is refused beside `messages`.");
 
     /// <summary>The most tokens to generate, by OpenAI's older name.</summary>
     public static readonly HonouredField<long?> MaxTokens = Integer(
@@ -56,21 +70,21 @@ internal static class RequestFields
 
     /// <summary>Divides the logits.</summary>
     public static readonly HonouredField<double?> Temperature = Number(
-        "temperature", FieldScope.Generation, 0, 2, "Divides the logits; 0 takes the most probable token. Default 1.");
+        "temperature", FieldScope.Generation, 0, 2, $"Divides the logits; 0 takes the most probable token. {Default("1")}");
 
     /// <summary>Truncation by probability mass.</summary>
     public static readonly HonouredField<double?> TopP = Number(
         "top_p", FieldScope.Generation, double.Epsilon, 1, "a number above 0 and at most 1",
-        "Samples from the most probable tokens whose probabilities add up to this. Default 1.");
+        $"Samples from the most probable tokens whose probabilities add up to this. {Default("1")}");
 
     /// <summary>Truncation by rank.</summary>
     public static readonly HonouredField<long?> TopK = Integer(
-        "top_k", FieldScope.Generation, -1, int.MaxValue, "Samples from so many most probable tokens; 0 and -1 from all. Default 0.");
+        "top_k", FieldScope.Generation, -1, int.MaxValue, $"Samples from so many most probable tokens; 0 and -1 from all. {Default("0")}");
 
     /// <summary>Truncation relative to the most probable token.</summary>
     public static readonly HonouredField<double?> MinP = Number(
         "min_p", FieldScope.Generation, 0, 1,
-        "Samples from tokens at least this many times as probable as the most probable one. Default 0.");
+        $"Samples from tokens at least this many times as probable as the most probable one. {Default("0")}");
 
     /// <summary>What makes sampling repeatable.</summary>
     public static readonly HonouredField<long?> Seed = Integer(
@@ -162,6 +176,10 @@ internal static class RequestFields
     /// <summary>All fields of an object.</summary>
     /// <param name="scope">The object.</param>
     public static IEnumerable<RequestField> In(FieldScope scope) => All.Where(field => field.Scopes.HasFlag(scope));
+
+    private static string Default(string value) => $"Default: what the checkpoint recommends, else {value}.";
+
+    private static string OwnTemplate(string value) => $"{value} needs a checkpoint with a chat template of its own.";
 
     private static HonouredField<bool?> Flag(string name, FieldScope scopes, string does) =>
         Add<bool?>(name, scopes, "true or false", TryReadFlag, does);

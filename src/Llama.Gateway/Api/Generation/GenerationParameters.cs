@@ -68,8 +68,9 @@ internal sealed record GenerationParameters
 
     /// <summary>Reads and checks the fields of a request.</summary>
     /// <param name="fields">The request.</param>
+    /// <param name="defaults">How tokens are sampled where it does not say.</param>
     /// <exception cref="ApiException">Two fields contradict each other, or a stop string is none.</exception>
-    public static GenerationParameters Read(JsonFields fields)
+    public static GenerationParameters Read(JsonFields fields, SamplingParameters defaults)
     {
         var choices = (int)(fields.Get(RequestFields.Choices) ?? 1);
         if (fields.Get(RequestFields.BestOf) is { } best && best != choices)
@@ -77,7 +78,7 @@ internal sealed record GenerationParameters
         return new GenerationParameters
         {
             MaxTokens = ReadMaxTokens(fields),
-            Sampling = ReadSampling(fields),
+            Sampling = ReadSampling(fields, defaults),
             Seed = fields.Get(RequestFields.Seed) is { } seed and not RandomSeed ? seed : null,
             Stops = new StopStrings(ReadStops(fields)),
             Choices = choices,
@@ -105,13 +106,13 @@ internal sealed record GenerationParameters
         fields.Get(RequestFields.StreamOptions) is { } options
         && fields.Inner(options, RequestFields.StreamOptions.Name, FieldScope.StreamOptions).Get(RequestFields.IncludeUsage) is true;
 
-    private static SamplingParameters ReadSampling(JsonFields fields) => new()
+    private static SamplingParameters ReadSampling(JsonFields fields, SamplingParameters defaults) => new()
     {
-        Temperature = (float)(fields.Get(RequestFields.Temperature) ?? 1),
-        TopK = (int)Math.Max(0, fields.Get(RequestFields.TopK) ?? 0),
+        Temperature = (float)(fields.Get(RequestFields.Temperature) ?? defaults.Temperature),
+        TopK = (int)Math.Max(0, fields.Get(RequestFields.TopK) ?? defaults.TopK),
         // What a float cannot tell from 0 still means the most probable token alone.
-        TopP = Math.Max((float)(fields.Get(RequestFields.TopP) ?? 1), float.Epsilon),
-        MinP = (float)(fields.Get(RequestFields.MinP) ?? 0),
+        TopP = Math.Max((float)(fields.Get(RequestFields.TopP) ?? defaults.TopP), float.Epsilon),
+        MinP = (float)(fields.Get(RequestFields.MinP) ?? defaults.MinP),
     };
 
     private static List<string> ReadStops(JsonFields fields)

@@ -58,6 +58,8 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
         var beginOfText = fields.Get(RequestFields.AddSpecialTokens);
         if (fields.Get(RequestFields.Messages) is null)
         {
+            if (ChatMessages.FindOption(fields) is { Name: var option })
+                throw ApiException.Invalid(option, $"{option} says how messages are written; found it without messages.");
             var field = RequestFields.TokenizedText;
             var text = fields.Require(field);
             planner.CheckText(text, field.Name);

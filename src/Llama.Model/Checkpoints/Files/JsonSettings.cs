@@ -46,6 +46,7 @@ internal sealed class JsonSettings
                 throw new CheckpointException($"{path}: found {stream.Length} bytes, expected at most {LargestFile}");
             byte[] bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
+            WrongDownload.Refuse(path, bytes);
             using var document = JsonDocument.Parse(bytes);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new CheckpointException($"{path}: found {Kind(document.RootElement)}, expected a JSON object");
@@ -87,6 +88,15 @@ internal sealed class JsonSettings
             : throw Wrong(field, value, $"a number above 0 and at most {most}");
     }
 
+    /// <summary>A number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public double? Number(string field, double least, double most)
+    {
+        if (Find(field) is not { } value) return null;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number) && number >= least && number <= most
+            ? number
+            : throw Wrong(field, value, $"a number from {least} to {most}");
+    }
+
     /// <summary>True or false.</summary>
     public bool? Flag(string field)
     {
@@ -112,17 +122,18 @@ internal sealed class JsonSettings
         return Guard(field, () => value.EnumerateArray().Select(item => item.GetString()!).ToArray());
     }
 
-    /// <summary>A token id, or a list of them.</summary>
-    public IReadOnlyList<int>? Tokens(string field, int vocabSize)
+    /// <summary>A token id, or a list of them; those outside the vocabulary are left out and told.</summary>
+    public IReadOnlyList<int>? Tokens(string field, int vocabSize, List<string> warnings)
     {
         if (Find(field) is not { } value) return null;
         JsonElement[] items = value.ValueKind == JsonValueKind.Array ? [.. value.EnumerateArray()] : [value];
-        int[] tokens = new int[items.Length];
-        for (int i = 0; i < items.Length; i++)
+        var tokens = new List<int>();
+        foreach (JsonElement item in items)
         {
-            JsonElement item = items[i];
-            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out tokens[i]) || tokens[i] < 0 || tokens[i] >= vocabSize)
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt64(out long token))
                 throw Wrong(field, item, $"a token of the vocabulary, from 0 to {vocabSize - 1}");
+            if (token >= 0 && token < vocabSize) tokens.Add((int)token);
+            else warnings.Add($"{Path}: {prefix}{field}: {token} is no token of the vocabulary, which has {vocabSize}, and is ignored");
         }
 
         return tokens;

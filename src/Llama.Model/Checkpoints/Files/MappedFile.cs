@@ -46,6 +46,15 @@ internal sealed unsafe class MappedFile : IDisposable
         byte* pointer = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
         start = pointer + view.PointerOffset;
+        try
+        {
+            WrongDownload.Refuse(path, new ReadOnlySpan<byte>(start, (int)Math.Min(Length, WrongDownload.HeadBytes)));
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>The file's path.</summary>
@@ -86,7 +95,7 @@ internal sealed unsafe class MappedFile : IDisposable
         if (offset < 0 || length < 0 || offset > Length || length > Length - offset)
         {
             throw new CheckpointException(
-                $"{Path}: the file ends at byte {Length}, but {what} takes {length} bytes from byte {offset}: cut off or damaged");
+                $"{Path}: the file ends at byte {Length}, but {what} takes {length} bytes from byte {offset}: {WrongDownload.Truncated}");
         }
     }
 }

@@ -1,3 +1,4 @@
+using Llama.Model.Sampling;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Checkpoints.Gguf;
@@ -5,6 +6,18 @@ namespace Llama.Model.Checkpoints.Gguf;
 /// <summary>Reads a configuration from GGUF metadata: <c>general.*</c>, <c>llama.*</c> and the special tokens.</summary>
 internal static class GgufConfig
 {
+    /// <summary>The key of the recommended temperature.</summary>
+    public const string Temperature = "general.sampling.temp";
+
+    /// <summary>The key of the recommended number of most probable tokens.</summary>
+    public const string TopK = "general.sampling.top_k";
+
+    /// <summary>The key of the recommended sum of probabilities.</summary>
+    public const string TopP = "general.sampling.top_p";
+
+    /// <summary>The key of the recommended least share of the greatest probability.</summary>
+    public const string MinP = "general.sampling.min_p";
+
     private const string Architecture = "llama";
 
     /// <summary>Reads the configuration of a model, but for what its tensors tell.</summary>
@@ -47,7 +60,8 @@ internal static class GgufConfig
         return config with
         {
             Family = LlamaFamilies.Of(GgufTokenizer.IsByteLevel(metadata), config, contextLength),
-            EndTokens = EndTokens(metadata, config.VocabSize),
+            EndTokens = EndTokens(metadata, config.VocabSize, assumptions),
+            Sampling = Sampling(metadata),
         };
 
         string Key(string name) => $"{Architecture}.{name}";
@@ -84,15 +98,35 @@ internal static class GgufConfig
         string? type = metadata.Text(Type);
         if (type is not (null or "none" or "linear")) throw metadata.Wrong(Type, "none or linear");
         if (type == "none") return null;
-        double factor = metadata.Positive(Factor, ConfigLimits.RopeFactor) ?? metadata.Positive(OldFactor, ConfigLimits.RopeFactor) ?? 1;
-        if (factor == 1) return null;
+        double factor = metadata.Number(Factor, 0, ConfigLimits.RopeFactor) ?? metadata.Number(OldFactor, 0, ConfigLimits.RopeFactor) ?? 1;
+
+        // As llama.cpp has it, 0 stands for none.
+        if (factor is 0 or 1) return null;
         float[] factors = new float[headDim / 2];
         Array.Fill(factors, (float)factor);
         return new RopeFactors(factors);
     }
 
-    private static int[] EndTokens(GgufMetadata metadata, int vocabSize) =>
-    [
-        .. GgufTokenizer.EndTokenKeys.Select(key => metadata.Whole(key, 0, vocabSize - 1)).OfType<int>().Distinct().Order(),
-    ];
+    private static SamplingParameters Sampling(GgufMetadata metadata)
+    {
+        var defaults = new SamplingParameters();
+        return defaults with
+        {
+            Temperature = (float)(metadata.Number(Temperature, 0, ConfigLimits.Temperature) ?? defaults.Temperature),
+            TopK = metadata.Whole(TopK, 0, int.MaxValue) ?? defaults.TopK,
+            TopP = (float)(metadata.Positive(TopP, 1) ?? defaults.TopP),
+            MinP = (float)(metadata.Number(MinP, 0, 1) ?? defaults.MinP),
+        };
+    }
+
+    private static int[] EndTokens(GgufMetadata metadata, int vocabSize, List<string> assumptions)
+    {
+        foreach (string key in metadata.Keys.Where(key => key.StartsWith("tokenizer.", StringComparison.Ordinal) && key.EndsWith("_token_id", StringComparison.Ordinal)))
+        {
+            if (metadata.Token(key, vocabSize) is null)
+                assumptions.Add($"{metadata.Path}: {key} is no token of the vocabulary, which has {vocabSize}, and is ignored");
+        }
+
+        return [.. GgufTokenizer.EndTokenKeys.Select(key => metadata.Token(key, vocabSize)).OfType<int>().Distinct().Order()];
+    }
 }

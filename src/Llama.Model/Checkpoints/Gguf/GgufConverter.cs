@@ -41,7 +41,11 @@ public static unsafe class GgufConverter
             .. GgufLayout.Metadata(config, Checkpoint.NameOf(model), type),
             .. GgufTokenizerWriter.Metadata(TokenizerLoader.Load(model), config),
         ];
-        if (ChatTemplates.FindTemplateText(model) is { } template) metadata.Add(new(ChatTemplates.GgufKey, template.Text));
+        if (ChatTemplateFiles.Find(model) is { } templates)
+        {
+            foreach ((string name, string text) in templates.Texts)
+                metadata.Add(new(name == CheckpointTemplate.Default ? ChatTemplateFiles.GgufKey : $"{ChatTemplateFiles.GgufKey}.{name}", text));
+        }
 
         using var writer = new GgufWriter(output, metadata, tensors);
         int number = 0;

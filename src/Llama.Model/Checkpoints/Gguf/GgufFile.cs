@@ -23,7 +23,8 @@ internal sealed class GgufFile : IDisposable
     private readonly MappedFile file;
     private readonly Dictionary<string, Entry> entries = new(StringComparer.Ordinal);
 
-    private sealed record Entry(ElementType Type, long[] Shape, long Offset, long Bytes, long DescribedAt);
+    // Without a type: one that cannot be read, of a tensor beside the language model.
+    private sealed record Entry(ElementType? Type, long[] Shape, long Offset, long Bytes, long DescribedAt);
 
     /// <summary>Maps a file and reads its header.</summary>
     /// <exception cref="CheckpointException">It is missing, cut off or damaged, or has a tensor of a type that cannot be read.</exception>
@@ -66,16 +67,16 @@ internal sealed class GgufFile : IDisposable
 
     /// <summary>The type that most bytes of the tensors have; null where there are none.</summary>
     public ElementType? MostFrequentType =>
-        entries.Count == 0 ? null : entries.Values.GroupBy(entry => entry.Type).MaxBy(group => group.Sum(entry => entry.Bytes))!.Key;
+        entries.Values.GroupBy(entry => entry.Type).MaxBy(group => group.Sum(entry => entry.Bytes))?.Key;
 
     /// <summary>A tensor, or null if there is none of this name.</summary>
     public StoredTensor? Find(string name)
     {
-        if (!entries.TryGetValue(name, out Entry? entry)) return null;
+        if (!entries.TryGetValue(name, out Entry? entry) || entry.Type is not { } type) return null;
         nint data = file.Address(DataStart + entry.Offset, entry.Bytes, $"tensor {name}");
-        return new StoredTensor(name, file.Path, entry.Type.ToString(), entry.Shape, data)
+        return new StoredTensor(name, file.Path, type.ToString(), entry.Shape, data)
         {
-            KnownType = entry.Type,
+            KnownType = type,
             Offset = DataStart + entry.Offset,
             IsHere = file.Holds(DataStart + entry.Offset, entry.Bytes),
         };
@@ -109,9 +110,20 @@ internal sealed class GgufFile : IDisposable
         for (int i = shape.Length - 1; i >= 0; i--) shape[i] = cursor.UInt64($"a dimension of {what}", long.MaxValue);
         long typeAt = cursor.Position;
         uint code = cursor.UInt32($"the type of {what}");
-        ElementType type = GgufTypes.Find(code)
-            ?? throw cursor.Fault(
-                typeAt, $"{what}: found type {GgufTypes.NameOfOther(code)}, expected {string.Join(", ", Enum.GetNames<ElementType>())}");
+        if (GgufTypes.Find(code) is not { } type)
+        {
+            if (GgufNames.IsOfModel(name))
+            {
+                throw cursor.Fault(
+                    typeAt, $"{what}: found type {GgufTypes.NameOfOther(code)}, expected {string.Join(", ", Enum.GetNames<ElementType>())}");
+            }
+
+            // How long it is only its type tells; where it begins bounds the one before.
+            long place = cursor.UInt64($"the place of {what}", file.Length);
+            if (!entries.TryAdd(name, new Entry(null, shape, place, 0, at))) throw cursor.Fault(at, $"found {what} again");
+            return;
+        }
+
         if (shape[^1] % type.BlockElements() != 0)
             throw cursor.Fault(at, $"{what}: found rows of {shape[^1]} elements, expected whole blocks of {type.BlockElements()} for {type}");
         long blocks = shape[^1] / type.BlockElements();
@@ -119,7 +131,7 @@ internal sealed class GgufFile : IDisposable
         long bytes = StoredTensor.Bytes(blockShape, type.BlockBytes())
             ?? throw cursor.Fault(at, $"{what}: found shape {StoredTensor.Text(shape)}, more than any file holds");
         long offsetAt = cursor.Position;
-        long offset = cursor.UInt64($"the place of {what}", file.Length);
+        long offset = cursor.UInt64($"the place of {what}", long.MaxValue);
         if (offset % alignment != 0)
             throw cursor.Fault(offsetAt, $"{what}: found place {offset}, expected a multiple of {alignment}");
         if (!entries.TryAdd(name, new Entry(type, shape, offset, bytes, at))) throw cursor.Fault(at, $"found {what} again");
@@ -143,7 +155,7 @@ internal sealed class GgufFile : IDisposable
             {
                 throw new CheckpointException(
                     $"{Path}: tensor {Excerpt.Of(name)}: takes {entry.Bytes} bytes from byte {DataStart + entry.Offset}, "
-                    + $"but the file ends at byte {file.Length}: cut off or damaged");
+                    + $"but the file ends at byte {file.Length}: {WrongDownload.Truncated}");
             }
 
             end = entry.Offset + entry.Bytes;

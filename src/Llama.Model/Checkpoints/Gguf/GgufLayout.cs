@@ -1,4 +1,5 @@
 using Llama.Model.Kernels;
+using Llama.Model.Sampling;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints.Gguf;
@@ -31,6 +32,7 @@ public static class GgufLayout
             new("llama.rope.dimension_count", config.HeadDim),
             new("llama.rope.freq_base", (float)config.RopeTheta),
             new("llama.vocab_size", config.VocabSize),
+            .. Sampling(config.Sampling),
         ];
     }
 
@@ -67,5 +69,14 @@ public static class GgufLayout
             ? new GgufTensor(GgufNames.Of(tensor.Name), TypeFor(type, tensor.Columns), [rows, tensor.Columns])
             : new GgufTensor(GgufNames.Of(tensor.Name), ElementType.F32, [tensor.Columns])));
         return tensors;
+    }
+
+    private static IEnumerable<KeyValuePair<string, object>> Sampling(SamplingParameters sampling)
+    {
+        var defaults = new SamplingParameters();
+        if (sampling.Temperature != defaults.Temperature) yield return new(GgufConfig.Temperature, sampling.Temperature);
+        if (sampling.TopK != defaults.TopK) yield return new(GgufConfig.TopK, sampling.TopK);
+        if (sampling.TopP != defaults.TopP) yield return new(GgufConfig.TopP, sampling.TopP);
+        if (sampling.MinP != defaults.MinP) yield return new(GgufConfig.MinP, sampling.MinP);
     }
 }

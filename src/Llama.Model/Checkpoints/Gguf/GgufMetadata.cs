@@ -43,6 +43,9 @@ internal sealed class GgufMetadata
     /// <summary>The file's path.</summary>
     public string Path => file.Path;
 
+    /// <summary>All keys.</summary>
+    public IReadOnlyCollection<string> Keys => values.Keys;
+
     /// <summary>Whether a key is there.</summary>
     public bool Has(string key) => values.ContainsKey(key);
 
@@ -50,9 +53,31 @@ internal sealed class GgufMetadata
     public int? Whole(string key, int least, int most)
     {
         if (Find(key) is not { } value) return null;
-        return Integer(value) is { } number && number >= least && number <= most
+        return OneOrAll(value) is { } number && number >= least && number <= most
             ? (int)number
             : throw Wrong(key, value, $"a whole number from {least} to {most}");
+    }
+
+    // Some converters write one number a layer; here all layers are alike.
+    private Int128? OneOrAll(Value value)
+    {
+        if (value.Type != GgufValueType.Array || value.Count == 0 || value.ItemType is GgufValueType.String) return Integer(value);
+        int bytes = Size(value.ItemType);
+        Int128? first = Integer(value with { Type = value.ItemType });
+        for (int i = 1; i < value.Count; i++)
+        {
+            if (Integer(value with { Type = value.ItemType, Position = value.Position + ((long)i * bytes) }) != first) return null;
+        }
+
+        return first;
+    }
+
+    /// <summary>A token's id; null where it lies outside the vocabulary, as -1 does in files that mean none.</summary>
+    public int? Token(string key, int vocabSize)
+    {
+        if (Find(key) is not { } value) return null;
+        Int128 number = Integer(value) ?? throw Wrong(key, value, "a token of the vocabulary");
+        return number >= 0 && number < vocabSize ? (int)number : null;
     }
 
     /// <summary>A number above 0 and at most <paramref name="most"/>.</summary>
@@ -62,6 +87,15 @@ internal sealed class GgufMetadata
         return Number(value) is { } number && (float)number > 0 && number <= most
             ? number
             : throw Wrong(key, value, $"a number above 0 and at most {most}");
+    }
+
+    /// <summary>A number from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public double? Number(string key, double least, double most)
+    {
+        if (Find(key) is not { } value) return null;
+        return Number(value) is { } number && number >= least && number <= most
+            ? number
+            : throw Wrong(key, value, $"a number from {least} to {most}");
     }
 
     /// <summary>True or false.</summary>

@@ -6,6 +6,9 @@ internal static class GgufNames
     /// <summary>The tensor of what the rotary frequencies are divided by, <c>[headDim / 2]</c>; in files of models that scale them.</summary>
     public const string RopeFactors = "rope_freqs.weight";
 
+    // What the names of all tensors begin with that a language model computes with.
+    private static readonly string[] Stems = ["blk.", "token_", "position_", "output", "rope_"];
+
     private static readonly Dictionary<string, string> Parts = new(StringComparer.Ordinal)
     {
         ["attention.wq"] = "attn_q",
@@ -39,9 +42,14 @@ internal static class GgufNames
     }
 
     /// <summary>
-    /// Whether a tensor without a name of ours is read elsewhere or changes nothing: <see cref="RopeFactors"/>, and old files' tables of
-    /// the rotary embedding.
+    /// Whether a tensor without a name of ours is read elsewhere or changes nothing: <see cref="RopeFactors"/>, old files' tables of the
+    /// rotary embedding, and what lies beside the language model.
     /// </summary>
     /// <param name="name">GGUF's name.</param>
-    public static bool IsIgnored(string name) => name == RopeFactors || name.EndsWith(".attn_rot_embd.weight", StringComparison.Ordinal);
+    public static bool IsIgnored(string name) =>
+        name == RopeFactors || name.EndsWith(".attn_rot_embd.weight", StringComparison.Ordinal) || !IsOfModel(name);
+
+    /// <summary>Whether a tensor is one of the language model's.</summary>
+    /// <param name="name">GGUF's name.</param>
+    public static bool IsOfModel(string name) => Array.Exists(Stems, stem => name.StartsWith(stem, StringComparison.Ordinal));
 }

@@ -43,7 +43,15 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
     internal override bool MayHaveBias(string name) => MayHaveBias(parts, biases, name);
 
     /// <inheritdoc/>
-    protected override IReadOnlyList<StoredTensor> Find(string name) => [parts.Find(HuggingFaceNames.Of(name))];
+    protected override IReadOnlyList<StoredTensor> Find(string name)
+    {
+        string theirs = HuggingFaceNames.Of(name);
+        string output = HuggingFaceNames.Of(TensorNames.Output);
+
+        // Tied embeddings are stored once, as a rule as embeddings.
+        bool isOutput = name == TensorNames.TokenEmbeddings && Config.TiedEmbeddings && !parts.Has(theirs) && parts.Has(output);
+        return [parts.Find(isOutput ? output : theirs)];
+    }
 
     /// <inheritdoc/>
     protected override void CloseFiles() => parts.Dispose();

@@ -16,11 +16,15 @@ internal readonly record struct HuggingFaceBiases(bool Attention, bool FeedForwa
     public bool Demand(string name) => name.Contains(".attention.", StringComparison.Ordinal) ? Attention : FeedForward;
 }
 
-/// <summary>Reads <c>config.json</c> as Hugging Face's <c>LlamaConfig</c> has it, with its defaults.</summary>
+/// <summary>
+/// Reads <c>config.json</c> as Hugging Face's <c>LlamaConfig</c> has it, with its defaults, and that of Mistral, whose layers are the same.
+/// </summary>
 internal static class HuggingFaceConfig
 {
     /// <summary>The file's name.</summary>
     public const string FileName = "config.json";
+
+    private static readonly string[] Architectures = ["LlamaForCausalLM", "MistralForCausalLM"];
 
     /// <summary>Reads the configuration of a folder.</summary>
     /// <param name="folder">The folder.</param>
@@ -37,13 +41,14 @@ internal static class HuggingFaceConfig
         int heads = file.Whole("num_attention_heads", 1, ConfigLimits.Heads) ?? throw file.Missing("num_attention_heads");
         JsonSettings? rope = file.Object("rope_parameters") ?? file.Object("rope_scaling");
         int contextLength = ContextLength(file, options, assumptions);
+        int headDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads);
         var config = ConfigLimits.Check(file.Path, new ModelConfig
         {
             Dim = dim,
             Layers = file.Whole("num_hidden_layers", 1, ConfigLimits.Layers) ?? throw file.Missing("num_hidden_layers"),
             Heads = heads,
             KvHeads = file.Whole("num_key_value_heads", 1, ConfigLimits.Heads) ?? heads,
-            HeadDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads),
+            HeadDim = headDim,
             HiddenDim = file.Whole("intermediate_size", 1, ConfigLimits.HiddenDim) ?? throw file.Missing("intermediate_size"),
             VocabSize = file.Whole("vocab_size", 1, ConfigLimits.VocabSize) ?? throw file.Missing("vocab_size"),
             ContextLength = ConfigLimits.Override(contextLength, options),
@@ -52,6 +57,7 @@ internal static class HuggingFaceConfig
                 ?? file.Positive("rope_theta", ConfigLimits.RopeTheta)
                 ?? 10_000,
             RopeScaling = ConfigLimits.Override(file.Path, Scaling(rope), options),
+            RopeFactors = LinearFactors(rope, headDim),
             RotaryLayout = RotaryLayout.Halves,
             TiedEmbeddings = file.Flag("tie_word_embeddings") ?? false,
             Family = default,
@@ -60,7 +66,8 @@ internal static class HuggingFaceConfig
         config = config with
         {
             Family = LlamaFamilies.Of(folder, config, contextLength),
-            EndTokens = GenerationConfig.EndTokens(folder, file, config.VocabSize),
+            EndTokens = GenerationConfig.EndTokens(folder, file, config.VocabSize, assumptions),
+            Sampling = GenerationConfig.Sampling(folder),
         };
         ElementType? weightType = (file.Text("dtype") ?? file.Text("torch_dtype")) switch
         {
@@ -74,18 +81,32 @@ internal static class HuggingFaceConfig
 
     private static void RefuseOthers(JsonSettings file)
     {
-        if (file.Text("model_type") is not (null or "llama")) throw file.Wrong("model_type", "llama");
+        if (!Is(file.Text("model_type"), "llama") && !Is(file.Text("model_type"), "mistral")) throw file.Wrong("model_type", "llama or mistral");
         IReadOnlyList<string>? architectures = file.TextList("architectures");
-        if (architectures is not null && !architectures.Contains("LlamaForCausalLM"))
+        if (architectures is not null && !architectures.Intersect(Architectures, StringComparer.OrdinalIgnoreCase).Any())
         {
             throw new CheckpointException(
-                $"{file.Path}: architectures: found {Excerpt.Of(string.Join(", ", architectures))}, expected LlamaForCausalLM");
+                $"{file.Path}: architectures: found {Excerpt.Of(string.Join(", ", architectures))}, expected {string.Join(" or ", Architectures)}");
         }
 
         if (architectures is null && !file.Has("model_type")) throw file.Wrong("model_type", "llama");
-        if (file.Text("hidden_act") is not (null or "silu")) throw file.Wrong("hidden_act", "silu");
-        if (file.Has("quantization_config")) throw file.Wrong("quantization_config", "weights in F32, F16 or BF16");
+        if (!Is(file.Text("hidden_act"), "silu")) throw file.Wrong("hidden_act", "silu");
+        foreach (string experts in (string[])["num_local_experts", "num_experts", "n_routed_experts"])
+        {
+            if (file.Whole(experts, 0, int.MaxValue) is > 0) throw file.Wrong(experts, "none: mixtures of experts are not supported");
+        }
+
+        if (file.Number("partial_rotary_factor", 0, 1) is { } part and not 1)
+            throw file.Wrong("partial_rotary_factor", $"1, not {part}: every element of a head is turned");
+        if (file.Object("quantization_config") is { } quantization)
+        {
+            throw new CheckpointException(
+                $"{file.Path}: quantization_config: found weights of {quantization.Text("quant_method") ?? "an unknown method"}, expected F32, F16 or BF16: "
+                + "use the checkpoint that it was made from, with --weights for fewer bits, or a GGUF file of the model");
+        }
     }
+
+    private static bool Is(string? found, string expected) => found is null || found.Equals(expected, StringComparison.OrdinalIgnoreCase);
 
     private static RopeScaling? Scaling(JsonSettings? rope)
     {
@@ -102,14 +123,36 @@ internal static class HuggingFaceConfig
                 if (factor < 1) throw rope.Wrong("factor", "a number of at least 1");
                 if ((float)high <= (float)low) throw rope.Wrong("high_freq_factor", $"more than low_freq_factor, {low}");
                 return new RopeScaling((float)factor, (float)low, (float)high, original);
+            case "linear":
+                return null;
+            case "dynamic":
+                throw rope!.Wrong(
+                    rope.Has("rope_type") ? "rope_type" : "type",
+                    "default, linear or llama3: with dynamic scaling a key depends on how long the text becomes after it, so nothing computed could be kept");
             default:
-                throw rope!.Wrong(rope.Has("rope_type") ? "rope_type" : "type", "llama3 or default");
+                throw rope!.Wrong(rope.Has("rope_type") ? "rope_type" : "type", "default, linear or llama3");
         }
+    }
+
+    private static RopeFactors? LinearFactors(JsonSettings? rope, int headDim)
+    {
+        if ((rope?.Text("rope_type") ?? rope?.Text("type")) != "linear") return null;
+        float[] factors = new float[headDim / 2];
+        Array.Fill(factors, (float)(rope!.Positive("factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("factor")));
+        return new RopeFactors(factors);
     }
 
     private static int ContextLength(JsonSettings file, CheckpointOptions options, List<string> assumptions)
     {
-        if (file.Whole("max_position_embeddings", 1, ConfigLimits.ContextLength) is { } said) return said;
+        if (file.Whole("max_position_embeddings", 1, ConfigLimits.ContextLength) is { } said)
+        {
+            // Within its window a model that slides it attends to everything, as these layers always do.
+            if (file.Flag("use_sliding_window") == false || file.Whole("sliding_window", 1, int.MaxValue) is not { } window || window >= said) return said;
+            assumptions.Add($"Context length {window} instead of {said}: the sliding window of {FileName}, beyond which attention is not supported.");
+            return options.ContextLength <= window || options.ContextLength is null ? window : throw new CheckpointException(
+                $"--context: found {options.ContextLength}, expected at most {window}, the sliding window of {file.Path}");
+        }
+
         const int Default = 2048;
         if (options.ContextLength is null) assumptions.Add($"Context length {Default} assumed: {FileName} does not say; set --context.");
         return Default;

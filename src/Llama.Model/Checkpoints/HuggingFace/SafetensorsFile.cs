@@ -137,7 +137,7 @@ internal sealed class SafetensorsFile : IDisposable
             {
                 throw Fault(
                     $"tensor {Excerpt.Of(name)}: takes bytes from {dataStart + entry.Begin}, {end - entry.Begin} of them, "
-                    + $"but the file ends at byte {file.Length}: cut off or damaged");
+                    + $"but the file ends at byte {file.Length}: {WrongDownload.Truncated}");
             }
 
             if (ElementBytes(entry.Type) is { } elementBytes && StoredTensor.Bytes(entry.Shape, elementBytes) != end - entry.Begin)

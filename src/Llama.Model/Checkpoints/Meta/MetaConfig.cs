@@ -79,7 +79,8 @@ internal static class MetaConfig
         return config with
         {
             Family = LlamaFamilies.Of(folder, config, contextLength),
-            EndTokens = GenerationConfig.EndTokens(folder, null, config.VocabSize),
+            EndTokens = GenerationConfig.EndTokens(folder, null, config.VocabSize, assumptions),
+            Sampling = GenerationConfig.Sampling(folder),
         };
     }
 

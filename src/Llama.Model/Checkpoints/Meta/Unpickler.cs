@@ -186,7 +186,7 @@ internal ref struct Unpickler
 
     private ReadOnlySpan<byte> Take(int count)
     {
-        if (count > bytes.Length - at) throw Fault("found the end of the pickle within a value: cut off or damaged");
+        if (count > bytes.Length - at) throw Fault($"found the end of the pickle within a value: {WrongDownload.Truncated}");
         at += count;
         return bytes.Slice(at - count, count);
     }

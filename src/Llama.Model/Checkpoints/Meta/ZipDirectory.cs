@@ -62,7 +62,7 @@ internal sealed class ZipDirectory
         {
             throw Damaged(
                 $"found entry {Excerpt.Of(name)} of {entry.Bytes} bytes at byte {offset}, "
-                + $"but the file ends at byte {file.Length}: cut off or damaged");
+                + $"but the file ends at byte {file.Length}: {WrongDownload.Truncated}");
         }
 
         return (offset, entry.Bytes);
@@ -82,7 +82,7 @@ internal sealed class ZipDirectory
         }
 
         throw Damaged(
-            "found no end of a zip file, expected a checkpoint as torch.save writes it since PyTorch 1.6: cut off, or of another format");
+            "found no end of a zip file, expected a checkpoint as torch.save writes it since PyTorch 1.6: truncated (then download it again), or of another format");
     }
 
     private (long Offset, long Bytes, long Count)? FindDirectory64(long end)

@@ -34,6 +34,36 @@ public sealed class ChatEndpointTests
         Assert.Null(gateway.Grain.Single.MaxTokens);
     }
 
+    [Theory]
+    [InlineData("add_generation_prompt", "false", null)]
+    [InlineData("continue_final_message", "true", null)]
+    [InlineData("chat_template_kwargs", """{"a":1}""", null)]
+    [InlineData("chat_template_kwargs.a", "", """{"chat_template_kwargs":{"a":1,"a":2}}""")]
+    [InlineData("continue_final_message", "", """{"continue_final_message":true,"add_generation_prompt":true}""")]
+    public async Task Post_OptionOfTheTemplateThatCannotBeHonoured_Answers400WithTheField(string param, string value, string? withOwn)
+    {
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), jinja: withOwn is null ? null : "{{ messages[0].content }}");
+        var option = withOwn ?? $$"""{"{{param}}":{{value}}}""";
+        foreach (var path in (string[])[Path, "/tokenize"])
+        {
+            var error = await gateway.PostErrorAsync(path, $$"""{"messages":[{"role":"user","content":"A"}],{{option[1..]}}""");
+            error.Is(400, param, $"{param} ", withOwn is null ? "unsupported_parameter" : null);
+        }
+
+        if (withOwn is null)
+            (await gateway.PostErrorAsync("/tokenize", $$"""{"prompt":"A",{{option[1..]}}""")).Is(400, param, "found it without messages");
+    }
+
+    [Theory]
+    [InlineData("""{"add_generation_prompt":true,"continue_final_message":false,"chat_template_kwargs":{}}""")]
+    [InlineData("""{"add_generation_prompt":null,"continue_final_message":null,"chat_template_kwargs":null}""")]
+    public async Task Post_OptionsOfTheTemplateThatAskForNothing_AreTakenByEveryTemplate(string options)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.PostOkAsync(Path, $$"""{"messages":[{"role":"user","content":"A"}],{{options[1..]}}""");
+        Assert.Equal([TestTokenizer.Begin, 'A'], gateway.Grain.Single.PromptTokens);
+    }
+
     [Fact]
     public async Task PostStream_Messages_FirstPartCarriesTheRole()
     {

@@ -142,13 +142,27 @@ public sealed class CompletionEndpointTests
     [InlineData("[[72]]", "72")]
     [InlineData("[\"H\"]", "256 72")]
     [InlineData("\"\\ud800\"", "256 239 191 189")]
-    [InlineData("\"<begin>\"", "256 60 98 101 103 105 110 62")]
+    [InlineData("\"<begin>H\"", "256 72")]
+    [InlineData("\"H<step><begin>\"", "256 72 258 256")]
     public async Task Post_PromptForms_BecomeTokens(string prompt, string expected)
     {
         await using var gateway = await TestGateway.StartAsync();
         await gateway.PostOkAsync(Path, $$"""{"prompt":{{prompt}}}""");
         var prompts = gateway.Grain.Requests.Select(request => string.Join(' ', request.PromptTokens)).Order(StringComparer.Ordinal);
         Assert.Equal(expected, string.Join('|', prompts));
+    }
+
+    [Theory]
+    [InlineData("", 0.5f, 3, 0.8f, 0.1f)]
+    [InlineData(""","temperature":0.25,"top_p":1""", 0.25f, 3, 1f, 0.1f)]
+    [InlineData(""","top_k":-1,"min_p":0""", 0.5f, 0, 0.8f, 0f)]
+    public async Task Post_WithoutSampling_TakesTheCheckpointsDefaults(string fields, float temperature, int topK, float topP, float minP)
+    {
+        await using var gateway = await TestGateway.StartAsync(
+            new TestTokenizer(), sampling: new SamplingParameters { Temperature = 0.5f, TopK = 3, TopP = 0.8f, MinP = 0.1f });
+        await gateway.PostOkAsync(Path, $$"""{"prompt":"x"{{fields}}}""");
+        var expected = new SamplingParameters { Temperature = temperature, TopK = topK, TopP = topP, MinP = minP };
+        Assert.Equal(expected, gateway.Grain.Single.Sampling);
     }
 
     [Fact]

@@ -7,6 +7,9 @@ namespace Llama.Gateway.Tests.Api.Fields;
 /// <summary>A request that is good, with a place for one more field in one of its objects.</summary>
 internal static class FieldRequest
 {
+    /// <summary>The fields that say how messages are written.</summary>
+    public static readonly string[] ChatOptions = ["add_generation_prompt", "continue_final_message", "chat_template_kwargs"];
+
     /// <summary>The objects, each alone.</summary>
     public static IEnumerable<FieldScope> Scopes => Enum.GetValues<FieldScope>().Where(scope => BitOperations.IsPow2((int)scope));
 
@@ -45,6 +48,7 @@ internal static class FieldRequest
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",
             FieldScope.Tokenize when name == "messages" => "{}",
+            FieldScope.Tokenize when ChatOptions.Contains(name) => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Tokenize => """{"prompt":"Hi"}""",
             _ => """{"tokens":[72]}""",
         })!.AsObject();

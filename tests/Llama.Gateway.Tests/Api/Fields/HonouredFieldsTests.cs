@@ -10,6 +10,9 @@ public sealed class HonouredFieldsTests
     private const FieldScope Completion = FieldScope.Completion;
     private const FieldScope Chat = FieldScope.Chat;
 
+    // Only a checkpoint's own template takes options.
+    private const string Template = "{{ messages[0].content }}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
+
     private static readonly Effect[] Effects =
     [
         // A name that is not served answers 404.
@@ -21,6 +24,12 @@ public sealed class HonouredFieldsTests
             FieldScope.Tokenize, "messages", """[{"role":"user","content":"Ho"}]""",
             (_, answer) => answer.Contains("72,111]", StringComparison.Ordinal)),
         .. In(FieldScope.Detokenize, "tokens", "[72,111]", (_, answer) => answer.Contains("Ho", StringComparison.Ordinal)),
+        .. In(Chat, "add_generation_prompt", "false", (request, _) => request!.PromptTokens[^1] == 'i'),
+        .. In(FieldScope.Tokenize, "add_generation_prompt", "false", (_, answer) => answer.Contains("105]", StringComparison.Ordinal)),
+        .. In(Chat, "continue_final_message", "true", (request, _) => request!.PromptTokens[^1] == 'i'),
+        .. In(FieldScope.Tokenize, "continue_final_message", "true", (_, answer) => answer.Contains("105]", StringComparison.Ordinal)),
+        .. In(Chat, "chat_template_kwargs", """{"mark":"!"}""", (request, _) => request!.PromptTokens[^1] == '!'),
+        .. In(FieldScope.Tokenize, "chat_template_kwargs", """{"mark":"!"}""", (_, answer) => answer.Contains("33]", StringComparison.Ordinal)),
         .. In(Completion, "add_special_tokens", "false", (request, _) => request!.PromptTokens.Count == 2),
         .. In(FieldScope.Tokenize, "add_special_tokens", "false", (_, answer) => answer.Contains("\"count\":2", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "max_tokens", "3", (request, _) => request!.MaxTokens == 3),
@@ -74,7 +83,7 @@ public sealed class HonouredFieldsTests
     {
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
-        var (value, found) = name == "stream_options" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
+        var (value, found) = name is "stream_options" or "chat_template_kwargs" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
         error.Is(400, param, $"{param} must be ");
@@ -84,7 +93,8 @@ public sealed class HonouredFieldsTests
 
     private static async Task<bool> HoldsAsync(Effect effect, string? value)
     {
-        await using var gateway = await TestGateway.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(
+            new TestTokenizer(), jinja: FieldRequest.ChatOptions.Contains(effect.Name) ? Template : null);
         var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);
         using var response = await gateway.PostAsync(FieldRequest.PathOf(effect.Scope), request);
         var answer = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);

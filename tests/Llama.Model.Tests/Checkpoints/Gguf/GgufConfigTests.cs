@@ -31,13 +31,41 @@ public sealed class GgufConfigTests : IDisposable
     [InlineData("llama.rope.scaling.type", "yarn", "llama.rope.scaling.type: found 'yarn', expected none or linear")]
     [InlineData("llama.attention.layer_norm_rms_epsilon", null, "llama.attention.layer_norm_rms_epsilon: not there")]
     [InlineData("llama.attention.layer_norm_rms_epsilon", true, "llama.attention.layer_norm_rms_epsilon: found true, expected a number above 0")]
-    [InlineData("tokenizer.ggml.eos_token_id", 40, "tokenizer.ggml.eos_token_id: found 40, expected a whole number from 0 to 39")]
+    [InlineData("tokenizer.ggml.eos_token_id", "2", "tokenizer.ggml.eos_token_id: found '2', expected a token of the vocabulary")]
     [InlineData("llama.vocab_size", null, "llama.vocab_size: not there")]
     public void Read_WrongValue_IsRefused(string key, object? value, string expected)
     {
         string refusal = CheckpointReading.Refusal(Write((key, value)));
         Assert.StartsWith(folder["tiny.gguf"], refusal, StringComparison.Ordinal);
         Assert.Contains(expected, refusal);
+    }
+
+    [Theory]
+    [InlineData("tokenizer.ggml.eos_token_id", 40)]
+    [InlineData("tokenizer.ggml.eot_token_id", int.MaxValue)]
+    [InlineData("tokenizer.ggml.padding_token_id", -1)]
+    public void Read_TokenOutsideTheVocabulary_IsWarnedOfAndIgnored(string key, object value)
+    {
+        using Checkpoint checkpoint = CheckpointReading.Open(Write((key, value)));
+        Assert.Contains($"{key} is no token of the vocabulary, which has 40, and is ignored", Assert.Single(checkpoint.Assumptions));
+        Assert.Empty(checkpoint.Config.EndTokens);
+    }
+
+    [Fact]
+    public void Read_OneNumberALayer_IsTheirNumberWhereAllAreEqual()
+    {
+        int[] same = [1, 1], others = [1, 2];
+        using Checkpoint checkpoint = CheckpointReading.Open(Write(("llama.attention.head_count_kv", same)));
+        Assert.Equal(1, checkpoint.Config.KvHeads);
+        Assert.Contains(
+            "llama.attention.head_count_kv: found an array of 2 Int32, expected a whole number", CheckpointReading.Refusal(Write(("llama.attention.head_count_kv", others))));
+    }
+
+    [Fact]
+    public void Read_ScalingByZero_IsNone()
+    {
+        using Checkpoint checkpoint = CheckpointReading.Open(Write(("llama.rope.scaling.type", "linear"), ("llama.rope.scaling.factor", 0f)));
+        Assert.Null(checkpoint.Config.RopeFactors);
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Text;
 using Llama.Model.Checkpoints;
 using Llama.Model.Weights;
 using Llama.Tests;
@@ -21,6 +22,33 @@ public class HuggingFaceCheckpointTests
         const string Expected =
             "model-00002-of-00002.safetensors: the file, needed for tensor model.layers.2.mlp.gate_proj.weight, is missing";
         Assert.Contains(Expected, message);
+    }
+
+    [Fact]
+    public void OpenMatrix_TiedEmbeddingsStoredAsTheHead_AreFound()
+    {
+        using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-3.2-tied"));
+        byte[] file = File.ReadAllBytes(folder["model.safetensors"]);
+        int header = BitConverter.ToInt32(file);
+        string json = Encoding.UTF8.GetString(file, 8, header).Replace("\"model.embed_tokens.weight\"", "\"lm_head.weight\"           ", StringComparison.Ordinal);
+        Encoding.UTF8.GetBytes(json).CopyTo(file, 8);
+        File.WriteAllBytes(folder["model.safetensors"], file);
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        using Checkpoint whole = CheckpointReading.Open(Fixture("llama-3.2-tied"));
+        byte[] expected = CheckpointReading.Bytes(whole.OpenMatrix(TensorNames.TokenEmbeddings, 384, 96));
+        Assert.Equal(expected, CheckpointReading.Bytes(checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, 384, 96)));
+        Assert.Equal(expected, CheckpointReading.Bytes(checkpoint.OpenMatrix(TensorNames.Output, 384, 96)));
+    }
+
+    [Theory]
+    [InlineData("LlamaForCausalLM", "LLAMAforcausallm")]
+    [InlineData("\"llama\"", "\"Llama\"")]
+    public void Open_NamesInAnotherCase_AreTheSame(string name, string other)
+    {
+        using TemporaryFolder folder = TemporaryFolder.CopyOf(Fixture("llama-3"));
+        File.WriteAllText(folder["config.json"], File.ReadAllText(folder["config.json"]).Replace(name, other, StringComparison.Ordinal));
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        Assert.True(checkpoint.Config.Layers > 0);
     }
 
     [Fact]

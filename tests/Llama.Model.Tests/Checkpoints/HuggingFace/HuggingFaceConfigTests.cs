@@ -12,16 +12,21 @@ public class HuggingFaceConfigTests
 
     [Theory]
     [InlineData("""{FIELDS}""", "model_type: not there, expected llama")]
-    [InlineData("""{FIELDS, "model_type": "mistral"}""", "model_type: found \"mistral\", expected llama")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"type": "linear"}}""", "rope_scaling.factor: not there")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"type": "dynamic", "factor": 2}}""", "rope_scaling.type: found \"dynamic\", expected default, linear or llama3: with dynamic")]
+    [InlineData("""{FIELDS, "model_type": "mistral", "num_local_experts": 8}""", "num_local_experts: found 8, expected none")]
+    [InlineData("""{FIELDS, "model_type": "llama", "partial_rotary_factor": 0.5}""", "partial_rotary_factor: found 0.5, expected 1")]
+    [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "awq"}}""", "found weights of awq")]
+    [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "bitsandbytes"}}""", "found weights of bitsandbytes")]
+    [InlineData("""{FIELDS, "model_type": "qwen2"}""", "model_type: found \"qwen2\", expected llama or mistral")]
     [InlineData("""{FIELDS, "architectures": ["MllamaForConditionalGeneration"]}""", "architectures: found MllamaForConditionalGeneration, expected LlamaForCausalLM")]
     [InlineData("""{FIELDS, "model_type": "llama", "hidden_act": "gelu"}""", "hidden_act: found \"gelu\", expected silu")]
-    [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "gptq"}}""", "quantization_config: found an object")]
-    [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2.0}}""", "rope_scaling.type: found \"linear\", expected llama3 or default")]
+    [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "gptq"}}""", "found weights of gptq, expected F32, F16 or BF16: use the checkpoint that it was made from")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "yarn"}}""", "rope_scaling.rope_type: found \"yarn\"")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8}}""", "rope_scaling.low_freq_factor: not there")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8}}""", "rope_scaling.high_freq_factor: found 4, expected more than low_freq_factor, 4")]
     [InlineData("""{FIELDS, "model_type": "llama", "head_dim": 15}""", "found heads of width 15")]
-    [InlineData("""{FIELDS, "model_type": "llama", "eos_token_id": [2, 500]}""", "eos_token_id: found 500, expected a token of the vocabulary, from 0 to 499")]
+    [InlineData("""{FIELDS, "model_type": "llama", "eos_token_id": [2, "3"]}""", "eos_token_id: found \"3\", expected a token of the vocabulary, from 0 to 499")]
     [InlineData("""{FIELDS, "model_type": "\ud800"}""", "not valid Unicode")]
     [InlineData("""{"model_type": "llama", "hidden_size": 64}""", "num_attention_heads: not there")]
     public void Open_WhatALlamaModelDoesNotDo_IsRefusedByName(string configuration, string expected)
@@ -31,6 +36,37 @@ public class HuggingFaceConfigTests
         string message = CheckpointReading.Refusal(folder.Path);
         Assert.Contains(expected, message);
         Assert.Contains("config.json", message);
+    }
+
+    [Theory]
+    [InlineData("""{"type": "linear", "factor": 4.0}""")]
+    [InlineData("""{"rope_type": "linear", "rope_theta": 10000.0, "factor": 4}""")]
+    public void Open_LinearScaling_DividesEveryFrequency(string rope)
+    {
+        using var folder = new TemporaryFolder();
+        string field = rope.Contains("rope_theta", StringComparison.Ordinal) ? "rope_parameters" : "rope_scaling";
+        File.WriteAllText(folder["config.json"], $$"""{{{Fields}}, "model_type": "llama", "{{field}}": {{rope}}}""");
+        using Checkpoint checkpoint = CheckpointReading.Open(folder.Path);
+        Assert.Equal(new RopeFactors([4, 4, 4, 4, 4, 4, 4, 4]), checkpoint.Config.RopeFactors);
+    }
+
+    [Theory]
+    [InlineData(64, 40, null, 40)]
+    [InlineData(64, 40, 30, 30)]
+    [InlineData(64, 400, null, 64)]
+    public void Open_Mistral_IsCappedAtItsSlidingWindow(int most, int window, int? context, int expected)
+    {
+        using var folder = new TemporaryFolder();
+        File.WriteAllText(
+            folder["config.json"],
+            $$"""
+            {{{Fields}}, "model_type": "mistral", "architectures": ["MistralForCausalLM"], "max_position_embeddings": {{most}}, "sliding_window": {{window}}}
+            """);
+        using Checkpoint checkpoint = Checkpoint.Open(folder.Path, new CheckpointOptions { ContextLength = context });
+        Assert.Equal(expected, checkpoint.Config.ContextLength);
+        Assert.Equal(window < most, checkpoint.Assumptions.Any(text => text.Contains("sliding window", StringComparison.Ordinal)));
+        if (window < most)
+            Assert.Contains("expected at most 40", CheckpointReading.Refusal(folder.Path, new CheckpointOptions { ContextLength = 41 }));
     }
 
     [Fact]
