@@ -52,7 +52,7 @@ public sealed record ClusterAddress(string ProviderType, string? ConnectionStrin
     {
         fault = null;
         if (string.IsNullOrEmpty(text)) address = OfThisMachine;
-        else if (text.IndexOf("://", StringComparison.Ordinal) is > 0 and var length) address = Read(text[..length], text, out fault);
+        else if (text.IndexOf("://", StringComparison.Ordinal) is >= 0 and var length) address = Read(text[..length], text, out fault);
         else address = new ClusterAddress(Files, Path.GetFullPath(text), DefaultClusterId);
         if (address is null) fault ??= $"is no address of a cluster; expected {Expected}";
         return address is not null;

@@ -9,8 +9,16 @@ namespace Llama.Grains.Membership;
 /// </summary>
 internal sealed partial class DocumentMembershipTable : IMembershipTable, IDisposable
 {
-    /// <summary>How old a silo's own sign of life may get. Orleans writes it, but waits for up to a minute after the store was away.</summary>
-    private static readonly TimeSpan AliveInterval = TimeSpan.FromSeconds(5);
+    /// <summary>
+    /// How old a silo's own sign of life may get while another joins, which takes rows that do not change for those of silos that are gone.
+    /// </summary>
+    private static readonly TimeSpan OldestWhileJoining = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How old it may get else. Orleans renews it more often, each 30 s if not told otherwise; but after the store was away it waits for up
+    /// to a minute.
+    /// </summary>
+    private static readonly TimeSpan OldestElse = TimeSpan.FromSeconds(45);
 
     /// <summary>How long one silo waits for another that joins, which takes a few tenths of a second.</summary>
     private static readonly TimeSpan LongestTurn = TimeSpan.FromSeconds(2);
@@ -70,7 +78,7 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
         {
             MembershipState state = await document.ReadAsync(cancellationToken).ConfigureAwait(false);
             IReadOnlyList<SiloRow> gone = vanished.Find(state);
-            if (gone.Count == 0 && !IsLate(state.Find(self))) return state.Version;
+            if (gone.Count == 0 && !IsLate(state)) return state.Version;
             MembershipState? tended = null;
             if (!await document.ChangeAsync(current => tended = Tend(current, gone), cancellationToken).ConfigureAwait(false))
                 return state.Version;
@@ -83,6 +91,11 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
             throw;
         }
     }
+
+    /// <summary>Takes note of what Orleans has heard of other silos.</summary>
+    /// <exception cref="MembershipStoreException">The store is away.</exception>
+    public Task HearAsync(ClusterMembershipSnapshot snapshot, CancellationToken cancellationToken) =>
+        document.HearAsync(snapshot, cancellationToken);
 
     /// <inheritdoc/>
     public async Task<MembershipTableData> ReadAll() => (await document.ReadAsync(ending.Token).ConfigureAwait(false)).ToData();
@@ -131,13 +144,15 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
         while (!await document.ChangeAsync(TryInsert, ending.Token).ConfigureAwait(false))
             await Task.Delay(Pause, time, ending.Token).ConfigureAwait(false);
 
-        MembershipState? TryInsert(MembershipState state) => state.Rows.Any(IsWaitedFor)
-            ? null
-            : (state with { Rows = [.. state.Rows.Where(row => !row.Silo.Equals(self)), NewRow()] }).Next(time.GetUtcNow());
+        MembershipState? TryInsert(MembershipState state)
+        {
+            if (state.Find(self) is not null) return state;
+            return state.Rows.Any(IsWaitedFor) ? null : (state with { Rows = [.. state.Rows, NewRow()] }).Next(time.GetUtcNow());
+        }
 
         bool IsWaitedFor(SiloRow row)
         {
-            if (row.Status is not (SiloStatus.Created or SiloStatus.Joining) || row.Silo.Equals(self)) return false;
+            if (!IsJoining(row)) return false;
             joining.TryAdd(row.Silo, time.GetTimestamp());
             return time.GetElapsedTime(joining[row.Silo]) < LongestTurn;
         }
@@ -172,14 +187,15 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
     /// <summary>When a row last changed, as Orleans counts it: by signs of life and by votes.</summary>
     private static DateTime LastChange(SiloRow row) => row.Suspicions.Select(one => one.Time).Append(row.Alive).Append(row.Started).Max();
 
-    private bool IsLate(SiloRow? own) =>
-        own is { Status: not SiloStatus.Dead } && time.GetUtcNow().UtcDateTime - own.Alive > AliveInterval;
+    private static bool IsJoining(SiloRow row) => row.Status is SiloStatus.Created or SiloStatus.Joining;
+
+    private bool IsLate(MembershipState state) => state.Find(self) is { Status: not SiloStatus.Dead } own
+        && time.GetUtcNow().UtcDateTime - own.Alive > (state.Rows.Any(IsJoining) ? OldestWhileJoining : OldestElse);
 
     private MembershipState? Tend(MembershipState state, IReadOnlyList<SiloRow> gone)
     {
         DateTimeOffset now = time.GetUtcNow();
-        SiloRow? own = state.Find(self);
-        MembershipState tended = IsLate(own) ? state.With(own! with { Alive = now.UtcDateTime }) : state;
+        MembershipState tended = IsLate(state) ? state.With(state.Find(self)! with { Alive = now.UtcDateTime }) : state;
         SiloRow[] dead = [.. state.Rows.Where(row => gone.Any(one => (one.Silo, one.ETag, one.Alive) == (row.Silo, row.ETag, row.Alive)))];
         if (dead.Length > 0) return dead.Aggregate(tended, (changed, row) => changed.With(row.Dead(now))).Next(now);
         return tended == state ? null : tended;

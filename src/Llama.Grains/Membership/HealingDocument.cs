@@ -29,6 +29,7 @@ public sealed partial class HealingDocument : IDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private MembershipState? last;
+    private MembershipState? heard;
     private volatile bool away;
 
     /// <summary>Reads and writes nothing yet.</summary>
@@ -115,6 +116,32 @@ public sealed partial class HealingDocument : IDisposable
         }
     }
 
+    /// <summary>
+    /// Takes note of what Orleans has heard of other silos before the document told it, and reads the document. If that is lost at such a
+    /// moment, this process would else write it again without what it has let Orleans know.
+    /// </summary>
+    /// <param name="snapshot">What Orleans knows.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="MembershipStoreException">The store is away.</exception>
+    internal async Task HearAsync(ClusterMembershipSnapshot snapshot, CancellationToken cancellationToken)
+    {
+        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
+        try
+        {
+            if (last is null || snapshot.Version.Value <= Math.Max(last.Version, heard?.Version ?? 0)) return;
+            heard = last with
+            {
+                Version = (int)snapshot.Version.Value,
+                Rows = [.. snapshot.Members.Values.Select(member => SiloRow.Sketch(member, time.GetUtcNow()))],
+            };
+            await FindAsync(cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            gate.Release();
+        }
+    }
+
     /// <summary>Reads the document as it is, for a process that is no member: it writes nothing.</summary>
     /// <returns>Null where there is none.</returns>
     /// <exception cref="MembershipStoreException">The store is away.</exception>
@@ -133,18 +160,31 @@ public sealed partial class HealingDocument : IDisposable
             if (found is null && stored.Text is { } text)
                 Log.NoDocument(logger, document.Location, text.Length > MaxShown ? text[..MaxShown] : text);
 
-            if (last is null || found?.Continues(last) == true || MembershipState.Union(last, found, time.GetUtcNow()) is not { } whole)
+            if (FindLost(found) is not { } whole)
             {
-                last = found ?? last;
+                last = found;
+                heard = null;
                 return (last ?? MembershipState.None, stored.Revision);
             }
 
-            int known = last.Version;
+            int known = heard?.Version ?? last!.Version;
             if (await TryWriteAsync(whole, stored.Revision, cancellationToken).ConfigureAwait(false))
                 Log.Healed(logger, document.Location, found?.Version ?? 0, known, whole.Version, whole.Rows.Count);
         }
 
         throw Contended();
+    }
+
+    /// <summary>What is to be written because the document has lost it; null where it has not.</summary>
+    private MembershipState? FindLost(MembershipState? found)
+    {
+        DateTimeOffset now = time.GetUtcNow();
+        MembershipState? whole = last is null || found?.Continues(last) == true ? null : MembershipState.Union(last, found, now);
+        if (heard is null) return whole;
+
+        // Orleans' view has no etag: a document of its version is taken for the same.
+        MembershipState? present = whole ?? found;
+        return MembershipState.Union(heard with { ETag = present?.ETag ?? heard.ETag }, present, now) ?? whole;
     }
 
     private async Task<bool> TryWriteAsync(MembershipState state, string revision, CancellationToken cancellationToken)

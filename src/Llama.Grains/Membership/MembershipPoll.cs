@@ -3,8 +3,9 @@ using Microsoft.Extensions.Logging;
 namespace Llama.Grains.Membership;
 
 /// <summary>
-/// Looks at the membership document each second for as long as the inner host is a silo, and tells Orleans of what is new: it would look
-/// itself only now and then, and what a document has lost must be back before.
+/// Keeps Orleans' view and the document together for as long as the inner host is a silo. Each second it looks at the document, and tells
+/// Orleans of what is new: Orleans would look itself only now and then, and what a document has lost must be back before. And it
+/// tells the document of what Orleans hears from other silos.
 /// </summary>
 /// <param name="table">The silo's table.</param>
 /// <param name="membership">Orleans' view.</param>
@@ -22,21 +23,22 @@ internal sealed partial class MembershipPoll(
     {
         ArgumentNullException.ThrowIfNull(lifecycle);
         var ending = new CancellationTokenSource();
-        Task polling = Task.CompletedTask;
+        Task running = Task.CompletedTask;
 
         // After the table has been read for the first time, and before the silo joins.
         lifecycle.Subscribe(nameof(MembershipPoll), ServiceLifecycleStage.RuntimeGrainServices + 1, Start, StopAsync);
 
         Task Start(CancellationToken cancellationToken)
         {
-            polling = Task.Run(() => PollAsync(ending.Token), CancellationToken.None);
+            running = Task.WhenAll(
+                Task.Run(() => PollAsync(ending.Token), CancellationToken.None), Task.Run(() => HearAsync(ending.Token), CancellationToken.None));
             return Task.CompletedTask;
         }
 
         async Task StopAsync(CancellationToken cancellationToken)
         {
             await ending.CancelAsync().ConfigureAwait(false);
-            await polling.ConfigureAwait(false);
+            await running.ConfigureAwait(false);
         }
     }
 
@@ -44,27 +46,46 @@ internal sealed partial class MembershipPoll(
     {
         while (!cancellationToken.IsCancellationRequested)
         {
-            try
-            {
-                await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
-                var version = new MembershipVersion(await table.TendAsync(cancellationToken).ConfigureAwait(false));
-                if (version > membership.CurrentSnapshot.Version)
-                    await membership.Refresh(version, cancellationToken).AsTask().WaitAsync(RefreshDeadline, time, cancellationToken).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-            {
-                return;
-            }
-            catch (Exception e) when (e is MembershipStoreException or TimeoutException)
-            {
-                // The document has said that the store is away; Orleans goes on with a refresh that takes longer.
-            }
-#pragma warning disable CA1031 // Without this loop a lost document would never be healed: whatever went wrong, it goes on.
-            catch (Exception e)
+            await TryAsync(
+                async () =>
+                {
+                    await Task.Delay(Interval, time, cancellationToken).ConfigureAwait(false);
+                    var version = new MembershipVersion(await table.TendAsync(cancellationToken).ConfigureAwait(false));
+                    if (version <= membership.CurrentSnapshot.Version) return;
+                    Task refresh = membership.Refresh(version, cancellationToken).AsTask();
+                    await refresh.WaitAsync(RefreshDeadline, time, cancellationToken).ConfigureAwait(false);
+                },
+                cancellationToken).ConfigureAwait(false);
+        }
+    }
+
+    private Task HearAsync(CancellationToken cancellationToken) => TryAsync(
+        async () =>
+        {
+            await foreach (ClusterMembershipSnapshot snapshot in membership.MembershipUpdates.WithCancellation(cancellationToken).ConfigureAwait(false))
+                await TryAsync(() => table.HearAsync(snapshot, cancellationToken), cancellationToken).ConfigureAwait(false);
+        },
+        cancellationToken);
+
+    private async Task TryAsync(Func<Task> call, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await call().ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // The silo stops.
+        }
+        catch (Exception e) when (e is MembershipStoreException or TimeoutException)
+        {
+            // The document has said that the store is away; Orleans goes on with a refresh that takes longer.
+        }
+#pragma warning disable CA1031 // Without these loops a lost document would never be healed: whatever went wrong, they go on.
+        catch (Exception e)
 #pragma warning restore CA1031
-            {
-                Log.Failed(logger, e);
-            }
+        {
+            Log.Failed(logger, e);
         }
     }
 

@@ -73,24 +73,23 @@ internal sealed record MembershipState
 
     /// <summary>
     /// Joins what a process knew with what it finds, where the one does not follow from the other: a document that was lost, replaced, or
-    /// set back. The rows of both, of two rows of a silo the one with the higher status, since a status only grows; a version above both.
+    /// set back. The rows of both, of two rows of a silo the higher status, since a status only grows, and the one that is no sketch; a
+    /// version above both.
     /// </summary>
     /// <param name="known">What the process knew.</param>
     /// <param name="found">What it finds; null where there is no document.</param>
     /// <param name="now">The time.</param>
-    /// <returns>Null where what is found lacks nothing and is newer.</returns>
+    /// <returns>Null where what is found lacks nothing and is not older; of the same version it is the same.</returns>
     public static MembershipState? Union(MembershipState known, MembershipState? found, DateTimeOffset now)
     {
         var rows = (found ?? None).Rows.ToDictionary(row => row.Silo);
-        bool complete = found is not null && found.Version > known.Version;
+        bool complete = found is not null && (found.Version > known.Version || (found.Version == known.Version && found.ETag == known.ETag));
         foreach (SiloRow row in known.Rows.Where(row => !row.IsOver(now)))
         {
-            if (!rows.TryGetValue(row.Silo, out SiloRow? other))
-                rows.Add(row.Silo, row);
-            else if (row.Status > other.Status)
-                rows[row.Silo] = other with { Status = row.Status, Suspicions = row.Suspicions, Died = row.Died, ETag = NewId() };
-            else
-                continue;
+            SiloRow? other = rows.GetValueOrDefault(row.Silo);
+            SiloRow whole = other is null ? row : row.UnionWith(other);
+            if (whole == other) continue;
+            rows[row.Silo] = whole;
             complete = false;
         }
 

@@ -36,6 +36,19 @@ internal sealed record SiloRow
     /// <summary>When it was declared dead, by the clock of whoever did so.</summary>
     public DateTime? Died { get; init; }
 
+    /// <summary>Whether no more is known of the silo than that it is there: other silos have told so.</summary>
+    [JsonIgnore]
+    public bool IsSketch => HostName.Length == 0;
+
+    /// <summary>A silo that others have told of, and whose row was not read.</summary>
+    /// <param name="member">What was told.</param>
+    /// <param name="now">The time.</param>
+    public static SiloRow Sketch(ClusterMember member, DateTimeOffset now)
+    {
+        var row = Of(new MembershipEntry { SiloAddress = member.SiloAddress, SiloName = member.Name, Status = member.Status }, null);
+        return member.Status == SiloStatus.Dead ? row.Dead(now) : row;
+    }
+
     /// <summary>A row as Orleans wants it.</summary>
     /// <param name="entry">What Orleans says.</param>
     /// <param name="process">The silo's process, where it is known.</param>
@@ -72,6 +85,20 @@ internal sealed record SiloRow
     /// <param name="now">The time.</param>
     public SiloRow Dead(DateTimeOffset now) =>
         this with { Status = SiloStatus.Dead, ETag = MembershipState.NewId(), Died = Died ?? now.UtcDateTime };
+
+    /// <summary>Joins two rows of the silo: the higher status, and the one that is no sketch.</summary>
+    /// <param name="found">The other, which is given back where this adds nothing.</param>
+    public SiloRow UnionWith(SiloRow found)
+    {
+        bool isWhole = found.IsSketch && !IsSketch;
+        SiloRow newer = Status > found.Status || (isWhole && Status == found.Status) ? this : found;
+        return newer == found && !isWhole
+            ? found
+            : (isWhole ? this : found) with
+            {
+                Status = newer.Status, Suspicions = newer.Suspicions, Died = newer.Died, ETag = MembershipState.NewId(),
+            };
+    }
 
     /// <summary>Whether the silo died so long ago that nobody needs its row.</summary>
     /// <param name="now">The time.</param>

@@ -12,8 +12,8 @@ namespace Llama.Grains.Membership;
 internal sealed class VanishedSilos(SiloAddress self, TimeProvider time)
 {
     /// <summary>
-    /// How long the row of a silo that is to join may stay as it is. A silo that lives says so every 5 s (<see cref="MembershipPoll"/>); with
-    /// what Orleans needs to see the death, a start is held up for 15 s at most.
+    /// How long the row of a silo that is to join may stay as it is. A silo that lives says so every 5 s while
+    /// another joins; with what Orleans needs to see the death, a start is held up for 15 s at most.
     /// </summary>
     public static readonly TimeSpan Silence = TimeSpan.FromSeconds(12);
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Llama.Grains.Membership;
 using Llama.Tests;
 
@@ -112,6 +113,48 @@ public sealed class HealingDocumentTests : IDisposable
 
         Assert.Equal(3, (await ReadAsync(document)).Rows.Count);
         Assert.Equal(3, (await ReadAsync(starting)).Rows.Count);
+    }
+
+    [Fact]
+    public async Task Hear_DocumentLostBeforeItWasRead_HasWhatOrleansKnowsUntilTheSiloItselfComes()
+    {
+        await AddAsync(document, 1, SiloStatus.Active);
+        await AddAsync(document, 2, SiloStatus.Active);
+        using HealingDocument other = Open();
+        await AddAsync(other, 3, SiloStatus.Active);
+        await SetAsync(other, 2, SiloStatus.Dead);
+        var snapshot = new ClusterMembershipSnapshot(
+            store.State.Rows.ToImmutableDictionary(row => row.Silo, row => new ClusterMember(row.Silo, row.Status, row.Name)),
+            new MembershipVersion(store.State.Version));
+
+        store.Text = null;
+        await document.HearAsync(snapshot, Patience.Token);
+
+        MembershipState told = await ReadAsync(document);
+        Assert.Equal([SiloStatus.Active, SiloStatus.Dead, SiloStatus.Active], Statuses(told));
+        Assert.True(told.Version > snapshot.Version.Value);
+        MembershipState after = await ReadAsync(other);
+        Assert.Equal(RowOf(3, SiloStatus.Active).ToEntry().ToFullString(), after.Rows[2].ToEntry().ToFullString());
+        Assert.Equal(after.ToText(), (await ReadAsync(document)).ToText());
+        Assert.Equal(2, log.Ids.Count);
+    }
+
+    [Fact]
+    public async Task Hear_DocumentThere_ReadsIt()
+    {
+        await AddAsync(document, 1, SiloStatus.Active);
+        using HealingDocument other = Open();
+        await AddAsync(other, 2, SiloStatus.Active);
+        string text = store.Text!;
+        var snapshot = new ClusterMembershipSnapshot(
+            store.State.Rows.ToImmutableDictionary(row => row.Silo, row => new ClusterMember(row.Silo, row.Status, row.Name)),
+            new MembershipVersion(store.State.Version));
+
+        await document.HearAsync(snapshot, Patience.Token);
+        store.Text = null;
+
+        Assert.Equal(2, (await ReadAsync(document)).Rows.Count(row => !row.IsSketch));
+        Assert.NotEqual(text, store.Text);
     }
 
     [Theory]
@@ -242,7 +285,7 @@ public sealed class HealingDocumentTests : IDisposable
         var processes = new List<(HealingDocument Document, MembershipState Seen)>();
         var history = new List<string?> { null };
         int silos = 0;
-        for (int i = 0; i < 2000; i++)
+        for (int i = 0; i < 1000; i++)
         {
             int what = random.Next(100);
             if (what < 10) store.Text = history[random.Next(history.Count)];
@@ -255,7 +298,7 @@ public sealed class HealingDocumentTests : IDisposable
         // When all have looked, and looked again, all know the same.
         for (int i = 0; i < 2 * processes.Count; i++) await GoOnAsync(i % processes.Count, 0);
         Assert.Single(processes.Select(process => process.Seen.Version).Distinct());
-        Assert.True(silos > 50 && log.Ids.Count > 50, $"{silos} silos, {log.Ids.Count} heals");
+        Assert.True(silos > 25 && log.Ids.Count > 25, $"{silos} silos, {log.Ids.Count} heals");
 
         async Task StartAsync()
         {

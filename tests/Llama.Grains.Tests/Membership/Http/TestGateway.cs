@@ -16,9 +16,13 @@ internal sealed class TestGateway : IAsyncDisposable
 {
     private readonly WebApplication application;
 
-    private TestGateway(WebApplication application) => this.application = application;
+    private TestGateway(WebApplication application)
+    {
+        this.application = application;
+        Address = new Uri(application.Urls.First());
+    }
 
-    public Uri Address => new(application.Urls.First());
+    public Uri Address { get; }
 
     /// <summary>Starts one that serves a document.</summary>
     /// <param name="document">The document.</param>
