@@ -4,7 +4,6 @@ using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
 using Llama.Bench.Simulate;
-using Llama.Grains.Directory;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
@@ -73,8 +72,7 @@ try
     }
 }
 catch (Exception e) when (
-    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException
-        or DirectoryException)
+    e is CheckpointException or IOException or UnauthorizedAccessException or HttpRequestException or InvalidDataException)
 {
     Console.Error.WriteLine(e.Message);
     return 1;

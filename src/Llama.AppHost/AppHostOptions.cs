@@ -3,7 +3,6 @@ using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
 using Llama.Grains.Certificates;
-using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.AppHost;
@@ -78,9 +77,10 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
         foreach (ValidationResult fault in CoreList.Validate(Cores, Silos * ThreadsOfSilo, nameof(Cores), nameof(Threads)))
             yield return fault;
 
-        foreach (ValidationResult fault in EtcdAddress.Validate(Directory, Tls))
+        foreach (ValidationResult fault in ValidateCluster(Tls, nameof(Cluster)))
             yield return fault;
-
+        if (Cluster == "memory" || Cluster?.StartsWith("http", StringComparison.OrdinalIgnoreCase) == true)
+            yield return new ValidationResult("is the document of a gateway; leave it out for files of this machine", [nameof(Cluster)]);
         ValidationResult[] tlsFaults = [.. CertificateFolder.Validate(Tls)];
         foreach (ValidationResult fault in tlsFaults)
             yield return fault;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Llama.Grains.Membership.Files;
 using Llama.Grains.Settings;
 
 namespace Llama.AppHost;
@@ -25,8 +26,9 @@ internal static class ClusterCommands
         ("kv-type", options.KvType),
         ("chat-template", options.ChatTemplate),
         ("unknown-fields", options.UnknownFields),
-        ("directory", options.Directory),
-        ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
+        ("cluster", options.Silos > 0 ? ClusterOf(options, port) : null),
+        ("cluster-login-file", Folder(options.ClusterLoginFile)),
+        ("shutdown-timeout", "00:00:01"),
         ("tls", Folder(options.Tls)),
         ("verbose", options.Verbose)));
 
@@ -40,7 +42,7 @@ internal static class ClusterCommands
         string name = $"silo-{number}";
         return ChildCommand.ForProgram(name, "Llama.Silo", Arguments(
             ("name", name),
-            ("gateway", options.UrlOf(port)),
+            ("cluster", ClusterOf(options, port)),
             ("listen", "127.0.0.1:0"),
             ("model", Path.GetFullPath(options.Model)),
             ("threads", options.ThreadsOfSilo),
@@ -52,8 +54,7 @@ internal static class ClusterCommands
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),
             ("kv-type", options.KvType),
-            ("directory", options.Directory),
-            ("directory-login-file", options.DirectoryLoginFile is { } file ? Path.GetFullPath(file) : null),
+            ("cluster-login-file", Folder(options.ClusterLoginFile)),
             ("tls", Folder(options.Tls)),
             ("verbose", options.Verbose)));
     }
@@ -62,6 +63,10 @@ internal static class ClusterCommands
     private static string? CoresOfSilo(AppHostOptions options, int number) => CoreList.Parse(options.Cores) is { } cores
         ? CoreList.Format(cores.Skip((number - 1) * options.ThreadsOfSilo).Take(options.ThreadsOfSilo))
         : null;
+
+    /// <summary>Files of this machine, unless the user says otherwise: a cluster for each port, so that two of them do not meet.</summary>
+    private static string ClusterOf(AppHostOptions options, int port) =>
+        options.Cluster ?? Path.Combine(FileDocument.DefaultRoot, string.Create(CultureInfo.InvariantCulture, $"port-{port}"));
 
     private static string? Folder(string? path) => path is null ? null : Path.GetFullPath(path);
 

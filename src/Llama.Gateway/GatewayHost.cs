@@ -1,13 +1,12 @@
 using Llama.Gateway.Api;
-using Llama.Gateway.Forwarding;
 using Llama.Grains.Certificates;
-using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Settings;
+using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Machine;
@@ -19,7 +18,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 namespace Llama.Gateway;
 
 /// <summary>
-/// Puts the gateway process together: the model's configuration and tokenizer, the directory, the gateway grain, the HTTP front.
+/// Puts the gateway process together: the model's configuration and tokenizer, the pipelines, its own or the cluster's, the HTTP front.
 /// </summary>
 internal static partial class GatewayHost
 {
@@ -27,7 +26,9 @@ internal static partial class GatewayHost
 
     /// <summary>With fewer a gateway is not worth its start; some of them go to its own links, and to assemblies that are not loaded yet.</summary>
     private const int LeastConnections = 32;
-    private static readonly TimeSpan ShutdownTime = TimeSpan.FromSeconds(1);
+
+    /// <summary>What the host's end may take after the last answer.</summary>
+    private static readonly TimeSpan HostEnd = TimeSpan.FromSeconds(5);
 
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
@@ -49,7 +50,7 @@ internal static partial class GatewayHost
         }
         catch
         {
-            // It listens already: what is asked meanwhile is answered before the services go.
+            // What runs already must not find its services gone.
             await gateway.StopAsync();
             throw;
         }
@@ -89,7 +90,7 @@ internal static partial class GatewayHost
         builder.Services.AddSingleton<SocketTransportFactory>();
         builder.Services.AddSingleton<IConnectionListenerFactory, HttpListenerFactory>();
         builder.Logging.AddProcessLogging(options.Verbose);
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = ShutdownTime);
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + HostEnd);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
             kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), options.Port, port =>
@@ -106,52 +107,40 @@ internal static partial class GatewayHost
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         ElementType kvType = KvTypeAttribute.Parse(options.KvType);
-        var identity = LinkIdentity.Of("gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
+        var identity = LinkIdentity.Of(options.Silos > 0 ? options.Name : "gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
             with { Certificate = certificate };
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
-        string? advertised = null;
 
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(identity);
-        builder.Services.AddSingleton<IDirectory>(services => OpenDirectory(options, services));
-        builder.Services.AddSingleton(services => new Ownership(
-            services.GetRequiredService<IDirectory>(), () => advertised,
-            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
         builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
-        builder.Services.AddSingleton<IGatewayGrain>(services => new GatewayGrain(
-            services.GetRequiredService<ClusterSettings>(), services.GetRequiredService<IDirectory>(),
-            services.GetRequiredService<Ownership>(), services.GetRequiredService<TimeProvider>(),
-            services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway")));
+        builder.Services.AddSingleton(services => new ServingTime(
+            services.GetRequiredService<IHostApplicationLifetime>(), options.ShutdownTimeout));
         text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
         var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
         builder.Services.AddLlamaApi(model, options.UnknownFields == "ignore", options.Host, options.Advertise);
-        builder.Services.AddSingleton<OwnerForwarder>();
-        if (rates is not null)
-        {
-            builder.Services.AddSingleton(EmbeddedSilo.Settings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
-            builder.Services.AddSingleton<EmbeddedSilo>();
-        }
+        if (rates is null) builder.Services.AddSharedPipelines(options, identity);
+        else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
 
         WebApplication application = builder.Build();
-        if (options.Silos == 0) application.Services.GetRequiredService<EmbeddedSilo>();
-        application.Use(application.Services.GetRequiredService<OwnerForwarder>().HandleAsync);
-        application.MapGet(GatewayConnection.Path, JoinEndpoint.HandleAsync);
         application.MapLlamaApi();
+        application.UsePipelines();
         ParentWatch.Start(application.Lifetime.StopApplication);
-        application.Lifetime.ApplicationStarted.Register(() =>
-        {
-            Log.Listening(application.Logger, name, application.Urls.First());
-            advertised = options.AdvertisedUrl(new Uri(application.Urls.First()).Port);
-        });
+        application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
         return application;
     }
 
-    private static IDirectory OpenDirectory(GatewayOptions options, IServiceProvider services)
+    /// <summary>What the device of a gateway that serves alone is started with.</summary>
+    private static SiloSettings SiloSettings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, MachineRates rates) => new()
     {
-        TimeProvider time = services.GetRequiredService<TimeProvider>();
-        ILogger logger = services.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
-        return (IDirectory?)options.OpenDirectory(services.GetRequiredService<LinkIdentity>().Certificate, time, logger) ?? new EmbeddedDirectory(time);
-    }
+        Identity = gateway with { Name = "embedded" },
+        OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
+        Profile = NumericProfile.Of(checkpoint, gateway.KvType),
+        Threads = options.Threads,
+        Memory = options.Memory?.Bytes,
+        Rates = rates,
+        Cores = CoreList.Parse(options.Cores),
+    };
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()
     {

@@ -1,7 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Llama.Grains.Certificates;
-using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway;
@@ -15,12 +14,25 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [HostPort(PortRule.None)]
     public string Host { get; init; } = "127.0.0.1";
 
-    /// <summary>
-    /// Where the other gateways of a directory reach this one, <c>host</c> or <c>host:port</c>; null for where it listens.
-    /// </summary>
-    [Description("Where the other gateways of a directory reach this one, if not where it listens.")]
-    [HostPort(PortRule.Optional)]
+    /// <summary>Where the other processes of the cluster reach this one; null for where it listens.</summary>
+    [Description("Where the other processes of the cluster reach this one, if not where it listens.")]
+    [HostPort(PortRule.None)]
     public string? Advertise { get; init; }
+
+    /// <summary>The gateway's name in its cluster.</summary>
+    [Description("Name of this gateway; unique in its cluster.")]
+    [RegularExpression("[A-Za-z0-9._-]{1,64}", ErrorMessage = "1 to 64 letters, digits, dots, dashes or underscores")]
+    public string Name { get; init; } = $"gateway-{Environment.ProcessId}";
+
+    /// <summary>Port for calls of other processes; 0 for any free one.</summary>
+    [Description("Port for calls of the other processes, beside that of --port; 0 takes any free one.")]
+    [Range(0, 65535)]
+    public int ClusterPort { get; init; }
+
+    /// <summary>How long answers that have begun may take after the gateway was told to stop.</summary>
+    [Description("How long answers that have begun may take when the gateway is told to stop.")]
+    [Range(typeof(TimeSpan), "00:00:00", "1.00:00:00")]
+    public TimeSpan ShutdownTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Silos to wait for before the first plan; 0 to serve alone, with an embedded silo.</summary>
     [Description("Silos to wait for before layers are handed out; 0 serves alone, with a silo inside this process.")]
@@ -96,34 +108,27 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
                 [nameof(Replicas), nameof(Silos)]);
         }
 
-        if (Directory is not null && Silos == 0)
+        if (Cluster is not null && Silos == 0)
         {
             yield return new ValidationResult(
-                "serves alone, with a silo inside this process, which a --directory is not for; say how many silos to wait for",
-                [nameof(Silos)]);
+                "serves alone, with a device of its own, which a --cluster is not for; say how many silos to wait for", [nameof(Silos)]);
         }
 
-        if (Directory is not null && Advertise is null && HostPort.Parse(Host).IsEveryInterface)
+        foreach (ValidationResult fault in ValidateCluster(Tls, nameof(Cluster))) yield return fault;
+        if (Silos > 0 && Advertise is null && HostPort.Parse(Host).IsEveryInterface)
         {
             yield return new ValidationResult(
-                "is every address of this machine; say with --advertise which one the other gateways are to connect to", [nameof(Host)]);
+                "is every address of this machine; say with --advertise which one the other processes are to connect to", [nameof(Host)]);
         }
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
             yield return fault;
-        foreach (ValidationResult fault in CertificateFolder.Validate(Tls).Concat(EtcdAddress.Validate(Directory, Tls)))
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
             yield return fault;
 
         // Where other processes compute, the option may have come to this one by the environment that they share.
         if (Silos > 0) yield break;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
-    }
-    /// <summary>Where the other gateways reach this one.</summary>
-    /// <param name="port">The port that it listens on.</param>
-    public string AdvertisedUrl(int port)
-    {
-        HostPort address = HostPort.Parse(Advertise ?? Host);
-        return $"{(Tls is null ? "http" : "https")}://{address with { Port = address.Port ?? port }}";
     }
 }

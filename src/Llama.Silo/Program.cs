@@ -1,12 +1,11 @@
 using System.Runtime.InteropServices;
-using Llama.Grains.Directory;
-using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Machine;
 using Llama.Silo;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
 SettingsResult<SiloOptions> settings = SettingsReader.Read<SiloOptions>(args);
@@ -25,19 +24,12 @@ try
     using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
     ILogger logger = logging.CreateLogger("Llama.Silo");
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
-    await using EtcdDirectory? directory = options.OpenDirectory(siloSettings.Identity.Certificate, TimeProvider.System, logger);
     await using var silo = new SiloNode(siloSettings, logger);
-    if (directory is null)
-    {
-        var gateway = new GatewayConnection(new Uri(options.Gateway), siloSettings.Identity, () => silo.Member, logger);
-        await gateway.RunAsync(stopping.Token);
-    }
-    else
-    {
-        await using Presence presence = directory.Announce(() => silo.Member, logger);
-        await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-    }
-
+    await using var cluster = new ClusterMembership(
+        options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort), SiloRoles.Devices,
+        siloSettings.Identity, logging, builder => builder.Services.AddSingleton(silo).AddSingleton(silo.Answers));
+    await cluster.Silo.StartAsync(stopping.Token);
+    await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     return 0;
 }
 #pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.

@@ -2,19 +2,19 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
 using Llama.Grains.Certificates;
-using Llama.Grains.Directory.Etcd;
+using Llama.Grains.Membership;
 using Llama.Grains.Settings;
 
 namespace Llama.Silo;
 
 /// <summary>The options of a silo.</summary>
 [Description("A silo: holds a range of a model's layers and computes them for the gateway.")]
-public sealed partial record SiloOptions : ModelOptions, IValidatableObject
+public sealed partial record SiloOptions : ClusterOptions, IValidatableObject
 {
-    /// <summary>URL of the gateway.</summary>
-    [Description("URL of the gateway to join, unless a --directory is given. It need not run yet.")]
+    /// <summary>URL of a gateway whose membership document the silo uses; null for the one that <see cref="ClusterOptions.Cluster"/> names.</summary>
+    [Description("URL of a gateway to join through, in place of --cluster. It need not run yet.")]
     [HttpUrl]
-    public string Gateway { get; init; } = "http://127.0.0.1:8080";
+    public string? Gateway { get; init; }
 
     /// <summary>The silo's name; unique in its cluster.</summary>
     [Description("Name of this silo; unique in its cluster.")]
@@ -30,6 +30,11 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
     [Description("Where the other processes reach it, if not where it listens.")]
     [HostPort(PortRule.Optional)]
     public string? Advertise { get; init; }
+
+    /// <summary>Port for calls of other processes; 0 for any free one.</summary>
+    [Description("Port for calls of the other processes, beside that of --listen; 0 takes any free one.")]
+    [Range(0, 65535)]
+    public int ClusterPort { get; init; }
 
     /// <summary>Threads that compute.</summary>
     [Description("Threads that compute.")]
@@ -84,25 +89,27 @@ public sealed partial record SiloOptions : ModelOptions, IValidatableObject
 
         foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Listen, nameof(Listen)))
             yield return fault;
-        if (Directory is null && Gateway.StartsWith("https:", StringComparison.OrdinalIgnoreCase) != Tls is not null)
-        {
-            yield return new ValidationResult(
-                Tls is null ? "needs --tls, with a certificate to show there" : "is not encrypted; expected an https URL, because of --tls",
-                [nameof(Gateway), nameof(Tls)]);
-        }
-
-        foreach (ValidationResult fault in CertificateFolder.Validate(Tls).Concat(EtcdAddress.Validate(Directory, Tls)))
-            yield return fault;
+        if (Gateway is not null && Cluster is not null)
+            yield return new ValidationResult("says where the cluster is, and so does --cluster; leave one out", [nameof(Gateway)]);
+        foreach (ValidationResult fault in ValidateCluster(Tls, Gateway is null ? nameof(Cluster) : nameof(Gateway))) yield return fault;
+        if (ClusterText == "memory")
+            yield return new ValidationResult("is the memory of a gateway; name that with --gateway", [nameof(Cluster)]);
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls)) yield return fault;
         foreach (ValidationResult fault in CoreList.Validate(Cores, Threads, nameof(Cores), nameof(Threads)))
             yield return fault;
     }
 
-    /// <summary>The gateway or directory that the silo joins, if that is on another machine.</summary>
+    /// <summary>Host that the others reach the silo by; null for where it listens.</summary>
+    public string? AdvertisedHost => Advertise is null ? null : HostPort.Parse(Advertise).Host;
+
+    /// <inheritdoc/>
+    protected override string? ClusterText => Gateway ?? Cluster;
+
+    /// <summary>Where the cluster is, if that is on another machine.</summary>
     private string? Remote()
     {
-        if (EtcdAddress.TryParse(Directory, out EtcdAddress? etcd))
-            return etcd.EndPoints.All(endPoint => endPoint.IsLoopback) ? null : $"the directory {Directory}";
-        return Uri.TryCreate(Gateway, UriKind.Absolute, out Uri? gateway) && !gateway.IsLoopback ? $"the gateway {Gateway}" : null;
+        bool isKnown = ClusterAddress.TryParse(ClusterText, out ClusterAddress? address, out _);
+        return isKnown && address!.IsOnOtherMachine ? $"the cluster at {ClusterText}" : null;
     }
 
     private static string DefaultName()

@@ -27,8 +27,8 @@ public sealed class ClusterCommandsTests
         KvType = "q8_0",
         ChatTemplate = "llama3",
         UnknownFields = "ignore",
-        Directory = "etcd://node-7",
-        DirectoryLoginFile = "some/login",
+        Cluster = "etcd://node-7",
+        ClusterLoginFile = "some/login",
         Verbose = true,
         Tls = "tls/localhost",
     };
@@ -44,8 +44,8 @@ public sealed class ClusterCommandsTests
             [
                 "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--chat-template=llama3", "--unknown-fields=ignore", "--directory=etcd://node-7",
-                $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
+                "--chat-template=llama3", "--unknown-fields=ignore", "--cluster=etcd://node-7",
+                $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);
     }
@@ -59,16 +59,22 @@ public sealed class ClusterCommandsTests
         Assert.Equal("Llama.Silo", Path.GetFileNameWithoutExtension(command.FileName + ".exe"));
         Assert.Equal(
             [
-                "--name=silo-3", "--gateway=https://localhost:8081", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
+                "--name=silo-3", "--cluster=etcd://node-7", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
                 "--memory=5GiB", "--log-memory=256MiB", "--cores=3,2", "--instructions=avx2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--directory=etcd://node-7", $"--directory-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
+                $"--cluster-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             command.Arguments);
     }
 
     [Fact]
-    public void Silo_WithoutTls_SpeaksHttpWithTheGateway()
-        => Assert.Contains("--gateway=http://127.0.0.1:8081", ClusterCommands.Silo(new AppHostOptions(), 8081, 1).Arguments);
+    public void Commands_WithoutAddress_FindEachOtherInFilesOfTheirPort()
+    {
+        string cluster = Assert.Single(
+            ClusterCommands.Gateway(new AppHostOptions(), 8081).Arguments, argument => argument.StartsWith("--cluster=", StringComparison.Ordinal));
+        Assert.EndsWith("port-8081", cluster, StringComparison.Ordinal);
+        Assert.Contains(cluster, ClusterCommands.Silo(new AppHostOptions(), 8081, 1).Arguments);
+        Assert.DoesNotContain(cluster, ClusterCommands.Silo(new AppHostOptions(), 8082, 1).Arguments);
+    }
 
     [Fact]
     public void Gateway_NothingSet_LeavesOptionalOnesOut()

@@ -20,16 +20,24 @@ public sealed class ClusterKeyTests
         using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 1);
         cluster.StartGateway(right);
 
-        RunningProgram other = cluster.StartSilo(1, wrong);
-        RunningProgram none = cluster.StartSilo(2);
-        RunningProgram stranger = cluster.StartStrangerSilo(3, Path.Combine(TestPaths.Fixtures, "code-llama", "meta"), right);
-        await other.SaysAsync("Not joined to ", Deadline);
-        await other.SaysAsync("'gateway' did not prove that it has this cluster's key.", Deadline);
-        await none.SaysAsync("'gateway' did not prove that it has this cluster's key.", Deadline);
-        await stranger.SaysAsync("'silo-3' has another model, or another --rope-factor: fingerprint ", Deadline);
-        RunningProgram shorter = cluster.StartSilo(5, right, "--context=100");
-        await shorter.SaysAsync("'silo-5' has another --context: 100 tokens; expected ", Deadline);
+        cluster.StartSilo(1, wrong);
+        cluster.StartSilo(2);
+        cluster.StartStrangerSilo(3, Path.Combine(TestPaths.Fixtures, "code-llama", "meta"), right);
+        cluster.StartSilo(5, right, "--context=100");
+        await Wait.UntilAsync(
+            "the gateway listens", Deadline, async () => (await cluster.Client.HealthAsync()).Status == 503, () => cluster.Output);
+        string[] refused = [];
+        await Wait.UntilAsync(
+            "strangers are refused by name", Deadline,
+            async () => (refused = [.. (await cluster.Client.PlanAsync()).Refused.Order(StringComparer.Ordinal)]).Length == 2, () => string.Join('\n', refused) + cluster.Output);
+        Assert.StartsWith("Silo silo-3 is refused: ", refused[0], StringComparison.Ordinal);
+        Assert.Contains("another model, or another --rope-factor: fingerprint ", refused[0], StringComparison.Ordinal);
+        Assert.StartsWith("Silo silo-5 is refused: ", refused[1], StringComparison.Ordinal);
+        Assert.Contains("another --context: ", refused[1], StringComparison.Ordinal);
         Assert.Equal(503, (await cluster.Client.HealthAsync()).Status);
+
+        // With another key a silo is none of this cluster, and disturbs nobody.
+        await cluster.Gateway.SaysAsync(") is no member of this cluster: it has another cluster key", Deadline);
 
         cluster.StartSilo(4, right);
         await cluster.ReadyAsync();

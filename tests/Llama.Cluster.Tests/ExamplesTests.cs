@@ -18,7 +18,7 @@ public sealed partial class ExamplesTests : IDisposable
         { "docs/examples/systemd/llama-gateway.service", 1 },
         { "docs/examples/systemd/llama-silo.service", 1 },
         { "docs/examples/kubernetes/llama.yaml", 2 },
-        { "docs/operations.md", 5 },
+        { "docs/operations.md", 11 },
     };
 
     /// <inheritdoc/>
@@ -63,6 +63,7 @@ public sealed partial class ExamplesTests : IDisposable
         .Replace("/etc/llama/tls", folder["tls"], StringComparison.Ordinal)
         .Replace("--tls=/tls", $"--tls={folder["tls"]}", StringComparison.Ordinal)
         .Replace("$(POD_NAME)", "silo-0", StringComparison.Ordinal)
+        .Replace("$(POD_IP)", "10.1.2.3", StringComparison.Ordinal)
         .Replace("%H", "machine-2", StringComparison.Ordinal);
 
     [GeneratedRegex(@"\\\n\s*")]

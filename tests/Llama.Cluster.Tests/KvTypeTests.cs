@@ -36,7 +36,7 @@ public sealed class KvTypeTests
         using var cluster = new TestCluster(TestPaths.TinyStories, 1);
         cluster.StartGateway("--kv-type=q8_0");
         RunningProgram other = cluster.StartSilo(1, "--kv-type=f16");
-        await other.SaysAsync("'silo-1' has another --kv-type: F16; expected Q8_0.", Deadline);
+        await other.SaysAsync("has another --kv-type: Q8_0; expected F16.", Deadline);
     }
 
     [Theory]

@@ -69,8 +69,8 @@ public sealed class LossTests
     [Fact]
     public async Task Kill_SiloInTheMiddleOfStreamsAndNobodyForItsPlace_TheOthersTakeItsLayersAndOnlyTheseAreComputedAgain()
     {
-        // Pools of 512 blocks with two layers each, and of 341 with three.
-        using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3, "--silo-wait=00:00:01", "--kv-memory=8MiB");
+        // Pools of 512 blocks with two layers each, and of 341 with three. The wait is for silos that start on a busy machine.
+        using TestCluster cluster = await TestCluster.StartAsync(TestPaths.TinyStories, 3, "--silo-wait=00:00:06", "--kv-memory=8MiB");
         TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();

@@ -22,7 +22,7 @@ public sealed class PartitionTests
         };
         await File.WriteAllTextAsync(folder["key"], "the key of this cluster", TestContext.Current.CancellationToken);
         string key = $"--cluster-key-file={folder["key"]}";
-        cluster.StartGateway($"--host={SplitNetwork.NearAddress}", key);
+        cluster.StartGateway($"--host={SplitNetwork.NearAddress}", "--cluster=memory", key);
         StartSilo(1);
         RunningProgram cut = StartSilo(2, SplitNetwork.FarAddress);
         StartSilo(3);
@@ -56,8 +56,8 @@ public sealed class PartitionTests
         StageStatus stage = (await cluster.Client.StagesAsync())[1];
         Assert.Equal(("silo-2", cut.Id), (stage.Silo, stage.ProcessId));
 
-        RunningProgram StartSilo(int number, string address = SplitNetwork.NearAddress) => cluster.StartSilo(
-            number, $"--gateway=http://{SplitNetwork.NearAddress}:{cluster.Client.Http.BaseAddress!.Port}", $"--listen={address}:0", key);
+        RunningProgram StartSilo(int number, string address = SplitNetwork.NearAddress) => cluster.StartThroughGateway(
+            number, $"http://{SplitNetwork.NearAddress}:{cluster.Client.Http.BaseAddress!.Port}", $"--listen={address}:0", key);
 
         Task<TimeSpan> StandsByAsync(string silo) => Wait.UntilAsync(
             $"{silo} stands by", Deadline, async () => (await cluster.Client.StatusAsync()).Standby.Contains(silo), () => cluster.Output);

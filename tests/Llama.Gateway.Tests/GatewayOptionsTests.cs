@@ -67,18 +67,18 @@ public sealed class GatewayOptionsTests
     }
 
     [Fact]
-    public void Validate_DirectoryWithoutSilos_IsRefused()
+    public void Validate_ClusterWithoutSilos_IsRefused()
     {
-        var options = new GatewayOptions { Directory = "etcd://node-7" };
+        var options = new GatewayOptions { Cluster = "etcd://node-7" };
 
         Assert.Equal(["Silos"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
         Assert.Empty((options with { Silos = 2 }).Validate(new ValidationContext(options)));
     }
 
     [Fact]
-    public void Validate_DirectoryAndEveryInterface_AsksWhereOtherGatewaysReachIt()
+    public void Validate_SilosAndEveryInterface_AsksWhereOthersReachIt()
     {
-        var options = new GatewayOptions { Directory = "etcd://node-7", Silos = 2, Host = "0.0.0.0" };
+        var options = new GatewayOptions { Silos = 2, Host = "0.0.0.0" };
 
         ValidationResult fault = options.Validate(new ValidationContext(options)).First();
         Assert.Equal(["Host"], fault.MemberNames);
@@ -88,13 +88,6 @@ public sealed class GatewayOptionsTests
             options.Validate(new ValidationContext(options)),
             one => one.ErrorMessage!.Contains("--advertise", StringComparison.Ordinal));
     }
-
-    [Theory]
-    [InlineData("127.0.0.1", null, "http://127.0.0.1:8080")]
-    [InlineData("0.0.0.0", "node-1", "http://node-1:8080")]
-    [InlineData("::", "[fd00::7]:81", "http://[fd00::7]:81")]
-    public void AdvertisedUrl_HostAndAdvertise_IsWhereOthersConnect(string host, string? advertise, string expected) =>
-        Assert.Equal(expected, new GatewayOptions { Host = host, Advertise = advertise }.AdvertisedUrl(8080));
 
     [Fact]
     public void Validate_FewerCoresThanThreads_IsRefusedWhereTheGatewayComputes()

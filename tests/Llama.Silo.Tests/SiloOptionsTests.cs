@@ -20,7 +20,8 @@ public sealed class SiloOptionsTests
     [InlineData("Listen", "127.0.0.1")]
     [InlineData("Advertise", "node 7")]
     [InlineData("Cores", "0-3,3")]
-    [InlineData("Directory", "http://node-7:2379")]
+    [InlineData("Cluster", "ftp://node-7:2379")]
+    [InlineData("Cluster", "etcd://user:password@node-7")]
     public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
 
     [Theory]
@@ -30,7 +31,9 @@ public sealed class SiloOptionsTests
     [InlineData("Advertise", "node-7")]
     [InlineData("Advertise", "node-7:9000")]
     [InlineData("Cores", "0-3,6")]
-    [InlineData("Directory", "etcd://node-7:2379,node-8/second")]
+    [InlineData("Cluster", "etcd://node-7:2379,node-8/second")]
+    [InlineData("Cluster", "redis://node-7:6379")]
+    [InlineData("Cluster", "/var/lib/llama")]
     public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
 
     [Fact]
@@ -64,17 +67,26 @@ public sealed class SiloOptionsTests
     }
 
     [Fact]
-    public void Validate_RemoteDirectoryAndLoopbackListen_IsRefused()
+    public void Validate_RemoteClusterAndLoopbackListen_IsRefused()
     {
-        ValidationResult fault = Assert.Single(Validate(new SiloOptions { Directory = "etcd://127.0.0.1,node-7" }));
+        ValidationResult fault = Assert.Single(Validate(new SiloOptions { Cluster = "etcd://127.0.0.1,node-7" }));
 
         Assert.Equal(["Listen"], fault.MemberNames);
-        Assert.Contains("the directory etcd://127.0.0.1,node-7 is on another one", fault.ErrorMessage, StringComparison.Ordinal);
-        Assert.Empty(Validate(new SiloOptions { Directory = "etcd://127.0.0.1:2379", Gateway = "http://unused:8080" }));
-        fault = Assert.Single(Validate(new SiloOptions { Directory = "etcds://127.0.0.1" }));
-        Assert.Equal([nameof(SiloOptions.Directory)], fault.MemberNames);
+        Assert.Contains("the cluster at etcd://127.0.0.1,node-7 is on another one", fault.ErrorMessage, StringComparison.Ordinal);
+        Assert.Empty(Validate(new SiloOptions { Cluster = "etcd://127.0.0.1:2379" }));
+        fault = Assert.Single(Validate(new SiloOptions { Cluster = "etcds://127.0.0.1" }));
+        Assert.Equal(["Cluster", "Tls"], fault.MemberNames);
         Assert.Contains("speaks TLS and needs --tls", fault.ErrorMessage, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Validate_GatewayAndCluster_IsRefused() => Assert.Equal(
+        ["Gateway"],
+        Assert.Single(Validate(new SiloOptions { Cluster = "etcd://127.0.0.1:2379", Gateway = "http://127.0.0.1:8080" })).MemberNames);
+
+    [Fact]
+    public void Validate_MemoryOfTheSilo_IsRefused() =>
+        Assert.Equal(["Cluster"], Assert.Single(Validate(new SiloOptions { Cluster = "memory" })).MemberNames);
 
     [Fact]
     public void Validate_FewerCoresThanThreads_NamesBoth()

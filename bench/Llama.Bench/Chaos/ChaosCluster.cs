@@ -31,7 +31,7 @@ internal sealed class ChaosCluster : IAsyncDisposable
             Silos = options.Silos,
             Threads = 1,
             KvMemory = options.KvMemory,
-            Directory = options.Directory,
+            Cluster = options.Cluster,
             Port = 0,
         };
         int port = common.ChoosePort();

@@ -6,7 +6,7 @@ namespace Llama.Bench.Chaos;
 /// <summary>An etcd of the run's own, which keeps its data while it is away.</summary>
 internal sealed class ChaosEtcd : IAsyncDisposable
 {
-    private readonly string folder = System.IO.Directory.CreateTempSubdirectory("llama-chaos-").FullName;
+    private readonly string folder = Directory.CreateTempSubdirectory("llama-chaos-").FullName;
     private readonly Func<ChaosProcess> start;
     private ChaosProcess? process;
 
@@ -19,7 +19,7 @@ internal sealed class ChaosEtcd : IAsyncDisposable
         int port = FreePort.Choose();
         string clients = $"http://127.0.0.1:{port}";
         string peers = $"http://127.0.0.1:{FreePort.Choose()}";
-        Directory = $"etcd://127.0.0.1:{port}/chaos";
+        Cluster = $"etcd://127.0.0.1:{port}/chaos";
         var command = new ChildCommand(
             "etcd", "etcd",
             [
@@ -33,13 +33,13 @@ internal sealed class ChaosEtcd : IAsyncDisposable
         }
         catch (Win32Exception e)
         {
-            System.IO.Directory.Delete(folder);
+            Directory.Delete(folder);
             throw new InvalidDataException($"--etcd-kills needs the program etcd (Debian: etcd-server): {e.Message}", e);
         }
     }
 
-    /// <summary>The address of the cluster's directory.</summary>
-    public string Directory { get; }
+    /// <summary>The address of the cluster.</summary>
+    public string Cluster { get; }
 
     /// <summary>Does something to it.</summary>
     public Task BeginAsync(ChaosAction action)
@@ -60,7 +60,7 @@ internal sealed class ChaosEtcd : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await KillAsync().ConfigureAwait(false);
-        System.IO.Directory.Delete(folder, recursive: true);
+        Directory.Delete(folder, recursive: true);
     }
 
     private async Task KillAsync()

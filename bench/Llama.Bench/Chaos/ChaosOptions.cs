@@ -1,6 +1,5 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using Llama.Grains.Directory.Etcd;
 using Llama.Grains.Settings;
 
 namespace Llama.Bench.Chaos;
@@ -59,10 +58,10 @@ internal sealed record ChaosOptions : IValidatableObject
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
     public ByteSize KvMemory { get; init; } = new(1L << 20);
 
-    /// <summary>Address of an etcd; null for the gateway's own directory.</summary>
-    [Description("Address of an etcd, such as etcd://127.0.0.1:2379/chaos, if not the gateway's own directory.")]
-    [EtcdAddress]
-    public string? Directory { get; init; }
+    /// <summary>Where the processes find each other; null for files in a folder of the run's own.</summary>
+    [Description("Where the processes find each other, such as etcd://127.0.0.1:2379/chaos, if not in files of the run's own.")]
+    [ClusterAddress]
+    public string? Cluster { get; init; }
 
     /// <summary>File for what the processes say.</summary>
     [Description("File for all that the processes say, with the events among it.")]
@@ -75,10 +74,10 @@ internal sealed record ChaosOptions : IValidatableObject
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
-        if (EtcdKills > 0 && Directory is not null)
+        if (EtcdKills > 0 && Cluster is not null)
         {
             yield return new ValidationResult(
-                $"--etcd-kills runs an etcd of its own; --directory is {Directory}.", [nameof(EtcdKills), nameof(Directory)]);
+                $"--etcd-kills runs an etcd of its own; --cluster is {Cluster}.", [nameof(EtcdKills), nameof(Cluster)]);
         }
     }
 }

@@ -23,16 +23,28 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
     public async Task<ChaosReport> RunAsync(CancellationToken stopping)
     {
         ChaosEtcd? own = options.EtcdKills > 0 ? new ChaosEtcd(Say, Fault) : null;
-        if (own is null) return await RunAsync(options.Directory, null, stopping).ConfigureAwait(false);
-        await using (own.ConfigureAwait(false)) return await RunAsync(own.Directory, own, stopping).ConfigureAwait(false);
+        if (own is not null)
+        {
+            await using (own.ConfigureAwait(false)) return await RunAsync(own.Cluster, own, stopping).ConfigureAwait(false);
+        }
+
+        if (options.Cluster is { } cluster) return await RunAsync(cluster, null, stopping).ConfigureAwait(false);
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("llama-chaos-");
+        try
+        {
+            return await RunAsync(folder.FullName, null, stopping).ConfigureAwait(false);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
-    private async Task<ChaosReport> RunAsync(string? directory, ChaosEtcd? etcd, CancellationToken stopping)
+    private async Task<ChaosReport> RunAsync(string address, ChaosEtcd? etcd, CancellationToken stopping)
     {
-        IReadOnlyList<long> leases = directory is not null && etcd is null ? EtcdLeftovers.Leases(directory) : [];
         var memory = new MemoryWatch();
         IReadOnlyList<MemoryUse> uses = [];
-        var cluster = new ChaosCluster(options with { Directory = directory }, Say, Fault);
+        var cluster = new ChaosCluster(options with { Cluster = address }, Say, Fault);
         await using (cluster.ConfigureAwait(false))
         {
             using var client = new ChaosClient(cluster.Address, asksAgain: options.GatewayKills > 0);
@@ -61,8 +73,6 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
             await cluster.StopAsync().ConfigureAwait(false);
         }
 
-        if (directory is not null && await EtcdLeftovers.FindAsync(directory, leases, stopping).ConfigureAwait(false) is { } left)
-            Fault(left);
         return Report(uses);
     }
 

@@ -18,7 +18,7 @@ namespace Llama.Gateway.Api;
 public static class LlamaApi
 {
     /// <summary>
-    /// Registers the front. It needs an <see cref="IGatewayGrain"/> and the <see cref="LinkIdentity"/> that has the cluster's key, and
+    /// Registers the front. It needs an <see cref="IGateway"/> and the <see cref="LinkIdentity"/> that has the cluster's key, and
     /// takes its time and its chance from a <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
     /// </summary>
     /// <param name="services">Where to.</param>
@@ -31,6 +31,7 @@ public static class LlamaApi
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton(model);
+        services.TryAddSingleton(provider => new ServingTime(provider.GetRequiredService<IHostApplicationLifetime>(), TimeSpan.Zero));
         services.AddSingleton<ApiGuard>();
         services.AddSingleton(new RequestReader(model, ignoreUnknownFields));
         services.AddSingleton<GenerationPlanner>();

@@ -43,7 +43,7 @@ public sealed class CertificateAuthority
         {
             using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
             using X509Certificate2 made = SelfSigned(key, name, time.GetUtcNow());
-            System.IO.Directory.CreateDirectory(folder);
+            Directory.CreateDirectory(folder);
             WriteKey(keyFile, key);
             Write(certificateFile, made.ExportCertificatePem());
         }
@@ -61,7 +61,7 @@ public sealed class CertificateAuthority
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         using X509Certificate2 issued = Sign(key, name);
-        System.IO.Directory.CreateDirectory(folder);
+        Directory.CreateDirectory(folder);
         WriteKey(Path.Combine(folder, CertificateFolder.Key), key);
         Write(Path.Combine(folder, CertificateFolder.Certificate), issued.ExportCertificatePem());
         Write(Path.Combine(folder, CertificateFolder.Authorities), certificate.ExportCertificatePem());

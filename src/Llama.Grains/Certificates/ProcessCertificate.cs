@@ -37,10 +37,21 @@ public sealed class ProcessCertificate
         // Clients are told whose certificates count, so that a browser with others does not ask its user for one.
         var trust = SslCertificateTrust.CreateForX509Collection(authorities, sendTrustInHandshake: !OperatingSystem.IsWindows());
         shown = SslStreamCertificateContext.Create(certificate, chain, offline: true, trust);
+        using var whole = new X509Chain { ChainPolicy = Policy() };
+        whole.ChainPolicy.ExtraStore.AddRange(chain);
+        whole.Build(certificate);
+        AuthorityId = IdOf(whole.ChainElements[^1].Certificate);
     }
+
+    /// <summary>Names the authority that its own certificate hangs on: a hash of the authority's public key.</summary>
+    public string AuthorityId { get; }
 
     /// <summary>Whether the certificate is for a host (RFC 9525), by name or by address.</summary>
     public bool IsFor(string host) => own.MatchesHostname(host);
+
+    /// <summary>Whether certificates of an authority are accepted.</summary>
+    /// <param name="authorityId">The authority; see <see cref="AuthorityId"/>.</param>
+    public bool Trusts(string authorityId) => authorities.Any(authority => IdOf(authority) == authorityId);
 
     /// <summary>Options of the side that dials.</summary>
     /// <param name="checkName">
@@ -131,6 +142,9 @@ public sealed class ProcessCertificate
             ? $"{Name(certificate)} may not be used so; expected one for TLS servers and clients"
             : $"{Name(certificate)} cannot be used: {all}";
     }
+
+    private static string IdOf(X509Certificate2 authority) =>
+        Convert.ToHexString(SHA256.HashData(authority.PublicKey.ExportSubjectPublicKeyInfo()));
 
     private static string Name(X509Certificate2 certificate) => $"'{certificate.Subject}'";
 

@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using System.Threading.Channels;
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 using Llama.Grains.Placement;
 
 namespace Llama.Grains.Gateway;
@@ -13,7 +13,7 @@ internal sealed partial class ClusterController
 {
     private const int MostChanges = 64;
 
-    private readonly Channel<Action<DirectoryView>> requests = Channel.CreateBounded<Action<DirectoryView>>(
+    private readonly Channel<Action<SilosView>> requests = Channel.CreateBounded<Action<SilosView>>(
         new BoundedChannelOptions(MostChanges) { SingleReader = true });
 
     /// <summary>What somebody waits for, and has not been done yet.</summary>
@@ -45,7 +45,7 @@ internal sealed partial class ClusterController
     public Task RebalanceAsync(CancellationToken cancellationToken) => AskAsync((view, done) => Rebalance(view, done), cancellationToken);
 
     /// <summary>Has the loop do something that it may take until later to complete.</summary>
-    private async Task AskAsync(Action<DirectoryView, TaskCompletionSource> request, CancellationToken cancellationToken)
+    private async Task AskAsync(Action<SilosView, TaskCompletionSource> request, CancellationToken cancellationToken)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         if (!requests.Writer.TryWrite(view => Answer(view, request, done)))
@@ -53,12 +53,12 @@ internal sealed partial class ClusterController
         await done.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    private void Answer(DirectoryView view, Action<DirectoryView, TaskCompletionSource> request, TaskCompletionSource done)
+    private void Answer(SilosView view, Action<SilosView, TaskCompletionSource> request, TaskCompletionSource done)
     {
         try
         {
             if (!owns)
-                throw new ClusterChangeException(ClusterChangeError.Unavailable, "This gateway does not own the pipelines at present.");
+                throw new ClusterChangeException(ClusterChangeError.Unavailable, owner ?? "This gateway does not own the pipelines yet.");
             if (changes.Count >= MostChanges)
                 throw new ClusterChangeException(ClusterChangeError.Unavailable, $"{MostChanges} changes of the cluster are under way.");
             request(view, done);
@@ -69,12 +69,12 @@ internal sealed partial class ClusterController
         }
     }
 
-    private void AnswerRequests(DirectoryView view)
+    private void AnswerRequests(SilosView view)
     {
-        while (requests.Reader.TryRead(out Action<DirectoryView>? request)) request(view);
+        while (requests.Reader.TryRead(out Action<SilosView>? request)) request(view);
     }
 
-    private static Member Find(DirectoryView view, string silo) => view.Members.FirstOrDefault(member => member.Name == silo)
+    private static Member Find(SilosView view, string silo) => view.Members.FirstOrDefault(member => member.Name == silo)
         ?? throw new ClusterChangeException(
             ClusterChangeError.NotFound,
             $"There is no silo '{silo}'; there are: {string.Join(", ", view.Members.Select(member => member.Name))}.");
@@ -94,7 +94,7 @@ internal sealed partial class ClusterController
         done.SetResult();
     }
 
-    private void Rebalance(DirectoryView view, TaskCompletionSource done)
+    private void Rebalance(SilosView view, TaskCompletionSource done)
     {
         var change = new Change(null, done);
         List<Member> spare = [.. silos.Where(silo => IsFree(silo) && IsFit(silo) && !replicas.Any(replica => replica.Uses(silo)))];
@@ -125,7 +125,7 @@ internal sealed partial class ClusterController
     }
 
     /// <summary>Takes the moves a step further, and tells whoever waits for them.</summary>
-    private async Task MoveAsync(DirectoryView view)
+    private async Task MoveAsync(SilosView view)
     {
         foreach (Replica replica in replicas)
         {
@@ -151,7 +151,7 @@ internal sealed partial class ClusterController
     }
 
     /// <summary>Begins to move a pipeline away from silos that are to be empty.</summary>
-    private void Leave(Replica replica, Pipeline pipeline, DirectoryView view)
+    private void Leave(Replica replica, Pipeline pipeline, SilosView view)
     {
         foreach (Change change in changes.Where(change => change.Drains is { } silo && Holds(pipeline, silo))) change.Moved.Add(replica);
         try
@@ -174,10 +174,10 @@ internal sealed partial class ClusterController
         }
     }
 
-    private void Begin(Replica replica, Pipeline pipeline, PipelinePlan plan, DirectoryView view)
+    private void Begin(Replica replica, Pipeline pipeline, PipelinePlan plan, SilosView view)
     {
         epoch = Math.Max(epoch, LastEpoch(view)) + 1;
-        replica.Move = Move.Begin(pipeline, plan, epoch, settings.Identity, stopping.Token);
+        replica.Move = Move.Begin(pipeline, plan, epoch, cluster, stopping.Token);
     }
 
     /// <summary>A request that was taken on must find room afterwards, too.</summary>
@@ -191,7 +191,7 @@ internal sealed partial class ClusterController
 
     /// <summary>Puts the next pipeline into the place of the present one.</summary>
     /// <returns>Why not; null when it was done, or the present one was lost.</returns>
-    private async Task<string?> SwitchAsync(Replica replica, Move move, DirectoryView view)
+    private async Task<string?> SwitchAsync(Replica replica, Move move, SilosView view)
     {
         HashSet<string> free = [.. silos.Where(IsFree).Select(silo => silo.Instance)];
         if (move.Plan.Stages.FirstOrDefault(stage => !free.Contains(stage.Member.Instance)) is { } gone)
@@ -234,12 +234,12 @@ internal sealed partial class ClusterController
     }
 
     /// <summary>
-    /// The silo that it empties has no place in a pipeline, and the directory says so to other gateways; the pipelines that moved for it
+    /// The silo that it empties has no place in a pipeline, and knows it, so that other gateways will; the pipelines that moved for it
     /// work again.
     /// </summary>
-    private bool IsDone(Change change, DirectoryView view) =>
+    private bool IsDone(Change change, SilosView view) =>
         (change.Drains is not { } drains
-            || marks.AreSettled(view, view.Members.FirstOrDefault(member => member.Instance == drains.Instance)))
+            || marks.IsSettled(view.Members.FirstOrDefault(member => member.Instance == drains.Instance)))
         && change.Moved.All(replica => replica is { Move: null, Pipeline.Ready: true })
         && !(change.Drains is { } silo && replicas.Any(replica => replica.Pipeline is { } pipeline && Holds(pipeline, silo)));
 

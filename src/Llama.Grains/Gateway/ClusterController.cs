@@ -1,4 +1,5 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Hosting;
+using Llama.Grains.Silos;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Microsoft.Extensions.Logging;
@@ -19,7 +20,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private const int MostRepairs = 4;
 
     /// <summary>
-    /// A gateway that takes over leaves so many epochs to its predecessor: one that was only cut off from the directory, and tries to plan
+    /// A gateway that takes over leaves so many epochs to its predecessor: one that was only cut off from the others, and tries to plan
     /// again, never reaches those of its successor, and the silos refuse it.
     /// </summary>
     private const ulong EpochsOfPredecessor = 1 << 16;
@@ -27,8 +28,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
     private readonly ClusterSettings settings;
-    private readonly IDirectory directory;
-    private readonly Ownership ownership;
+    private readonly ISilos cluster;
     private readonly Admission admission;
     private readonly DrainMarks marks;
     private readonly IReadOnlyList<Replica> replicas;
@@ -36,6 +36,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly TimeProvider time;
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
+
+    /// <summary>Wakes the loop when who owns the pipelines has changed.</summary>
+    private readonly SemaphoreSlim ownership = new(0);
 
     /// <summary>
     /// Silos (their processes) that could not load their layers, hung or answered nonsense: the last to be chosen, while they
@@ -48,28 +51,35 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// </summary>
     private readonly Dictionary<string, long> silent = new(StringComparer.Ordinal);
 
-    /// <summary>Silos (process and name) that have a place in an open pipeline, and that the directory does not have.</summary>
+    /// <summary>
+    /// Silos (their processes) that this gateway has heard of since it took over. What the others say of a predecessor's plans and marks
+    /// counts.
+    /// </summary>
+    private readonly HashSet<string> heard = new(StringComparer.Ordinal);
+
+    /// <summary>Silos (process and name) that have a place in an open pipeline, and that are no members of the cluster.</summary>
     private Dictionary<string, string> missing = [];
 
     private readonly Task loop;
     private volatile IReadOnlyList<Member> silos = [];
     private volatile IReadOnlyList<string> refused = [];
+
+    /// <summary>Who else owns the pipelines, in a sentence; null when this gateway is to.</summary>
+    private volatile string? owner = "No gateway owns the pipelines yet.";
     private volatile bool owns;
     private ulong epoch;
 
     /// <summary>Starts planning.</summary>
     public ClusterController(
-        ClusterSettings settings, IDirectory directory, Ownership ownership, IReadOnlyList<Replica> replicas, TimeProvider time,
-        ILogger logger)
+        ClusterSettings settings, ISilos cluster, IReadOnlyList<Replica> replicas, TimeProvider time, ILogger logger)
     {
         this.settings = settings;
-        this.directory = directory;
-        this.ownership = ownership;
+        this.cluster = cluster;
         this.replicas = replicas;
         this.time = time;
         this.logger = logger;
         planner = new PipelinePlanner(settings);
-        marks = new DrainMarks(directory);
+        marks = new DrainMarks(cluster);
         admission = new Admission(settings.Identity, time, logger, stopping.Token);
         foreach (Replica replica in replicas) replica.WithoutPipelineSince = time.GetTimestamp();
         loop = Task.Run(RunAsync);
@@ -78,8 +88,25 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// <summary>Counts the plans.</summary>
     public ulong Epoch => Volatile.Read(ref epoch);
 
-    /// <summary>Whether this gateway owned the pipelines when it last looked.</summary>
-    public bool Owns => owns;
+    /// <summary>Whether this gateway owns the pipelines: it was to when it last looked, and has not been told otherwise since.</summary>
+    public bool Owns => owns && owner is null;
+
+    /// <summary>Has this gateway own the pipelines from now on.</summary>
+    public void Own()
+    {
+        if (owner is null) return;
+        owner = null;
+        ownership.Release();
+    }
+
+    /// <summary>Has this gateway leave the pipelines to another.</summary>
+    /// <param name="reason">Who owns them, in a sentence.</param>
+    public void Leave(string reason)
+    {
+        if (owner == reason) return;
+        owner = reason;
+        ownership.Release();
+    }
 
     /// <summary>The silos that may be planned with, by name.</summary>
     public IReadOnlyList<Member> Silos => silos;
@@ -92,13 +119,14 @@ internal sealed partial class ClusterController : IAsyncDisposable
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await loop.ConfigureAwait(false);
-        await marks.Writing.ConfigureAwait(false);
+        await marks.Marking.ConfigureAwait(false);
         foreach (Replica replica in replicas)
         {
             await DropMoveAsync(replica).ConfigureAwait(false);
             await CloseAsync(replica).ConfigureAwait(false);
         }
 
+        ownership.Dispose();
         stopping.Dispose();
     }
 
@@ -106,7 +134,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     {
         while (!stopping.IsCancellationRequested)
         {
-            DirectoryView view = directory.View;
+            SilosView view = cluster.View;
             try
             {
                 await PlanAsync(view).ConfigureAwait(false);
@@ -122,7 +150,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
     }
 
-    private async Task PlanAsync(DirectoryView view)
+    private async Task PlanAsync(SilosView view)
     {
         HashSet<string> present = [.. view.Members.Select(silo => silo.Instance)];
         unfit.IntersectWith(present);
@@ -144,26 +172,19 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
     }
 
-    /// <summary>Takes the pipelines over, or leaves them, where the directory says so; while it names nobody, all stays as it is.</summary>
-    private async Task<bool> OwnsAsync(DirectoryView view)
+    /// <summary>Takes the pipelines over, or leaves them.</summary>
+    private async Task<bool> OwnsAsync(SilosView view)
     {
-        if (Ownership.Of(view) is not { } owner)
-        {
-            foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
-                replica.Reason = "The directory has not said yet which gateway owns the pipelines.";
-            return false;
-        }
-
-        if (!ownership.IsMine(owner))
+        if (owner is { } other)
         {
             foreach (Replica replica in replicas)
             {
                 await DropMoveAsync(replica).ConfigureAwait(false);
                 await CloseAsync(replica).ConfigureAwait(false);
-                replica.Reason = $"The gateway at {owner.Url} owns the pipelines.";
+                replica.Reason = other;
             }
 
-            foreach (Change change in changes.ToList()) Fail(change, $"The gateway at {owner.Url} has taken the pipelines over.");
+            foreach (Change change in changes.ToList()) Fail(change, other);
             owns = false;
             drained = Nobody;
             return false;
@@ -172,32 +193,38 @@ internal sealed partial class ClusterController : IAsyncDisposable
         if (!owns)
         {
             owns = true;
-            foreach (Member silo in view.Members.Where(silo => DrainMarks.Says(view, silo)))
-                drained = drained.SetItem(silo.Name, silo.Instance);
-            ulong last = LastEpoch(view);
-            if (last > 0) epoch = Math.Max(epoch, last + EpochsOfPredecessor);
+            heard.Clear();
             foreach (Replica replica in replicas.Where(replica => replica.Pipeline is null))
                 replica.WithoutPipelineSince = time.GetTimestamp();
+        }
+
+        // A gateway may take over before it has heard of the silos.
+        foreach (Member silo in view.Members.Where(silo => heard.Add(silo.Instance)))
+        {
+            if (silo.Drained) drained = drained.SetItem(silo.Name, silo.Instance);
+            if (silo.LastEpoch > 0) epoch = Math.Max(epoch, silo.LastEpoch + EpochsOfPredecessor);
         }
 
         return true;
     }
 
-    private static ulong LastEpoch(DirectoryView view) => view.Members.Select(silo => silo.LastEpoch).DefaultIfEmpty().Max();
+    private static ulong LastEpoch(SilosView view) => view.Members.Select(silo => silo.LastEpoch).DefaultIfEmpty().Max();
 
     /// <summary>Until a member comes or goes, a pipeline is lost, or a waiting time may have passed.</summary>
     private async Task WaitAsync(long version)
     {
         using var waiting = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
-        Task changed = directory.WaitForChangeAsync(version, waiting.Token);
+        Task changed = cluster.WaitForChangeAsync(version, waiting.Token);
         Task paused = Task.Delay(TimeSpan.FromMilliseconds(250), time, waiting.Token);
+        Task owned = ownership.WaitAsync(waiting.Token);
         Task asked = requests.Reader.WaitToReadAsync(waiting.Token).AsTask();
         IEnumerable<Task> lost = replicas.Select(replica => replica.Pipeline).OfType<Pipeline>().Select(pipeline => pipeline.Lost);
         IEnumerable<Task> moves = replicas.Select(replica => replica.Move).OfType<Move>().Select(move => move.Prepared);
         IEnumerable<Task> openings = replicas.Select(replica => replica.Opening).Where(opening => !opening.IsCompleted);
-        await Task.WhenAny([changed, paused, asked, .. lost, .. moves, .. openings, .. admission.UnderWay]).ConfigureAwait(false);
+        await Task.WhenAny([changed, paused, asked, owned, .. lost, .. moves, .. openings, .. admission.InFlight]).ConfigureAwait(false);
         await waiting.CancelAsync().ConfigureAwait(false);
         await asked.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await owned.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await changed.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
 
@@ -205,7 +232,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     /// Clears away a pipeline that has ended. Links and signs of life tell whether the stages of an open one live, and the directory has
     /// no say in it; of stages that load it alone tells.
     /// </summary>
-    private async Task RemoveLostAsync(Replica replica, DirectoryView view, HashSet<string> present)
+    private async Task RemoveLostAsync(Replica replica, SilosView view, HashSet<string> present)
     {
         if (replica.Pipeline is not { } pipeline) return;
         if (!pipeline.Ready && pipeline.Plan.FirstOrDefault(stage => !present.Contains(stage.Member.Instance)) is { } gone)
@@ -267,7 +294,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         replica.Pipeline = null;
     }
 
-    private void TryPlan(Replica replica, DirectoryView view)
+    private void TryPlan(Replica replica, SilosView view)
     {
         List<Member> unused = Usable(replica);
         if (replica.Heritage is { } heritage && replica.FailedPlans < MostRepairs
@@ -305,7 +332,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         }
     }
 
-    private void Open(Replica replica, PipelinePlan plan, DirectoryView view)
+    private void Open(Replica replica, PipelinePlan plan, SilosView view)
     {
         epoch = Math.Max(epoch, LastEpoch(view)) + 1;
         replica.Misfit = null;
@@ -339,7 +366,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
             HeldBlocks held = pipeline.Whole.Inherits is null
                 ? default
                 : await replica.Scheduler.FitAsync(pipeline.KvBlocks).ConfigureAwait(false);
-            await Task.Run(() => pipeline.OpenAsync(settings.Identity, held, stopping.Token)).ConfigureAwait(false);
+            await Task.Run(() => pipeline.OpenAsync(settings.Identity, cluster, held, stopping.Token)).ConfigureAwait(false);
             replica.Scheduler.Attach(pipeline);
             Log.Ready(logger, replica.Number, pipeline.Epoch);
         }
@@ -347,7 +374,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            pipeline.Fail(e.Message);
+            pipeline.Fail(Brief.Of(e));
         }
     }
 
@@ -383,10 +410,10 @@ internal sealed partial class ClusterController : IAsyncDisposable
 
         [LoggerMessage(
             9, LogLevel.Warning,
-            "Silo {Silo} is not in the directory any more; it keeps its layers as long as its links are open and bring signs of life")]
+            "Silo {Silo} is no member of the cluster any more; it keeps its layers as long as its links are open and bring heartbeats")]
         public static partial void Missing(ILogger logger, string silo);
 
-        [LoggerMessage(10, LogLevel.Information, "Silo {Silo} is in the directory again")]
+        [LoggerMessage(10, LogLevel.Information, "Silo {Silo} is a member of the cluster again")]
         public static partial void Back(ILogger logger, string silo);
 
         [LoggerMessage(6, LogLevel.Error, "Planning failed; it goes on with the next change")]

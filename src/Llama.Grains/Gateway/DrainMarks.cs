@@ -1,62 +1,59 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// Which silos are drained, as the directory tells every gateway: an entry beside a silo's own, under the silo's lease, so that it ends
-/// with the process that was drained. The gateway that owns the pipelines decides and writes; one that succeeds it reads.
+/// Has drained silos know that they are: the mark lives in the silo's process, so it ends with the process that was drained, and a gateway
+/// that succeeds this one reads it from there. Used by one loop.
 /// </summary>
-/// <param name="directory">Where the gateways agree.</param>
-internal sealed class DrainMarks(IDirectory directory)
+/// <param name="silos">The silos.</param>
+internal sealed class DrainMarks(ISilos silos)
 {
-    private const string KeyPrefix = "drained/";
-    private const string Drained = "drained";
-    private const string TakenBack = "taken back";
+    /// <summary>A silo that is well notes a mark within this time.</summary>
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(2);
 
+    /// <summary>What silos' processes have noted since they were last heard of.</summary>
+    private readonly Dictionary<string, bool> noted = new(StringComparer.Ordinal);
+
+    private IReadOnlyList<(string Instance, bool Drained)> arrived = [];
     private volatile bool away;
 
-    /// <summary>Completes when what was to be written is, or cannot be at present.</summary>
-    public Task Writing { get; private set; } = Task.CompletedTask;
+    /// <summary>Completes when what was to be noted is, or cannot be at present.</summary>
+    public Task Marking { get; private set; } = Task.CompletedTask;
 
-    /// <summary>Whether the directory says that a silo is drained.</summary>
-    public static bool Says(DirectoryView view, Member silo) =>
-        view.Entries.TryGetValue(KeyPrefix + silo.Name, out DirectoryEntry? mark) && mark.Value == Drained && mark.Lease == Lease(view, silo);
+    /// <summary>Whether a silo knows that it is drained, or cannot be told, or is gone.</summary>
+    public bool IsSettled(Member? silo) => away || silo is null || Says(silo);
 
-    /// <summary>Whether everybody could know that a silo is drained: the directory says so, or it cannot be asked, or the silo is gone.</summary>
-    public bool AreSettled(DirectoryView view, Member? silo) => away || silo is null || Says(view, silo);
-
-    /// <summary>Has the directory say of every silo what is so. Waits for nothing.</summary>
-    /// <param name="view">The directory.</param>
+    /// <summary>Has every silo note what is so. Waits for nothing.</summary>
+    /// <param name="view">The silos.</param>
     /// <param name="isDrained">What is so.</param>
-    public void Update(DirectoryView view, Func<Member, bool> isDrained)
+    public void Update(SilosView view, Func<Member, bool> isDrained)
     {
-        if (!Writing.IsCompleted) return;
-        (Member Silo, bool IsDrained)[] changed =
-            [.. view.Members.Select(silo => (silo, isDrained(silo))).Where(mark => Says(view, mark.silo) != mark.Item2)];
-        if (changed.Length > 0) Writing = Task.Run(() => Write(view, changed));
+        if (!Marking.IsCompleted) return;
+        foreach ((string instance, bool drained) in arrived) noted[instance] = drained;
+        arrived = [];
+        foreach (string gone in noted.Keys.Except(view.Members.Select(silo => silo.Instance)).ToList()) noted.Remove(gone);
+        Member[] changed = [.. view.Members.Where(silo => Says(silo) != isDrained(silo))];
+        if (changed.Length > 0) Marking = MarkAsync([.. changed.Select(silo => (silo, isDrained(silo)))]);
     }
 
-    private void Write(DirectoryView view, IEnumerable<(Member Silo, bool IsDrained)> changed)
+    private bool Says(Member silo) => noted.GetValueOrDefault(silo.Instance, silo.Drained);
+
+    private async Task MarkAsync((Member Silo, bool Drained)[] marks)
     {
         try
         {
-            foreach ((Member silo, bool isDrained) in changed)
-            {
-                string key = KeyPrefix + silo.Name;
-                long revision = view.Entries.GetValueOrDefault(key)?.Revision ?? 0;
-
-                // Where it is not written, somebody else has written, or the silo has a new lease: the next view tells.
-                directory.TryPut(key, isDrained ? Drained : TakenBack, revision, Lease(view, silo), out _);
-            }
-
+            using var deadline = new CancellationTokenSource(Deadline);
+            await Task.WhenAll(marks.Select(mark => silos.MarkAsync(mark.Silo, mark.Drained, deadline.Token).WaitAsync(deadline.Token)))
+                .ConfigureAwait(false);
+            arrived = [.. marks.Select(mark => (mark.Silo.Instance, mark.Drained))];
             away = false;
         }
-        catch (DirectoryException)
+#pragma warning disable CA1031 // It is tried again as long as it is so.
+        catch (Exception)
+#pragma warning restore CA1031
         {
-            // It is tried again as long as it is so; that the directory is away, others say.
             away = true;
         }
     }
-
-    private static long Lease(DirectoryView view, Member silo) => view.Entries[silo.Key].Lease;
 }

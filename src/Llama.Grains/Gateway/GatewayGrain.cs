@@ -1,204 +1,86 @@
 using System.Runtime.CompilerServices;
-using Llama.Grains.Directory;
-using Llama.Grains.Records;
-using Llama.Grains.Scheduling;
-using Llama.Model.Layers;
-using Microsoft.Extensions.Logging;
+using System.Text.Json;
+using Llama.Grains.Answers;
+using Llama.Grains.Hosting;
 
 namespace Llama.Grains.Gateway;
 
-/// <summary>The gateway grain: checks requests, sends each to a replica, and knows what is where.</summary>
-public sealed class GatewayGrain : IGatewayGrain, IAsyncDisposable
+/// <summary>The shell of the <see cref="LocalGateway"/> of the process that it is activated in, which owns the pipelines from then on.</summary>
+/// <param name="gateway">Owns the pipelines.</param>
+/// <param name="feeds">The attachments of other gateway processes.</param>
+/// <param name="self">This process.</param>
+[RolePlacement(SiloRoles.Gateway), Orleans.Concurrency.Reentrant]
+public sealed class GatewayGrain(LocalGateway gateway, TokenFeeds feeds, SiloProcess self) : Grain, IGatewayGrain
 {
-    private readonly ClusterSettings settings;
-    private readonly List<Replica> replicas = [];
-    private readonly ClusterController controller;
-    private readonly ReplicaChooser chooser = new();
-    private readonly PlanExplanation explanation;
-    private readonly PipelinePlanner planner;
-    private readonly RecordSilos records;
-    private readonly Lock choosing = new();
-
-    /// <summary>Starts planning pipelines from a directory's silos, once and as long as this gateway owns them.</summary>
-    public GatewayGrain(ClusterSettings settings, IDirectory directory, Ownership ownership, TimeProvider time, ILogger logger)
+    /// <inheritdoc/>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        ArgumentNullException.ThrowIfNull(settings);
-        this.settings = settings;
-        for (int i = 0; i < settings.Replicas; i++)
-            replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
-        planner = new PipelinePlanner(settings);
-        explanation = new PlanExplanation(settings, planner);
-        controller = new ClusterController(settings, directory, ownership, replicas, time, logger);
-        records = new RecordSilos(
-            settings.Identity, () => controller.Silos, () => HasPlanned ? null : NotPlanned(replicas[0]),
-            () => replicas.Find(IsReady)?.Pipeline?.Plan[0].Member, time);
+        gateway.Own();
+        return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
-    public IAnswerRecords Records => records;
+    public Task<GatewayReport> ReportAsync(CancellationToken cancellationToken) => Task.FromResult(gateway.Report(self));
 
     /// <inheritdoc/>
-    public ClusterStatus Status
+    public Task<string> StatusAsync(CancellationToken cancellationToken) =>
+        Task.FromResult(JsonSerializer.Serialize(gateway.Status, ClusterJson.Default.ClusterStatus));
+
+    /// <inheritdoc/>
+    public Task<string> PlanAsync(CancellationToken cancellationToken) =>
+        Task.FromResult(JsonSerializer.Serialize(gateway.Plan, ClusterJson.Default.ClusterPlan));
+
+    /// <inheritdoc/>
+    public async Task<ClusterChangeFault?> ChangeAsync(ClusterChange change, CancellationToken cancellationToken)
     {
-        get
+        ArgumentNullException.ThrowIfNull(change);
+        try
         {
-            Replica? ready = replicas.Find(IsReady);
-            return new ClusterStatus
+            await (change.Kind switch
             {
-                Epoch = controller.Epoch,
-                Model = settings.ModelName,
-                Ready = ready is not null,
-                Reason = ready is null ? replicas[0].Reason : null,
-                MaxSequenceTokens = MaxSequenceTokens,
-                Pipelines = [.. replicas.Select(Describe)],
-                Standby = [.. Standby.Select(silo => silo.Name)],
-                Drained = [.. controller.Drained.Select(silo => silo.Name)],
-            };
+                ClusterChangeKind.Drain => gateway.DrainAsync(change.Silo ?? string.Empty, cancellationToken),
+                ClusterChangeKind.TakeBack => gateway.TakeBackAsync(change.Silo ?? string.Empty, cancellationToken),
+                _ => gateway.RebalanceAsync(cancellationToken),
+            });
+            return null;
+        }
+        catch (ClusterChangeException e)
+        {
+            return new ClusterChangeFault(e.Error, e.Message);
         }
     }
 
     /// <inheritdoc/>
-    public ClusterPlan Plan => new()
+    public async IAsyncEnumerable<TokenBatch> AttachAsync(
+        FrontAttachment attachment, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        Epoch = controller.Epoch,
-        Model = settings.ModelName,
-        Layers = settings.Config.Layers,
-        NeededBytes = planner.ModelBytes,
-        Pipelines = [.. replicas.Select(explanation.Of)],
-        Standby = [.. Standby.Select(PlanExplanation.Of)],
-        Drained = [.. controller.Drained.Select(PlanExplanation.Of)],
-        Refused = controller.Refused,
-    };
-
-    private bool HasPlanned => controller.Epoch > 0 && controller.Owns;
-
-    private IEnumerable<Member> Standby =>
-        controller.Silos.Except(controller.Drained).Where(silo => !replicas.Exists(replica => replica.Uses(silo)));
-
-    private int MaxSequenceTokens => Math.Min(
-        settings.Config.ContextLength,
-        replicas.Select(r => r.Pipeline).Where(p => p is { Ready: true }).Select(p => p!.KvBlocks * BlockPool.BlockTokens)
-            .DefaultIfEmpty(settings.Config.ContextLength).Max());
-
-    /// <inheritdoc/>
-    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
-        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        int limit = MaxSequenceTokens;
-        Check(request, limit);
-        int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
-        Replica replica = await ChooseAsync(request).ConfigureAwait(false);
+        ArgumentNullException.ThrowIfNull(attachment);
+        TokenFeed feed = feeds.Open(attachment.Id);
         try
         {
-            if (replica.Pipeline is null && !HasPlanned) throw NotPlanned(replica);
-            await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
-                yield return token;
+            // What is submitted has a feed from the first heartbeat on.
+            yield return new TokenBatch(ReadOnlyMemory<byte>.Empty);
+            await foreach (TokenBatch batch in feed.ReadAsync(cancellationToken)) yield return batch;
         }
         finally
         {
-            lock (choosing) replica.Requests--;
+            await feeds.CloseAsync(attachment.Id);
         }
     }
 
     /// <inheritdoc/>
-    public Task DrainAsync(string silo, CancellationToken cancellationToken) => controller.DrainAsync(silo, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task TakeBackAsync(string silo, CancellationToken cancellationToken) => controller.TakeBackAsync(silo, cancellationToken);
-
-    /// <inheritdoc/>
-    public Task RebalanceAsync(CancellationToken cancellationToken) => controller.RebalanceAsync(cancellationToken);
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public Task<bool> SubmitAsync(Submission submission, CancellationToken cancellationToken)
     {
-        await records.DisposeAsync().ConfigureAwait(false);
-        await controller.DisposeAsync().ConfigureAwait(false);
-        foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
+        ArgumentNullException.ThrowIfNull(submission);
+        TokenFeed? feed = feeds.Find(submission.Attachment);
+        feed?.Submit(submission.Number, submission.Request);
+        return Task.FromResult(feed is not null);
     }
 
-    /// <summary>Chooses a replica and counts the request there, both at once: requests that come together see each other.</summary>
-    private async Task<Replica> ChooseAsync(GenerationRequest request)
+    /// <inheritdoc/>
+    public Task CancelAsync(SubmittedRequest submitted, CancellationToken cancellationToken)
     {
-        int[] cached = new int[replicas.Count];
-        if (replicas.Count > 1)
-        {
-            int[] prompt = [.. request.PromptTokens];
-            cached = await Task.WhenAll(replicas.Select(r => r.Scheduler.CachedTokensAsync(prompt))).ConfigureAwait(false);
-        }
-
-        lock (choosing)
-        {
-            Replica replica = replicas[chooser.Choose(
-                request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(IsReady(r), r.Requests, cached[i]))])];
-            replica.Requests++;
-            return replica;
-        }
+        ArgumentNullException.ThrowIfNull(submitted);
+        return feeds.Find(submitted.Attachment)?.CancelAsync(submitted.Number) ?? Task.CompletedTask;
     }
-
-    private static GenerationException NotPlanned(Replica replica) =>
-        new(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
-
-    private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };
-
-    private static PipelineStatus Describe(Replica replica) => new()
-    {
-        Replica = replica.Number,
-        Stages = replica.Pipeline is not { } pipeline ? [] :
-        [
-            .. pipeline.Plan.Select((stage, i) => new StageStatus
-            {
-                Silo = stage.Member.Name,
-                Address = stage.Member.Address,
-                ProcessId = stage.Member.ProcessId,
-                Layers = [stage.Span.First, stage.Span.End],
-                WeightBytes = pipeline.WeightBytes[i],
-                State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
-            }),
-        ],
-        Running = replica.Scheduler.RunningCount,
-        Waiting = replica.Scheduler.WaitingCount,
-        Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
-        FreeBlocks = replica.Scheduler.FreeBlocks,
-        DrawnTokens = replica.Scheduler.DrawnTokens,
-    };
-
-    private void Check(GenerationRequest request, int limit)
-    {
-        ArgumentNullException.ThrowIfNull(request);
-        if (request.PromptTokens.Count == 0) throw Invalid("The prompt is empty; expected at least one token.");
-        if (request.PromptTokens.Count >= limit)
-            throw Invalid(
-                $"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
-        foreach (int token in request.PromptTokens)
-        {
-            if ((uint)token >= (uint)settings.Config.VocabSize)
-                throw Invalid($"The prompt has token {token}; expected 0 to {settings.Config.VocabSize - 1}.");
-        }
-
-        if (request.Known.Count > 0 && (request.Known.Count >= request.MaxTokens
-            || request.PromptTokens.Count + request.Known.Count >= settings.Config.ContextLength))
-        {
-            throw Invalid($"{request.Known.Count} tokens behind a prompt of {request.PromptTokens.Count} are known; expected fewer than"
-                + $" {request.MaxTokens} in a context of {settings.Config.ContextLength}.");
-        }
-
-        foreach (GeneratedToken known in request.Known)
-        {
-            if ((uint)known.Drawn.Token >= (uint)settings.Config.VocabSize || known.Finish is not null)
-            {
-                throw Invalid(
-                    $"Token {known.Drawn.Token} is said to be known, with finish '{known.Finish}'; expected one that others follow.");
-            }
-        }
-
-        if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");
-        if (request.Timeout <= TimeSpan.Zero) throw Invalid($"The timeout is {request.Timeout}; expected more than nothing.");
-        if (request.Candidates is < 0 or > Step.MaxCandidates)
-            throw Invalid($"{request.Candidates} candidates were asked for; expected 0 to {Step.MaxCandidates}.");
-        if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
-            throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
-    }
-
-    private static GenerationException Invalid(string message) => new(GenerationError.Invalid, message);
 }

@@ -3,42 +3,61 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Gateway;
 
 /// <summary>One generation: a prompt of token ids, and how to go on from it.</summary>
+[GenerateSerializer, Immutable, Alias("llama.generation-request")]
 public sealed record GenerationRequest
 {
     /// <summary>The prompt, begin-of-text included; at least one token.</summary>
+    [Id(0)]
     public required IReadOnlyList<int> PromptTokens { get; init; }
 
     /// <summary>
     /// Tokens that were drawn before, none with a finish: the answer begins with them, and they are computed as the prompt is.
     /// </summary>
+    [Id(1)]
     public IReadOnlyList<GeneratedToken> Known { get; init; } = [];
 
     /// <summary>Most tokens to generate, the known ones among them; null for as many as fit the context.</summary>
+    [Id(2)]
     public int? MaxTokens { get; init; }
 
     /// <summary>How tokens are drawn.</summary>
+    [Id(3)]
     public SamplingParameters Sampling { get; init; } = new();
 
     /// <summary>Together with a token's position, determines the number that draws it: the same seed gives the same text.</summary>
+    [Id(4)]
     public ulong Seed { get; init; }
 
     /// <summary>Go on after end tokens, up to <see cref="MaxTokens"/>.</summary>
+    [Id(5)]
     public bool IgnoreEndTokens { get; init; }
 
     /// <summary>How many of the most probable tokens to report with each token; 0 for none.</summary>
+    [Id(6)]
     public int Candidates { get; init; }
 
     /// <summary>Higher ones go first; within one, first come, first served.</summary>
+    [Id(7)]
     public int Priority { get; init; }
 
     /// <summary>When it ends at the latest, counted from its arrival; null for no such limit.</summary>
+    [Id(8)]
     public TimeSpan? Timeout { get; init; }
 
     /// <summary>Who asks: one client may have only a share of what may wait. Null for nobody in particular, which has no such limit.</summary>
+    [Id(9)]
     public string? Client { get; init; }
 
     /// <summary>Requests of one session go to the same replica, if it is not much busier than another; null for none.</summary>
+    [Id(10)]
     public string? Session { get; init; }
+
+    /// <summary>
+    /// Whether a gateway accepted it before and was lost: one that has just taken over has it wait for the first plan, where others are
+    /// refused.
+    /// </summary>
+    [Id(11)]
+    public bool Resumed { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>
@@ -56,7 +75,10 @@ public enum FinishReason
 /// <param name="Candidates">The most probable tokens, best first; as many as were asked for.</param>
 /// <param name="Finish">Set on the last token.</param>
 /// <param name="CachedTokens">Tokens of the prompt that did not have to be computed.</param>
-public sealed record GeneratedToken(Candidate Drawn, IReadOnlyList<Candidate> Candidates, FinishReason? Finish, int CachedTokens = 0);
+[GenerateSerializer, Immutable, Alias("llama.generated-token")]
+public sealed record GeneratedToken(
+    [property: Id(0)] Candidate Drawn, [property: Id(1)] IReadOnlyList<Candidate> Candidates, [property: Id(2)] FinishReason? Finish,
+    [property: Id(3)] int CachedTokens = 0);
 
 /// <summary>What kind of refusal a <see cref="GenerationException"/> is.</summary>
 public enum GenerationError

@@ -1,4 +1,4 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 
 namespace Llama.Grains.Gateway;
 

@@ -1,6 +1,5 @@
-using Llama.Grains.Directory;
 using Llama.Grains.Hosting;
-using Llama.Grains.Links;
+using Llama.Grains.Silos;
 using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 
@@ -33,13 +32,13 @@ internal sealed class Move : IAsyncDisposable
     /// <param name="from">The pipeline that goes on until then.</param>
     /// <param name="plan">What follows it.</param>
     /// <param name="epoch">An epoch that nobody has seen.</param>
-    /// <param name="self">This process.</param>
+    /// <param name="silos">Calls them.</param>
     /// <param name="stopping">Gives up.</param>
-    public static Move Begin(Pipeline from, PipelinePlan plan, ulong epoch, LinkIdentity self, CancellationToken stopping)
+    public static Move Begin(Pipeline from, PipelinePlan plan, ulong epoch, ISilos silos, CancellationToken stopping)
     {
         var move = new Move(from, plan, stopping);
         IEnumerable<PlannedStage> coming = plan.Stages.Where(stage => from.Plan.All(old => old.Member.Name != stage.Member.Name));
-        move.Prepared = move.PrepareAsync([.. coming], epoch, self);
+        move.Prepared = move.PrepareAsync([.. coming], epoch, silos);
         return move;
     }
 
@@ -51,39 +50,36 @@ internal sealed class Move : IAsyncDisposable
         ending.Dispose();
     }
 
-    private async Task<MoveFault?> PrepareAsync(PlannedStage[] coming, ulong epoch, LinkIdentity self)
+    private async Task<MoveFault?> PrepareAsync(PlannedStage[] coming, ulong epoch, ISilos silos)
     {
         ending.CancelAfter(Pipeline.LoadDeadline);
-        MoveFault?[] faults = await Task.WhenAll(coming.Select(stage => LoadAsync(stage, epoch, self))).ConfigureAwait(false);
+        MoveFault?[] faults = await Task.WhenAll(coming.Select(stage => LoadAsync(stage, epoch, silos))).ConfigureAwait(false);
         return Array.Find(faults, fault => fault is not null);
     }
 
-    private async Task<MoveFault?> LoadAsync(PlannedStage stage, ulong epoch, LinkIdentity self)
+    private async Task<MoveFault?> LoadAsync(PlannedStage stage, ulong epoch, ISilos silos)
     {
         LayerSpan span = stage.Span;
         Member silo = stage.Member;
         try
         {
-            GrainLink link = await GrainLink.OpenAsync(silo.Address, self, ending.Token).ConfigureAwait(false);
-            await using (link.ConfigureAwait(false))
+            var assignment = new StageAssignment
             {
-                var assignment = new StageAssignment
-                {
-                    Epoch = epoch,
-                    FirstLayer = span.First,
-                    EndLayer = span.End,
-                    KvBlocks = Plan.KvBlocks,
-                    Logs = stage.Logs,
-                    Lineage = epoch,
-                };
-                await link.Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, ending.Token).ConfigureAwait(false);
-            }
-
+                Epoch = epoch,
+                FirstLayer = span.First,
+                EndLayer = span.End,
+                KvBlocks = Plan.KvBlocks,
+                Logs = stage.Logs,
+                Lineage = epoch,
+            };
+            await silos.LoadAsync(silo, assignment, ending.Token).WaitAsync(ending.Token).ConfigureAwait(false);
             return null;
         }
-        catch (Exception e) when (e is IOException or GrainCallException or OperationCanceledException)
+#pragma warning disable CA1031 // A failure is a value: whatever keeps the layers from moving, the pipeline goes on without.
+        catch (Exception e)
+#pragma warning restore CA1031
         {
-            return new MoveFault(silo, $"{silo.Name} cannot hold layers {span.First} to {span.End - 1}: {e.Message}");
+            return new MoveFault(silo, $"{silo.Name} cannot hold layers {span.First} to {span.End - 1}: {Brief.Of(e)}");
         }
     }
 }

@@ -1,8 +1,8 @@
+using Llama.Grains.Hosting;
 using System.Collections.Concurrent;
 using System.Text;
 using System.Threading.Channels;
-using Llama.Grains.Directory;
-using Llama.Grains.Hosting;
+using Llama.Grains.Silos;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
@@ -27,7 +27,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
     private readonly CancellationTokenSource ending = new();
-    private readonly List<GrainLink> calls = [];
+    /// <summary>One link to each stage, silent as long as its process lives.</summary>
+    private readonly List<Stream> presences = [];
     private readonly Channel<Step> outgoing;
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
@@ -112,19 +113,25 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
     /// <summary>Loads every stage, connects the ends and sends a first step through all of it.</summary>
     /// <param name="self">This process.</param>
+    /// <param name="silos">Calls the stages.</param>
     /// <param name="held">What of the blocks that the plan inherits is of use; nothing when it inherits none.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="IOException">A silo does not answer.</exception>
-    /// <exception cref="GrainCallException">A stage cannot load its layers; the message says why.</exception>
-    public async Task OpenAsync(LinkIdentity self, HeldBlocks held, CancellationToken cancellationToken)
+    /// <exception cref="StageException">A stage cannot load its layers; the message says why.</exception>
+    public async Task OpenAsync(LinkIdentity self, ISilos silos, HeldBlocks held, CancellationToken cancellationToken)
     {
         Carried = held.Carried;
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         deadline.CancelAfter(LoadDeadline);
-        foreach (PlannedStage stage in Plan) calls.Add(await CallAsync(stage.Member, self, deadline.Token).ConfigureAwait(false));
-        foreach (GrainLink link in calls) Own(WatchAsync(link));
+        foreach (PlannedStage stage in Plan)
+        {
+            Stream presence = await CheckAsync(stage.Member, self, deadline.Token).ConfigureAwait(false);
+            presences.Add(presence);
+            Own(WatchAsync(stage.Member, presence));
+        }
+
         StageReport[] reports =
-            await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, deadline.Token))).ConfigureAwait(false);
+            await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, silos, deadline.Token))).ConfigureAwait(false);
         FindLostLayers(reports, held.Unfinished);
 
         await pulses.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Pulse)).ConfigureAwait(false);
@@ -181,7 +188,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
         if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
         await pulses.DisposeAsync().ConfigureAwait(false);
-        foreach (GrainLink link in calls) await link.DisposeAsync().ConfigureAwait(false);
+        foreach (Stream presence in presences) await presence.DisposeAsync().ConfigureAwait(false);
         Task all;
         lock (loops) all = Task.WhenAll(loops);
         await all.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -207,11 +214,11 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         ending.Cancel();
     }
 
-    private async Task<GrainLink> CallAsync(Member silo, LinkIdentity self, CancellationToken cancellationToken)
+    private async Task<Stream> CheckAsync(Member silo, LinkIdentity self, CancellationToken cancellationToken)
     {
         try
         {
-            return await GrainLink.OpenAsync(silo.Address, self, cancellationToken).ConfigureAwait(false);
+            return await Dialler.DialAsync(silo.Address, self, new LinkTarget(LinkPurpose.Check), cancellationToken).ConfigureAwait(false);
         }
         catch (IOException)
         {
@@ -220,7 +227,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    private async Task<StageReport> LoadAsync(int stage, CancellationToken cancellationToken)
+    private async Task<StageReport> LoadAsync(int stage, ISilos silos, CancellationToken cancellationToken)
     {
         bool last = stage == Plan.Count - 1;
         var assignment = new StageAssignment
@@ -237,15 +244,16 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         };
         try
         {
-            StageReport report =
-                await calls[stage].Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(assignment, cancellationToken).ConfigureAwait(false);
+            // A load that has begun may take its time to end.
+            StageReport report = await silos.LoadAsync(Plan[stage].Member, assignment, cancellationToken).WaitAsync(cancellationToken)
+                .ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
             return report;
         }
-        catch (GrainCallException e)
+        catch (Exception e) when (e is not OperationCanceledException)
         {
             // At once, not when the other stages have loaded, which may take minutes.
-            End(stage, $"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {e.Message}");
+            End(stage, $"{Plan[stage].Member.Name} cannot hold layers {assignment.FirstLayer} to {assignment.EndLayer - 1}: {Brief.Of(e)}");
             throw;
         }
     }
@@ -373,11 +381,18 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         }
     }
 
-    private async Task WatchAsync(GrainLink link)
+    private async Task WatchAsync(Member silo, Stream presence)
     {
-        await link.Ended.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        string name = Plan[calls.IndexOf(link)].Member.Name;
-        Fail($"The link to {name} closed.");
+        try
+        {
+            await presence.ReadAsync(new byte[1], ending.Token).ConfigureAwait(false);
+        }
+        catch (Exception e) when (e is IOException or ObjectDisposedException or OperationCanceledException)
+        {
+            // The process has ended, or the pipeline has.
+        }
+
+        Fail($"The link to {silo.Name} closed.");
     }
 
     private async Task TellLostAsync(Action<string> onLost) => onLost(await lost.Task.ConfigureAwait(false));

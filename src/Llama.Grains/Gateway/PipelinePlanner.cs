@@ -1,4 +1,4 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Model.Kernels;

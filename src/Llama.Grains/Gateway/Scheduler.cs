@@ -59,7 +59,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
     /// <summary>The measured time that a prompt's token adds to a step at the slowest stage, in seconds; 0 before there is one.</summary>
     public double PromptTokenSeconds { get; private set; }
 
-    /// <summary>Generates tokens; see <see cref="IGatewayGrain.GenerateAsync"/>.</summary>
+    /// <summary>Generates tokens; see <see cref="IGateway.GenerateAsync"/>.</summary>
     /// <param name="request">The request, checked.</param>
     /// <param name="maxTokens">Length in tokens, prompt included, at which it ends.</param>
     /// <param name="cancellationToken">Ends the sequence.</param>

@@ -1,4 +1,4 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 using Llama.Grains.Settings;
 using Llama.Model.Kernels;
 

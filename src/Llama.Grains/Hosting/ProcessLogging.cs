@@ -17,6 +17,7 @@ public static class ProcessLogging
             options.ColorBehavior = LoggerColorBehavior.Disabled;
         })
         .SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Information)
+        .AddOrleansLogging(verbose)
         .AddFilter("Microsoft", verbose ? LogLevel.Information : LogLevel.Warning)
         // It would log, with a stack trace, the exception that it then throws; the program says in one line why it cannot start.
         .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.Critical);

@@ -1,5 +1,5 @@
+using System.ComponentModel;
 using System.Net.Sockets;
-using Llama.Grains.Directory;
 using Llama.Model.Checkpoints;
 
 namespace Llama.Grains.Hosting;
@@ -17,16 +17,16 @@ public static class ProgramFault
     public static int Tell(string program, Exception exception)
     {
         string reason = exception is CheckpointException or IOException or UnauthorizedAccessException or InvalidDataException
-            or DirectoryException or FormatException or ArgumentException or SocketException or OutOfMemoryException
+            or FormatException or ArgumentException or SocketException or OutOfMemoryException
             ? exception.Message
             : exception.ToString();
         try
         {
             Console.Error.WriteLine($"{program} cannot start: {reason}");
         }
-        catch (IOException)
+        catch (Exception e) when (e is IOException or Win32Exception)
         {
-            // Nobody hears it, or the disk that it is written to is full.
+            // Nobody hears it, the disk that it is written to is full, or there is no descriptor for the console.
         }
 
         return ExitCode;

@@ -8,7 +8,7 @@ namespace Llama.Grains.Links;
 public sealed record LinkIdentity
 {
     /// <summary>Version of the protocol between processes; equal on both sides or there is no link.</summary>
-    public const int ProtocolVersion = 7;
+    public const int ProtocolVersion = 8;
 
     /// <summary>The process's name in the cluster.</summary>
     public required string Name { get; init; }
@@ -64,11 +64,8 @@ public sealed record LinkIdentity
 /// <summary>What a dialled link is for.</summary>
 public enum LinkPurpose
 {
-    /// <summary>A member joins the directory and keeps its lease.</summary>
-    Join,
-
-    /// <summary>Grain calls.</summary>
-    Calls,
+    /// <summary>Nothing but the handshake: whether the process answers, with the right model and key, and as long as it is open, lives.</summary>
+    Check,
 
     /// <summary>Steps into a stage.</summary>
     Steps,

@@ -1,10 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using Llama.Grains.Certificates;
-using Llama.Grains.Directory.Etcd;
 using Llama.Model.Checkpoints;
 using Llama.Model.KeyValueCache;
-using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Settings;
 
@@ -36,27 +33,9 @@ public abstract record ModelOptions
     [KvType]
     public string KvType { get; init; } = "f32";
 
-    /// <summary>Where the processes find each other, if not in the gateway.</summary>
-    [Description("Where the processes find each other, if not in the gateway: etcd://host:2379, or several hosts with commas between; etcds:// with TLS.")]
-    [EtcdAddress]
-    public string? Directory { get; init; }
-
-    /// <summary>File with user and password for the directory, or null.</summary>
-    [Description($"File with the directory's user:password, which may be in the variable {DirectoryLogin.Variable} instead.")]
-    public string? DirectoryLoginFile { get; init; }
-
     /// <summary>Whether to log details.</summary>
     [Description("Log details.")]
     public virtual bool Verbose { get; init; }
-
-    /// <summary>Opens the directory that these settings name; null where it is the gateway's own.</summary>
-    /// <param name="certificate">The certificate of this process, or null.</param>
-    /// <param name="time">Measures pauses.</param>
-    /// <param name="logger">Told when the directory is reached and when it is away.</param>
-    /// <exception cref="InvalidDataException">User and password cannot be used, or a certificate is missing.</exception>
-    public EtcdDirectory? OpenDirectory(ProcessCertificate? certificate, TimeProvider time, ILogger logger) => Directory is null
-        ? null
-        : new EtcdDirectory(EtcdAddress.Parse(Directory), DirectoryLogin.Load(DirectoryLoginFile), time, logger, certificate);
 
     /// <summary>Opens the checkpoint with these settings, all of which its model must allow.</summary>
     /// <param name="threads">Threads to round weights on.</param>

@@ -14,7 +14,7 @@ namespace Llama.Grains.Settings;
 public sealed class ExistingCheckpointAttribute() : ValidationAttribute("a folder or a .gguf file that exists")
 {
     /// <inheritdoc/>
-    public override bool IsValid(object? value) => value is null or "" || System.IO.Directory.Exists((string)value)
+    public override bool IsValid(object? value) => value is null or "" || Directory.Exists((string)value)
         || (((string)value).EndsWith(".gguf", StringComparison.OrdinalIgnoreCase) && File.Exists((string)value));
 }
 

@@ -4,7 +4,7 @@ using System.ComponentModel.DataAnnotations;
 namespace Llama.Grains.Settings;
 
 /// <summary>How a cluster serves its model: what a gateway is told, by its user or by the program that starts it.</summary>
-public abstract record ServingOptions : ModelOptions
+public abstract record ServingOptions : ClusterOptions
 {
     /// <summary>TCP port that HTTP listens on; 0 takes any free one.</summary>
     [Description("Port of the gateway; 0 takes any free one.")]

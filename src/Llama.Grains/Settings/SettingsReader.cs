@@ -21,7 +21,7 @@ public static class SettingsReader
     /// <param name="args">The command line, without the program's name.</param>
     public static SettingsResult<T> Read<T>(IReadOnlyList<string> args)
         where T : class, new()
-        => Read<T>(args, [AppContext.BaseDirectory, System.IO.Directory.GetCurrentDirectory()], Console.Out, Console.Error);
+        => Read<T>(args, [AppContext.BaseDirectory, Directory.GetCurrentDirectory()], Console.Out, Console.Error);
 
     internal static SettingsResult<T> Read<T>(
         IReadOnlyList<string> args, IReadOnlyList<string> folders, TextWriter output, TextWriter error)

@@ -1,105 +1,24 @@
-using Llama.Grains.Links;
-using Llama.Grains.Placement;
-using Llama.Model.Checkpoints;
-using Llama.Model.Layers;
+using Llama.Grains.Hosting;
+using Llama.Grains.Silos;
 
 namespace Llama.Grains.Stages;
 
-/// <summary>Holds the loaded range, and for the present epoch the conveyor that moves steps through it.</summary>
-public sealed class LayerRangeGrain(Func<Checkpoint> open, int threads, LinkIdentity self, IReadOnlyList<int>? cores = null)
-    : ILayerRangeGrain, IAsyncDisposable
+/// <summary>The shell of the layers on a device of this process.</summary>
+/// <param name="silo">Has the device.</param>
+[NamedSiloPlacement, Orleans.GrainDirectory.GrainDirectory(ProcessLocalDirectory.Name), Orleans.Concurrency.Reentrant]
+public sealed class LayerRangeGrain(SiloNode silo) : Grain, ILayerRangeGrain
 {
-    /// <summary>A step in the range ends within this time unless it hangs; those behind it are dropped.</summary>
-    private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
-
-    private Checkpoint? checkpoint;
-    private CpuLayerRange? range;
-    private StageAssignment? loaded;
-    private ulong appliedStep;
-    private volatile StageConveyor? conveyor;
-
-    /// <summary>The newest plan that the stage has had a place in; 0 before the first.</summary>
-    public ulong Epoch { get; private set; }
+    /// <inheritdoc/>
+    public Task<Member> DescribeAsync(CancellationToken cancellationToken) => Task.FromResult(silo.Member);
 
     /// <inheritdoc/>
-    public async Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken)
-    {
-        ArgumentNullException.ThrowIfNull(assignment);
-        if (assignment.Epoch <= Epoch)
-            throw new InvalidOperationException($"The stage is of epoch {Epoch}; epoch {assignment.Epoch} is over.");
-        Epoch = assignment.Epoch;
-        await StopAsync().ConfigureAwait(false);
-        bool keeps = assignment.Inherits > 0 && loaded?.Lineage == assignment.Inherits
-            && (assignment.Carried is not null || loaded.KvBlocks == assignment.KvBlocks);
-        LayerSpan kept = keeps ? Span(loaded!).Common(Span(assignment)) : default;
-        int[] logs = keeps ? [.. loaded!.Logs.Intersect(assignment.Logs)] : [];
-        if (!keeps) appliedStep = 0;
-        bool fits = loaded is not null && Span(loaded) == Span(assignment) && loaded.KvBlocks == assignment.KvBlocks
-            && loaded.Logs.SequenceEqual(assignment.Logs) && !(keeps && assignment.Carried is not null);
-        if (!fits) await Task.Run(() => LoadAsync(assignment, keeps ? assignment.Carried : []), cancellationToken).ConfigureAwait(false);
-        loaded = assignment;
-        conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep);
-    }
-
-    /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
-    public StageConveyor? Conveyor(ulong epoch) => conveyor is { } present && present.Epoch == epoch ? present : null;
+    public Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken) =>
+        silo.LoadAsync(assignment, cancellationToken);
 
     /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
+    public Task MarkAsync(DrainMark mark, CancellationToken cancellationToken)
     {
-        await StopAsync().ConfigureAwait(false);
-        await FreeAsync().ConfigureAwait(false);
-    }
-
-    private static LayerSpan Span(StageAssignment assignment) => new(assignment.FirstLayer, assignment.EndLayer);
-
-    /// <summary>Loads the layers, out of those that are loaded as far as it has them.</summary>
-    private async Task LoadAsync(StageAssignment assignment, IReadOnlyList<int>? carried)
-    {
-        try
-        {
-            if (range is not null)
-            {
-                range = await range.RecutAsync(assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, assignment.Logs, carried)
-                    .ConfigureAwait(false);
-                return;
-            }
-
-            checkpoint = open();
-            range = CpuLayerRange.Load(
-                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.Logs);
-        }
-        catch
-        {
-            await FreeAsync().ConfigureAwait(false);
-            throw;
-        }
-    }
-
-    /// <exception cref="InvalidOperationException">A step does not end; a later call may find that it has.</exception>
-    private async Task StopAsync()
-    {
-        if (conveyor is null) return;
-        try
-        {
-            await conveyor.DisposeAsync().AsTask().WaitAsync(StopDeadline).ConfigureAwait(false);
-        }
-        catch (TimeoutException)
-        {
-            throw new InvalidOperationException(
-                $"A step of epoch {conveyor.Epoch} still runs after {StopDeadline.TotalSeconds:0} s; the stage hangs.");
-        }
-
-        if (conveyor.AppliedStep > 0) appliedStep = conveyor.AppliedStep;
-        conveyor = null;
-    }
-
-    private async Task FreeAsync()
-    {
-        if (range is not null) await range.DisposeAsync().ConfigureAwait(false);
-        (range, loaded) = (null, null);
-        checkpoint?.Dispose();
-        checkpoint = null;
+        silo.Mark(mark);
+        return Task.CompletedTask;
     }
 }

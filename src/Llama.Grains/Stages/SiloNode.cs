@@ -1,8 +1,7 @@
 using System.Net;
-using Llama.Grains.Directory;
-using Llama.Grains.Hosting;
+using Llama.Grains.Answers;
 using Llama.Grains.Links;
-using Llama.Grains.Records;
+using Llama.Grains.Silos;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Machine;
@@ -47,19 +46,19 @@ public sealed record SiloSettings
     public IReadOnlyList<int>? Cores { get; init; }
 }
 
-/// <summary>A silo: listens for links, hosts the layer ranges that it is given, and knows what to announce to a directory.</summary>
+/// <summary>
+/// A silo's device and the links to it, which live as long as the process: listens for links, holds the layers that it is given, and
+/// keeps answers. Grains are its shells.
+/// </summary>
 public sealed class SiloNode : IAsyncDisposable
 {
-    /// <summary>Key of the stage that a silo hosts: one range a device, and a silo drives one device, its processor.</summary>
-    public const string StageKey = "cpu";
+    /// <summary>The device of a silo: its processor.</summary>
+    public const string Device = "cpu";
 
-    /// <summary>Key of the records that a silo keeps of answers under way.</summary>
-    public const string RecordsKey = "answers";
-
-    private readonly GrainHost grains = new();
+    private readonly LayerRangeHost range;
     private readonly LinkListener listener;
     private readonly Member member;
-    private readonly string name;
+    private volatile bool drained;
 
     /// <summary>Starts listening.</summary>
     /// <exception cref="IOException">The address cannot be bound.</exception>
@@ -67,13 +66,7 @@ public sealed class SiloNode : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(settings);
         LinkIdentity self = settings.Identity;
-        name = self.Name;
-        grains.Register<ILayerRangeGrain>(device => device == StageKey
-            ? new LayerRangeGrain(settings.OpenCheckpoint, settings.Threads, self, settings.Cores)
-            : throw new GrainCallException($"{name} has no device '{device}'; expected '{StageKey}'."));
-        grains.Register<IRecordsGrain>(key => key == RecordsKey
-            ? new RecordsGrain(TimeProvider.System)
-            : throw new GrainCallException($"{name} has no records '{key}'; expected '{RecordsKey}'."));
+        range = new LayerRangeHost(settings.OpenCheckpoint, settings.Threads, self, settings.Cores);
         listener = LinkListener.Start(settings.ListenHost, settings.ListenPort, self, ServeAsync, logger);
         member = new Member
         {
@@ -92,16 +85,32 @@ public sealed class SiloNode : IAsyncDisposable
         };
     }
 
-    /// <summary>What the silo announces.</summary>
-    public Member Member => member with { LastEpoch = Stage?.Epoch ?? 0 };
+    /// <summary>What the silo offers.</summary>
+    public Member Member => member with { LastEpoch = range.Epoch, Drained = drained };
 
-    private LayerRangeGrain? Stage => (LayerRangeGrain?)grains.Find<ILayerRangeGrain>(StageKey);
+    /// <summary>What it keeps of answers.</summary>
+    public AnswerStore Answers { get; } = new(TimeProvider.System);
+
+    /// <summary>The key of the grain of a silo's device.</summary>
+    /// <param name="silo">The silo's name.</param>
+    public static string RangeKey(string silo) => $"{silo}/{Device}";
+
+    /// <inheritdoc cref="ILayerRangeGrain.LoadAsync"/>
+    public Task<StageReport> LoadAsync(StageAssignment assignment, CancellationToken cancellationToken) =>
+        range.LoadAsync(assignment, cancellationToken);
+
+    /// <inheritdoc cref="ILayerRangeGrain.MarkAsync"/>
+    public void Mark(DrainMark mark)
+    {
+        ArgumentNullException.ThrowIfNull(mark);
+        if (mark.Instance == member.Instance) drained = mark.Drained;
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await listener.DisposeAsync().ConfigureAwait(false);
-        await grains.DisposeAsync().ConfigureAwait(false);
+        await range.DisposeAsync().ConfigureAwait(false);
     }
 
     private static string AdvertisedAddress(string? advertise, IPEndPoint endPoint)
@@ -112,16 +121,18 @@ public sealed class SiloNode : IAsyncDisposable
 
     private async Task ServeAsync(Stream stream, LinkTarget target, CancellationToken cancellationToken)
     {
-        if (target.Purpose == LinkPurpose.Calls)
+        if (target.Purpose == LinkPurpose.Check)
         {
             await Handshake.AcceptAsync(stream, cancellationToken).ConfigureAwait(false);
-            await GrainLink.ServeAsync(stream, grains, cancellationToken).ConfigureAwait(false);
+
+            // Whoever keeps it open learns at once when this process ends.
+            await stream.ReadAsync(new byte[1], cancellationToken).ConfigureAwait(false);
             return;
         }
 
-        if (target.Purpose == LinkPurpose.Join || Stage?.Conveyor(target.Epoch) is not { } conveyor)
+        if (range.Conveyor(target.Epoch) is not { } conveyor)
         {
-            string reason = $"{name} has no stage of epoch {target.Epoch}.";
+            string reason = $"{member.Name} has no stage of epoch {target.Epoch}.";
             await Handshake.RefuseAsync(stream, reason, cancellationToken).ConfigureAwait(false);
             return;
         }

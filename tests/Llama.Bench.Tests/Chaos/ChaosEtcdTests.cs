@@ -1,8 +1,7 @@
 using Llama.Bench.Chaos;
-using Llama.Grains.Directory;
-using Llama.Grains.Directory.Etcd;
+using Llama.Grains.Membership;
 using Llama.Tests;
-using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Configuration;
 
 namespace Llama.Bench.Tests.Chaos;
 
@@ -10,39 +9,42 @@ public class ChaosEtcdTests
 {
     private const long Deadline = 30_000;
 
+    private static CancellationToken TestEnds => TestContext.Current.CancellationToken;
+
     [Fact]
     public async Task BeginAsync_Kill_IsAwayUntilTheEndAndThenHasItsData()
     {
         Assert.SkipUnless(EtcdServer.IsThere, "needs the program etcd (Debian: etcd-server)");
         List<string> faults = [];
         await using var etcd = new ChaosEtcd(_ => { }, faults.Add);
-        await using var directory = new EtcdDirectory(EtcdAddress.Parse(etcd.Directory), null, TimeProvider.System, NullLogger.Instance);
-        ILease lease = await GrantAsync(directory);
-        Assert.True(directory.TryPut("a", "before", 0, lease.Id, out _));
+        IConfiguration configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(ClusterAddress.Parse(etcd.Cluster).ToConfiguration()).Build();
+        using IMembershipDocument document = MembershipProviders.Open(configuration, new MembershipSecrets(), TimeProvider.System)!;
+        StoredDocument empty = await ReadAsync(document);
+        Assert.True(await document.TryWriteAsync("before a", empty.Revision, "a", TestEnds));
 
         await etcd.BeginAsync(ChaosAction.KillEtcd);
-        Assert.ThrowsAny<DirectoryException>(() => directory.Grant());
+        await Assert.ThrowsAsync<MembershipStoreException>(() => document.ReadAsync(TestEnds));
         etcd.End(ChaosAction.KillEtcd);
-        lease = await GrantAsync(directory);
-        Assert.False(directory.TryPut("a", "after", 0, lease.Id, out DirectoryEntry? present));
-        Assert.Equal("before", present?.Value);
+        Assert.Equal("before a", (await ReadAsync(document)).Text);
+        Assert.False(await document.TryWriteAsync("after b", empty.Revision, "b", TestEnds));
 
         await etcd.BeginAsync(ChaosAction.HangEtcd);
-        Assert.ThrowsAny<DirectoryException>(() => directory.Grant());
+        await Assert.ThrowsAsync<MembershipStoreException>(() => document.ReadAsync(TestEnds));
         etcd.End(ChaosAction.HangEtcd);
-        await GrantAsync(directory);
+        await ReadAsync(document);
         Assert.Empty(faults);
     }
 
-    private static async Task<ILease> GrantAsync(EtcdDirectory directory)
+    private static async Task<StoredDocument> ReadAsync(IMembershipDocument document)
     {
-        for (long since = Environment.TickCount64; ; await Task.Delay(20, TestContext.Current.CancellationToken))
+        for (long since = Environment.TickCount64; ; await Task.Delay(20, TestEnds))
         {
             try
             {
-                return directory.Grant();
+                return await document.ReadAsync(TestEnds);
             }
-            catch (DirectoryException) when (Environment.TickCount64 - since < Deadline)
+            catch (MembershipStoreException) when (Environment.TickCount64 - since < Deadline)
             {
                 // Not yet.
             }

@@ -45,6 +45,9 @@ internal sealed class GatewayClient : IDisposable
     /// <summary>What is where.</summary>
     public async Task<ClusterStatus> StatusAsync() => (await Http.GetFromJsonAsync<ClusterStatus>("/cluster", TestEnds))!;
 
+    /// <summary>What GET /cluster/plan says.</summary>
+    public async Task<ClusterPlan> PlanAsync() => (await Http.GetFromJsonAsync<ClusterPlan>("/cluster/plan", TestEnds))!;
+
     /// <summary>The stages of the only pipeline.</summary>
     public async Task<IReadOnlyList<StageStatus>> StagesAsync() => Assert.Single((await StatusAsync()).Pipelines).Stages;
 

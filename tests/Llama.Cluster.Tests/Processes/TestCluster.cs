@@ -10,26 +10,31 @@ namespace Llama.Cluster.Tests.Processes;
 /// <summary>A gateway and silos with the command lines that AppHost gives them, in whatever order a test starts them.</summary>
 /// <param name="model">Folder of the checkpoint.</param>
 /// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
-/// <param name="directory">Address of an etcd, or null for the gateway's own directory.</param>
+/// <param name="store">Where the processes find each other; null for files in a folder of the cluster's own.</param>
 /// <param name="tls">The folder with their certificate; null for a cluster without TLS.</param>
-internal sealed class TestCluster(string model, int silos, string? directory = null, string? tls = null) : IDisposable
+internal sealed class TestCluster(string model, int silos, string? store = null, string? tls = null) : IDisposable
 {
-    private readonly AppHostOptions options = new()
+    private readonly DirectoryInfo? folder = store is null ? Directory.CreateTempSubdirectory("llama-test-") : null;
+    private AppHostOptions? made;
+    private readonly List<RunningProgram> programs = [];
+
+    private AppHostOptions Options => made ??= new()
     {
         Model = model,
         Silos = Math.Max(1, silos),
         Threads = 1,
         Port = FreePort.Choose(),
-        Directory = directory,
+        Cluster = Store,
         Tls = tls,
     };
 
-    private readonly List<RunningProgram> programs = [];
+    /// <summary>Where the processes find each other.</summary>
+    public string Store => store ?? folder!.FullName;
     private GatewayClient? client;
 
     /// <summary>A client of the gateway.</summary>
     public GatewayClient Client => client ??= new GatewayClient(
-        options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities), Connect);
+        Options.Port, tls is null ? null : Path.Combine(tls, CertificateFolder.Authorities), Connect);
 
     /// <summary>Changes the command of each process that is started.</summary>
     public Func<ChildCommand, ChildCommand> Around { get; init; } = command => command;
@@ -85,19 +90,31 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     /// <summary>Starts the gateway.</summary>
     /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartGateway(params string[] more) =>
-        Gateway = Start(ClusterCommands.Gateway(options with { Silos = silos }, options.Port), more);
+        Gateway = Start(ClusterCommands.Gateway(Options with { Silos = silos }, Options.Port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="more">Further arguments, or others than AppHost's.</param>
-    public RunningProgram StartSilo(int number, params string[] more) => Start(ClusterCommands.Silo(options, options.Port, number), more);
+    public RunningProgram StartSilo(int number, params string[] more) => Start(ClusterCommands.Silo(Options, Options.Port, number), more);
+
+    /// <summary>Starts a silo that knows nothing of the cluster but a gateway's address.</summary>
+    /// <param name="number">Its number, from 1.</param>
+    /// <param name="gateway">The address; null for the gateway's own.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
+    public RunningProgram StartThroughGateway(int number, string? gateway = null, params string[] more)
+    {
+        ChildCommand command = ClusterCommands.Silo(Options, Options.Port, number);
+        return Start(
+            command with { Arguments = [.. command.Arguments.Where(argument => NameOf(argument) != "--cluster")] },
+            [$"--gateway={gateway ?? Options.UrlOf(Options.Port)}", .. more]);
+    }
 
     /// <summary>Starts a silo that has another model.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="otherModel">The folder of its checkpoint.</param>
     /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartStrangerSilo(int number, string otherModel, params string[] more) =>
-        Start(ClusterCommands.Silo(options with { Model = otherModel }, options.Port, number), more);
+        Start(ClusterCommands.Silo(Options with { Model = otherModel }, Options.Port, number), more);
 
     /// <summary>Waits until the model answers.</summary>
     public Task<TimeSpan> ReadyAsync() => Client.ReadyAsync(() => Output);
@@ -107,6 +124,7 @@ internal sealed class TestCluster(string model, int silos, string? directory = n
     {
         foreach (RunningProgram program in programs) program.Dispose();
         client?.Dispose();
+        folder?.Delete(recursive: true);
         TestContext.Current.TestOutputHelper?.WriteLine(Output);
     }
 

@@ -1,14 +1,14 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Gateway;
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Hosting;
 
 /// <summary>A gateway grain whose tokens a test decides; it keeps the requests and counts how they ended.</summary>
-internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
+internal sealed class ScriptedGrain : IGateway, IDisposable
 {
     private static readonly MachineRates Rates = new(9e9, 5e10);
 
@@ -115,6 +115,12 @@ internal sealed class ScriptedGrain : IGatewayGrain, IDisposable
 
     /// <summary>Why they are not made; null when they are.</summary>
     public ClusterChangeException? ChangeFault { get; set; }
+
+    public GatewaySummary Summary => new(Status.Ready ? null : Status.Reason ?? "It is not ready.", Status.MaxSequenceTokens);
+
+    public Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken) => Task.FromResult(Status);
+
+    public Task<ClusterPlan> PlanAsync(CancellationToken cancellationToken) => Task.FromResult(Plan);
 
     public Task DrainAsync(string silo, CancellationToken cancellationToken) => ChangeAsync($"drain {silo}");
 

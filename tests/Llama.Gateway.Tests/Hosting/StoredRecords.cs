@@ -1,12 +1,11 @@
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 
 namespace Llama.Gateway.Tests.Hosting;
 
 /// <summary>The records of one silo, without a link to it.</summary>
 internal sealed class StoredRecords : IAnswerRecords
 {
-    private readonly RecordsGrain silo = new(TimeProvider.System);
-    private readonly Lock mailbox = new();
+    private readonly AnswerStore silo = new(TimeProvider.System);
 
     public string? Keeper { get; set; } = "silo-1";
 
@@ -20,21 +19,11 @@ internal sealed class StoredRecords : IAnswerRecords
     {
         await BeforeAppend(cancellationToken);
         if (!Answers) return null;
-        Task<IReadOnlyList<int>> lengths;
-        lock (mailbox) lengths = silo.AppendAsync(parts, cancellationToken);
-        return await lengths;
+        return silo.Append(parts);
     }
 
-    public Task<ReadOnlyMemory<byte>> FindAsync(string name, CancellationToken cancellationToken)
-    {
-        // As in a grain's mailbox, nothing is added while it is copied.
-        lock (mailbox)
-        {
-            var page = silo.ReadAsync(name, 0, cancellationToken);
-            Assert.True(page.IsCompleted);
-            return Task.FromResult<ReadOnlyMemory<byte>>(page.Result.Bytes.ToArray());
-        }
-    }
+    public Task<ReadOnlyMemory<byte>> FindAsync(string name, CancellationToken cancellationToken) =>
+        Task.FromResult<ReadOnlyMemory<byte>>(silo.Read(new RecordPlace(name, 0)).Bytes.ToArray());
 
     /// <summary>Waits until a record has a number of tokens.</summary>
     public async Task HasAsync(string client, string key, int tokens)

@@ -60,7 +60,7 @@ internal sealed class TestGateway : IAsyncDisposable
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders().AddProvider(logs);
-        builder.Services.AddSingleton<IGatewayGrain>(grain);
+        builder.Services.AddSingleton<IGateway>(grain);
         builder.Services.AddSingleton(new LinkIdentity
         {
             Name = "gateway",

@@ -13,15 +13,15 @@ public sealed class ClusterChangeTests
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, spares: 1);
         StageStatus stage = cluster.Status.Pipelines[0].Stages[1];
-        await AssertSameAsync(cluster, () => cluster.Grain.DrainAsync("silo-2", Patience.Token));
+        await AssertSameAsync(cluster, () => cluster.Gateway.DrainAsync("silo-2", Patience.Token));
         Assert.Equal(["silo-1", "silo-4", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(s => s.Silo));
         Assert.Equal(["silo-2"], cluster.Status.Drained);
         Assert.Empty(cluster.Status.Standby);
-        string[] recoveries = [.. cluster.Logger.Messages.Where(m => m.Contains("go on", StringComparison.Ordinal))];
-        Assert.Contains($"in layers {stage.Layers[0]} to {stage.Layers[1]} only", Assert.Single(recoveries), StringComparison.Ordinal);
+        Recomputation again = Assert.Single(cluster.Recomputations);
+        Assert.Equal((stage.Layers[0], stage.Layers[1]), (again.First, again.End));
 
         // It is not lost, and nobody misses it.
-        Assert.DoesNotContain(cluster.Logger.Messages, m => m.Contains("lost:", StringComparison.Ordinal));
+        Assert.Empty(cluster.Logger.Events("Lost"));
         await cluster.KillAsync("silo-2");
         cluster.AddSilo("silo-2");
         await Patience.UntilAsync(() => cluster.Status.Standby.Contains("silo-2"), () => "silo-2 does not stand by.");
@@ -35,13 +35,13 @@ public sealed class ClusterChangeTests
         string[] before = [.. cluster.Stages()];
         await AssertSameAsync(
             cluster,
-            () => cluster.Grain.DrainAsync("silo-2", Patience.Token),
-            () => cluster.Grain.TakeBackAsync("silo-2", Patience.Token),
-            () => cluster.Grain.RebalanceAsync(Patience.Token));
+            () => cluster.Gateway.DrainAsync("silo-2", Patience.Token),
+            () => cluster.Gateway.TakeBackAsync("silo-2", Patience.Token),
+            () => cluster.Gateway.RebalanceAsync(Patience.Token));
         Assert.Equal(before, cluster.Stages());
 
         // Its neighbours took its layers, and computed these alone.
-        Assert.Contains(cluster.Logger.Messages, m => m.Contains("in layers 2 to 4 only", StringComparison.Ordinal));
+        Assert.Contains(cluster.Recomputations, again => (again.First, again.End) == (2, 4));
         Assert.Empty(cluster.Status.Drained);
     }
 
@@ -49,14 +49,14 @@ public sealed class ClusterChangeTests
     public async Task DrainAsync_GatewayIsSucceeded_TheNextKnowsUntilTheSiloIsTakenBackOrAnotherProcess()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2, spares: 1);
-        await cluster.Grain.DrainAsync("silo-1", Patience.Token).Soon();
+        await cluster.Gateway.DrainAsync("silo-1", Patience.Token).Soon();
         await cluster.SucceedGatewayAsync();
         await cluster.ReadyAsync();
         Assert.Equal(["silo-1"], cluster.Status.Drained);
         Assert.Equal(["silo-2", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
 
-        await cluster.Grain.TakeBackAsync("silo-1", Patience.Token).Soon();
-        await cluster.Grain.DrainAsync("silo-2", Patience.Token).Soon();
+        await cluster.Gateway.TakeBackAsync("silo-1", Patience.Token).Soon();
+        await cluster.Gateway.DrainAsync("silo-2", Patience.Token).Soon();
         await cluster.SucceedGatewayAsync();
         await cluster.ReadyAsync();
         Assert.Equal(["silo-2"], cluster.Status.Drained);
@@ -71,25 +71,44 @@ public sealed class ClusterChangeTests
     }
 
     [Fact]
-    public async Task DrainAsync_SiloThatTheDirectoryLoses_IsDrainedWhenItIsBackAndAnotherProcessIsNot()
+    public async Task DrainAsync_GatewayIsSucceededByOneThatHearsOfTheSilosLater_TheNextKnowsAllTheSame()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2, spares: 1);
-        await cluster.Grain.DrainAsync("silo-1", Patience.Token).Soon();
-        cluster.Forget("silo-1");
+        await cluster.Gateway.DrainAsync("silo-1", Patience.Token).Soon();
+        await cluster.RestartGatewayAsync();
+        await cluster.ReadyAsync();
+        Assert.Equal(["silo-1"], cluster.Status.Drained);
+        Assert.Equal(["silo-2", "silo-3"], cluster.Status.Pipelines[0].Stages.Select(stage => stage.Silo));
+        Assert.True(cluster.Silos["silo-1"].Member.Drained);
+
+        // One that was taken back stays so, though it goes and comes.
+        await cluster.Gateway.TakeBackAsync("silo-1", Patience.Token).Soon();
+        cluster.Silos.Forget("silo-1");
+        await Patience.UntilAsync(() => cluster.Status.Standby.Count == 0, () => "silo-1 stands by still.");
+        cluster.Silos.Return("silo-1");
+        await Patience.UntilAsync(() => cluster.Status.Standby.SequenceEqual(["silo-1"]), () => "silo-1 does not stand by.");
+        await Patience.UntilAsync(() => !cluster.Silos["silo-1"].Member.Drained, () => "silo-1 does not know.");
+    }
+
+    [Fact]
+    public async Task DrainAsync_SiloThatTheClusterLoses_IsDrainedWhenItIsBackAndAnotherProcessIsNot()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2, spares: 1);
+        await cluster.Gateway.DrainAsync("silo-1", Patience.Token).Soon();
+        cluster.Silos.Forget("silo-1");
         await Patience.UntilAsync(() => cluster.Status.Drained.Count == 0, () => "silo-1 is there still.");
-        Assert.Null(cluster.Entry("drained/silo-1"));
-        cluster.Return("silo-1");
+        cluster.Silos.Return("silo-1");
         await Patience.UntilAsync(() => cluster.Status.Drained.SequenceEqual(["silo-1"]), () => "silo-1 is not drained.");
         Assert.Empty(cluster.Status.Standby);
 
-        // The directory says so again, to the gateway that comes after this one.
-        await Patience.UntilAsync(() => cluster.Entry("drained/silo-1") == "drained", () => "The mark is not there.");
+        // Its process says so to the gateway that comes after this one.
+        Assert.True(cluster.Silos["silo-1"].Member.Drained);
         await cluster.SucceedGatewayAsync();
         await cluster.ReadyAsync();
         Assert.Equal(["silo-1"], cluster.Status.Drained);
 
-        cluster.Forget("silo-1");
-        cluster.Return("silo-1", "another");
+        cluster.Silos.Forget("silo-1");
+        cluster.Silos.Return("silo-1", "another");
         await Patience.UntilAsync(() => cluster.Status.Standby.SequenceEqual(["silo-1"]), () => "silo-1 does not stand by.");
         Assert.Empty(cluster.Status.Drained);
     }
@@ -99,20 +118,20 @@ public sealed class ClusterChangeTests
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 1, spares: 1);
         ulong epoch = cluster.Status.Epoch;
-        await cluster.Grain.DrainAsync("silo-2", Patience.Token).Soon();
+        await cluster.Gateway.DrainAsync("silo-2", Patience.Token).Soon();
         Assert.Equal(["silo-2"], cluster.Status.Drained);
         ClusterChangeException fault =
-            await Assert.ThrowsAsync<ClusterChangeException>(() => cluster.Grain.DrainAsync("silo-1", Patience.Token).Soon());
+            await Assert.ThrowsAsync<ClusterChangeException>(() => cluster.Gateway.DrainAsync("silo-1", Patience.Token).Soon());
         Assert.Equal((ClusterChangeError.Refused, "No other silo is there to take its layers."), (fault.Error, fault.Message));
         Assert.Equal(["silo-2"], cluster.Status.Drained);
-        fault = await Assert.ThrowsAsync<ClusterChangeException>(() => cluster.Grain.DrainAsync("silo-9", Patience.Token).Soon());
+        fault = await Assert.ThrowsAsync<ClusterChangeException>(() => cluster.Gateway.DrainAsync("silo-9", Patience.Token).Soon());
         Assert.Equal(
             (ClusterChangeError.NotFound, "There is no silo 'silo-9'; there are: silo-1, silo-2."), (fault.Error, fault.Message));
 
         // One that was taken back is a spare again.
-        await cluster.Grain.TakeBackAsync("silo-2", Patience.Token).Soon();
+        await cluster.Gateway.TakeBackAsync("silo-2", Patience.Token).Soon();
         Assert.Equal(epoch, cluster.Status.Epoch);
-        await cluster.Grain.DrainAsync("silo-1", Patience.Token).Soon();
+        await cluster.Gateway.DrainAsync("silo-1", Patience.Token).Soon();
         Assert.Equal(["silo-2 0-4"], cluster.Stages());
         await cluster.AssertGoldenAsync();
     }
@@ -127,12 +146,12 @@ public sealed class ClusterChangeTests
         cluster.AddSilo("silo-4");
         await Patience.UntilAsync(() => cluster.Status.Standby.Count == 2, () => "Two stand by.");
         ClusterChangeException fault =
-            await Assert.ThrowsAsync<ClusterChangeException>(() => cluster.Grain.DrainAsync("silo-2", Patience.Token).Soon());
+            await Assert.ThrowsAsync<ClusterChangeException>(() => cluster.Gateway.DrainAsync("silo-2", Patience.Token).Soon());
         Assert.Contains("silo-3 cannot hold layers 2 to 3", fault.Message, StringComparison.Ordinal);
         Assert.Equal(["silo-1 0-2", "silo-2 2-4"], cluster.Stages());
         Assert.Empty(cluster.Status.Drained);
         await cluster.AssertGoldenAsync();
-        await cluster.Grain.DrainAsync("silo-2", Patience.Token).Soon();
+        await cluster.Gateway.DrainAsync("silo-2", Patience.Token).Soon();
         Assert.Equal(["silo-1 0-2", "silo-4 2-4"], cluster.Stages());
         await cluster.AssertGoldenAsync();
     }
@@ -144,11 +163,11 @@ public sealed class ClusterChangeTests
         ulong epoch = cluster.Status.Epoch;
         Assert.Equal(["silo-3"], cluster.Plan.Standby.Select(silo => silo.Silo));
         double before = cluster.Plan.Pipelines[0].PredictedDecodeSeconds;
-        await AssertSameAsync(cluster, () => cluster.Grain.RebalanceAsync(Patience.Token));
+        await AssertSameAsync(cluster, () => cluster.Gateway.RebalanceAsync(Patience.Token));
 
         // It takes the place where the others keep most layers; nobody has a log of what goes into its first.
         Assert.Equal(["silo-1 0-2", "silo-3 2-4", "silo-2 4-6"], cluster.Stages());
-        Assert.Contains(cluster.Logger.Messages, m => m.Contains("in layers 0 to 4 only", StringComparison.Ordinal));
+        Assert.Contains(cluster.Recomputations, again => (again.First, again.End) == (0, 4));
         Assert.Empty(cluster.Status.Standby);
         PlannedPipeline plan = cluster.Plan.Pipelines[0];
         Assert.True(plan.PredictedDecodeSeconds < before);
@@ -157,7 +176,7 @@ public sealed class ClusterChangeTests
         // There is nothing left to gain.
         ulong balanced = cluster.Status.Epoch;
         Assert.True(balanced > epoch);
-        await cluster.Grain.RebalanceAsync(Patience.Token).Soon();
+        await cluster.Gateway.RebalanceAsync(Patience.Token).Soon();
         Assert.Equal(balanced, cluster.Status.Epoch);
     }
 
@@ -167,7 +186,7 @@ public sealed class ClusterChangeTests
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3, spares: 2);
         await AssertSameAsync(cluster, async () =>
         {
-            Task drain = cluster.Grain.DrainAsync("silo-2", Patience.Token);
+            Task drain = cluster.Gateway.DrainAsync("silo-2", Patience.Token);
             await cluster.KillAsync("silo-3");
             await drain;
         });
@@ -179,7 +198,7 @@ public sealed class ClusterChangeTests
     public async Task DrainAsync_LastOfTheSilos_OthersOfTheSameMomentAreToldToo()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2);
-        Task[] drains = [cluster.Grain.DrainAsync("silo-1", Patience.Token), cluster.Grain.DrainAsync("silo-2", Patience.Token)];
+        Task[] drains = [cluster.Gateway.DrainAsync("silo-1", Patience.Token), cluster.Gateway.DrainAsync("silo-2", Patience.Token)];
         await Task.WhenAll(drains).ContinueWith(_ => { }, Patience.Token, TaskContinuationOptions.None, TaskScheduler.Default).Soon();
         Assert.Contains(drains, drain => drain.IsFaulted);
         Assert.NotEmpty(cluster.Stages());
@@ -208,7 +227,7 @@ public sealed class ClusterChangeTests
         cluster.AddSilo("silo-2", fingerprint: "beef");
         await cluster.ReasonAsync("is refused");
 
-        // The other one's greeting may be answered a moment later.
+        // The other one's handshake may be answered a moment later.
         await cluster.ReasonAsync("Waiting for silos: 1 of 2");
         Assert.Contains("Silo silo-2 is refused", Assert.Single(cluster.Plan.Refused), StringComparison.Ordinal);
         Assert.Contains("Waiting for silos: 1 of 2", cluster.Plan.Pipelines[0].Reason, StringComparison.Ordinal);

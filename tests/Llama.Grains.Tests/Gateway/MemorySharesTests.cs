@@ -1,6 +1,6 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 using Llama.Grains.Gateway;
-using Llama.Grains.Tests.Directory;
+using Llama.Grains.Tests.Silos;
 
 namespace Llama.Grains.Tests.Gateway;
 

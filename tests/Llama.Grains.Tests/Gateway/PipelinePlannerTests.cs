@@ -1,7 +1,7 @@
-using Llama.Grains.Directory;
+using Llama.Grains.Silos;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
-using Llama.Grains.Tests.Directory;
+using Llama.Grains.Tests.Silos;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Kernels;
 using Llama.Model.Weights;

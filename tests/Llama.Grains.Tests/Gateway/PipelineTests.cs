@@ -1,13 +1,12 @@
 using System.Collections.Concurrent;
-using Llama.Grains.Directory;
 using Llama.Grains.Gateway;
-using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
+using Llama.Grains.Silos;
 using Llama.Grains.Stages;
-using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
+using Llama.Grains.Tests.Silos;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Tests;
@@ -20,6 +19,8 @@ public sealed class PipelineTests : IAsyncDisposable
 {
     private readonly ManualTime time = new();
     private readonly List<ScriptedSilo> silos = [];
+
+    private ScriptedCalls Calls => new(silos);
 
     public async ValueTask DisposeAsync()
     {
@@ -63,8 +64,8 @@ public sealed class PipelineTests : IAsyncDisposable
     public async Task OpenAsync_StagesThatKeepSomeLayers_FindsWhatMustBeComputedAgain(
         string first, string second, string unfinished, string? expected)
     {
-        await using ScriptedSilo left = Keeping("silo-1", first);
-        await using ScriptedSilo right = Keeping("silo-2", second);
+        ScriptedSilo left = Keeping("silo-1", first);
+        ScriptedSilo right = Keeping("silo-2", second);
         left.Last = right;
         PlannedStage[] stages =
         [
@@ -74,7 +75,7 @@ public sealed class PipelineTests : IAsyncDisposable
         var heritage = new Heritage(3, new PipelinePlan(stages, 9, default), 70, [2, 3]);
         await using Pipeline pipeline = Pipeline.Create(0, 5, new PipelinePlan(stages, 8, default, heritage), time);
         int[]? carried = expected is null ? null : [8, 1];
-        await pipeline.OpenAsync(LinkPair.Identity("gateway"), new HeldBlocks(Span(unfinished), carried), Patience.Token).Soon();
+        await pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, new HeldBlocks(Span(unfinished), carried), Patience.Token).Soon();
         Assert.Equal(expected is null ? null : Span(expected.Split(' ')[0]), pipeline.LostLayers);
         if (expected is { Length: > 0 }) Assert.Equal(Logs(expected), pipeline.Heritage.Logs.Order().Except([1]));
         else Assert.Equal(expected is null ? [1, 2, 3] : [2, 3], pipeline.Heritage.Logs.Order());
@@ -91,7 +92,7 @@ public sealed class PipelineTests : IAsyncDisposable
         ScriptedSilo slow = Silo("silo-1", load: cancellationToken => Task.Delay(Timeout.Infinite, cancellationToken));
         ScriptedSilo broken = Silo("silo-2", load: _ => throw new InvalidOperationException("a file is missing"));
         await using Pipeline pipeline = Create(slow, broken);
-        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), default, Patience.Token).Soon());
+        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, default, Patience.Token).Soon());
         Assert.Equal("silo-2 cannot hold layers 1 to 1: a file is missing", await pipeline.Lost.Soon());
         Assert.Equal("silo-2", pipeline.Unfit?.Name);
         Assert.False(pipeline.Ready);
@@ -105,7 +106,7 @@ public sealed class PipelineTests : IAsyncDisposable
                 stream, FrameKind.Failure, "Layers 0 to 0 on silo-1: No Steps link to silo-2"u8.ToArray(), cancellationToken).AsTask());
         ScriptedSilo last = Silo("silo-2", results: (_, cancellationToken) => Task.Delay(Timeout.Infinite, cancellationToken));
         await using Pipeline pipeline = Create(first, last);
-        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), default, Patience.Token).Soon());
+        await Assert.ThrowsAnyAsync<Exception>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, default, Patience.Token).Soon());
         Assert.Equal("Layers 0 to 0 on silo-1: No Steps link to silo-2", await pipeline.Lost.Soon());
     }
 
@@ -114,7 +115,7 @@ public sealed class PipelineTests : IAsyncDisposable
     {
         await using Pipeline pipeline = Create(Silo("silo-1", load: cancellationToken => Task.Delay(Timeout.Infinite, cancellationToken)));
         using var stopping = new CancellationTokenSource();
-        Task opening = pipeline.OpenAsync(LinkPair.Identity("gateway"), default, stopping.Token);
+        Task opening = pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, default, stopping.Token);
         await Patience.UntilAsync(() => silos[0].Loads == 1, () => "it loads");
         await stopping.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => opening.Soon());
@@ -122,7 +123,7 @@ public sealed class PipelineTests : IAsyncDisposable
 
     public static TheoryData<string, byte[]> BrokenResults => new()
     {
-        { "A frame of kind Call came", [0, 0, 0, 0, (byte)FrameKind.Call] },
+        { "A frame of kind Step came", [0, 0, 0, 0, (byte)FrameKind.Step] },
         { "announces 4294967295 bytes", [255, 255, 255, 255, (byte)FrameKind.Result] },
         { "cut off or malformed", [3, 0, 0, 0, (byte)FrameKind.Result, 1, 2, 3] },
         { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. Encoded.Of(new StepResult(99, 1, new DrawnTokens()))] },
@@ -218,13 +219,12 @@ public sealed class PipelineTests : IAsyncDisposable
     }
 
     /// <summary>A silo that keeps layers and logs of another pipeline.</summary>
-    private static ScriptedSilo Keeping(string name, string kept)
+    private ScriptedSilo Keeping(string name, string kept)
     {
         LayerSpan span = Span(kept.Split(' ')[0]);
-        return new ScriptedSilo(name, null, null, null)
-        {
-            Report = new StageReport(10, span.First, span.End, Logs(kept), kept.EndsWith("late", StringComparison.Ordinal) ? 69ul : 70),
-        };
+        ScriptedSilo silo = Silo(name);
+        silo.Report = new StageReport(10, span.First, span.End, Logs(kept), kept.EndsWith("late", StringComparison.Ordinal) ? 69ul : 70);
+        return silo;
     }
 
     private static LayerSpan Span(string text) =>
@@ -247,16 +247,15 @@ public sealed class PipelineTests : IAsyncDisposable
     private async Task<Pipeline> OpenAsync(params ScriptedSilo[] stages)
     {
         Pipeline pipeline = Create(stages);
-        await pipeline.OpenAsync(LinkPair.Identity("gateway"), default, Patience.Token).Soon();
+        await pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, default, Patience.Token).Soon();
         return pipeline;
     }
 
     /// <summary>
     /// A silo that follows a script: by default every step is answered with an empty result, whatever the stages between.
     /// </summary>
-    private sealed class ScriptedSilo : ILayerRangeGrain, IAsyncDisposable
+    private sealed class ScriptedSilo : IAsyncDisposable
     {
-        private readonly GrainHost host = new();
         private readonly LinkListener listener;
         private readonly Func<CancellationToken, Task>? load;
 
@@ -265,13 +264,12 @@ public sealed class PipelineTests : IAsyncDisposable
             Func<Stream, CancellationToken, Task>? steps, Func<Stream, CancellationToken, Task>? results)
         {
             this.load = load;
-            host.Register<ILayerRangeGrain>(_ => this);
             listener = LinkListener.Start("127.0.0.1", 0, LinkPair.Identity(name), async (stream, target, cancellationToken) =>
             {
                 await Handshake.AcceptAsync(stream, cancellationToken);
                 await (target.Purpose switch
                 {
-                    LinkPurpose.Calls => GrainLink.ServeAsync(stream, host, cancellationToken),
+                    LinkPurpose.Check => Task.Delay(Timeout.Infinite, cancellationToken),
                     LinkPurpose.Steps => (steps ?? AnswerAsync)(stream, cancellationToken),
                     LinkPurpose.Pulse => StagePulse.SendAsync(stream, Pulse, TimeProvider.System, cancellationToken),
                     _ => (results ?? KeepAsync)(stream, cancellationToken),
@@ -297,7 +295,7 @@ public sealed class PipelineTests : IAsyncDisposable
         public int Loads { get; private set; }
 
         /// <summary>What it answers when it has loaded.</summary>
-        public StageReport Report { get; init; } = new(10, 0, 0, [], 0);
+        public StageReport Report { get; set; } = new(10, 0, 0, [], 0);
 
         /// <summary>What it was asked to load.</summary>
         public StageAssignment? Assigned { get; private set; }
@@ -314,7 +312,6 @@ public sealed class PipelineTests : IAsyncDisposable
         {
             Frozen = false;
             await listener.DisposeAsync().Soon();
-            await host.DisposeAsync().Soon();
         }
 
         private RangeProgress Pulse()
@@ -342,5 +339,18 @@ public sealed class PipelineTests : IAsyncDisposable
                 await Frames.SendAsync(Last!.Results!, FrameKind.Result, result, cancellationToken);
             }
         }
+    }
+
+    /// <summary>Calls the silos that the test has.</summary>
+    private sealed class ScriptedCalls(List<ScriptedSilo> silos) : ISilos
+    {
+        public SilosView View => new(1, [.. silos.Select(silo => silo.Member)], []);
+
+        public Task<SilosView> WaitForChangeAsync(long version, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+        public Task<StageReport> LoadAsync(Member silo, StageAssignment assignment, CancellationToken cancellationToken) =>
+            silos.Single(scripted => scripted.Member == silo).LoadAsync(assignment, cancellationToken);
+
+        public Task MarkAsync(Member silo, bool drained, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 }

@@ -42,7 +42,7 @@ public sealed class SameBitsTests
         List<Candidate> first = await GenerateAsync(cluster, request).Soon();
         var cached = new HashSet<int>();
         var second = new List<Candidate>();
-        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token))
+        await foreach (GeneratedToken token in cluster.Gateway.GenerateAsync(request, Patience.Token))
         {
             second.AddRange([token.Drawn, .. token.Candidates]);
             cached.Add(token.CachedTokens);
@@ -112,7 +112,7 @@ public sealed class SameBitsTests
     private static async Task<List<GeneratedToken>> CollectAsync(TestCluster cluster, GenerationRequest request)
     {
         var tokens = new List<GeneratedToken>();
-        await foreach (GeneratedToken token in cluster.Grain.GenerateAsync(request, Patience.Token)) tokens.Add(token);
+        await foreach (GeneratedToken token in cluster.Gateway.GenerateAsync(request, Patience.Token)) tokens.Add(token);
         return tokens;
     }
 }

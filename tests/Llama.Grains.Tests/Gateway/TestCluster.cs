@@ -1,26 +1,22 @@
-using System.Diagnostics.CodeAnalysis;
-using Llama.Grains.Directory;
+using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
-using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
+using Llama.Grains.Tests.Silos;
 using Llama.Model.Checkpoints;
 using Llama.Model.Weights;
-using Llama.Tests;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Gateway;
 
-/// <summary>A whole cluster in this process, with real links between its parts. Nobody's lease ends before the test says so.</summary>
+/// <summary>A whole cluster in this process, with real links between its parts. Silos come and go when the test says so.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    private readonly EmbeddedDirectory directory = new(new ManualTime());
-    private readonly Dictionary<string, (SiloNode Node, ILease Lease)> silos = [];
     private readonly ClusterSettings settings;
     private readonly long logMemory;
-    private Ownership ownership;
+    private readonly List<LocalGateway> gateways = [];
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
@@ -42,19 +38,33 @@ internal sealed class TestCluster : IAsyncDisposable
             Ranges = ranges,
             KvMemory = kvMemory,
         };
-        Grain = StartGrain();
+        Gateway = StartGateway();
+        Gateway.Own();
     }
 
     public TestModel Model { get; }
 
-    /// <summary>What the gateway said.</summary>
+    /// <summary>What the gateways said.</summary>
     public RecordingLogger Logger { get; } = new();
 
-    public GatewayGrain Grain { get; private set; }
+    public TestSilos Silos { get; } = new();
 
-    public ClusterStatus Status => Grain.Status;
+    /// <summary>The gateway that owns the pipelines.</summary>
+    public LocalGateway Gateway { get; private set; }
 
-    public ClusterPlan Plan => Grain.Plan;
+    public ClusterStatus Status => Gateway.Status;
+
+    public ClusterPlan Plan => Gateway.Plan;
+
+    /// <summary>What was computed again at each loss and each change, as the gateways said, in order.</summary>
+    public IReadOnlyList<Recomputation> Recomputations =>
+    [
+        .. Logger.Events("Recovered").Select(values => new Recomputation(
+            (int)values["First"]!, (int)values["End"]!, (int)values["Rebuilt"]!, (int)values["Recomputed"]!)),
+    ];
+
+    /// <summary>Names of the silos that the gateway plans with.</summary>
+    public IEnumerable<string> PlannedWith => Gateway.Report(new SiloProcess("gateway", "1")).Silos.Select(silo => silo.Name);
 
     /// <summary>What a replica's stages are, as <c>silo first-end</c>.</summary>
     public IEnumerable<string> Stages(int replica = 0) =>
@@ -92,64 +102,52 @@ internal sealed class TestCluster : IAsyncDisposable
                 Advertise = advertise,
             },
             NullLogger.Instance);
-        silos.Add(name, (node, directory.Join(node.Member)));
+        Silos.Add(node);
         return node;
     }
 
-    /// <summary>Ends a silo, as a process that is killed: its links close, and it leaves the directory.</summary>
+    /// <summary>Ends a silo, as a process that is killed: its links close, it answers no calls, and is seen no more.</summary>
     public async Task KillAsync(string name)
     {
         await DisconnectAsync(name);
-        silos[name].Lease.Dispose();
-        silos.Remove(name);
+        Silos.Remove(name);
     }
 
-    /// <summary>Ends a silo's lease, and nothing else of it.</summary>
-    public void Forget(string name) => silos[name].Lease.Dispose();
+    /// <summary>Ends a silo's links, which the view does not show.</summary>
+    public async Task DisconnectAsync(string name) => await Silos[name].DisposeAsync().Soon();
 
-    /// <summary>Writes a silo's entry again, under a new lease.</summary>
-    /// <param name="name">The silo.</param>
-    /// <param name="instance">Another process than it was; null for the same.</param>
-    public void Return(string name, string? instance = null)
+    /// <summary>Another gateway process, which owns nothing yet.</summary>
+    public LocalGateway StartGateway()
     {
-        SiloNode node = silos[name].Node;
-        silos[name] = (node, directory.Join(node.Member with { Instance = instance ?? node.Member.Instance }));
+        var gateway = new LocalGateway(settings, Silos, Silos, TimeProvider.System, Logger);
+        gateways.Add(gateway);
+        return gateway;
     }
 
-    /// <summary>What the directory has under a key; null for nothing.</summary>
-    public string? Entry(string key) => directory.View.Entries.GetValueOrDefault(key)?.Value;
-
-    /// <summary>Waits until the gateway has said something.</summary>
-    public Task SaidAsync(string part) => Patience.UntilAsync(
-        () => Logger.Messages.Any(message => message.Contains(part, StringComparison.Ordinal)), () => $"'{part}' was not said.");
-
-    /// <summary>Ends a silo's links, of which the directory does not hear.</summary>
-    public async Task DisconnectAsync(string name) => await silos[name].Node.DisposeAsync().Soon();
-
-    /// <summary>Stops the gateway and starts another that has the same directory, where silos keep their entries up to date.</summary>
+    /// <summary>Stops the gateway and has another own the pipelines, which sees the same silos.</summary>
     public async Task SucceedGatewayAsync()
     {
-        await StopGrainAsync();
-        foreach ((SiloNode node, ILease lease) in silos.Values)
-        {
-            string key = node.Member.Key;
-            Assert.True(directory.TryPut(key, node.Member.ToText(), directory.View.Entries[key].Revision, lease.Id, out _));
-        }
-
-        Grain = StartGrain();
+        await ReplaceGatewayAsync();
+        Gateway.Own();
     }
 
-    /// <summary>Stops the gateway and starts another on the same silos, which join it anew.</summary>
+    /// <summary>Stops the gateway and puts another in its place, which owns nothing yet.</summary>
+    public async Task<LocalGateway> ReplaceGatewayAsync()
+    {
+        await StopGatewayAsync();
+        return Gateway = StartGateway();
+    }
+
+    /// <summary>Stops the gateway and has another own the pipelines, which hears of the same silos only then.</summary>
     public async Task RestartGatewayAsync()
     {
-        await StopGrainAsync();
-        foreach ((string name, (SiloNode node, ILease lease)) in silos.ToList())
-        {
-            lease.Dispose();
-            silos[name] = (node, directory.Join(node.Member));
-        }
-
-        Grain = StartGrain();
+        await StopGatewayAsync();
+        string[] names = [.. Silos.View.Members.Select(silo => silo.Name)];
+        foreach (string name in names) Silos.Forget(name);
+        Gateway = StartGateway();
+        Gateway.Own();
+        await Patience.UntilAsync(() => Gateway.Owns, () => "The gateway does not own the pipelines.");
+        foreach (string name in names) Silos.Return(name);
     }
 
     public Task ReadyAsync() => Patience.UntilAsync(
@@ -163,7 +161,7 @@ internal sealed class TestCluster : IAsyncDisposable
     public async Task<List<int>> GenerateAsync(GenerationRequest request, Func<int, Task>? atToken = null)
     {
         var tokens = new List<int>();
-        await foreach (GeneratedToken token in Grain.GenerateAsync(request, Patience.Token))
+        await foreach (GeneratedToken token in Gateway.GenerateAsync(request, Patience.Token))
         {
             tokens.Add(token.Drawn.Token);
             if (atToken is not null) await atToken(tokens.Count);
@@ -181,26 +179,20 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await StopGrainAsync();
-        foreach ((SiloNode node, ILease lease) in silos.Values)
-        {
-            lease.Dispose();
-            await node.DisposeAsync().Soon();
-        }
-
-        directory.Dispose();
+        foreach (LocalGateway gateway in gateways) await gateway.DisposeAsync().Soon();
+        foreach (SiloNode node in Silos.Nodes) await node.DisposeAsync().Soon();
     }
 
-    [MemberNotNull(nameof(ownership))]
-    private GatewayGrain StartGrain()
+    private async Task StopGatewayAsync()
     {
-        ownership = new Ownership(directory, () => null, NullLogger.Instance);
-        return new GatewayGrain(settings, directory, ownership, TimeProvider.System, Logger);
-    }
-
-    private async Task StopGrainAsync()
-    {
-        await Grain.DisposeAsync().Soon();
-        await ownership.DisposeAsync().Soon();
+        gateways.Remove(Gateway);
+        await Gateway.DisposeAsync().Soon();
     }
 }
+
+/// <summary>What was computed again after a loss.</summary>
+/// <param name="First">First of the layers that alone were computed again.</param>
+/// <param name="End">The layer after the last of them.</param>
+/// <param name="Rebuilt">Positions that were computed again in these layers only.</param>
+/// <param name="Everywhere">Positions that were computed again in all layers.</param>
+internal sealed record Recomputation(int First, int End, int Rebuilt, int Everywhere);

@@ -6,7 +6,7 @@ namespace Llama.Grains.Tests.Links;
 
 public sealed class DiallerTests
 {
-    private static readonly LinkTarget Target = new(LinkPurpose.Calls);
+    private static readonly LinkTarget Target = new(LinkPurpose.Check);
 
     [Fact]
     public async Task DialAsync_NobodyListens_NamesAddressAndPurpose()
@@ -21,7 +21,7 @@ public sealed class DiallerTests
         IOException fault = await Assert.ThrowsAsync<IOException>(
             () => Dialler.DialAsync($"127.0.0.1:{port}", LinkPair.Identity("silo-1"), Target, Patience.Token).Soon());
         Assert.Contains($"127.0.0.1:{port}", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("Calls", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("Check", fault.Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -1,7 +1,5 @@
 using System.Buffers.Binary;
 using System.Text;
-using Llama.Grains.Directory;
-using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 
 namespace Llama.Grains.Tests.Links;
@@ -37,7 +35,7 @@ public sealed class FramesTests
     public async Task ReadAsync_LengthOutOfBounds_IsRefusedBeforeAnythingIsAllocated(int length, string found)
     {
         byte[] header = new byte[Frames.HeaderBytes];
-        Frames.WriteHeader(header, FrameKind.Call, length);
+        Frames.WriteHeader(header, FrameKind.Hello, length);
         long before = GC.GetAllocatedBytesForCurrentThread();
         Task<(FrameKind, byte[])> reading = Frames.ReadAsync(new MemoryStream(header), Frames.MaxControlBytes, Patience.Token).AsTask();
         long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
@@ -68,7 +66,7 @@ public sealed class FramesTests
         await Frames.SendAsync(stream, FrameKind.Refused, "No such stage."u8.ToArray(), Patience.Token);
         stream.Position = 0;
         LinkException fault = await Assert.ThrowsAsync<LinkException>(
-            async () => await Frames.ReadJsonAsync<GrainReply>(stream, FrameKind.Reply, Patience.Token));
+            async () => await Frames.ReadJsonAsync<Note>(stream, FrameKind.Welcome, Patience.Token));
         Assert.Equal("No such stage.", fault.Message);
     }
 
@@ -79,19 +77,19 @@ public sealed class FramesTests
         await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
         stream.Position = 0;
         LinkException fault = await Assert.ThrowsAsync<LinkException>(
-            async () => await Frames.ReadJsonAsync<GrainReply>(stream, FrameKind.Reply, Patience.Token));
+            async () => await Frames.ReadJsonAsync<Note>(stream, FrameKind.Welcome, Patience.Token));
         Assert.Contains("Heartbeat", fault.Message, StringComparison.Ordinal);
-        Assert.Contains("Reply", fault.Message, StringComparison.Ordinal);
+        Assert.Contains("Welcome", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
-    public async Task SendJsonAsync_Member_IsReadBackEqual()
+    public async Task SendJsonAsync_Message_IsReadBackEqual()
     {
-        Member member = Directory.Members.Make("silo-ü\n\"1\"") with { LastEpoch = ulong.MaxValue, MemoryBytes = long.MaxValue };
+        var note = new Note("silo-ü\n\"1\"", ulong.MaxValue, long.MinValue, null);
         var stream = new MemoryStream();
-        await Frames.SendJsonAsync(stream, FrameKind.Join, member, Patience.Token);
+        await Frames.SendJsonAsync(stream, FrameKind.Hello, note, Patience.Token);
         stream.Position = 0;
-        Assert.Equal(member, await Frames.ReadJsonAsync<Member>(stream, FrameKind.Join, Patience.Token));
+        Assert.Equal(note, await Frames.ReadJsonAsync<Note>(stream, FrameKind.Hello, Patience.Token));
     }
 
     [Theory]
@@ -99,23 +97,21 @@ public sealed class FramesTests
     [InlineData("null")]
     [InlineData("[]")]
     [InlineData("{}")]
-    [InlineData("{\"name\":null,\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
-    [InlineData("{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\"}")]
-    [InlineData(
-        "{\"name\":\"a\",\"address\":\"a:1\",\"processId\":1e99,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
-    [InlineData(
-        "{\"name\":\"\\ud800\",\"address\":\"a:1\",\"processId\":1,\"threads\":1,\"memoryBytes\":1,\"profile\":\"p\",\"lastEpoch\":0}")]
+    [InlineData("{\"name\":null,\"epoch\":0,\"bytes\":1,\"remark\":\"p\"}")]
+    [InlineData("{\"name\":\"a\",\"epoch\":0,\"remark\":\"p\"}")]
+    [InlineData("{\"name\":\"a\",\"epoch\":0,\"bytes\":1e99,\"remark\":\"p\"}")]
+    [InlineData("{\"name\":\"\\ud800\",\"epoch\":0,\"bytes\":1,\"remark\":\"p\"}")]
     [InlineData("{\"name\":{\"name\":[[[[\"a\"")]
-    public void Parse_NoMember_ThrowsLinkException(string json)
+    public void Parse_NoSuchMessage_ThrowsLinkException(string json)
     {
-        LinkException fault = Assert.Throws<LinkException>(() => Frames.Parse<Member>(FrameKind.Join, Encoding.UTF8.GetBytes(json)));
-        Assert.Contains("Join", fault.Message, StringComparison.Ordinal);
+        LinkException fault = Assert.Throws<LinkException>(() => Frames.Parse<Note>(FrameKind.Hello, Encoding.UTF8.GetBytes(json)));
+        Assert.Contains("Hello", fault.Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Parse_MutatedJson_ThrowsLinkExceptionOrParses()
     {
-        byte[] json = "{\"id\":7,\"grain\":\"ICounter\",\"key\":\"a\",\"method\":\"AddAsync\",\"arguments\":[1,{\"x\":null}]}"u8.ToArray();
+        byte[] json = "{\"name\":\"silo-1\",\"epoch\":7,\"bytes\":-12,\"remark\":\"a \\\"b\\\"\",\"more\":[1,{\"x\":null}]}"u8.ToArray();
         var random = new Random(1);
         int parsed = 0;
         for (int i = 0; i < 20_000; i++)
@@ -124,7 +120,7 @@ public sealed class FramesTests
             for (int m = random.Next(1, 4); m > 0; m--) mutated[random.Next(json.Length)] = (byte)random.Next(256);
             try
             {
-                Frames.Parse<GrainCall>(FrameKind.Call, mutated.AsSpan(0, random.Next(10) == 0 ? random.Next(json.Length) : json.Length));
+                Frames.Parse<Note>(FrameKind.Hello, mutated.AsSpan(0, random.Next(10) == 0 ? random.Next(json.Length) : json.Length));
                 parsed++;
             }
             catch (LinkException)
@@ -156,4 +152,7 @@ public sealed class FramesTests
         Assert.Equal(0x01020304, BinaryPrimitives.ReadInt32LittleEndian(header));
         Assert.Equal([4, 3, 2, 1, 31], header);
     }
+
+    /// <summary>A message.</summary>
+    private sealed record Note(string Name, ulong Epoch, long Bytes, string? Remark);
 }

@@ -1,9 +1,8 @@
-using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
-using Llama.Grains.Tests.Directory;
 using Llama.Grains.Tests.Links;
+using Llama.Grains.Tests.Silos;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Stages;
@@ -40,26 +39,53 @@ public sealed class SiloNodeTests
     public async Task Member_AfterALoad_HasItsEpoch()
     {
         await using SiloNode silo = Start();
-        await using GrainLink link = await GrainLink.OpenAsync(silo.Member.Address, Gateway, Patience.Token).Soon();
-        StageReport report = await link.Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(Assignment, Patience.Token).Soon();
+        StageReport report = await silo.LoadAsync(Assignment, Patience.Token).Soon();
         Assert.True(report.WeightBytes > 0);
         Assert.Equal(7ul, silo.Member.LastEpoch);
     }
 
     [Fact]
-    public async Task ServeAsync_CallForAnotherDevice_IsRefused()
+    public async Task Mark_ThisInstance_IsDrainedUntilItIsTakenBack()
     {
         await using SiloNode silo = Start();
-        await using GrainLink link = await GrainLink.OpenAsync(silo.Member.Address, Gateway, Patience.Token).Soon();
-        GrainCallException fault = await Assert.ThrowsAsync<GrainCallException>(
-            () => link.Get<ILayerRangeGrain>("cuda-9").LoadAsync(Assignment, Patience.Token).Soon());
-        Assert.Contains("'cuda-9'", fault.Message, StringComparison.Ordinal);
+        Assert.False(silo.Member.Drained);
+        silo.Mark(new DrainMark(silo.Member.Instance, true));
+        Assert.True(silo.Member.Drained);
+        silo.Mark(new DrainMark(silo.Member.Instance, false));
+        Assert.False(silo.Member.Drained);
+    }
+
+    [Fact]
+    public async Task Mark_AnotherInstance_IsIgnored()
+    {
+        await using SiloNode silo = Start();
+        silo.Mark(new DrainMark("another", true));
+        Assert.False(silo.Member.Drained);
+        silo.Mark(new DrainMark(silo.Member.Instance, true));
+        silo.Mark(new DrainMark("another", false));
+        Assert.True(silo.Member.Drained);
+    }
+
+    [Fact]
+    public async Task ServeAsync_CheckLink_StaysOpenUntilTheSiloIsDisposedOf()
+    {
+        SiloNode silo = Start();
+        await using Stream check =
+            await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Check), Patience.Token).Soon();
+        Task<int> reading = check.ReadAsync(new byte[1], Patience.Token).AsTask();
+
+        // Not even a new epoch ends it.
+        await silo.LoadAsync(Assignment, Patience.Token).Soon();
+        await silo.LoadAsync(Assignment with { Epoch = 8 }, Patience.Token).Soon();
+        Assert.False(reading.IsCompleted);
+        await silo.DisposeAsync().Soon();
+        Assert.Equal(0, await reading.Soon());
     }
 
     [Theory]
     [InlineData(LinkPurpose.Steps, 7ul)]
     [InlineData(LinkPurpose.Results, 7ul)]
-    [InlineData(LinkPurpose.Join, 0ul)]
+    [InlineData(LinkPurpose.Pulse, 7ul)]
     public async Task ServeAsync_LinkToAStageThatIsNotThere_IsRefusedWithTheReason(LinkPurpose purpose, ulong epoch)
     {
         await using SiloNode silo = Start();
@@ -72,12 +98,10 @@ public sealed class SiloNodeTests
     public async Task ServeAsync_LinkOfAnEpochThatIsOver_IsRefused()
     {
         await using SiloNode silo = Start();
-        await using GrainLink link = await GrainLink.OpenAsync(silo.Member.Address, Gateway, Patience.Token).Soon();
-        ILayerRangeGrain stage = link.Get<ILayerRangeGrain>(SiloNode.StageKey);
-        await stage.LoadAsync(Assignment, Patience.Token).Soon();
+        await silo.LoadAsync(Assignment, Patience.Token).Soon();
         await using Stream results = await Dialler.DialAsync(
             silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon();
-        await stage.LoadAsync(Assignment with { Epoch = 8 }, Patience.Token).Soon();
+        await silo.LoadAsync(Assignment with { Epoch = 8 }, Patience.Token).Soon();
 
         // The old link ends, and no new one opens to what it belonged to.
         Assert.Equal(0, await results.ReadAsync(new byte[1], Patience.Token).Soon());
@@ -91,14 +115,15 @@ public sealed class SiloNodeTests
     public async Task DisposeAsync_WithOpenLinks_Ends()
     {
         SiloNode silo = Start();
-        await using GrainLink link = await GrainLink.OpenAsync(silo.Member.Address, Gateway, Patience.Token).Soon();
-        await link.Get<ILayerRangeGrain>(SiloNode.StageKey).LoadAsync(Assignment, Patience.Token).Soon();
+        await silo.LoadAsync(Assignment, Patience.Token).Soon();
+        await using Stream check =
+            await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Check), Patience.Token).Soon();
         await using Stream steps =
             await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Steps, 7), Patience.Token).Soon();
         await using Stream results =
             await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon();
         await silo.DisposeAsync().Soon();
-        await link.Ended.Soon();
+        foreach (Stream link in new[] { check, results }) Assert.Equal(0, await link.ReadAsync(new byte[1], Patience.Token).Soon());
     }
 
     private static SiloNode Start(string? advertise = null) => new(

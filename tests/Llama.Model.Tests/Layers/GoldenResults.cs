@@ -20,11 +20,11 @@ internal sealed record GoldenResults(int[] Tokens, float[][] Logits, int[] Greed
     public static TheoryData<string> Checkpoints()
     {
         var data = new TheoryData<string>();
-        foreach (string folder in System.IO.Directory.GetDirectories(TestPaths.Fixtures).Order())
+        foreach (string folder in Directory.GetDirectories(TestPaths.Fixtures).Order())
         {
             foreach (string format in (string[])["meta", "hf"])
             {
-                if (System.IO.Directory.Exists(Path.Combine(folder, format))) data.Add($"{Path.GetFileName(folder)}/{format}");
+                if (Directory.Exists(Path.Combine(folder, format))) data.Add($"{Path.GetFileName(folder)}/{format}");
             }
         }
 
@@ -40,7 +40,7 @@ internal sealed record GoldenResults(int[] Tokens, float[][] Logits, int[] Greed
         if (name == BiasedModel.Name) return BiasedModel.Folder;
         if (!name.StartsWith("stories260K", StringComparison.Ordinal)) return Path.Combine(TestPaths.Fixtures, name);
         string folder = Path.Combine(TestPaths.Beside, "models", name);
-        Assert.SkipUnless(System.IO.Directory.Exists(folder), $"{folder} is not there.");
+        Assert.SkipUnless(Directory.Exists(folder), $"{folder} is not there.");
         return folder;
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Writing;
 using Llama.Grains.Gateway;
@@ -10,51 +9,56 @@ namespace Llama.Gateway.Api.Cluster;
 /// <c>GET /cluster</c>: what is where, and <c>GET /cluster/plan</c>: why. <c>GET /health</c>: whether the model answers. The others change
 /// the cluster and answer with the plan when they have.
 /// </summary>
-/// <param name="grain">Knows.</param>
-internal sealed class ClusterEndpoints(IGatewayGrain grain)
+/// <param name="gateway">Knows.</param>
+/// <param name="model">The model that is served.</param>
+internal sealed class ClusterEndpoints(IGateway gateway, ServedModel model)
 {
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 
     /// <summary>Tells what is where.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public Task StatusAsync(HttpContext context, CancellationToken cancellationToken) => JsonAnswer.WriteAsync(
-        context.Response,
-        json => JsonSerializer.Serialize(json, grain.Status, ClusterJson.Default.ClusterStatus),
-        cancellationToken);
+    public async Task StatusAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        ClusterStatus status = await gateway.StatusAsync(cancellationToken);
+        await JsonAnswer.WriteAsync(
+            context.Response, json => JsonSerializer.Serialize(json, status, ClusterJson.Default.ClusterStatus), cancellationToken);
+    }
 
     /// <summary>Tells what the plan was made from.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public Task PlanAsync(HttpContext context, CancellationToken cancellationToken) => JsonAnswer.WriteAsync(
-        context.Response,
-        json => JsonSerializer.Serialize(json, grain.Plan, ClusterJson.Default.ClusterPlan),
-        cancellationToken);
+    public async Task PlanAsync(HttpContext context, CancellationToken cancellationToken)
+    {
+        ClusterPlan plan = await gateway.PlanAsync(cancellationToken);
+        await JsonAnswer.WriteAsync(
+            context.Response, json => JsonSerializer.Serialize(json, plan, ClusterJson.Default.ClusterPlan), cancellationToken);
+    }
 
     /// <summary>Empties the silo that the route names.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away; the silo is emptied all the same.</param>
     public Task DrainAsync(HttpContext context, CancellationToken cancellationToken) =>
-        ChangeAsync(context, grain.DrainAsync(Silo(context), cancellationToken), cancellationToken);
+        ChangeAsync(context, gateway.DrainAsync(Silo(context), cancellationToken), cancellationToken);
 
     /// <summary>Lets the silo that the route names have layers again.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public Task TakeBackAsync(HttpContext context, CancellationToken cancellationToken) =>
-        ChangeAsync(context, grain.TakeBackAsync(Silo(context), cancellationToken), cancellationToken);
+        ChangeAsync(context, gateway.TakeBackAsync(Silo(context), cancellationToken), cancellationToken);
 
     /// <summary>Cuts the layers anew for the silos that are there.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away; the layers move all the same.</param>
     public Task RebalanceAsync(HttpContext context, CancellationToken cancellationToken) =>
-        ChangeAsync(context, grain.RebalanceAsync(cancellationToken), cancellationToken);
+        ChangeAsync(context, gateway.RebalanceAsync(cancellationToken), cancellationToken);
 
     /// <summary>Answers 200 when the model does, else 503 with the reason.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public Task HealthAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var status = grain.Status;
+        var status = gateway.Summary;
         if (!status.Ready)
         {
             var reason = status.Reason ?? "No pipeline is ready.";
@@ -67,7 +71,7 @@ internal sealed class ClusterEndpoints(IGatewayGrain grain)
             {
                 json.WriteStartObject();
                 json.WriteString("status", "ready");
-                json.WriteString("model", status.Model);
+                json.WriteString("model", model.Name);
                 json.WriteEndObject();
             },
             cancellationToken);
@@ -94,10 +98,3 @@ internal sealed class ClusterEndpoints(IGatewayGrain grain)
         await PlanAsync(context, cancellationToken);
     }
 }
-
-/// <summary>How <see cref="ClusterStatus"/> and <see cref="ClusterPlan"/> are written.</summary>
-[JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull)]
-[JsonSerializable(typeof(ClusterStatus))]
-[JsonSerializable(typeof(ClusterPlan))]
-internal sealed partial class ClusterJson : JsonSerializerContext;

@@ -5,9 +5,9 @@ using Llama.Grains.Gateway;
 namespace Llama.Gateway.Api.Errors;
 
 /// <summary>Runs an endpoint so that every fault becomes an answer in OpenAI's shape and none ends the process.</summary>
-/// <param name="lifetime">Tells when the gateway stops: then no answer may hold it up.</param>
+/// <param name="serving">Tells when no answer may hold up the gateway's stop any more.</param>
 /// <param name="logger">Hears of unexpected faults.</param>
-internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogger<ApiGuard> logger)
+internal sealed partial class ApiGuard(ServingTime serving, ILogger<ApiGuard> logger)
 {
     private static readonly TimeSpan ShortWait = TimeSpan.FromSeconds(1);
 
@@ -18,7 +18,7 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
     private async Task RunAsync(HttpContext context, Func<HttpContext, CancellationToken, Task> endpoint)
     {
         RequestId.Set(context);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, lifetime.ApplicationStopping);
+        using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, serving.Ended);
         try
         {
             await endpoint(context, ending.Token);
@@ -60,7 +60,7 @@ internal sealed partial class ApiGuard(IHostApplicationLifetime lifetime, ILogge
                 return Translate(error);
             case BadHttpRequestException error:
                 return new ApiException(error.StatusCode, "The request is not valid HTTP.");
-            case OperationCanceledException when lifetime.ApplicationStopping.IsCancellationRequested:
+            case OperationCanceledException when serving.Ended.IsCancellationRequested:
                 return new ApiException(
                     StatusCodes.Status503ServiceUnavailable, "The gateway is stopping.", retryAfter: ShortWait);
             default:

@@ -6,8 +6,8 @@ namespace Llama.Gateway.Api.Generation;
 
 /// <summary>Runs the choices of a request side by side.</summary>
 /// <param name="model">Turns tokens into text.</param>
-/// <param name="grain">Generates them.</param>
-internal sealed class ChoiceRunner(ServedModel model, IGatewayGrain grain)
+/// <param name="gateway">Generates them.</param>
+internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
 {
     // Pieces that may wait for a slow client before its choices pause.
     private const int WaitingPieces = 64;
@@ -70,7 +70,7 @@ internal sealed class ChoiceRunner(ServedModel model, IGatewayGrain grain)
 
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var next = 0;
-        await foreach (var token in grain.GenerateAsync(request, ending.Token))
+        await foreach (var token in gateway.GenerateAsync(request, ending.Token))
         {
             var piece = next < known.Count ? known[next++] : text.Append(token);
             await pieces.WriteAsync(piece, cancellationToken);

@@ -1,6 +1,6 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -35,9 +35,9 @@ internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IR
 
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
-/// <param name="grain">Tells how long a sequence may be.</param>
+/// <param name="gateway">Tells how long a sequence may be.</param>
 /// <param name="random">Draws seeds for requests without one.</param>
-internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, Random random)
+internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Random random)
 {
     /// <summary>
     /// How many seeds there are to choose from for requests without one, from 0: all that JavaScript reads without rounding, and none is -1.
@@ -45,7 +45,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGatewayGrain grain, 
     public const long RandomSeeds = 1L << 53;
 
     /// <summary>Longest sequence in tokens; before the first plan of the cluster, what the model was made for.</summary>
-    public int MaxSequenceTokens => grain.Status.MaxSequenceTokens is > 0 and var most ? most : model.Config.ContextLength;
+    public int MaxSequenceTokens => gateway.Summary.MaxSequenceTokens is > 0 and var most ? most : model.Config.ContextLength;
 
     /// <summary>Plans the choices.</summary>
     /// <param name="prompts">The prompts as token ids.</param>

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 
 namespace Llama.Gateway.Api.Retries;
 

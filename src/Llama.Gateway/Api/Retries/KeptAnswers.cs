@@ -1,7 +1,7 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Grains.Gateway;
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 
 namespace Llama.Gateway.Api.Retries;
 
@@ -11,13 +11,13 @@ namespace Llama.Gateway.Api.Retries;
 /// gave, begins with the tokens that a silo has a record of; without one it is generated again from its prompt, with the same seed.
 /// </summary>
 /// <param name="model">The model.</param>
-/// <param name="grain">Finds the records.</param>
+/// <param name="gateway">Finds the records.</param>
 /// <param name="runner">Generates.</param>
 /// <param name="time">Measures how long answers are kept.</param>
-/// <param name="lifetime">Tells when the gateway stops.</param>
+/// <param name="serving">Tells when the gateway ends answers because it stops.</param>
 /// <param name="logger">Told of answers that go on.</param>
 internal sealed partial class KeptAnswers(
-    ServedModel model, IGatewayGrain grain, ChoiceRunner runner, TimeProvider time, IHostApplicationLifetime lifetime,
+    ServedModel model, IGateway gateway, ChoiceRunner runner, TimeProvider time, ServingTime serving,
     ILogger<KeptAnswers> logger)
 {
     /// <summary>How long a complete answer is kept.</summary>
@@ -64,7 +64,7 @@ internal sealed partial class KeptAnswers(
             if (Find(key) is { } present) return present;
         }
 
-        var found = await grain.Records.FindAsync(key.RecordName, cancellationToken);
+        var found = await gateway.Records.FindAsync(key.RecordName, cancellationToken);
         var record = AnswerRecord.Read(found.Span, model.Config.VocabSize);
         if (record is not null && record.Request != key.Request) throw Reused(key);
         lock (gate)
@@ -105,7 +105,7 @@ internal sealed partial class KeptAnswers(
     {
         await Task.Yield();
         var isGood = await answer.FillAsync(
-            cancellation => runner.RunAsync(plan, cancellation), piece => Count(answer, piece), lifetime.ApplicationStopping);
+            cancellation => runner.RunAsync(plan, cancellation), piece => Count(answer, piece), serving.Ended);
         lock (gate)
         {
             answer.CompletedAt = time.GetTimestamp();

@@ -1,5 +1,5 @@
 using Llama.Grains.Gateway;
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 
 namespace Llama.Gateway.Api.Retries;
 
@@ -8,10 +8,10 @@ namespace Llama.Gateway.Api.Retries;
 /// the gateway died is drawn again, with the same bits; so nobody waits for it.
 /// </summary>
 /// <param name="kept">The answers.</param>
-/// <param name="grain">Knows the silo.</param>
+/// <param name="gateway">Knows the silo.</param>
 /// <param name="time">Measures the pauses.</param>
 /// <param name="logger">Told of faults.</param>
-internal sealed partial class RecordSender(KeptAnswers kept, IGatewayGrain grain, TimeProvider time, ILogger<RecordSender> logger)
+internal sealed partial class RecordSender(KeptAnswers kept, IGateway gateway, TimeProvider time, ILogger<RecordSender> logger)
     : BackgroundService
 {
     /// <summary>Between two batches.</summary>
@@ -46,9 +46,9 @@ internal sealed partial class RecordSender(KeptAnswers kept, IGatewayGrain grain
 
     private async Task SendAsync(CancellationToken cancellationToken)
     {
-        if (grain.Records.Keeper is not { } keeper) return;
+        if (gateway.Records.Keeper is not { } keeper) return;
         List<(KeptAnswer Answer, RecordPart Part)> batch = [];
-        var room = RecordsGrain.PageBytes;
+        var room = AnswerStore.PageBytes;
         foreach (var answer in kept.All)
         {
             while (answer.Unsent(keeper, room) is { } part)
@@ -58,7 +58,7 @@ internal sealed partial class RecordSender(KeptAnswers kept, IGatewayGrain grain
                 if (room > 0) break;
                 if (!await FlushAsync(keeper, batch, cancellationToken)) return;
                 batch.Clear();
-                room = RecordsGrain.PageBytes;
+                room = AnswerStore.PageBytes;
             }
         }
 
@@ -69,7 +69,7 @@ internal sealed partial class RecordSender(KeptAnswers kept, IGatewayGrain grain
     private async Task<bool> FlushAsync(
         string keeper, List<(KeptAnswer Answer, RecordPart Part)> batch, CancellationToken cancellationToken)
     {
-        var lengths = await grain.Records.AppendAsync([.. batch.Select(sent => sent.Part)], cancellationToken);
+        var lengths = await gateway.Records.AppendAsync([.. batch.Select(sent => sent.Part)], cancellationToken);
         if (lengths?.Count != batch.Count) return false;
         var isTaken = true;
         foreach (var ((answer, part), length) in batch.Zip(lengths)) isTaken &= answer.Sent(keeper, part, length);

@@ -4,7 +4,7 @@ using System.Text;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
-using Llama.Grains.Records;
+using Llama.Grains.Answers;
 
 namespace Llama.Gateway.Api.Retries;
 

@@ -1,0 +1,82 @@
+using Llama.Grains.Answers;
+using Llama.Grains.Gateway;
+using Llama.Grains.Hosting;
+using Llama.Grains.Links;
+using Llama.Grains.Membership.Http;
+using Llama.Grains.Silos;
+using Llama.Grains.Stages;
+
+namespace Llama.Gateway;
+
+/// <summary>Where the tokens come from: a device of this process, or the silos of a cluster.</summary>
+internal static class PipelineServices
+{
+    /// <summary>For a gateway that serves alone, with a device of its own.</summary>
+    /// <param name="services">Where to.</param>
+    /// <param name="device">What the device is started with.</param>
+    public static void AddOwnPipelines(this IServiceCollection services, SiloSettings device)
+    {
+        services.AddSingleton(provider => new SiloNode(device, Logger(provider)));
+        services.AddSingleton<LocalSilos>();
+        services.AddSingleton(provider => Local(provider, provider.GetRequiredService<LocalSilos>(), provider.GetRequiredService<LocalSilos>()));
+        services.AddSingleton<IGateway>(provider => provider.GetRequiredService<LocalGateway>());
+    }
+
+    /// <summary>For a gateway of a cluster: this process is a silo without devices, and owns the pipelines when the cluster says so.</summary>
+    /// <param name="services">Where to.</param>
+    /// <param name="options">What the process was told.</param>
+    /// <param name="identity">This process on links.</param>
+    public static void AddSharedPipelines(this IServiceCollection services, GatewayOptions options, LinkIdentity identity)
+    {
+        var self = new SiloProcess(options.Name, $"{Guid.NewGuid()}");
+        services.AddSingleton(self);
+        services.AddSingleton(provider => new ClusterMembership(
+            options, SiloPlace.Of(options.Host, options.Advertise, options.ClusterPort), SiloRoles.Gateway, identity,
+            provider.GetRequiredService<ILoggerFactory>(),
+            silo => silo.Services
+                .AddSingleton(provider.GetRequiredService<LocalGateway>())
+                .AddSingleton(provider.GetRequiredService<TokenFeeds>())
+                .AddSingleton(self)));
+        services.AddSingleton(provider => new ClusterSilos(Silo(provider), Time(provider), Logger(provider)));
+        services.AddSingleton(provider => new GrainAnswers(() => Silo(provider).Grains));
+        services.AddSingleton(provider => Local(provider, provider.GetRequiredService<ClusterSilos>(), provider.GetRequiredService<GrainAnswers>()));
+        services.AddSingleton(provider => new TokenFeeds(provider.GetRequiredService<LocalGateway>(), Time(provider)));
+        services.AddSingleton<IGateway>(provider => new SharedGateway(
+            provider.GetRequiredService<LocalGateway>(),
+            heard => new RemoteGateway(
+                Model(provider), () => Silo(provider).Grains.GetGrain<IGatewayGrain>(Model(provider)),
+                provider.GetRequiredService<GrainAnswers>(), options.RecoveryTimeout, Time(provider), Logger(provider), heard),
+            self));
+        services.AddHostedService(Silo);
+        services.AddHostedService(provider => (SharedGateway)provider.GetRequiredService<IGateway>());
+    }
+
+    /// <summary>Begins to open pipelines, and serves the membership document to silos that join through this gateway.</summary>
+    public static void UsePipelines(this WebApplication application)
+    {
+        IServiceProvider services = application.Services;
+        services.GetRequiredService<IGateway>();
+        if (services.GetService<ClusterMembership>() is not { } cluster)
+        {
+            services.GetRequiredService<LocalGateway>().Own();
+            return;
+        }
+
+        if (cluster.Document is not { } document) return;
+        LinkIdentity self = services.GetRequiredService<LinkIdentity>();
+        var endpoint = new MembershipEndpoint(
+            document, self.Key, self.Certificate is not null, Time(services), services.GetRequiredService<ILogger<MembershipEndpoint>>());
+        application.Map(MembershipEndpoint.Path, endpoint.InvokeAsync);
+    }
+
+    private static string Model(IServiceProvider provider) => provider.GetRequiredService<ClusterSettings>().ModelName;
+
+    private static OrleansSilo Silo(IServiceProvider provider) => provider.GetRequiredService<ClusterMembership>().Silo;
+
+    private static LocalGateway Local(IServiceProvider provider, ISilos silos, IAnswerSilos answers) =>
+        new(provider.GetRequiredService<ClusterSettings>(), silos, answers, Time(provider), Logger(provider));
+
+    private static TimeProvider Time(IServiceProvider provider) => provider.GetRequiredService<TimeProvider>();
+
+    private static ILogger Logger(IServiceProvider provider) => provider.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
+}

@@ -1,0 +1,157 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
+using System.Security.Cryptography;
+using System.Text;
+using Llama.Grains.Gateway;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Grains.Answers;
+
+/// <summary>
+/// What another gateway needs to go on with an answer: which request it belongs to, and the tokens that were drawn. As bytes, little-endian:
+/// the hash of the request (32), when it came (8, milliseconds of Unix time), the length of the answer's id (1) and the id in UTF-8; then
+/// each token as it was drawn: its choice (1), why the choice ended (1; 0 where it goes on), the number of its candidates (1), the cached
+/// tokens of the prompt (4), and the drawn token and the candidates, each its id (4) and log-probability (4). So a record only grows, and
+/// one that is cut off anywhere is a shorter record.
+/// </summary>
+public sealed class AnswerRecord
+{
+    private const int HashBytes = SHA256.HashSizeInBytes;
+    private const int IdOffset = HashBytes + 9;
+    private const int TokenBytes = 15;
+    private const int CandidateBytes = 8;
+
+    private static readonly long LastTime = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+
+    private readonly List<List<GeneratedToken>> choices = [];
+
+    private AnswerRecord(string id, DateTimeOffset created, string request)
+    {
+        Id = id;
+        Created = created;
+        Request = request;
+    }
+
+    /// <summary>The answer's id.</summary>
+    public string Id { get; }
+
+    /// <summary>When its first request came.</summary>
+    public DateTimeOffset Created { get; }
+
+    /// <summary>The hash of the request: 64 hexadecimal digits, upper case.</summary>
+    public string Request { get; }
+
+    /// <summary>Bytes up to the end of the last token that is whole.</summary>
+    public int Length { get; private set; }
+
+    /// <summary>Tokens in all choices.</summary>
+    public int TokenCount => choices.Sum(tokens => tokens.Count);
+
+    /// <summary>The tokens of a choice, from the first.</summary>
+    /// <param name="choice">Its index.</param>
+    public IReadOnlyList<GeneratedToken> Tokens(int choice) => choice < choices.Count ? choices[choice] : [];
+
+    /// <summary>What the record of a client's request is called: nobody can tell the client or the key from it.</summary>
+    /// <param name="client">Who asks.</param>
+    /// <param name="key">The client's key.</param>
+    public static string NameOf(string client, string key)
+    {
+        ArgumentNullException.ThrowIfNull(client);
+        return Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes($"{client.Length} {client} {key}")));
+    }
+
+    /// <summary>Begins a record.</summary>
+    /// <param name="target">Where to.</param>
+    /// <param name="id">The answer's id, at most 255 bytes of UTF-8.</param>
+    /// <param name="created">When its first request came.</param>
+    /// <param name="request">The hash of the request, 64 hexadecimal digits.</param>
+    public static void WriteStart(IBufferWriter<byte> target, string id, DateTimeOffset created, string request)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        byte[] name = Encoding.UTF8.GetBytes(id);
+        Span<byte> bytes = target.GetSpan(IdOffset + name.Length);
+        Convert.FromHexString(request).CopyTo(bytes);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes[HashBytes..], created.ToUnixTimeMilliseconds());
+        bytes[IdOffset - 1] = checked((byte)name.Length);
+        name.CopyTo(bytes[IdOffset..]);
+        target.Advance(IdOffset + name.Length);
+    }
+
+    /// <summary>Adds a token.</summary>
+    /// <param name="target">Where to.</param>
+    /// <param name="choice">The index of its choice.</param>
+    /// <param name="token">The token.</param>
+    public static void WriteToken(IBufferWriter<byte> target, int choice, GeneratedToken token)
+    {
+        ArgumentNullException.ThrowIfNull(target);
+        ArgumentNullException.ThrowIfNull(token);
+        int length = TokenBytes + (token.Candidates.Count * CandidateBytes);
+        Span<byte> bytes = target.GetSpan(length);
+        bytes[0] = checked((byte)choice);
+        bytes[1] = token.Finish is { } finish ? (byte)(finish + 1) : (byte)0;
+        bytes[2] = checked((byte)token.Candidates.Count);
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[3..], token.CachedTokens);
+        Write(bytes[7..], token.Drawn);
+        for (int i = 0; i < token.Candidates.Count; i++) Write(bytes[(TokenBytes + (i * CandidateBytes))..], token.Candidates[i]);
+        target.Advance(length);
+    }
+
+    /// <summary>Reads a record as far as it is whole and good: whoever kept it may have got less, or be broken.</summary>
+    /// <param name="source">The bytes.</param>
+    /// <param name="vocabSize">Tokens of the model.</param>
+    /// <returns>The record; null where there is none that has a token.</returns>
+    public static AnswerRecord? Read(ReadOnlySpan<byte> source, int vocabSize)
+    {
+        if (source.Length < IdOffset) return null;
+        int end = IdOffset + source[IdOffset - 1];
+        long created = BinaryPrimitives.ReadInt64LittleEndian(source[HashBytes..]);
+        if (end == IdOffset || source.Length < end || created < 0 || created > LastTime) return null;
+        var record = new AnswerRecord(
+            Encoding.UTF8.GetString(source[IdOffset..end]), DateTimeOffset.FromUnixTimeMilliseconds(created),
+            Convert.ToHexString(source[..HashBytes])) { Length = end };
+        ReadOnlySpan<byte> rest = source[end..];
+        while (!rest.IsEmpty && rest[0] is var choice && TryReadToken(ref rest, vocabSize, out GeneratedToken? token) && record.TryAdd(choice, token))
+            record.Length = source.Length - rest.Length;
+        return record.Length > end ? record : null;
+    }
+
+    private bool TryAdd(int choice, GeneratedToken token)
+    {
+        while (choices.Count <= choice) choices.Add([]);
+        if (choices[choice] is [.., { Finish: not null }]) return false;
+        choices[choice].Add(token);
+        return true;
+    }
+
+    /// <summary>Reads a token as <see cref="WriteToken"/> writes it.</summary>
+    /// <param name="source">The bytes; advanced behind the token if it is whole and good.</param>
+    /// <param name="vocabSize">Tokens of the model.</param>
+    /// <param name="token">The token.</param>
+    internal static bool TryReadToken(ref ReadOnlySpan<byte> source, int vocabSize, [NotNullWhen(true)] out GeneratedToken? token)
+    {
+        token = null;
+        if (source.Length < TokenBytes || source[1] > (int)FinishReason.Length + 1 || source[2] > Step.MaxCandidates) return false;
+        int cached = BinaryPrimitives.ReadInt32LittleEndian(source[3..]);
+        if (cached < 0 || source.Length < TokenBytes + (source[2] * CandidateBytes)) return false;
+        var tokens = new Candidate[1 + source[2]];
+        for (int i = 0; i < tokens.Length; i++)
+        {
+            ReadOnlySpan<byte> bytes = source[(7 + (i * CandidateBytes))..];
+            tokens[i] = new Candidate(BinaryPrimitives.ReadInt32LittleEndian(bytes), BinaryPrimitives.ReadSingleLittleEndian(bytes[4..]));
+            if ((uint)tokens[i].Token >= (uint)vocabSize || float.IsNaN(tokens[i].LogProbability)) return false;
+        }
+
+        FinishReason? finish = source[1] == 0 ? null : (FinishReason)(source[1] - 1);
+        token = new GeneratedToken(tokens[0], tokens[1..], finish, cached);
+        source = source[(TokenBytes + (source[2] * CandidateBytes))..];
+        return true;
+    }
+
+    private static void Write(Span<byte> target, Candidate candidate)
+    {
+        BinaryPrimitives.WriteInt32LittleEndian(target, candidate.Token);
+        BinaryPrimitives.WriteSingleLittleEndian(target[4..], candidate.LogProbability);
+    }
+}

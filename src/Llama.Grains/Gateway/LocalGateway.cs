@@ -1,0 +1,231 @@
+using System.Runtime.CompilerServices;
+using Llama.Grains.Silos;
+using Llama.Grains.Answers;
+using Llama.Grains.Scheduling;
+using Llama.Model.Layers;
+using Microsoft.Extensions.Logging;
+
+namespace Llama.Grains.Gateway;
+
+/// <summary>
+/// Owns the pipelines and every sequence that runs in them, while this process is to: checks requests, sends each to a replica, and knows
+/// what is where. It outlives the grains that are its shells.
+/// </summary>
+public sealed class LocalGateway : IGateway, IAsyncDisposable
+{
+    private readonly ClusterSettings settings;
+    private readonly List<Replica> replicas = [];
+    private readonly ClusterController controller;
+    private readonly ReplicaChooser chooser = new();
+    private readonly PlanExplanation explanation;
+    private readonly PipelinePlanner planner;
+    private readonly AnswerKeepers records;
+    private readonly Lock choosing = new();
+    private int disposed;
+
+    /// <summary>Plans pipelines of the silos, once <see cref="Own"/> has been called.</summary>
+    public LocalGateway(ClusterSettings settings, ISilos silos, IAnswerSilos answers, TimeProvider time, ILogger logger)
+    {
+        ArgumentNullException.ThrowIfNull(settings);
+        this.settings = settings;
+        for (int i = 0; i < settings.Replicas; i++)
+            replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
+        planner = new PipelinePlanner(settings);
+        explanation = new PlanExplanation(settings, planner);
+        controller = new ClusterController(settings, silos, replicas, time, logger);
+        records = new AnswerKeepers(
+            answers, () => Silos, () => HasPlanned ? null : NotPlanned(replicas[0]), () => Keeper, time);
+    }
+
+    /// <inheritdoc/>
+    public IAnswerRecords Records => records;
+
+    /// <summary>Whether this process owns the pipelines.</summary>
+    public bool Owns => controller.Owns;
+
+    /// <inheritdoc/>
+    public GatewaySummary Summary => new(replicas.Exists(IsReady) ? null : replicas[0].Reason, MaxSequenceTokens);
+
+    /// <summary>What is where.</summary>
+    public ClusterStatus Status => new()
+    {
+        Epoch = controller.Epoch,
+        Model = settings.ModelName,
+        Ready = Summary.Ready,
+        Reason = Summary.Reason,
+        MaxSequenceTokens = MaxSequenceTokens,
+        Pipelines = [.. replicas.Select(Describe)],
+        Standby = [.. Standby.Select(silo => silo.Name)],
+        Drained = [.. controller.Drained.Select(silo => silo.Name)],
+    };
+
+    /// <summary>What the plan was made from.</summary>
+    public ClusterPlan Plan => new()
+    {
+        Epoch = controller.Epoch,
+        Model = settings.ModelName,
+        Layers = settings.Config.Layers,
+        NeededBytes = planner.ModelBytes,
+        Pipelines = [.. replicas.Select(explanation.Of)],
+        Standby = [.. Standby.Select(PlanExplanation.Of)],
+        Drained = [.. controller.Drained.Select(PlanExplanation.Of)],
+        Refused = controller.Refused,
+    };
+
+    /// <summary>The silo that keeps answers at present, the one with the first layers; null while there is none.</summary>
+    private SiloProcess? Keeper => replicas.Find(IsReady)?.Pipeline?.Plan[0].Member is { } silo ? Process(silo) : null;
+
+    /// <summary>What other gateway processes are told.</summary>
+    /// <param name="self">This process.</param>
+    internal GatewayReport Report(SiloProcess self) => new(self, Summary, Keeper, Silos, HasPlanned);
+
+    /// <summary>The silos that are planned with.</summary>
+    private IReadOnlyList<SiloProcess> Silos => [.. controller.Silos.Select(Process)];
+
+    private bool HasPlanned => controller.Epoch > 0 && controller.Owns;
+
+    private IEnumerable<Member> Standby =>
+        controller.Silos.Except(controller.Drained).Where(silo => !replicas.Exists(replica => replica.Uses(silo)));
+
+    private int MaxSequenceTokens => Math.Min(
+        settings.Config.ContextLength,
+        replicas.Select(r => r.Pipeline).Where(p => p is { Ready: true }).Select(p => p!.KvBlocks * BlockPool.BlockTokens)
+            .DefaultIfEmpty(settings.Config.ContextLength).Max());
+
+    /// <summary>Has this process own the pipelines from now on.</summary>
+    public void Own() => controller.Own();
+
+    /// <summary>Has this process leave the pipelines to another.</summary>
+    /// <param name="reason">Who owns them, in a sentence.</param>
+    public void Leave(string reason) => controller.Leave(reason);
+
+    /// <inheritdoc/>
+    public Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken) => Task.FromResult(Status);
+
+    /// <inheritdoc/>
+    public Task<ClusterPlan> PlanAsync(CancellationToken cancellationToken) => Task.FromResult(Plan);
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
+        GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        int limit = MaxSequenceTokens;
+        Check(request, limit);
+        int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
+        Replica replica = await ChooseAsync(request).ConfigureAwait(false);
+        try
+        {
+            if (replica.Pipeline is null && !HasPlanned && !request.Resumed) throw NotPlanned(replica);
+            await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
+                yield return token;
+        }
+        finally
+        {
+            lock (choosing) replica.Requests--;
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task DrainAsync(string silo, CancellationToken cancellationToken) => controller.DrainAsync(silo, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task TakeBackAsync(string silo, CancellationToken cancellationToken) => controller.TakeBackAsync(silo, cancellationToken);
+
+    /// <inheritdoc/>
+    public Task RebalanceAsync(CancellationToken cancellationToken) => controller.RebalanceAsync(cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) == 1) return;
+        await controller.DisposeAsync().ConfigureAwait(false);
+        foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
+    }
+
+    /// <summary>Chooses a replica and counts the request there, both at once: requests that come together see each other.</summary>
+    private async Task<Replica> ChooseAsync(GenerationRequest request)
+    {
+        int[] cached = new int[replicas.Count];
+        if (replicas.Count > 1)
+        {
+            int[] prompt = [.. request.PromptTokens];
+            cached = await Task.WhenAll(replicas.Select(r => r.Scheduler.CachedTokensAsync(prompt))).ConfigureAwait(false);
+        }
+
+        lock (choosing)
+        {
+            Replica replica = replicas[chooser.Choose(
+                request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(IsReady(r), r.Requests, cached[i]))])];
+            replica.Requests++;
+            return replica;
+        }
+    }
+
+    private static SiloProcess Process(Member silo) => new(silo.Name, silo.Instance);
+
+    private static GenerationException NotPlanned(Replica replica) =>
+        new(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
+
+    private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };
+
+    private static PipelineStatus Describe(Replica replica) => new()
+    {
+        Replica = replica.Number,
+        Stages = replica.Pipeline is not { } pipeline ? [] :
+        [
+            .. pipeline.Plan.Select((stage, i) => new StageStatus
+            {
+                Silo = stage.Member.Name,
+                Address = stage.Member.Address,
+                ProcessId = stage.Member.ProcessId,
+                Layers = [stage.Span.First, stage.Span.End],
+                WeightBytes = pipeline.WeightBytes[i],
+                State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
+            }),
+        ],
+        Running = replica.Scheduler.RunningCount,
+        Waiting = replica.Scheduler.WaitingCount,
+        Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
+        FreeBlocks = replica.Scheduler.FreeBlocks,
+        DrawnTokens = replica.Scheduler.DrawnTokens,
+    };
+
+    private void Check(GenerationRequest request, int limit)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        if (request.PromptTokens.Count == 0) throw Invalid("The prompt is empty; expected at least one token.");
+        if (request.PromptTokens.Count >= limit)
+            throw Invalid(
+                $"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
+        foreach (int token in request.PromptTokens)
+        {
+            if ((uint)token >= (uint)settings.Config.VocabSize)
+                throw Invalid($"The prompt has token {token}; expected 0 to {settings.Config.VocabSize - 1}.");
+        }
+
+        if (request.Known.Count > 0 && (request.Known.Count >= request.MaxTokens
+            || request.PromptTokens.Count + request.Known.Count >= settings.Config.ContextLength))
+        {
+            throw Invalid($"{request.Known.Count} tokens behind a prompt of {request.PromptTokens.Count} are known; expected fewer than"
+                + $" {request.MaxTokens} in a context of {settings.Config.ContextLength}.");
+        }
+
+        foreach (GeneratedToken known in request.Known)
+        {
+            if ((uint)known.Drawn.Token >= (uint)settings.Config.VocabSize || known.Finish is not null)
+            {
+                throw Invalid(
+                    $"Token {known.Drawn.Token} is said to be known, with finish '{known.Finish}'; expected one that others follow.");
+            }
+        }
+
+        if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");
+        if (request.Timeout <= TimeSpan.Zero) throw Invalid($"The timeout is {request.Timeout}; expected more than nothing.");
+        if (request.Candidates is < 0 or > Step.MaxCandidates)
+            throw Invalid($"{request.Candidates} candidates were asked for; expected 0 to {Step.MaxCandidates}.");
+        if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
+            throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
+    }
+
+    private static GenerationException Invalid(string message) => new(GenerationError.Invalid, message);
+}
