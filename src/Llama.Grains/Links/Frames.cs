@@ -22,17 +22,8 @@ public enum FrameKind : byte
     /// <summary>The other side will not go on; a sentence why (UTF-8). The link closes.</summary>
     Refused = 5,
 
-    /// <summary>A member announces itself to the directory (JSON).</summary>
-    Join = 10,
-
     /// <summary>A member is alive.</summary>
     Heartbeat = 11,
-
-    /// <summary>A grain call (JSON).</summary>
-    Call = 20,
-
-    /// <summary>Its answer (JSON).</summary>
-    Reply = 21,
 
     /// <summary>A step and, between stages, its hidden states.</summary>
     Step = 30,

@@ -1,20 +1,14 @@
+using Llama.Grains.Hosting;
+
 namespace Llama.Grains.Silos;
 
-/// <summary>The present view of the silos, and whoever waits for the next.</summary>
+/// <summary>The present view of the silos, numbered anew with each change.</summary>
 internal sealed class PublishedSilos
 {
-    private readonly Lock gate = new();
-    private TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private SilosView view = SilosView.Empty;
+    private readonly Published<SilosView> view = new(SilosView.Empty);
 
     /// <summary>The present view.</summary>
-    public SilosView Now
-    {
-        get
-        {
-            lock (gate) return view;
-        }
-    }
+    public SilosView Now => view.Now;
 
     /// <summary>Replaces the view, if anything in it is new.</summary>
     /// <param name="members">The silos that are there; ordered by name here.</param>
@@ -23,28 +17,12 @@ internal sealed class PublishedSilos
     {
         Member[] ordered = [.. members.OrderBy(member => member.Name, NaturalOrder.Instance)];
         string[] sentences = [.. faults.Order(StringComparer.Ordinal)];
-        lock (gate)
-        {
-            if (view.Version > 0 && view.Members.SequenceEqual(ordered) && view.Faults.SequenceEqual(sentences)) return;
-            view = new SilosView(view.Version + 1, ordered, sentences);
-            changed.SetResult();
-            changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        }
+        view.Update(last => last.Version > 0 && last.Members.SequenceEqual(ordered) && last.Faults.SequenceEqual(sentences)
+            ? last
+            : new SilosView(last.Version + 1, ordered, sentences));
     }
 
     /// <inheritdoc cref="ISilos.WaitForChangeAsync"/>
-    public async Task<SilosView> WaitForChangeAsync(long version, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            Task change;
-            lock (gate)
-            {
-                if (view.Version > version) return view;
-                change = changed.Task;
-            }
-
-            await change.WaitAsync(cancellationToken).ConfigureAwait(false);
-        }
-    }
+    public Task<SilosView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
+        view.WaitAsync(now => now.Version > version, cancellationToken);
 }
