@@ -72,8 +72,8 @@ internal sealed partial class InnerSilo : IFatalErrorHandler
     }
 
     /// <summary>
-    /// Leaves the cluster in good order, or just ends what runs. A host that does not end in time is left behind: it holds no port, and
-    /// nobody calls it any more.
+    /// Leaves the cluster in good order, or just ends what runs; a start must have been cancelled before. A host that does not end in time
+    /// is left behind: it holds no port, and nobody calls it any more.
     /// </summary>
     /// <param name="graceful">Whether the silo is still a member and the others should be told.</param>
     public async Task EndAsync(bool graceful)
@@ -121,6 +121,8 @@ internal sealed partial class InnerSilo : IFatalErrorHandler
         if (graceful) hurry.CancelAfter(GracefulLimit);
         else await hurry.CancelAsync().ConfigureAwait(false);
 
+        // A start that went on beside the end would begin loops of Orleans that nobody ends any more.
+        if (starting is not null) await starting.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (starting?.IsCompletedSuccessfully == true)
         {
             await QuietlyAsync(() => host.StopAsync(hurry.Token)).ConfigureAwait(false);

@@ -121,13 +121,15 @@ public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFac
         await WaitForNewGenerationAsync(stoppingToken).ConfigureAwait(false);
         long start = time.GetTimestamp();
         var silo = new InnerSilo(settings, loggers, dialler!, siloPort!, clientPort);
+        using var starting = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
         try
         {
-            await silo.StartAsync(stoppingToken).ConfigureAwait(false);
+            await silo.StartAsync(starting.Token).ConfigureAwait(false);
             await BeActiveAsync(silo, time.GetElapsedTime(start), stoppingToken).ConfigureAwait(false);
         }
         finally
         {
+            await starting.CancelAsync().ConfigureAwait(false);
             await silo.EndAsync(graceful: stoppingToken.IsCancellationRequested && !silo.Died.IsCompleted).ConfigureAwait(false);
         }
     }

@@ -67,13 +67,16 @@ internal sealed class TestSilo : IAsyncDisposable
         return silo;
     }
 
-    /// <summary>Ends it as an outer host does: while the store is away Orleans would try for minutes to write that it ends.</summary>
+    /// <summary>
+    /// Ends it as an outer host does: while the store is away Orleans tries for minutes to write that it ends, so the host is left behind
+    /// then. It is not disposed before it has stopped: a loop of Orleans that is still there would spin for ever.
+    /// </summary>
     public async ValueTask DisposeAsync()
     {
         using var now = new CancellationTokenSource();
         await now.CancelAsync();
-        await Task.WhenAny(host.StopAsync(now.Token), Task.Delay(EndDeadline));
-        await ((IAsyncDisposable)host).DisposeAsync();
+        Task stopping = host.StopAsync(now.Token);
+        if (await Task.WhenAny(stopping, Task.Delay(EndDeadline)) == stopping) await ((IAsyncDisposable)host).DisposeAsync();
         document.Dispose();
     }
 
