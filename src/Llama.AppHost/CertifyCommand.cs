@@ -61,7 +61,7 @@ internal static class CertifyCommand
             }
 
             string key = Path.Combine(args[0], AuthorityFolder, CertificateAuthority.KeyFile);
-            output.WriteLine($"Whoever has {key} can make members: keep it off the machines.");
+            output.WriteLine($"With {key} anybody can make members: keep it off the machines.");
             return 0;
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or CryptographicException)

@@ -153,7 +153,7 @@ internal static partial class GatewayHost
         SiloWait = options.SiloWait,
         Ranges = options.Ranges is null ? null : LayerRanges.Parse(options.Ranges, checkpoint.Config.Layers),
         KvMemory = options.KvMemory.Bytes,
-        Limits = new EngineLimits
+        Limits = new SchedulerLimits
         {
             MaxWaiting = options.MaxWaiting,
             MaxWaitingTokens = options.MaxWaitingTokens,

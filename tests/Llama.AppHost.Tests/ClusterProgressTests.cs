@@ -118,7 +118,7 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         MaxSequenceTokens = 512,
         Pipelines =
         [
-            new() { Replica = 0, Running = 0, Waiting = 0, Blocks = 64, FreeBlocks = 64, DrawnTokens = 0, Stages = [Stage(1, state), Stage(2, state)] },
+            new() { Replica = 0, Running = 0, Waiting = 0, Blocks = 64, FreeBlocks = 64, SampledTokens = 0, Stages = [Stage(1, state), Stage(2, state)] },
         ],
         Standby = ["silo-3"],
     };

@@ -31,9 +31,9 @@ public class MakeCommandTests
 
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, kvBlocks: 1, threads: 1);
         var step = new Step { Epoch = 1 };
-        step.AddDrawingSequence(0, [1, 300, 301], [0], new SamplingParameters { Temperature = 0 }, 0, candidates: 5);
+        step.AddSamplingSequence(0, [1, 300, 301], [0], new SamplingParameters { Temperature = 0 }, 0, topLogprobs: 5);
         StepOutput output = await range.RunAsync(step, range.RentHiddenStates(3), TestContext.Current.CancellationToken);
-        Assert.All(output.Drawn![0].Candidates.ToArray(), candidate => Assert.InRange(candidate.LogProbability, -20, 0));
+        Assert.All(output.Sampled![0].TopLogprobs.ToArray(), candidate => Assert.InRange(candidate.LogProbability, -20, 0));
     }
 
     [Fact]

@@ -7,7 +7,7 @@ using Llama.Tests;
 
 namespace Llama.Cluster.Tests;
 
-/// <summary>The command lines of the documentation for whoever runs a cluster: the programs take them.</summary>
+/// <summary>The command lines of the documentation for operators: the programs take them.</summary>
 public sealed partial class ExamplesTests : IDisposable
 {
     private readonly TemporaryFolder folder = new();

@@ -11,7 +11,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 namespace Llama.Cluster.Tests;
 
 /// <summary>
-/// The gateway is killed in the middle of an answer. Whoever asks its successor with the same key gets all of it, and what a silo has a
+/// The gateway is killed in the middle of an answer. A client that asks its successor with the same key gets all of it, and what a silo has a
 /// record of is not sampled again.
 /// </summary>
 public sealed class GatewayLossTests
@@ -85,7 +85,7 @@ public sealed class GatewayLossTests
         }
 
         // What a silo kept is not sampled again.
-        long sampled = (await successor.StatusAsync()).Pipelines[0].DrawnTokens;
+        long sampled = (await successor.StatusAsync()).Pipelines[0].SampledTokens;
         Assert.InRange(sampled, 1, Length - (Length / 8));
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{Length - sampled} of {Length} tokens were kept; the client had {broken.Tokens.Sum(tokens => tokens.Count)}");
@@ -94,7 +94,7 @@ public sealed class GatewayLossTests
         var again = new KeyedAnswer();
         await again.ReadAsync(successor, Key, Prompt);
         Assert.Equal(retry.Tokens, again.Tokens);
-        Assert.Equal(sampled, (await successor.StatusAsync()).Pipelines[0].DrawnTokens);
+        Assert.Equal(sampled, (await successor.StatusAsync()).Pipelines[0].SampledTokens);
     }
 
     private static async Task<OrleansClient> ConnectAsync(TestCluster cluster)

@@ -26,7 +26,7 @@ public sealed class LossTests
         await streams.EndedAsync();
         Assert.Equal(undisturbed.Tokens, streams.Tokens);
 
-        Assert.Contains($"lost: {victim.Silo} has given no sign of life for 3 s", cluster.Output, StringComparison.Ordinal);
+        Assert.Contains($"lost: {victim.Silo} has given no heartbeat for 3 s", cluster.Output, StringComparison.Ordinal);
         Assert.InRange(streams.LongestSilence.TotalSeconds, 2.5, 8);
         TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.0} s");
         Assert.Equal(["silo-1", "silo-3", "silo-4"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo).Order());

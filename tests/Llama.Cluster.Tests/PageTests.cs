@@ -15,7 +15,7 @@ public sealed class PageTests(SharedAppHost shared) : IDisposable
     public void Dispose() => TestContext.Current.TestOutputHelper?.WriteLine(shared.AppHost.Output);
 
     [Fact]
-    public async Task Generate_PromptTyped_TextStreamsAndThePipelineIsDrawn()
+    public async Task Generate_PromptTyped_TextStreamsAndThePipelineIsSampled()
     {
         string? executable = Chromium.Find();
         Assert.SkipWhen(executable is null, "there is no Chromium on the PATH");

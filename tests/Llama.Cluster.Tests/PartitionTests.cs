@@ -38,7 +38,7 @@ public sealed class PartitionTests
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();
         Assert.Equal(undisturbed.Tokens, streams.Tokens);
-        Assert.Contains("epoch 1: lost: silo-2 has given no sign of life for 3 s", cluster.Output, StringComparison.Ordinal);
+        Assert.Contains("epoch 1: lost: silo-2 has given no heartbeat for 3 s", cluster.Output, StringComparison.Ordinal);
         Assert.InRange(streams.LongestSilence.TotalSeconds, 2.5, 8);
         TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.0} s");
         ClusterStatus status = await cluster.Client.StatusAsync();

@@ -8,7 +8,7 @@ using Llama.Tests;
 namespace Llama.Cluster.Tests;
 
 /// <summary>
-/// Silos are cut off from the store of the membership alone: nobody is taken for dead, whoever has layers computes, whoever was drained stays
+/// Silos are cut off from the store of the membership alone: nobody is taken for dead, silos with layers compute, those that were drained stay
 /// so, and a later loss is repaired.
 /// </summary>
 public sealed class StoreCutTests

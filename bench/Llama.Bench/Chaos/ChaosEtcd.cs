@@ -10,7 +10,7 @@ internal sealed class ChaosEtcd : IAsyncDisposable
     private readonly Func<ChaosProcess> start;
     private ChaosProcess? process;
 
-    /// <summary>Starts it. Whoever needs it waits until it answers.</summary>
+    /// <summary>Starts it. Its users wait until it answers.</summary>
     /// <param name="say">Takes each line that it writes.</param>
     /// <param name="fault">Takes what it did wrong.</param>
     /// <exception cref="InvalidDataException">There is no program <c>etcd</c>.</exception>

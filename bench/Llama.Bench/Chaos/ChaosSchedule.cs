@@ -42,7 +42,7 @@ internal enum ChaosAction
 internal sealed record ChaosEvent(TimeSpan At, TimeSpan Lasts, ChaosAction Action, int Silo);
 
 /// <summary>
-/// Draws what happens: a Poisson process of disturbances, in which a silo is the victim of one at a time and recovers for a while after
+/// Samples what happens: a Poisson process of disturbances, in which a silo is the victim of one at a time and recovers for a while after
 /// it, and never more are disturbed than there are standbys, and one; and further processes of what happens to the gateway and to the etcd.
 /// </summary>
 internal static class ChaosSchedule

@@ -38,7 +38,7 @@ internal static class LinkCommand
         Stream link, LinkOptions options, CancellationToken cancellationToken)
     {
         var end = new LinkEnd(link, options.Bytes);
-        end.Step.AddDrawingSequence(0, [1], [0], new SamplingParameters(), 0.5, 0);
+        end.Step.AddSamplingSequence(0, [1], [0], new SamplingParameters(), 0.5, 0);
         double[] seconds = new double[options.Rounds];
         long allocated = 0;
         for (int round = -options.Rounds / 10; round < options.Rounds; round++)

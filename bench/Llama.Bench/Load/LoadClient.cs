@@ -160,7 +160,7 @@ internal sealed class LoadClient : IDisposable
             body["return_token_ids"] = true;
         }
 
-        // A connection for each request: llama-server closes one after a stream without saying so before, and whoever sends on it again fails.
+        // A connection for each request: llama-server closes one after a stream without saying so before, and the next request on it fails.
         var request = new HttpRequestMessage(HttpMethod.Post, Completions) { Content = JsonContent.Create(body) };
         request.Headers.ConnectionClose = true;
         return http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);

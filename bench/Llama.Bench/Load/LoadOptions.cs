@@ -34,7 +34,7 @@ internal sealed record LoadOptions : IValidatableObject
     public int Generate { get; init; } = 64;
 
     /// <summary>Requests a second in the open loop, or null for the closed one.</summary>
-    [Description("Requests a second, sent at random times (Poisson) whatever is still under way, in place of the clients.")]
+    [Description("Requests a second, sent at random times (Poisson) whatever is still in flight, in place of the clients.")]
     [Range(0.001, 100_000)]
     public float? Rate { get; init; }
 

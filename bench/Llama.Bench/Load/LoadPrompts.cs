@@ -15,13 +15,13 @@ internal sealed class LoadPrompts(int length, int shared, int seed)
 
     /// <summary>Token ids of a prompt.</summary>
     /// <param name="number">Its number, from 0.</param>
-    public int[] Tokens(int number) => Draw(number, random => random.Next(FirstToken, EndToken));
+    public int[] Tokens(int number) => Sample(number, random => random.Next(FirstToken, EndToken));
 
     /// <summary>A text of as many common words, each of which is about one token.</summary>
     /// <param name="number">Its number, from 0.</param>
-    public string Text(int number) => string.Join(' ', Draw(number, random => Words[random.Next(Words.Length)]));
+    public string Text(int number) => string.Join(' ', Sample(number, random => Words[random.Next(Words.Length)]));
 
-    private T[] Draw<T>(int number, Func<Random, T> next)
+    private T[] Sample<T>(int number, Func<Random, T> next)
     {
         var common = new Random(seed);
         var own = new Random(Mix(seed, number));

@@ -26,10 +26,10 @@ internal sealed class LoadRun(LoadClient client, LoadOptions options)
         {
             int done = results.Count;
             double seconds = Math.Max(watch.Elapsed.TotalSeconds, 1e-3);
-            int underWay = Math.Min(begun, options.Requests) - done;
+            int inFlight = Math.Min(begun, options.Requests) - done;
             return string.Create(
                 CultureInfo.InvariantCulture,
-                $"{seconds,6:F0} s: {done} of {options.Requests} done, {underWay} under way, {failed} failed, "
+                $"{seconds,6:F0} s: {done} of {options.Requests} done, {inFlight} in flight, {failed} failed, "
                 + $"{tokens / seconds:F1} tokens/s");
         }
     }

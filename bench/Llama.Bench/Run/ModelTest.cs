@@ -9,10 +9,10 @@ namespace Llama.Bench.Run;
 /// <param name="Test">Such as <c>prefill 512</c> or <c>decode 64 × 8</c>.</param>
 /// <param name="Depth">Positions before.</param>
 /// <param name="Tokens">Tokens in each repetition.</param>
-/// <param name="Drawn">Tokens among them that the output head ran for.</param>
+/// <param name="Sampled">Tokens among them that the output head ran for.</param>
 /// <param name="WeightPasses">How many times each repetition went over all weights.</param>
 /// <param name="Seconds">Time of each repetition.</param>
-internal sealed record TestResult(string Test, int Depth, int Tokens, int Drawn, int WeightPasses, IReadOnlyList<double> Seconds)
+internal sealed record TestResult(string Test, int Depth, int Tokens, int Sampled, int WeightPasses, IReadOnlyList<double> Seconds)
 {
     /// <summary>Median time, seconds.</summary>
     public double Median => Seconds.Order().ElementAt(Seconds.Count / 2);
@@ -21,7 +21,7 @@ internal sealed record TestResult(string Test, int Depth, int Tokens, int Drawn,
 /// <summary>Runs prompts and generations through all layers of a model, as a stage would.</summary>
 internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blocksPerSequence)
 {
-    /// <summary>Time to compute a prompt in steps of the largest size, up to the token that it draws.</summary>
+    /// <summary>Time to compute a prompt in steps of the largest size, up to the token that it samples.</summary>
     public TestResult Prefill(int tokens, int depth, int repetitions)
     {
         Fill(0, depth, 0);
@@ -41,7 +41,7 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
                 for (int sequence = 0; sequence < batch; sequence++)
                 {
                     int position = Math.Max(depth, 1) + i;
-                    step.AddDrawingSequence(position, [Token(position)], Table(sequence, position + 1), Greedy, 0, 0);
+                    step.AddSamplingSequence(position, [Token(position)], Table(sequence, position + 1), Greedy, 0, 0);
                 }
 
                 Run(step);
@@ -74,7 +74,7 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
             int[] tokens = [.. Enumerable.Range(first + done, Math.Min(Step.MaxTokens, count - done)).Select(Token)];
             int end = first + done + tokens.Length;
             var step = new Step();
-            if (done + tokens.Length == count) step.AddDrawingSequence(first + done, tokens, Table(sequence, end), Greedy, 0, 0);
+            if (done + tokens.Length == count) step.AddSamplingSequence(first + done, tokens, Table(sequence, end), Greedy, 0, 0);
             else step.AddSequence(first + done, tokens, Table(sequence, end));
             Run(step);
         }

@@ -40,7 +40,7 @@ internal static class RunCommand
             MachineRates limits = await MachineRates.MeasureAsync(threads, null, LimitBytes, LimitRepetitions);
             await using CpuLayerRange range =
                 CpuLayerRange.Load(checkpoint, 0, checkpoint.Config.Layers, kvType, blocksPerSequence * batches.Max(), threads);
-            while (!range.IsSettled) await Task.Delay(TimeSpan.FromMilliseconds(10));
+            while (!range.IsRepacked) await Task.Delay(TimeSpan.FromMilliseconds(10));
             var test = new ModelTest(checkpoint.Config, range, blocksPerSequence);
             var report = new RunReport(checkpoint.Config, kvType, threads, range.StepBytes, limits);
             foreach (int depth in depths)

@@ -59,14 +59,14 @@ internal sealed class RunReport(ModelConfig config, ElementType kvType, int thre
     private double Gigabytes(TestResult result) => (double)result.WeightPasses * weightBytes / result.Median / 1e9;
 
     /// <summary>
-    /// Multiplications and additions with weights, 10^9/s; the output head and the last layer, its keys and values aside, count for drawn
+    /// Multiplications and additions with weights, 10^9/s; the output head and the last layer, its keys and values aside, count for sampled
     /// tokens only.
     /// </summary>
     private double Gigaflops(TestResult result)
     {
         double keysAndValues = 2.0 * config.KvDim * config.Dim;
         double every = ((double)config.LayerElements * (config.Layers - 1)) + keysAndValues;
-        double drawn = config.LayerElements - keysAndValues + ((double)config.VocabSize * config.Dim);
-        return 2 * ((every * result.Tokens) + (drawn * result.Drawn)) / result.Median / 1e9;
+        double sampled = config.LayerElements - keysAndValues + ((double)config.VocabSize * config.Dim);
+        return 2 * ((every * result.Tokens) + (sampled * result.Sampled)) / result.Median / 1e9;
     }
 }

@@ -12,19 +12,19 @@ namespace Llama.Bench.Simulate;
 /// <param name="Refused">Requests that were refused, or ended at their deadline or without a pipeline.</param>
 /// <param name="Preemptions">Times that a sequence lost its blocks to another.</param>
 /// <param name="Losses">Pipelines that were lost.</param>
-/// <param name="Recuts">Pipelines after a loss whose layers were cut anew, and went on with what was left.</param>
+/// <param name="Repartitions">Pipelines after a loss whose layers were repartitioned, and went on with what was left.</param>
 /// <param name="Rebuilt">Positions that only the lost layers computed again.</param>
 /// <param name="CachedTokens">Prompt tokens that were not computed.</param>
 /// <param name="Copies">Blocks that were copied.</param>
 /// <param name="Steps">Steps that were computed.</param>
 internal sealed record ExplorationResult(
-    int Completed, int Cancelled, int Refused, long Preemptions, int Losses, int Recuts, long Rebuilt, long CachedTokens, long Copies,
+    int Completed, int Cancelled, int Refused, long Preemptions, int Losses, int Repartitions, long Rebuilt, long CachedTokens, long Copies,
     long Steps)
 {
     /// <summary>What two explorations met with.</summary>
     public static ExplorationResult operator +(ExplorationResult a, ExplorationResult b) => new(
         a.Completed + b.Completed, a.Cancelled + b.Cancelled, a.Refused + b.Refused, a.Preemptions + b.Preemptions,
-        a.Losses + b.Losses, a.Recuts + b.Recuts, a.Rebuilt + b.Rebuilt, a.CachedTokens + b.CachedTokens, a.Copies + b.Copies,
+        a.Losses + b.Losses, a.Repartitions + b.Repartitions, a.Rebuilt + b.Rebuilt, a.CachedTokens + b.CachedTokens, a.Copies + b.Copies,
         a.Steps + b.Steps);
 }
 
@@ -44,7 +44,7 @@ internal sealed class Exploration
     private readonly Random random;
     private readonly VirtualTime time = new();
     private readonly ModelConfig config = SimulatedModel.Config(SimulatedMemory.VocabSize) with { EndTokens = [0] };
-    private readonly Engine engine;
+    private readonly Scheduler scheduler;
     private readonly List<ExplorationClient> clients = [];
     private readonly PriorityQueue<ExplorationClient, long> leaving = new();
     private readonly List<int[]> prefixes = [];
@@ -62,9 +62,9 @@ internal sealed class Exploration
     private Exploration(int seed)
     {
         random = new Random(seed);
-        engine = new Engine(
+        scheduler = new Scheduler(
             config,
-            new EngineLimits
+            new SchedulerLimits
             {
                 MaxWaiting = random.Next(5, 60),
                 MaxWaitingTokens = 4000,
@@ -89,7 +89,7 @@ internal sealed class Exploration
             throw new InvalidDataException($"Seed {seed}, after {exploration.result.Steps} steps: {e.Message}", e);
         }
 
-        return exploration.result with { Preemptions = exploration.engine.Preemptions };
+        return exploration.result with { Preemptions = exploration.scheduler.Preemptions };
     }
 
     private void Run(int count)
@@ -108,13 +108,13 @@ internal sealed class Exploration
             else if (next == attach) Attach();
             else if (next == leave) Leave(leaving.Dequeue());
             else nextArrival = Arrive();
-            engine.Expire();
+            scheduler.Expire();
             Send();
-            if (events % EventsBetweenChecks == 0 || engine.IsIdle) Check();
+            if (events % EventsBetweenChecks == 0 || scheduler.IsIdle) Check();
             clients.RemoveAll(Settle);
         }
 
-        if (engine.RunningCount + engine.WaitingCount > 0) throw new InvalidDataException("Sequences are left.");
+        if (scheduler.RunningCount + scheduler.WaitingCount > 0) throw new InvalidDataException("Sequences are left.");
     }
 
     /// <summary>One or several requests, often with a common beginning, some of them wholly alike.</summary>
@@ -140,7 +140,7 @@ internal sealed class Exploration
             client.Sequence = new Sequence(request, ++arrivals, prompt.Length + request.MaxTokens!.Value, client);
             clients.Add(client);
             if (random.Next(8) == 0) leaving.Enqueue(client, time.Now + (random.Next(1500) * Millisecond));
-            engine.Submit(client.Sequence);
+            scheduler.Submit(client.Sequence);
         }
 
         return time.Now + (random.Next(4) > 0 ? random.Next(300) * Millisecond : 0);
@@ -150,7 +150,7 @@ internal sealed class Exploration
     {
         if (client.Ended) return;
         client.Left = true;
-        engine.Cancel(client.Sequence!);
+        scheduler.Cancel(client.Sequence!);
     }
 
     /// <summary>
@@ -159,26 +159,26 @@ internal sealed class Exploration
     /// </summary>
     private void Attach()
     {
-        bool recuts = random.Next(3) == 0;
+        bool repartitions = random.Next(3) == 0;
         if (lost is null) layers = random.Next(1, 6);
-        if (lost is null || recuts) (stages, blocks) = (random.Next(1, layers + 1), random.Next((LongestSequence / 16) + 1, 60));
-        HeldBlocks held = engine.Fit(blocks);
+        if (lost is null || repartitions) (stages, blocks) = (random.Next(1, layers + 1), random.Next((LongestSequence / 16) + 1, 60));
+        HeldBlocks held = scheduler.Fit(blocks);
         if (lost is null) memory = new SimulatedMemory(blocks, layers);
         else if (held.Carried is { } carried) memory.Renumber(blocks, carried);
-        if (lost is not null && recuts) result = result with { Recuts = result.Recuts + 1 };
+        if (lost is not null && repartitions) result = result with { Repartitions = result.Repartitions + 1 };
         pipeline = new SimulatedPipeline(Times, stages, time);
-        engine.Attach(stages, blocks, ++epoch, lost?.Hull(held.Unfinished), held.Carried);
+        scheduler.Attach(stages, blocks, ++epoch, lost?.Hull(held.Unfinished), held.Carried);
     }
 
     private void Complete()
     {
         Step step = pipeline!.Take();
-        if (engine.Complete(memory.Compute(step)) is { } fault) throw new InvalidDataException(fault);
-        if (engine.TakeRecovery() is { } recovery) result = result with { Rebuilt = result.Rebuilt + recovery.Rebuilt };
+        if (scheduler.Complete(memory.Compute(step)) is { } fault) throw new InvalidDataException(fault);
+        if (scheduler.TakeRecovery() is { } recovery) result = result with { Rebuilt = result.Rebuilt + recovery.Rebuilt };
         if (random.Next(1500) == 0) Lose();
     }
 
-    /// <summary>All layers are lost, or one or two; the steps under way have come to different ones.</summary>
+    /// <summary>All layers are lost, or one or two; the steps in flight have come to different ones.</summary>
     private void Lose()
     {
         lost = null;
@@ -198,7 +198,7 @@ internal sealed class Exploration
             lost = end == first ? default(LayerSpan) : new LayerSpan(random.Next(3) == 0 ? 0 : first, end);
         }
 
-        engine.Detach();
+        scheduler.Detach();
         pipeline = null;
         attachAt = time.Now + (random.Next(7000) * Millisecond);
         result = result with { Losses = result.Losses + 1 };
@@ -206,17 +206,17 @@ internal sealed class Exploration
 
     private void Send()
     {
-        while (engine.NextStep() is { } step)
+        while (scheduler.NextStep() is { } step)
         {
             bool stalls = random.Next(200) == 0;
-            pipeline!.Send(step, stalls ? random.Next(engine.Stages) : -1, random.Next(1000) * Millisecond);
+            pipeline!.Send(step, stalls ? random.Next(scheduler.Stages) : -1, random.Next(1000) * Millisecond);
             result = result with { Steps = result.Steps + 1, Copies = result.Copies + step.Copies.Length };
         }
     }
 
     private void Check()
     {
-        if (engine.FindFault() is { } fault) throw new InvalidDataException(fault);
+        if (scheduler.FindFault() is { } fault) throw new InvalidDataException(fault);
     }
 
     private bool Settle(ExplorationClient client)

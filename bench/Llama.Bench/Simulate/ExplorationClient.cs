@@ -32,8 +32,8 @@ internal sealed class ExplorationClient(GenerationRequest request, IReadOnlyList
     public void Next(GeneratedToken token)
     {
         if (Ended || Complete) throw new InvalidDataException($"{Name} gets a token after its end.");
-        if (received == expected.Count || token.Drawn.Token != expected[received])
-            throw new InvalidDataException($"{Name} gets token {token.Drawn.Token} at {received}; alone it gets others.");
+        if (received == expected.Count || token.Sampled.Token != expected[received])
+            throw new InvalidDataException($"{Name} gets token {token.Sampled.Token} at {received}; alone it gets others.");
         received++;
         CachedTokens = token.CachedTokens;
         Complete = token.Finish is not null;

@@ -32,7 +32,7 @@ internal sealed class LoadSimulation
     private readonly int clients;
     private readonly Random random;
     private readonly VirtualTime time = new();
-    private readonly Engine engine;
+    private readonly Scheduler scheduler;
     private readonly SimulatedPipeline pipeline;
     private readonly int blocks;
     private readonly List<double> firstTokenSeconds = [];
@@ -54,10 +54,10 @@ internal sealed class LoadSimulation
         this.stages = stages;
         this.clients = clients;
         random = new Random(options.Seed);
-        engine = new Engine(SimulatedModel.Config(VocabSize), options.Limits, time);
+        scheduler = new Scheduler(SimulatedModel.Config(VocabSize), options.Limits, time);
         pipeline = new SimulatedPipeline(options.Times, stages, time);
         blocks = options.Blocks * stages;
-        engine.Attach(stages, blocks, 1);
+        scheduler.Attach(stages, blocks, 1);
     }
 
     /// <summary>Runs until enough answers were measured.</summary>
@@ -73,14 +73,14 @@ internal sealed class LoadSimulation
         while (!measuring || answers < measured)
         {
             while (asking.TryDequeue(out LoadClient? client)) Ask(client);
-            while (engine.NextStep() is { } next) pipeline.Send(next);
-            time.Now = pipeline.NextResultAt ?? throw new InvalidDataException("No step is under way, though clients ask.");
+            while (scheduler.NextStep() is { } next) pipeline.Send(next);
+            time.Now = pipeline.NextResultAt ?? throw new InvalidDataException("No step is in flight, though clients ask.");
             Step step = pipeline.Take();
-            if (engine.Complete(Answer(step)) is { } fault) throw new InvalidDataException(fault);
+            if (scheduler.Complete(Answer(step)) is { } fault) throw new InvalidDataException(fault);
             if (!measuring && answers >= measured / 2)
             {
                 (measuring, answers, generated) = (true, 0, 0);
-                (beganAt, busyBefore, preemptedBefore) = (time.Now, pipeline.Busy, engine.Preemptions);
+                (beganAt, busyBefore, preemptedBefore) = (time.Now, pipeline.Busy, scheduler.Preemptions);
             }
 
             if (measuring && step.Number % StepsBetweenSamples == 0) Sample();
@@ -91,7 +91,7 @@ internal sealed class LoadSimulation
             stages, clients, generated / seconds, (pipeline.Busy - busyBefore) / 1e9 / seconds,
             (Percentile(firstTokenSeconds, 0.5), Percentile(firstTokenSeconds, 0.99)), Percentile(tokenSeconds, 0.5),
             running / samples, pressedSamples == 0 ? null : wasted / pressedSamples, pressedSamples == 0 ? null : free / pressedSamples,
-            (double)(engine.Preemptions - preemptedBefore) / measured);
+            (double)(scheduler.Preemptions - preemptedBefore) / measured);
     }
 
     private static double Percentile(List<double> values, double part)
@@ -109,29 +109,29 @@ internal sealed class LoadSimulation
             MaxTokens = Length(options.Generate),
         };
         client.Begin(time.Now);
-        engine.Submit(new Sequence(request, ++arrivals, request.PromptTokens.Count + request.MaxTokens!.Value, client));
+        scheduler.Submit(new Sequence(request, ++arrivals, request.PromptTokens.Count + request.MaxTokens!.Value, client));
     }
 
     private int Length(int mean) => random.Next(mean / 2, mean + (mean / 2) + 1);
 
     private StepResult Answer(Step step)
     {
-        int draws = 0;
-        foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
-        var drawn = new DrawnTokens();
-        for (int i = 0; i < draws; i++) drawn.Add(new Candidate(random.Next(VocabSize), 0), []);
-        return new StepResult(step.Epoch, step.Number, drawn);
+        int samples = 0;
+        foreach (StepSequence sequence in step.Sequences) samples += sequence.Samples ? 1 : 0;
+        var sampled = new SampledTokens();
+        for (int i = 0; i < samples; i++) sampled.Add(new TokenLogprob(random.Next(VocabSize), 0), []);
+        return new StepResult(step.Epoch, step.Number, sampled);
     }
 
     private void Sample()
     {
         samples++;
-        running += engine.RunningCount;
-        if (engine.WaitingCount == 0) return;
+        running += scheduler.RunningCount;
+        if (scheduler.WaitingCount == 0) return;
         pressedSamples++;
-        long unfilled = engine.Running.Sum(sequence => ((long)sequence.Blocks.Count * BlockPool.BlockTokens) - sequence.Scheduled);
+        long unfilled = scheduler.Running.Sum(sequence => ((long)sequence.Blocks.Count * BlockPool.BlockTokens) - sequence.Scheduled);
         wasted += (double)unfilled / (blocks * BlockPool.BlockTokens);
-        free += (double)engine.FreeBlocks / blocks;
+        free += (double)scheduler.FreeBlocks / blocks;
     }
 
     private sealed class LoadClient(LoadSimulation simulation) : ISequenceClient

@@ -27,7 +27,7 @@ internal static class SimulateCommand
         output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"{all.Completed} requests complete, {all.Cancelled} cancelled, {all.Refused} refused or late; {all.Steps} steps,"
-            + $" {all.Preemptions} preemptions, {all.Losses} lost pipelines, {all.Recuts} cut anew, {all.Rebuilt} rebuilt positions,"
+            + $" {all.Preemptions} preemptions, {all.Losses} lost pipelines, {all.Repartitions} repartitioned, {all.Rebuilt} rebuilt positions,"
             + $" {all.CachedTokens} cached tokens, {all.Copies} copied blocks."
             + $" Every token was the right one."));
     }

@@ -83,6 +83,6 @@ public sealed record SimulateOptions
     /// <summary>How long steps take.</summary>
     internal StageTimes Times => new(WeightsTime / 1e3, TokenTime / 1e3, LinkTime / 1e3);
 
-    /// <summary>The engine's limits: whoever comes may wait.</summary>
-    internal EngineLimits Limits => new() { MaxWaiting = int.MaxValue, MaxWaitingTokens = int.MaxValue, StepTokens = StepTokens };
+    /// <summary>The scheduler's limits: any number may wait.</summary>
+    internal SchedulerLimits Limits => new() { MaxWaiting = int.MaxValue, MaxWaitingTokens = int.MaxValue, StepTokens = StepTokens };
 }

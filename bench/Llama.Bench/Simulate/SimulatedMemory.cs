@@ -7,7 +7,7 @@ namespace Llama.Bench.Simulate;
 
 /// <summary>
 /// The KV blocks of a pipeline's stages, of one layer each, and a model whose next token is a hash of all tokens so far. Blocks keep
-/// tokens and their positions as a stage keeps keys and values, and a log of what it put out; what is drawn is read from the blocks that a step
+/// tokens and their positions as a stage keeps keys and values, and a log of what it put out; what is sampled is read from the blocks that a step
 /// names, of one stage after the other. So a block that is shared, copied, rebuilt or given away wrongly makes other tokens than the
 /// sequence gets alone.
 /// </summary>
@@ -54,8 +54,8 @@ internal sealed class SimulatedMemory(int blocks, int stages)
     {
         CheckApart(step);
         for (int stage = 0; stage < Math.Min(stages, reached); stage++) Compute(step, kept[stage], logs[stage], stage);
-        var drawn = new DrawnTokens();
-        if (reached < stages) return new StepResult(step.Epoch, step.Number, drawn);
+        var sampled = new SampledTokens();
+        if (reached < stages) return new StepResult(step.Epoch, step.Number, sampled);
         (int Token, int Position)[] slots = kept[(int)(step.Number % (uint)stages)];
         foreach (StepSequence sequence in step.Sequences)
         {
@@ -71,10 +71,10 @@ internal sealed class SimulatedMemory(int blocks, int stages)
                 hash = Add(hash, token);
             }
 
-            if (sequence.Draws) drawn.Add(new Candidate(Draw(hash, sequence.Number), 0), []);
+            if (sequence.Samples) sampled.Add(new TokenLogprob(Sample(hash, sequence.Number), 0), []);
         }
 
-        return new StepResult(step.Epoch, step.Number, drawn);
+        return new StepResult(step.Epoch, step.Number, sampled);
     }
 
     private void Compute(Step step, (int Token, int Position)[] slots, (int Token, int Position)[] log, int stage)
@@ -107,7 +107,7 @@ internal sealed class SimulatedMemory(int blocks, int stages)
         var generated = new List<int>();
         while (generated.Count < request.MaxTokens)
         {
-            int token = Draw(hash, UniformNumber.At(request.Seed, request.PromptTokens.Count + generated.Count));
+            int token = Sample(hash, UniformNumber.At(request.Seed, request.PromptTokens.Count + generated.Count));
             generated.Add(token);
             if (!request.IgnoreEndTokens && endTokens.Contains(token)) break;
             hash = Add(hash, token);
@@ -133,7 +133,7 @@ internal sealed class SimulatedMemory(int blocks, int stages)
 
     private static ulong Add(ulong hash, int token) => (hash ^ (uint)(token + 1)) * 0x9E3779B97F4A7C15 ^ (hash >> 29);
 
-    private static int Draw(ulong hash, double number) =>
+    private static int Sample(ulong hash, double number) =>
         (int)((Add(hash, 0) ^ BitConverter.DoubleToUInt64Bits(number)) * 0xD6E8FEB86659FD93 % VocabSize);
 
     /// <summary>Within a step there is no order: nobody may use a block that another writes.</summary>

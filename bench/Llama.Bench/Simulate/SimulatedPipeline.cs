@@ -27,7 +27,7 @@ internal sealed class SimulatedPipeline(StageTimes times, int stages, VirtualTim
     /// <summary>Nanoseconds that each stage has computed.</summary>
     public long Busy { get; private set; }
 
-    /// <summary>When the oldest step's result comes; null when none is under way.</summary>
+    /// <summary>When the oldest step's result comes; null when none is in flight.</summary>
     public long? NextResultAt => results.TryPeek(out (long At, Step Step) next) ? next.At : null;
 
     /// <summary>Sends a step. Order and times are fixed, so when its result comes is known at once.</summary>

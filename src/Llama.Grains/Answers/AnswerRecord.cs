@@ -10,10 +10,10 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Answers;
 
 /// <summary>
-/// What another gateway needs to go on with an answer: which request it belongs to, and the tokens that were drawn. As bytes, little-endian:
+/// What another gateway needs to go on with an answer: which request it belongs to, and the tokens that were sampled. As bytes, little-endian:
 /// the hash of the request (32), when it came (8, milliseconds of Unix time), the length of the answer's id (1) and the id in UTF-8; then
-/// each token as it was drawn: its choice (1), why the choice ended (1; 0 where it goes on), the number of its candidates (1), the cached
-/// tokens of the prompt (4), and the drawn token and the candidates, each its id (4) and log-probability (4). So a record only grows, and
+/// each token as it was sampled: its choice (1), why the choice ended (1; 0 where it goes on), the number of its top logprobs (1), the cached
+/// tokens of the prompt (4), and the sampled token and the top logprobs, each its id (4) and log-probability (4). So a record only grows, and
 /// one that is cut off anywhere is a shorter record.
 /// </summary>
 public sealed class AnswerRecord
@@ -21,7 +21,7 @@ public sealed class AnswerRecord
     private const int HashBytes = SHA256.HashSizeInBytes;
     private const int IdOffset = HashBytes + 9;
     private const int TokenBytes = 15;
-    private const int CandidateBytes = 8;
+    private const int LogprobBytes = 8;
 
     private static readonly long LastTime = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
@@ -87,18 +87,18 @@ public sealed class AnswerRecord
     {
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(token);
-        int length = TokenBytes + (token.Candidates.Count * CandidateBytes);
+        int length = TokenBytes + (token.TopLogprobs.Count * LogprobBytes);
         Span<byte> bytes = target.GetSpan(length);
         bytes[0] = checked((byte)choice);
         bytes[1] = token.Finish is { } finish ? (byte)(finish + 1) : (byte)0;
-        bytes[2] = checked((byte)token.Candidates.Count);
+        bytes[2] = checked((byte)token.TopLogprobs.Count);
         BinaryPrimitives.WriteInt32LittleEndian(bytes[3..], token.CachedTokens);
-        Write(bytes[7..], token.Drawn);
-        for (int i = 0; i < token.Candidates.Count; i++) Write(bytes[(TokenBytes + (i * CandidateBytes))..], token.Candidates[i]);
+        Write(bytes[7..], token.Sampled);
+        for (int i = 0; i < token.TopLogprobs.Count; i++) Write(bytes[(TokenBytes + (i * LogprobBytes))..], token.TopLogprobs[i]);
         target.Advance(length);
     }
 
-    /// <summary>Reads a record as far as it is whole and good: whoever kept it may have got less, or be broken.</summary>
+    /// <summary>Reads a record as far as it is whole and good: its keeper may have got less, or be broken.</summary>
     /// <param name="source">The bytes.</param>
     /// <param name="vocabSize">Tokens of the model.</param>
     /// <returns>The record; null where there is none that has a token.</returns>
@@ -132,26 +132,26 @@ public sealed class AnswerRecord
     internal static bool TryReadToken(ref ReadOnlySpan<byte> source, int vocabSize, [NotNullWhen(true)] out GeneratedToken? token)
     {
         token = null;
-        if (source.Length < TokenBytes || source[1] > (int)FinishReason.Length + 1 || source[2] > Step.MaxCandidates) return false;
+        if (source.Length < TokenBytes || source[1] > (int)FinishReason.Length + 1 || source[2] > Step.MaxTopLogprobs) return false;
         int cached = BinaryPrimitives.ReadInt32LittleEndian(source[3..]);
-        if (cached < 0 || source.Length < TokenBytes + (source[2] * CandidateBytes)) return false;
-        var tokens = new Candidate[1 + source[2]];
+        if (cached < 0 || source.Length < TokenBytes + (source[2] * LogprobBytes)) return false;
+        var tokens = new TokenLogprob[1 + source[2]];
         for (int i = 0; i < tokens.Length; i++)
         {
-            ReadOnlySpan<byte> bytes = source[(7 + (i * CandidateBytes))..];
-            tokens[i] = new Candidate(BinaryPrimitives.ReadInt32LittleEndian(bytes), BinaryPrimitives.ReadSingleLittleEndian(bytes[4..]));
+            ReadOnlySpan<byte> bytes = source[(7 + (i * LogprobBytes))..];
+            tokens[i] = new TokenLogprob(BinaryPrimitives.ReadInt32LittleEndian(bytes), BinaryPrimitives.ReadSingleLittleEndian(bytes[4..]));
             if ((uint)tokens[i].Token >= (uint)vocabSize || float.IsNaN(tokens[i].LogProbability)) return false;
         }
 
         FinishReason? finish = source[1] == 0 ? null : (FinishReason)(source[1] - 1);
         token = new GeneratedToken(tokens[0], tokens[1..], finish, cached);
-        source = source[(TokenBytes + (source[2] * CandidateBytes))..];
+        source = source[(TokenBytes + (source[2] * LogprobBytes))..];
         return true;
     }
 
-    private static void Write(Span<byte> target, Candidate candidate)
+    private static void Write(Span<byte> target, TokenLogprob logprob)
     {
-        BinaryPrimitives.WriteInt32LittleEndian(target, candidate.Token);
-        BinaryPrimitives.WriteSingleLittleEndian(target[4..], candidate.LogProbability);
+        BinaryPrimitives.WriteInt32LittleEndian(target, logprob.Token);
+        BinaryPrimitives.WriteSingleLittleEndian(target[4..], logprob.LogProbability);
     }
 }

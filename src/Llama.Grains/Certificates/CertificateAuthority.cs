@@ -10,7 +10,7 @@ namespace Llama.Grains.Certificates;
 /// </summary>
 public sealed class CertificateAuthority
 {
-    /// <summary>The authority's private key, which only this class reads: whoever has it can make members.</summary>
+    /// <summary>The authority's private key, which only this class reads: its holder can make members.</summary>
     public const string KeyFile = "ca.key";
 
     private static readonly TimeSpan AuthorityLife = TimeSpan.FromDays(3650);

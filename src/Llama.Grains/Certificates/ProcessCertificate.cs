@@ -7,7 +7,7 @@ namespace Llama.Grains.Certificates;
 
 /// <summary>
 /// The certificate that a process shows on every TLS connection, and the authorities whose certificates it accepts: these only, none of the
-/// system's. Whoever has a certificate of the authority is a member, so the authority must be the cluster's own.
+/// system's. A process with a certificate of the authority is a member, so the authority must be the cluster's own.
 /// </summary>
 public sealed class ProcessCertificate
 {

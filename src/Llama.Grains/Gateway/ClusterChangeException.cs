@@ -18,7 +18,7 @@ public sealed class ClusterChangeException : Exception
 {
     /// <summary>A change was not made.</summary>
     /// <param name="error">What kind of refusal.</param>
-    /// <param name="message">Why, for whoever asked.</param>
+    /// <param name="message">Why, for the caller.</param>
     public ClusterChangeException(ClusterChangeError error, string message)
         : base(message) => Error = error;
 

@@ -6,7 +6,7 @@ using Llama.Grains.Placement;
 namespace Llama.Grains.Gateway;
 
 /// <content>
-/// Changes that somebody asks for: a silo is emptied, or the layers are cut anew for the silos that are there. A change is a loss that is
+/// Changes that somebody asks for: a silo is emptied, or the layers are repartitioned for the silos that are there. A change is a loss that is
 /// planned: silos that are new to a pipeline load first (<see cref="Move"/>), then the pipeline ends and the next opens.
 /// </content>
 internal sealed partial class ClusterController
@@ -60,7 +60,7 @@ internal sealed partial class ClusterController
             if (!owns)
                 throw new ClusterChangeException(ClusterChangeError.Unavailable, owner ?? "This gateway does not own the pipelines yet.");
             if (changes.Count >= MostChanges)
-                throw new ClusterChangeException(ClusterChangeError.Unavailable, $"{MostChanges} changes of the cluster are under way.");
+                throw new ClusterChangeException(ClusterChangeError.Unavailable, $"{MostChanges} changes of the cluster are in flight.");
             request(view, done);
         }
         catch (Exception e) when (e is ClusterChangeException or PlacementException)
@@ -124,7 +124,7 @@ internal sealed partial class ClusterController
         changes.Add(change);
     }
 
-    /// <summary>Takes the moves a step further, and tells whoever waits for them.</summary>
+    /// <summary>Takes the moves a step further, and completes the waits for them.</summary>
     private async Task MoveAsync(SilosView view)
     {
         foreach (Replica replica in replicas)
@@ -251,7 +251,7 @@ internal sealed partial class ClusterController
     private bool IsFree(Member silo) => !IsSilent(silo) && !IsDrained(silo);
 
     /// <summary>Something that somebody waits for.</summary>
-    /// <param name="Drains">The silo that is to be empty; null when the layers are cut anew.</param>
+    /// <param name="Drains">The silo that is to be empty; null when the layers are repartitioned.</param>
     /// <param name="Done">Told of the end.</param>
     private sealed record Change(Member? Drains, TaskCompletionSource Done)
     {

@@ -47,7 +47,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     private readonly HashSet<string> unfit = new(StringComparer.Ordinal);
 
     /// <summary>
-    /// Until when silos that gave no sign of life get no layers (the controller's clock): by then the directory has seen it, too.
+    /// Until when silos that gave no heartbeat get no layers (the controller's clock): by then the directory has seen it, too.
     /// </summary>
     private readonly Dictionary<string, long> silent = new(StringComparer.Ordinal);
 
@@ -229,7 +229,7 @@ internal sealed partial class ClusterController : IAsyncDisposable
     }
 
     /// <summary>
-    /// Clears away a pipeline that has ended. Links and signs of life tell whether the stages of an open one live, and the directory has
+    /// Clears away a pipeline that has ended. Links and heartbeats tell whether the stages of an open one live, and the directory has
     /// no say in it; of stages that load it alone tells.
     /// </summary>
     private async Task RemoveLostAsync(Replica replica, SilosView view, HashSet<string> present)
@@ -365,9 +365,9 @@ internal sealed partial class ClusterController : IAsyncDisposable
         {
             HeldBlocks held = pipeline.Whole.Inherits is null
                 ? default
-                : await replica.Scheduler.FitAsync(pipeline.KvBlocks).ConfigureAwait(false);
+                : await replica.Engine.FitAsync(pipeline.KvBlocks).ConfigureAwait(false);
             await Task.Run(() => pipeline.OpenAsync(settings.Identity, cluster, held, stopping.Token)).ConfigureAwait(false);
-            replica.Scheduler.Attach(pipeline);
+            replica.Engine.Attach(pipeline);
             Log.Ready(logger, replica.Number, pipeline.Epoch);
         }
 #pragma warning disable CA1031 // A failure is a value: whatever kept the pipeline from opening is the reason that it is lost.

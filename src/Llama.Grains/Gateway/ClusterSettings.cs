@@ -36,5 +36,5 @@ public sealed record ClusterSettings
     public long KvMemory { get; init; } = 1L << 30;
 
     /// <summary>Bounds on what each replica takes on.</summary>
-    public EngineLimits Limits { get; init; } = new();
+    public SchedulerLimits Limits { get; init; } = new();
 }

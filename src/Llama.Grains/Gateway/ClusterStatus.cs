@@ -49,8 +49,8 @@ public sealed record PipelineStatus
     /// <summary>Those of them that no sequence holds: all, when nothing runs.</summary>
     public required int FreeBlocks { get; init; }
 
-    /// <summary>Tokens that were drawn since the gateway started.</summary>
-    public required long DrawnTokens { get; init; }
+    /// <summary>Tokens that were sampled since the gateway started.</summary>
+    public required long SampledTokens { get; init; }
 }
 
 /// <summary>One layer range in its place.</summary>

@@ -11,20 +11,20 @@ public sealed record GenerationRequest
     public required IReadOnlyList<int> PromptTokens { get; init; }
 
     /// <summary>
-    /// Tokens that were drawn before, none with a finish: the answer begins with them, and they are computed as the prompt is.
+    /// Tokens that were sampled before, none with a finish: the answer begins with them, and they are computed as the prompt is.
     /// </summary>
     [Id(1)]
-    public IReadOnlyList<GeneratedToken> Known { get; init; } = [];
+    public IReadOnlyList<GeneratedToken> ResumedTokens { get; init; } = [];
 
-    /// <summary>Most tokens to generate, the known ones among them; null for as many as fit the context.</summary>
+    /// <summary>Most tokens to generate, the resumed ones among them; null for as many as fit the context.</summary>
     [Id(2)]
     public int? MaxTokens { get; init; }
 
-    /// <summary>How tokens are drawn.</summary>
+    /// <summary>How tokens are sampled.</summary>
     [Id(3)]
     public SamplingParameters Sampling { get; init; } = new();
 
-    /// <summary>Together with a token's position, determines the number that draws it: the same seed gives the same text.</summary>
+    /// <summary>Together with a token's position, determines the number that samples it: the same seed gives the same text.</summary>
     [Id(4)]
     public ulong Seed { get; init; }
 
@@ -34,7 +34,7 @@ public sealed record GenerationRequest
 
     /// <summary>How many of the most probable tokens to report with each token; 0 for none.</summary>
     [Id(6)]
-    public int Candidates { get; init; }
+    public int TopLogprobs { get; init; }
 
     /// <summary>Higher ones go first; within one, first come, first served.</summary>
     [Id(7)]
@@ -57,13 +57,13 @@ public sealed record GenerationRequest
     /// refused.
     /// </summary>
     [Id(11)]
-    public bool Resumed { get; init; }
+    public bool IsResubmitted { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>
 public enum FinishReason
 {
-    /// <summary>An end token was drawn; it is the last token.</summary>
+    /// <summary>An end token was sampled; it is the last token.</summary>
     Stop,
 
     /// <summary>The limit of tokens or the context was reached.</summary>
@@ -71,13 +71,13 @@ public enum FinishReason
 }
 
 /// <summary>One generated token.</summary>
-/// <param name="Drawn">The token and its log-probability.</param>
-/// <param name="Candidates">The most probable tokens, best first; as many as were asked for.</param>
+/// <param name="Sampled">The token and its log-probability.</param>
+/// <param name="TopLogprobs">The most probable tokens, best first; as many as were asked for.</param>
 /// <param name="Finish">Set on the last token.</param>
 /// <param name="CachedTokens">Tokens of the prompt that did not have to be computed.</param>
 [GenerateSerializer, Immutable, Alias("llama.generated-token")]
 public sealed record GeneratedToken(
-    [property: Id(0)] Candidate Drawn, [property: Id(1)] IReadOnlyList<Candidate> Candidates, [property: Id(2)] FinishReason? Finish,
+    [property: Id(0)] TokenLogprob Sampled, [property: Id(1)] IReadOnlyList<TokenLogprob> TopLogprobs, [property: Id(2)] FinishReason? Finish,
     [property: Id(3)] int CachedTokens = 0);
 
 /// <summary>What kind of refusal a <see cref="GenerationException"/> is.</summary>

@@ -14,7 +14,7 @@ public interface IGateway
     /// <exception cref="GenerationException">The request cannot be served; thrown before the first token or in their midst.</exception>
     IAsyncEnumerable<GeneratedToken> GenerateAsync(GenerationRequest request, CancellationToken cancellationToken);
 
-    /// <summary>What silos keep of answers under way.</summary>
+    /// <summary>What silos keep of answers in flight.</summary>
     IAnswerRecords Records { get; }
 
     /// <summary>Whether the model answers, as it was heard last; costs nothing.</summary>
@@ -30,7 +30,7 @@ public interface IGateway
 
     /// <summary>
     /// Moves a silo's layers to others, while every sequence goes on. It gets none until it is another process, or is taken back.
-    /// Completes when it has none; whoever stops waiting does not stop the change.
+    /// Completes when it has none; a caller that stops waiting does not stop the change.
     /// </summary>
     /// <exception cref="ClusterChangeException">There is no such silo, or the others cannot take its layers.</exception>
     Task DrainAsync(string silo, CancellationToken cancellationToken);

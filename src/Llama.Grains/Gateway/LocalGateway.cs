@@ -29,7 +29,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         this.settings = settings;
         for (int i = 0; i < settings.Replicas; i++)
-            replicas.Add(new Replica(i, new Scheduler(settings.Config, settings.Limits, time, logger)));
+            replicas.Add(new Replica(i, new Engine(settings.Config, settings.Limits, time, logger)));
         planner = new PipelinePlanner(settings);
         explanation = new PlanExplanation(settings, planner);
         controller = new ClusterController(settings, silos, replicas, time, logger);
@@ -115,8 +115,8 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         try
         {
-            if (replica.Pipeline is null && !HasPlanned && !request.Resumed) throw NotPlanned(replica);
-            await foreach (GeneratedToken token in replica.Scheduler.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
+            if (replica.Pipeline is null && !HasPlanned && !request.IsResubmitted) throw NotPlanned(replica);
+            await foreach (GeneratedToken token in replica.Engine.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
@@ -139,7 +139,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     {
         if (Interlocked.Exchange(ref disposed, 1) == 1) return;
         await controller.DisposeAsync().ConfigureAwait(false);
-        foreach (Replica replica in replicas) await replica.Scheduler.DisposeAsync().ConfigureAwait(false);
+        foreach (Replica replica in replicas) await replica.Engine.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Chooses a replica and counts the request there, both at once: requests that come together see each other.</summary>
@@ -149,7 +149,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         if (replicas.Count > 1)
         {
             int[] prompt = [.. request.PromptTokens];
-            cached = await Task.WhenAll(replicas.Select(r => r.Scheduler.CachedTokensAsync(prompt))).ConfigureAwait(false);
+            cached = await Task.WhenAll(replicas.Select(r => r.Engine.CachedTokensAsync(prompt))).ConfigureAwait(false);
         }
 
         lock (choosing)
@@ -183,11 +183,11 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                 State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
             }),
         ],
-        Running = replica.Scheduler.RunningCount,
-        Waiting = replica.Scheduler.WaitingCount,
+        Running = replica.Engine.RunningCount,
+        Waiting = replica.Engine.WaitingCount,
         Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
-        FreeBlocks = replica.Scheduler.FreeBlocks,
-        DrawnTokens = replica.Scheduler.DrawnTokens,
+        FreeBlocks = replica.Engine.FreeBlocks,
+        SampledTokens = replica.Engine.SampledTokens,
     };
 
     private void Check(GenerationRequest request, int limit)
@@ -203,26 +203,26 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                 throw Invalid($"The prompt has token {token}; expected 0 to {settings.Config.VocabSize - 1}.");
         }
 
-        if (request.Known.Count > 0 && (request.Known.Count >= request.MaxTokens
-            || request.PromptTokens.Count + request.Known.Count >= settings.Config.ContextLength))
+        if (request.ResumedTokens.Count > 0 && (request.ResumedTokens.Count >= request.MaxTokens
+            || request.PromptTokens.Count + request.ResumedTokens.Count >= settings.Config.ContextLength))
         {
-            throw Invalid($"{request.Known.Count} tokens behind a prompt of {request.PromptTokens.Count} are known; expected fewer than"
+            throw Invalid($"{request.ResumedTokens.Count} tokens behind a prompt of {request.PromptTokens.Count} are resumed; expected fewer than"
                 + $" {request.MaxTokens} in a context of {settings.Config.ContextLength}.");
         }
 
-        foreach (GeneratedToken known in request.Known)
+        foreach (GeneratedToken resumed in request.ResumedTokens)
         {
-            if ((uint)known.Drawn.Token >= (uint)settings.Config.VocabSize || known.Finish is not null)
+            if ((uint)resumed.Sampled.Token >= (uint)settings.Config.VocabSize || resumed.Finish is not null)
             {
                 throw Invalid(
-                    $"Token {known.Drawn.Token} is said to be known, with finish '{known.Finish}'; expected one that others follow.");
+                    $"Token {resumed.Sampled.Token} is resumed with finish '{resumed.Finish}'; expected one that others follow.");
             }
         }
 
         if (request.MaxTokens < 1) throw Invalid($"The limit is {request.MaxTokens} tokens; expected at least 1.");
         if (request.Timeout <= TimeSpan.Zero) throw Invalid($"The timeout is {request.Timeout}; expected more than nothing.");
-        if (request.Candidates is < 0 or > Step.MaxCandidates)
-            throw Invalid($"{request.Candidates} candidates were asked for; expected 0 to {Step.MaxCandidates}.");
+        if (request.TopLogprobs is < 0 or > Step.MaxTopLogprobs)
+            throw Invalid($"{request.TopLogprobs} topLogprobs were asked for; expected 0 to {Step.MaxTopLogprobs}.");
         if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
             throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
     }

@@ -18,7 +18,7 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 internal sealed class Pipeline : IPipeline, IAsyncDisposable
 {
-    /// <summary>A scheduler has one step for each stage under way, and some more.</summary>
+    /// <summary>A scheduler has one step for each stage in flight, and some more.</summary>
     private const int StepsAStage = 2;
 
     internal static readonly TimeSpan LoadDeadline = TimeSpan.FromMinutes(10);
@@ -34,12 +34,12 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly List<Task> loops = [];
     private readonly PipelinePlan plan;
     private readonly StageWatch watch;
-    private readonly StagePulses pulses;
+    private readonly StageHeartbeats heartbeats;
     private readonly FrameWriter stepWriter = new();
     private Stream? steps;
     private Stream? results;
     private FrameReader? resultReader;
-    private readonly ConcurrentBag<DrawnTokens> drawnPool = [];
+    private readonly ConcurrentBag<SampledTokens> sampledPool = [];
     private ulong completedStep;
     private IReadOnlyList<int> completeLogs = [];
 
@@ -51,7 +51,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         string[] names = [.. Plan.Select(stage => stage.Member.Name)];
         watch = new StageWatch(names, plan.SlowestLayer, time);
         Times = new StageTimes(names);
-        pulses = new StagePulses(names, watch, Times, time, End);
+        heartbeats = new StageHeartbeats(names, watch, Times, time, End);
         outgoing = Channel.CreateBounded<Step>(
             new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true, AllowSynchronousContinuations = true });
         WeightBytes = new long[Plan.Count];
@@ -75,7 +75,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     /// <summary>The silo that could not load its layers, hung or answered nonsense, if that is why the pipeline ended.</summary>
     public Member? Unfit { get; private set; }
 
-    /// <summary>Whether <see cref="Unfit"/> gave no sign of life or hung: it may need a while to be seen as gone by others, too.</summary>
+    /// <summary>Whether <see cref="Unfit"/> gave no heartbeat or hung: it may need a while to be seen as gone by others, too.</summary>
     public bool Silent { get; private set; }
 
     /// <summary>Whether every stage has loaded and a first step has come through.</summary>
@@ -134,7 +134,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, silos, deadline.Token))).ConfigureAwait(false);
         FindLostLayers(reports, held.Unfinished);
 
-        await pulses.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Pulse)).ConfigureAwait(false);
+        await heartbeats.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Heartbeat)).ConfigureAwait(false);
         results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
         resultReader = new FrameReader(results);
         steps = await DialAsync(Plan[0], LinkPurpose.Steps).ConfigureAwait(false);
@@ -187,7 +187,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         Fail("The pipeline was closed.");
         if (steps is not null) await steps.DisposeAsync().ConfigureAwait(false);
         if (results is not null) await results.DisposeAsync().ConfigureAwait(false);
-        await pulses.DisposeAsync().ConfigureAwait(false);
+        await heartbeats.DisposeAsync().ConfigureAwait(false);
         foreach (Stream presence in presences) await presence.DisposeAsync().ConfigureAwait(false);
         Task all;
         lock (loops) all = Task.WhenAll(loops);
@@ -295,7 +295,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private async Task ProbeAsync(CancellationToken cancellationToken)
     {
         var probe = new Step { Epoch = Epoch };
-        if (LostLayers is null) probe.AddDrawingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
+        if (LostLayers is null) probe.AddSamplingSequence(0, [0], [0], new SamplingParameters { Temperature = 0 }, 0, 0);
         else
         {
             probe.EndLayer = 0;
@@ -348,7 +348,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
                 }
 
                 Frames.Expect(kind, FrameKind.Result, payload.Span);
-                StepResult result = ResultCodec.Read(payload.Span, DrawnTokens.Rent(drawnPool));
+                StepResult result = ResultCodec.Read(payload.Span, SampledTokens.Rent(sampledPool));
                 if (result.Epoch != Epoch) throw new LinkException($"A result of epoch {result.Epoch} came; expected epoch {Epoch}.");
                 watch.Answered();
                 Volatile.Write(ref completedStep, result.Number);

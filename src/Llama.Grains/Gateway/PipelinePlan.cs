@@ -49,7 +49,7 @@ internal readonly record struct LayerTime(double Seconds, double SecondsAToken)
 
 /// <summary>
 /// A prediction of the times of a stage, from limits that no forward pass quite reaches: what counts is how the stages compare. The output
-/// head is computed for tokens that are drawn; here every token of a prompt counts it.
+/// head is computed for tokens that are sampled; here every token of a prompt counts it.
 /// </summary>
 /// <param name="DecodeSeconds">For a token of one sequence: all weights are read.</param>
 /// <param name="PromptTokenSeconds">For one more token of a prompt.</param>

@@ -37,8 +37,8 @@ internal sealed class PlanExplanation(ClusterSettings settings, PipelinePlanner 
             SlowestStage = slowest.Silo,
             PredictedDecodeSeconds = slowest.PredictedDecodeSeconds,
             IdealDecodeSeconds = planner.IdealDecodeSeconds(pipeline.Plan.Select(stage => stage.Rates)),
-            MeasuredDecodeSeconds = Measured(replica.Scheduler.DecodeSeconds),
-            MeasuredPromptTokenSeconds = Measured(replica.Scheduler.PromptTokenSeconds),
+            MeasuredDecodeSeconds = Measured(replica.Engine.DecodeSeconds),
+            MeasuredPromptTokenSeconds = Measured(replica.Engine.PromptTokenSeconds),
             Reason = pipeline.Ready ? null : replica.Reason,
         };
     }

@@ -66,10 +66,10 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
         GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        foreach (GeneratedToken token in request.Known) yield return token;
-        List<GeneratedToken> tokens = [.. request.Known];
+        foreach (GeneratedToken token in request.ResumedTokens) yield return token;
+        List<GeneratedToken> tokens = [.. request.ResumedTokens];
         long lost = time.GetTimestamp();
-        bool resumed = request.Resumed;
+        bool resumed = request.IsResubmitted;
         while (true)
         {
             Attachment attachment = await NextAsync(lost, cancellationToken).ConfigureAwait(false);
@@ -78,7 +78,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
             bool whole = false;
             try
             {
-                GenerationRequest rest = request with { Known = [.. tokens], Resumed = resumed };
+                GenerationRequest rest = request with { ResumedTokens = [.. tokens], IsResubmitted = resumed };
                 if (!await SubmitAsync(attachment, number, rest, cancellationToken).ConfigureAwait(false)) continue;
                 while (await items.Reader.WaitToReadAsync(cancellationToken).ConfigureAwait(false))
                 {
@@ -255,7 +255,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
         }
     }
 
-    /// <summary>Keeps an attachment to the owner, whoever that is.</summary>
+    /// <summary>Keeps an attachment to the present owner.</summary>
     private async Task AttachAsync()
     {
         while (!stopping.IsCancellationRequested)

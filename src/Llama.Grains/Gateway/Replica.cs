@@ -4,15 +4,15 @@ using Llama.Grains.Placement;
 namespace Llama.Grains.Gateway;
 
 /// <summary>One replica: its scheduler, which lives as long as the gateway, and the pipeline that serves it at present.</summary>
-internal sealed class Replica(int number, Scheduler scheduler)
+internal sealed class Replica(int number, Engine engine)
 {
     /// <summary>Its number, from 0.</summary>
     public int Number { get; } = number;
 
     /// <summary>Owner of its sequences.</summary>
-    public Scheduler Scheduler { get; } = scheduler;
+    public Engine Engine { get; } = engine;
 
-    /// <summary>Requests that were sent to it and have not ended; guarded by whoever chooses between replicas.</summary>
+    /// <summary>Requests that were sent to it and have not ended; guarded by the chooser of replicas.</summary>
     public int Requests { get; set; }
 
     /// <summary>The pipeline that is open or opening; null while there is none.</summary>

@@ -6,7 +6,7 @@ namespace Llama.Grains.Gateway;
 
 /// <summary>
 /// The model as a gateway process asks for it that may own the pipelines, with others beside it: this process while it owns them, else
-/// whoever does. A request goes on where the pipelines go.
+/// their owner. A request goes on where the pipelines go.
 /// </summary>
 public sealed class SharedGateway : IGateway, IHostedService, IAsyncDisposable
 {
@@ -19,7 +19,7 @@ public sealed class SharedGateway : IGateway, IHostedService, IAsyncDisposable
 
     /// <summary>Begins as one that owns nothing.</summary>
     /// <param name="local">Owns the pipelines while this process is to.</param>
-    /// <param name="remote">Makes the way to whoever owns them, given who is told of each owner that is heard of.</param>
+    /// <param name="remote">Makes the way to their owner, given who is told of each owner that is heard of.</param>
     /// <param name="self">This process.</param>
     public SharedGateway(LocalGateway local, Func<Action<SiloProcess>, RemoteGateway> remote, SiloProcess self)
     {
@@ -41,18 +41,18 @@ public sealed class SharedGateway : IGateway, IHostedService, IAsyncDisposable
         GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(request);
-        List<GeneratedToken> tokens = [.. request.Known];
+        List<GeneratedToken> tokens = [.. request.ResumedTokens];
         int told = 0;
-        bool resumed = request.Resumed;
+        bool resumed = request.IsResubmitted;
         while (true)
         {
-            // First the token: whoever leaves the pipelines does so before it cancels, so this one is cancelled if they are left from now on.
+            // First the token: the pipelines are left before it is cancelled, so this one is cancelled if they are left from now on.
             CancellationToken leaving = Owning;
             IGateway gateway = Present;
             if (gateway == remote) leaving = CancellationToken.None;
             using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, leaving);
             int next = 0;
-            GenerationRequest rest = request with { Known = [.. tokens], Resumed = resumed };
+            GenerationRequest rest = request with { ResumedTokens = [.. tokens], IsResubmitted = resumed };
             await using IAsyncEnumerator<GeneratedToken> answer =
                 gateway.GenerateAsync(rest, ending.Token).GetAsyncEnumerator(CancellationToken.None);
             while (await NextAsync(answer, leaving, cancellationToken).ConfigureAwait(false))
@@ -86,7 +86,7 @@ public sealed class SharedGateway : IGateway, IHostedService, IAsyncDisposable
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
-    /// <summary>Leaves the pipelines, and whoever is next finds the silos free. Not before the answers of this process have ended.</summary>
+    /// <summary>Leaves the pipelines; the next owner finds the silos free. Not before the answers of this process have ended.</summary>
     public async Task StopAsync(CancellationToken cancellationToken)
     {
         await DisposeAsync().ConfigureAwait(false);
@@ -134,7 +134,7 @@ public sealed class SharedGateway : IGateway, IHostedService, IAsyncDisposable
             return;
         }
 
-        // Whoever has it leave without this, too: its requests go on elsewhere as soon as it is known where.
+        // The owner is told to leave without this, too: its requests go on elsewhere as soon as it is known where.
         local.Leave($"The gateway {owner.Name} owns the pipelines.");
         CancellationTokenSource left;
         lock (gate) (left, owning) = (owning, new CancellationTokenSource());

@@ -3,14 +3,14 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// How long each stage of a pipeline takes for a layer, from its signs of life. All stages compute the same steps, so their times compare
+/// How long each stage of a pipeline takes for a layer, from its heartbeats. All stages compute the same steps, so their times compare
 /// whatever these steps are; what went long before does not count.
 /// </summary>
 /// <param name="names">The stages' silos.</param>
 internal sealed class StageTimes(IReadOnlyList<string> names)
 {
     /// <summary>
-    /// Work of every stage that a comparison needs: signs of life come twice a second, and one stage may just have had a step that
+    /// Work of every stage that a comparison needs: heartbeats come twice a second, and one stage may just have had a step that
     /// another has not yet.
     /// </summary>
     public static readonly TimeSpan Least = TimeSpan.FromSeconds(10);
@@ -37,7 +37,7 @@ internal sealed class StageTimes(IReadOnlyList<string> names)
         }
     }
 
-    /// <summary>Takes a sign of life.</summary>
+    /// <summary>Takes a heartbeat.</summary>
     public void Hear(int stage, RangeProgress progress)
     {
         lock (gate)

@@ -3,8 +3,8 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// Notices stages that are lost though their links are open. One is dead when its process has given no sign of life for three seconds. The
-/// pipeline hangs when steps are under way and for <see cref="LeastHang"/>, or ten times the predicted time of a layer if that is more,
+/// Notices stages that are lost though their links are open. One is dead when its process has given no heartbeat for three seconds. The
+/// pipeline hangs when steps are in flight and for <see cref="LeastHang"/>, or ten times the predicted time of a layer if that is more,
 /// no layer was computed and no result came. It distrusts itself first: if it was itself held up, it has heard nobody, and everything
 /// begins anew.
 /// </summary>
@@ -28,13 +28,13 @@ internal sealed class StageWatch(IReadOnlyList<string> names, LayerTime slowest,
     private readonly (bool Followed, long HeardAt, RangeProgress Progress)[] stages =
         new (bool Followed, long HeardAt, RangeProgress Progress)[names.Count];
 
-    /// <summary>Tokens of the steps under way.</summary>
-    private readonly Queue<int> underWay = [];
+    /// <summary>Tokens of the steps in flight.</summary>
+    private readonly Queue<int> inFlight = [];
 
     private long movedAt = time.GetTimestamp();
     private long checkedAt = time.GetTimestamp();
 
-    /// <summary>Takes a sign of life; the first one begins the watch over a stage.</summary>
+    /// <summary>Takes a heartbeat; the first one begins the watch over a stage.</summary>
     public void Hear(int stage, RangeProgress progress)
     {
         lock (gate)
@@ -45,23 +45,23 @@ internal sealed class StageWatch(IReadOnlyList<string> names, LayerTime slowest,
         }
     }
 
-    /// <summary>A step is under way.</summary>
+    /// <summary>A step is in flight.</summary>
     /// <param name="tokens">Its tokens.</param>
     public void Sent(int tokens)
     {
         lock (gate)
         {
-            if (underWay.Count == 0) movedAt = time.GetTimestamp();
-            underWay.Enqueue(tokens);
+            if (inFlight.Count == 0) movedAt = time.GetTimestamp();
+            inFlight.Enqueue(tokens);
         }
     }
 
-    /// <summary>The oldest step under way has its result.</summary>
+    /// <summary>The oldest step in flight has its result.</summary>
     public void Answered()
     {
         lock (gate)
         {
-            underWay.TryDequeue(out _);
+            inFlight.TryDequeue(out _);
             movedAt = time.GetTimestamp();
         }
     }
@@ -83,9 +83,9 @@ internal sealed class StageWatch(IReadOnlyList<string> names, LayerTime slowest,
             }
 
             int dead = Array.FindIndex(stages, stage => stage.Followed && time.GetElapsedTime(stage.HeardAt, now) > DeadAfter);
-            if (dead >= 0) return (dead, $"{names[dead]} has given no sign of life for {DeadAfter.TotalSeconds:0} s.");
-            if (underWay.Count == 0) return null;
-            double predicted = slowest.Seconds + (slowest.SecondsAToken * underWay.Max());
+            if (dead >= 0) return (dead, $"{names[dead]} has given no heartbeat for {DeadAfter.TotalSeconds:0} s.");
+            if (inFlight.Count == 0) return null;
+            double predicted = slowest.Seconds + (slowest.SecondsAToken * inFlight.Max());
             var limit = TimeSpan.FromSeconds(Math.Max(LeastHang.TotalSeconds, Margin * predicted));
             if (time.GetElapsedTime(movedAt, now) <= limit) return null;
             int hung = Array.FindIndex(stages, stage => stage.Progress.Steps > 0);

@@ -112,7 +112,7 @@ internal sealed class TokenFeed : IAsyncDisposable
         try
         {
             // The first tokens of an answer that goes on are those that the other side has sent.
-            int known = request.Known.Count;
+            int known = request.ResumedTokens.Count;
             await foreach (GeneratedToken token in gateway.GenerateAsync(request, cancelling.Token).ConfigureAwait(false))
             {
                 if (known-- <= 0) items.Writer.TryWrite(new Item(number, token, null));
@@ -122,7 +122,7 @@ internal sealed class TokenFeed : IAsyncDisposable
         {
             // The other side wants no more.
         }
-#pragma warning disable CA1031 // A failure is a value: whoever waits for the tokens gets it.
+#pragma warning disable CA1031 // A failure is a value: the reader of the tokens gets it.
         catch (Exception e)
 #pragma warning restore CA1031
         {

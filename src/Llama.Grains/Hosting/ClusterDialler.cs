@@ -8,7 +8,7 @@ namespace Llama.Grains.Hosting;
 /// <summary>Dials for Orleans: a connection comes out only when both sides have proved the cluster key.</summary>
 /// <param name="security">TLS and key.</param>
 /// <param name="purpose">What this process dials as.</param>
-/// <param name="refusals">Told of connections that fail after TCP: whoever is not there at all is no news here.</param>
+/// <param name="refusals">Told of connections that fail after TCP: a peer that is not there at all is no news here.</param>
 internal sealed class ClusterDialler(PeerSecurity security, PeerPurpose purpose, RefusalLog refusals) : IConnectionFactory
 {
     /// <inheritdoc/>

@@ -1,3 +1,4 @@
+using Llama.Grains.Wire;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -26,6 +27,7 @@ internal static class InnerHost
             builder.Configuration.AddConfiguration(configuration);
             builder.Services.Replace(ServiceDescriptor.Singleton(loggers));
             builder.Services.Replace(ServiceDescriptor.Singleton<IHostLifetime, NoLifetime>());
+            builder.Services.AddModelTypes();
             configure(builder);
             host = builder.Build();
             host.Services.GetRequiredService<IEnumerable<IHostedService>>();

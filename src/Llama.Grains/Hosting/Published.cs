@@ -1,6 +1,6 @@
 namespace Llama.Grains.Hosting;
 
-/// <summary>A value that is replaced now and then, and whoever waits for another.</summary>
+/// <summary>A value that is replaced now and then, and the waits for another.</summary>
 /// <typeparam name="T">An immutable type.</typeparam>
 /// <param name="first">The first value.</param>
 internal sealed class Published<T>(T first)
@@ -18,7 +18,7 @@ internal sealed class Published<T>(T first)
         }
     }
 
-    /// <summary>Replaces the value by one made from it; whoever waits is told only if it differs.</summary>
+    /// <summary>Replaces the value by one made from it; waits end only if it differs.</summary>
     /// <param name="next">Makes the next value; it runs alone.</param>
     public void Update(Func<T, T> next)
     {

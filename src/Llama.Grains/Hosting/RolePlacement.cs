@@ -42,7 +42,7 @@ internal sealed class RolePlacement : PlacementStrategy
 }
 
 /// <summary>
-/// Chooses the silo of a role that has been a member for longest: whoever had the grain has it again while it lives, also when the grain's
+/// Chooses the silo of a role that has been a member for longest: the silo that had the grain has it again while it lives, also when the grain's
 /// entry in the directory was lost with another silo.
 /// </summary>
 internal sealed class RoleDirector(IClusterManifestProvider manifests) : IPlacementDirector

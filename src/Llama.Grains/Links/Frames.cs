@@ -7,10 +7,10 @@ namespace Llama.Grains.Links;
 /// <summary>What a frame carries.</summary>
 public enum FrameKind : byte
 {
-    /// <summary>The dialler's greeting (JSON).</summary>
+    /// <summary>The dialler's hello (JSON).</summary>
     Hello = 1,
 
-    /// <summary>The listener's greeting and proof (JSON).</summary>
+    /// <summary>The listener's hello and proof (JSON).</summary>
     Welcome = 2,
 
     /// <summary>The dialler's proof (JSON).</summary>
@@ -23,19 +23,19 @@ public enum FrameKind : byte
     Refused = 5,
 
     /// <summary>A member is alive.</summary>
-    Heartbeat = 11,
+    HeartbeatAnswer = 11,
 
     /// <summary>A step and, between stages, its hidden states.</summary>
     Step = 30,
 
-    /// <summary>The tokens drawn at the end of a step.</summary>
+    /// <summary>The tokens sampled at the end of a step.</summary>
     Result = 31,
 
     /// <summary>A stage failed; a sentence why (UTF-8).</summary>
     Failure = 32,
 
     /// <summary>A stage's process is alive; how far the stage is.</summary>
-    Pulse = 33,
+    StageHeartbeat = 33,
 }
 
 /// <summary>The link broke its protocol: the link closes, and nothing else.</summary>

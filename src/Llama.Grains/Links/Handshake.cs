@@ -5,15 +5,15 @@ using Llama.Model.Checkpoints;
 namespace Llama.Grains.Links;
 
 /// <summary>
-/// The greeting on every link: version, model, weights and numeric types must agree, and both sides prove that they hold the cluster key by a
-/// keyed hash (HMAC-SHA256, RFC 2104) over both greetings, random numbers of both sides among them, so nothing can be replayed.
+/// The handshake of every link: version, model, weights and numeric types must agree, and both sides prove that they hold the cluster key by a
+/// keyed hash (HMAC-SHA256, RFC 2104) over the hellos of both sides, random numbers of both sides among them, so nothing can be replayed.
 /// The key never crosses the link.
 /// </summary>
 public static class Handshake
 {
     private const int NonceBytes = 32;
 
-    /// <summary>Longest greeting: whoever sends it has proved nothing yet.</summary>
+    /// <summary>Longest first message: its sender has proved nothing yet.</summary>
     internal const int MaxBytes = 4096;
 
     /// <summary>Time that a handshake may take as a whole.</summary>
@@ -87,7 +87,7 @@ public static class Handshake
         if (hello.Version != LinkIdentity.ProtocolVersion)
             return $"'{hello.Name}' speaks version {hello.Version} of the protocol; expected {LinkIdentity.ProtocolVersion}.";
         if (hello.Name.Length == 0 || hello.Nonce.Length != NonceBytes * 2 || !Enum.IsDefined(hello.Target.Purpose))
-            return "The greeting lacks a name, a random number or a purpose.";
+            return "The hello lacks a name, a random number or a purpose.";
         string[] differences = [.. Differences(hello, self)];
         return differences.Length == 0 ? null : $"'{hello.Name}' has {string.Join(", and ", differences)}.";
     }

@@ -1,7 +1,7 @@
 namespace Llama.Grains.Links;
 
 /// <summary>
-/// How a silo notices a gateway that vanished without closing its links: of a link on which it gives signs of life each is answered. TCP
+/// How a silo notices a gateway that vanished without closing its links: of a link on which it gives heartbeats each is answered. TCP
 /// alone would wait for many minutes, and longer the longer nobody answers (RFC 6298, section 5.5), also when the gateway is back.
 /// </summary>
 internal static class Heartbeats
@@ -11,9 +11,9 @@ internal static class Heartbeats
     /// </summary>
     public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(10);
 
-    /// <summary>Answers a sign of life.</summary>
+    /// <summary>Answers a heartbeat.</summary>
     public static ValueTask AnswerAsync(Stream stream, CancellationToken cancellationToken) =>
-        Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, cancellationToken);
+        Frames.SendAsync(stream, FrameKind.HeartbeatAnswer, ReadOnlyMemory<byte>.Empty, cancellationToken);
 
     /// <summary>Reads answers until the link ends.</summary>
     /// <param name="stream">The link, after its handshake.</param>
@@ -30,7 +30,7 @@ internal static class Heartbeats
             try
             {
                 (FrameKind kind, _) = await Frames.ReadAsync(stream, 0, either.Token).ConfigureAwait(false);
-                Frames.Expect(kind, FrameKind.Heartbeat, []);
+                Frames.Expect(kind, FrameKind.HeartbeatAnswer, []);
             }
             catch (OperationCanceledException) when (silence.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
             {

@@ -74,7 +74,7 @@ public enum LinkPurpose
     Results,
 
     /// <summary>Signs of life of a stage's process, to the gateway that dialled.</summary>
-    Pulse,
+    Heartbeat,
 }
 
 /// <summary>What a link is for: a purpose, and for links of a stage the epoch meant.</summary>

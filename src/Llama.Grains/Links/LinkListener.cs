@@ -120,7 +120,7 @@ public sealed partial class LinkListener : IAsyncDisposable
         }
         catch (OperationCanceledException)
         {
-            // Stopping, or no greeting in time.
+            // Stopping, or no hello in time.
         }
         catch (LinkException e)
         {

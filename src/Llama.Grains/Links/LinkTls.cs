@@ -76,14 +76,14 @@ internal static class LinkTls
 
     /// <summary>
     /// Whether bytes are a TLS record of a handshake (RFC 8446, section 5.1). Read as the length of a frame, they would be too long for a
-    /// greeting.
+    /// hello.
     /// </summary>
     private static bool StartsTls(ReadOnlySpan<byte> first) => first is [22, 3, > 0, ..];
 
     private static bool StartsPlain(ReadOnlySpan<byte> first) =>
         first[4] == (byte)FrameKind.Hello && BinaryPrimitives.ReadInt32LittleEndian(first) is >= 0 and <= Handshake.MaxBytes;
 
-    /// <summary>Reads the greeting first: a connection that closes with bytes unread is reset, and the answer is lost.</summary>
+    /// <summary>Reads the hello first: a connection that closes with bytes unread is reset, and the answer is lost.</summary>
     private static async Task RefusePlainAsync(EndPoint? other, NetworkStream stream, CancellationToken cancellationToken)
     {
         await Frames.ReadAsync(stream, Handshake.MaxBytes, cancellationToken).ConfigureAwait(false);

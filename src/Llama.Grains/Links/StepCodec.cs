@@ -133,8 +133,8 @@ public static class StepCodec
 
     private static void Add(Step step, StepSequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<int> blocks)
     {
-        if (sequence.Draws)
-            step.AddDrawingSequence(sequence.FirstPosition, tokens, blocks, sequence.Sampling, sequence.Number, sequence.Candidates);
+        if (sequence.Samples)
+            step.AddSamplingSequence(sequence.FirstPosition, tokens, blocks, sequence.Sampling, sequence.Number, sequence.TopLogprobs);
         else
             step.AddSequence(sequence.FirstPosition, tokens, blocks);
     }
@@ -144,13 +144,13 @@ public static class StepCodec
         BinaryPrimitives.WriteInt32LittleEndian(target, sequence.FirstPosition);
         BinaryPrimitives.WriteInt32LittleEndian(target[4..], sequence.TokenCount);
         BinaryPrimitives.WriteInt32LittleEndian(target[8..], sequence.BlockCount);
-        BinaryPrimitives.WriteInt32LittleEndian(target[12..], sequence.Draws ? 1 : 0);
+        BinaryPrimitives.WriteInt32LittleEndian(target[12..], sequence.Samples ? 1 : 0);
         BinaryPrimitives.WriteSingleLittleEndian(target[16..], sequence.Sampling.Temperature);
         BinaryPrimitives.WriteInt32LittleEndian(target[20..], sequence.Sampling.TopK);
         BinaryPrimitives.WriteSingleLittleEndian(target[24..], sequence.Sampling.TopP);
         BinaryPrimitives.WriteSingleLittleEndian(target[28..], sequence.Sampling.MinP);
         BinaryPrimitives.WriteDoubleLittleEndian(target[32..], sequence.Number);
-        BinaryPrimitives.WriteInt64LittleEndian(target[40..], sequence.Candidates);
+        BinaryPrimitives.WriteInt64LittleEndian(target[40..], sequence.TopLogprobs);
     }
 
     private static StepSequence ReadSequence(ReadOnlySpan<byte> source) => new()
@@ -160,7 +160,7 @@ public static class StepCodec
         TokenCount = BinaryPrimitives.ReadInt32LittleEndian(source[4..]),
         BlockOffset = 0,
         BlockCount = BinaryPrimitives.ReadInt32LittleEndian(source[8..]),
-        Draws = BinaryPrimitives.ReadInt32LittleEndian(source[12..]) != 0,
+        Samples = BinaryPrimitives.ReadInt32LittleEndian(source[12..]) != 0,
         Sampling = new SamplingParameters
         {
             Temperature = BinaryPrimitives.ReadSingleLittleEndian(source[16..]),
@@ -169,7 +169,7 @@ public static class StepCodec
             MinP = BinaryPrimitives.ReadSingleLittleEndian(source[28..]),
         },
         Number = BinaryPrimitives.ReadDoubleLittleEndian(source[32..]),
-        Candidates = (int)BinaryPrimitives.ReadInt64LittleEndian(source[40..]),
+        TopLogprobs = (int)BinaryPrimitives.ReadInt64LittleEndian(source[40..]),
     };
 
     private static void WriteNumbers(ReadOnlySpan<int> numbers, Span<byte> target) => MemoryMarshal.AsBytes(numbers).CopyTo(target);

@@ -11,7 +11,7 @@ namespace Llama.Grains.Membership;
 internal sealed partial class DocumentMembershipTable : IMembershipTable, IDisposable
 {
     /// <summary>
-    /// How old a silo's own sign of life may get while another joins, which takes rows that do not change for those of silos that are gone.
+    /// How old a silo's own heartbeat may get while another joins, which takes rows that do not change for those of silos that are gone.
     /// </summary>
     private static readonly TimeSpan OldestWhileJoining = TimeSpan.FromSeconds(5);
 
@@ -72,7 +72,7 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
     }
 
     /// <summary>
-    /// What the silo does each second: reads, which heals, renews its sign of life if that is old, and declares dead who is gone.
+    /// What the silo does each second: reads, which heals, renews its heartbeat if that is old, and declares dead who is gone.
     /// </summary>
     /// <returns>The version read.</returns>
     /// <exception cref="MembershipStoreException">The store is away.</exception>
@@ -138,7 +138,7 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
     /// <inheritdoc/>
     public void Dispose() => ending.Cancel();
 
-    /// <summary>What the document says of this cluster; whoever else is in it is named once.</summary>
+    /// <summary>What the document says of this cluster; others in it are named once.</summary>
     private async Task<MembershipState> ReadAsync(CancellationToken cancellationToken)
     {
         MembershipState state = await document.ReadAsync(cancellationToken).ConfigureAwait(false);
@@ -201,7 +201,7 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
         return row.Status == SiloStatus.Dead ? (row with { Died = before?.Died }).Dead(time.GetUtcNow()) : row;
     }
 
-    /// <summary>When a row last changed, as Orleans counts it: by signs of life and by votes.</summary>
+    /// <summary>When a row last changed, as Orleans counts it: by heartbeats and by votes.</summary>
     private static DateTime LastChange(SiloRow row) => row.Suspicions.Select(one => one.Time).Append(row.Alive).Append(row.Started).Max();
 
     private static bool IsJoining(SiloRow row) => row.Status is SiloStatus.Created or SiloStatus.Joining;

@@ -202,7 +202,7 @@ public sealed partial class HealingDocument : IDisposable
         MembershipState written = state.WrittenBy(id);
         if (!await AskAsync(() => document.TryWriteAsync(written.ToText(), revision, id, cancellationToken)).ConfigureAwait(false))
         {
-            // Somebody else has written. Whoever lost to him as well should not come back at the same moment.
+            // Somebody else has written. Others that lost to it as well should not come back at the same moment.
             await Task.Delay(TimeSpan.FromMilliseconds(Random.Shared.Next(1, 10)), time, cancellationToken).ConfigureAwait(false);
             return false;
         }

@@ -36,7 +36,7 @@ internal sealed record SiloRow
     /// <summary>Which key and authority the silo has.</summary>
     public RealmMark? Realm { get; init; }
 
-    /// <summary>When it was declared dead, by the clock of whoever did so.</summary>
+    /// <summary>When it was declared dead, by the clock of the declaring process.</summary>
     public DateTime? Died { get; init; }
 
     /// <summary>Whether no more is known of the silo than that it is there: other silos have told so.</summary>

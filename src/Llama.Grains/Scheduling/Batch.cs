@@ -23,7 +23,7 @@ internal sealed class Batch
     /// <summary>When it was sent (the engine's clock).</summary>
     public long SentAt { get; set; }
 
-    /// <summary>Whether no other step was under way when it was sent.</summary>
+    /// <summary>Whether no other step was in flight when it was sent.</summary>
     public bool SentAlone { get; set; }
 
     /// <summary>Empties it for another step.</summary>

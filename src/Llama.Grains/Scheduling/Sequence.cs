@@ -18,7 +18,7 @@ internal enum SequenceState
 /// <summary>Who reads a sequence's tokens. Called by the engine, so it must not wait.</summary>
 internal interface ISequenceClient
 {
-    /// <summary>A token was drawn.</summary>
+    /// <summary>A token was sampled.</summary>
     void Next(GeneratedToken token);
 
     /// <summary>Nothing follows.</summary>
@@ -26,7 +26,7 @@ internal interface ISequenceClient
     void End(GenerationException? fault);
 }
 
-/// <summary>One generation under way. Only its engine changes it.</summary>
+/// <summary>One generation in flight. Only its engine changes it.</summary>
 internal sealed class Sequence
 {
     /// <summary>A sequence that has not begun.</summary>
@@ -40,8 +40,8 @@ internal sealed class Sequence
         Arrival = arrival;
         MaxTokens = maxTokens;
         Client = client;
-        Tokens = [.. request.PromptTokens, .. request.Known.Select(token => token.Drawn.Token)];
-        CachedTokens = request.Known is [.., var last] ? last.CachedTokens : 0;
+        Tokens = [.. request.PromptTokens, .. request.ResumedTokens.Select(token => token.Sampled.Token)];
+        CachedTokens = request.ResumedTokens is [.., var last] ? last.CachedTokens : 0;
         Place = new LinkedListNode<Sequence>(this);
     }
 
@@ -77,7 +77,7 @@ internal sealed class Sequence
     public int CachedTokens { get; set; }
 
     /// <summary>Steps that carry it and have not come back.</summary>
-    public int StepsUnderWay { get; set; }
+    public int StepsInFlight { get; set; }
 
     /// <summary>The last step that carries it.</summary>
     public ulong LastStep { get; set; }
@@ -94,7 +94,7 @@ internal sealed class Sequence
     /// <summary>Its place in the one queue of the running sequences that it is in, if any.</summary>
     public LinkedListNode<Sequence> Place { get; }
 
-    /// <summary>Whether no token has been drawn yet.</summary>
+    /// <summary>Whether no token has been sampled yet.</summary>
     public bool IsInPrompt => Tokens.Count == Request.PromptTokens.Count;
 
     /// <summary>Moves past positions that need not be computed.</summary>
@@ -104,8 +104,8 @@ internal sealed class Sequence
         if (IsInPrompt) CachedTokens += positions;
     }
 
-    /// <summary>Forgets the steps under way, which never come back, and begins to wait for another pipeline.</summary>
-    public void LeavePipeline(long now) => (StepsUnderWay, LastStep, WaitingSince) = (0, 0, now);
+    /// <summary>Forgets the steps in flight, which never come back, and begins to wait for another pipeline.</summary>
+    public void LeavePipeline(long now) => (StepsInFlight, LastStep, WaitingSince) = (0, 0, now);
 
     /// <summary>Forgets what has been computed; its blocks are no longer its own.</summary>
     public void StartOver()

@@ -52,7 +52,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
 
     /// <summary>
     /// Moves a sequence past what others have computed by now. Of a last block, which holds the token that must be computed because
-    /// another is drawn from it, a copy is made.
+    /// another is sampled from it, a copy is made.
     /// </summary>
     /// <returns>False when a sequence of this very step computes what comes next: with the next step it will be there.</returns>
     public bool TrySkip(Sequence sequence, Step step)
@@ -87,7 +87,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
     /// <param name="sequence">The sequence.</param>
     /// <param name="first">First position in the step.</param>
     /// <param name="end">The position after the last.</param>
-    /// <param name="endsPrompt">Whether a token is drawn for the first time since the sequence began or began again.</param>
+    /// <param name="endsPrompt">Whether a token is sampled for the first time since the sequence began or began again.</param>
     /// <param name="step">The step's number.</param>
     public void Register(Sequence sequence, int first, int end, bool endsPrompt, ulong step)
     {

@@ -96,7 +96,7 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
         {
             if (range is not null)
             {
-                range = await range.RecutAsync(assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, assignment.Logs, carried)
+                range = await range.RepartitionAsync(assignment.FirstLayer, assignment.EndLayer, assignment.KvBlocks, assignment.Logs, carried)
                     .ConfigureAwait(false);
                 return;
             }

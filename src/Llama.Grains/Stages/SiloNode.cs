@@ -125,7 +125,7 @@ public sealed class SiloNode : IAsyncDisposable
         {
             await Handshake.AcceptAsync(stream, cancellationToken).ConfigureAwait(false);
 
-            // Whoever keeps it open learns at once when this process ends.
+            // A peer that keeps it open learns at once when this process ends.
             await stream.ReadAsync(new byte[1], cancellationToken).ConfigureAwait(false);
             return;
         }
@@ -142,7 +142,7 @@ public sealed class SiloNode : IAsyncDisposable
         {
             LinkPurpose.Steps => conveyor.ReceiveAsync(stream, cancellationToken),
             LinkPurpose.Results => conveyor.ReturnResultsAsync(stream, cancellationToken),
-            _ => conveyor.PulseAsync(stream, TimeProvider.System, cancellationToken),
+            _ => conveyor.HeartbeatAsync(stream, TimeProvider.System, cancellationToken),
         }).ConfigureAwait(false);
     }
 }

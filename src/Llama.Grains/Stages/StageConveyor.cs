@@ -15,7 +15,7 @@ namespace Llama.Grains.Stages;
 /// </summary>
 public sealed class StageConveyor : IAsyncDisposable
 {
-    private const int MaxUnderWay = 64;
+    private const int MaxInFlight = 64;
     private static readonly TimeSpan TellDeadline = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Grace = TimeSpan.FromMilliseconds(100);
 
@@ -24,8 +24,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private readonly LinkIdentity self;
     private readonly CancellationTokenSource ending = new();
     private readonly TaskCompletionSource<Stream> resultLink = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly Channel<StepUnderWay> computing =
-        Channel.CreateBounded<StepUnderWay>(new BoundedChannelOptions(MaxUnderWay) { SingleReader = true, SingleWriter = true });
+    private readonly Channel<StepInFlight> computing =
+        Channel.CreateBounded<StepInFlight>(new BoundedChannelOptions(MaxInFlight) { SingleReader = true, SingleWriter = true });
 
     private readonly ConcurrentBag<Step> stepPool = [];
     private readonly FrameWriter writer = new();
@@ -111,16 +111,16 @@ public sealed class StageConveyor : IAsyncDisposable
     }
 
     /// <summary>
-    /// Sends signs of life into a link that the gateway opened, until the link or the epoch ends. Whoever has no such link any more has no
+    /// Sends heartbeats into a link that the gateway opened, until the link or the epoch ends. A gateway without such a link has no
     /// gateway: the epoch ends with the link.
     /// </summary>
     /// <exception cref="IOException">The gateway closed the link, or was silent for too long.</exception>
-    public async Task PulseAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
+    public async Task HeartbeatAsync(Stream stream, TimeProvider time, CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         try
         {
-            await StagePulse.SendAsync(stream, () => Progress, time, ended.Token).ConfigureAwait(false);
+            await StageHeartbeat.SendAsync(stream, () => Progress, time, ended.Token).ConfigureAwait(false);
         }
         finally
         {
@@ -139,7 +139,7 @@ public sealed class StageConveyor : IAsyncDisposable
         await EndAsync(null).ConfigureAwait(false);
         await receiving.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         await sending.ConfigureAwait(false);
-        while (computing.Reader.TryRead(out StepUnderWay step))
+        while (computing.Reader.TryRead(out StepInFlight step))
         {
             Task<StepOutput> output = step.Output.AsTask();
             await ((Task)output).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -211,7 +211,7 @@ public sealed class StageConveyor : IAsyncDisposable
         }
 
         // There is room, and nobody else writes: from here on the output has an owner.
-        computing.Writer.TryWrite(new StepUnderWay(step, range.RunAsync(step, hidden, ending.Token)));
+        computing.Writer.TryWrite(new StepInFlight(step, range.RunAsync(step, hidden, ending.Token)));
     }
 
     private async Task SendAsync()
@@ -224,7 +224,7 @@ public sealed class StageConveyor : IAsyncDisposable
             // Waiting until the channel is complete, and not for a token as well, allocates nothing.
             while (await computing.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                if (!computing.Reader.TryRead(out StepUnderWay next)) continue;
+                if (!computing.Reader.TryRead(out StepInFlight next)) continue;
                 (Step step, ValueTask<StepOutput> pending) = next;
                 using StepOutput output = await pending.ConfigureAwait(false);
                 Volatile.Write(ref applied, step.Number);
@@ -280,7 +280,7 @@ public sealed class StageConveyor : IAsyncDisposable
 
     private ValueTask ForwardAsync(Stream stream, Step step, StepOutput output)
     {
-        if (output.Drawn is { } drawn) return writer.SendAsync(stream, new StepResult(step.Epoch, step.Number, drawn), ending.Token);
+        if (output.Sampled is { } sampled) return writer.SendAsync(stream, new StepResult(step.Epoch, step.Number, sampled), ending.Token);
 
         // A stage that lets the step pass needs nothing of it but its place in the order.
         Memory<byte> hidden = step.IsComputedBy(assignment.EndLayer) ? output.HiddenStates!.Bytes : default;
@@ -293,7 +293,7 @@ public sealed class StageConveyor : IAsyncDisposable
         if (reason is not null) Interlocked.CompareExchange(ref failure, reason, null);
         lock (gate)
         {
-            // Whoever brings steps says when there are no more; nobody will any more.
+            // The sender of steps says when there are no more; nobody will any more.
             if (!hasSource) computing.Writer.TryComplete();
             hasSource = true;
         }
@@ -321,5 +321,5 @@ public sealed class StageConveyor : IAsyncDisposable
     /// <summary>A step that is computed, or waits for it.</summary>
     /// <param name="Step">The step.</param>
     /// <param name="Output">What the range makes of it; awaited once.</param>
-    private readonly record struct StepUnderWay(Step Step, ValueTask<StepOutput> Output);
+    private readonly record struct StepInFlight(Step Step, ValueTask<StepOutput> Output);
 }

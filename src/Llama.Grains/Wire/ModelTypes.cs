@@ -1,7 +1,20 @@
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
+using Microsoft.Extensions.DependencyInjection;
+using Orleans.Serialization.Configuration;
 
 namespace Llama.Grains.Wire;
+
+/// <summary>Names of the model's types on the wire.</summary>
+public static class ModelTypes
+{
+    /// <summary>
+    /// Names types that are arguments of a generic one: Orleans would write the C# name of these, whatever converts their values.
+    /// </summary>
+    /// <param name="services">Where the serializer's options are.</param>
+    public static IServiceCollection AddModelTypes(this IServiceCollection services) =>
+        services.Configure<TypeManifestOptions>(options => options.WellKnownTypeAliases["llama.token"] = typeof(TokenLogprob));
+}
 
 /// <summary><see cref="MachineRates"/> as it travels: the model knows nothing of grains.</summary>
 [GenerateSerializer, Alias("llama.machine-rates")]
@@ -76,9 +89,9 @@ public sealed class SamplingConverter : IConverter<SamplingParameters, SamplingO
     };
 }
 
-/// <summary><see cref="Candidate"/> as it travels.</summary>
-[GenerateSerializer, Alias("llama.candidate")]
-public record struct CandidateOnTheWire
+/// <summary><see cref="TokenLogprob"/> as it travels.</summary>
+[GenerateSerializer, Alias("llama.logprob")]
+public record struct TokenLogprobOnTheWire
 {
     /// <summary>The token's id.</summary>
     [Id(0)]
@@ -89,13 +102,13 @@ public record struct CandidateOnTheWire
     public float LogProbability { get; set; }
 }
 
-/// <summary>Converts <see cref="Candidate"/>.</summary>
+/// <summary>Converts <see cref="TokenLogprob"/>.</summary>
 [RegisterConverter]
-public sealed class CandidateConverter : IConverter<Candidate, CandidateOnTheWire>
+public sealed class TokenLogprobConverter : IConverter<TokenLogprob, TokenLogprobOnTheWire>
 {
     /// <inheritdoc/>
-    public Candidate ConvertFromSurrogate(in CandidateOnTheWire surrogate) => new(surrogate.Token, surrogate.LogProbability);
+    public TokenLogprob ConvertFromSurrogate(in TokenLogprobOnTheWire surrogate) => new(surrogate.Token, surrogate.LogProbability);
 
     /// <inheritdoc/>
-    public CandidateOnTheWire ConvertToSurrogate(in Candidate value) => new() { Token = value.Token, LogProbability = value.LogProbability };
+    public TokenLogprobOnTheWire ConvertToSurrogate(in TokenLogprob value) => new() { Token = value.Token, LogProbability = value.LogProbability };
 }

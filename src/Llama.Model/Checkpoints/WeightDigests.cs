@@ -60,7 +60,7 @@ public static class WeightDigests
         }
         catch (CheckpointException)
         {
-            // Not on this machine, or damaged: whoever loads the layer is told.
+            // Not on this machine, or damaged: loading the layer says so.
             return string.Empty;
         }
 

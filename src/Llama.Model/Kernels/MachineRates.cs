@@ -34,7 +34,7 @@ public sealed record MachineRates(double BytesPerSecond, double OperationsPerSec
     /// <exception cref="IOException">The process may not use a core, or gets no thread.</exception>
     public static Task<MachineRates> MeasureQuicklyAsync(int threads, IReadOnlyList<int>? cores)
     {
-        // Whoever has little memory needs it for the weights.
+        // A machine with little memory needs it for the weights.
         long bytes = Math.Min(Math.Clamp(threads * BytesAThread, LeastBytes, MostBytes), MachineMemory.Limit / 8);
         return MeasureAsync(threads, cores, bytes, repetitions: 3);
     }

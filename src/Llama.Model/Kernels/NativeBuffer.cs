@@ -3,7 +3,7 @@ using System.Runtime.InteropServices;
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory. Large ones ask for huge pages. Whoever keeps the pointer
+/// Zeroed floats outside the managed heap, aligned to 64 bytes: pages that are never touched take no memory. Large ones ask for huge pages. A holder of the pointer
 /// keeps the buffer. The finalizer frees what a constructor that failed left behind.
 /// </summary>
 internal sealed unsafe class NativeBuffer : IDisposable

@@ -7,7 +7,7 @@ namespace Llama.Model.KeyValueCache;
 
 /// <summary>
 /// Keys and values of one layer range, in blocks of 16 positions. The owner of the pipeline hands out block numbers; this is only the
-/// memory behind them. Every layer has its own pools, so a range can be cut anew and the layers that stay keep their blocks.
+/// memory behind them. Every layer has its own pools, so a range can be repartitioned and the layers that stay keep their blocks.
 /// A block holds <c>[kvHeads, 16, headDim]</c> keys and as many values, which are rounded to the cache's type when they are written: nobody
 /// ever sees others than those.
 /// </summary>
@@ -102,7 +102,7 @@ internal sealed unsafe class KvCache : IDisposable
     /// <param name="layers">Its layers.</param>
     /// <param name="blocks">Blocks in each of its pools.</param>
     /// <param name="carried">The blocks that go on, in the order of their new numbers; null when the numbers stay as they are.</param>
-    public KvCache Recut(int first, int layers, int blocks, IReadOnlyList<int>? carried)
+    public KvCache Repartition(int first, int layers, int blocks, IReadOnlyList<int>? carried)
     {
         var next = new KvCache(config, type, layers, blocks);
         for (int layer = Math.Max(0, first); layer < Math.Min(keys.Length, first + layers); layer++)

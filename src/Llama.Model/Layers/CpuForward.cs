@@ -13,10 +13,10 @@ namespace Llama.Model.Layers;
 internal sealed unsafe class CpuForward : IDisposable
 {
     /// <summary>What a step that has just come waits for at most: a millisecond or two.</summary>
-    private const long SettledBytes = 4 << 20;
+    private const long RepackBytes = 4 << 20;
 
     private readonly ModelConfig config;
-    private readonly Queue<ProductMatrix> unsettled = new();
+    private readonly Queue<ProductMatrix> mapped = new();
     private readonly WeightMemory weightMemory = new();
     private readonly WeightMatrix? embeddings;
     private readonly OutputHead? head;
@@ -80,7 +80,7 @@ internal sealed unsafe class CpuForward : IDisposable
                 head = new OutputHead(checkpoint, output, pool);
             }
 
-            foreach (ProductMatrix matrix in before?.Matrices ?? []) unsettled.Enqueue(matrix);
+            foreach (ProductMatrix matrix in before?.Matrices ?? []) mapped.Enqueue(matrix);
             cache = before?.Cache ?? new KvCache(config, kvType, layers.Length, kvBlocks);
             rotary = new RotaryEmbedding(config);
             buffers = new CpuBuffers(config, threads);
@@ -141,18 +141,18 @@ internal sealed unsafe class CpuForward : IDisposable
     }
 
     /// <summary>
-    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens drawn,
+    /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens sampled,
     /// which the caller gives back. Once buffers have grown to the steps that come, a step allocates nothing.
     /// </summary>
     /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
-    public DrawnTokens? Run(Step next, PinnedHiddenStates hiddenStates)
+    public SampledTokens? Run(Step next, PinnedHiddenStates hiddenStates)
     {
         Begin(next, hiddenStates);
         Compute(FirstLayer, EndLayer);
-        return Draw();
+        return Sample();
     }
 
-    /// <summary>Begins a step: does what every layer does, whoever computes it.</summary>
+    /// <summary>Begins a step: does what every layer needs.</summary>
     /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
     public void Begin(Step next, PinnedHiddenStates hiddenStates)
     {
@@ -165,11 +165,11 @@ internal sealed unsafe class CpuForward : IDisposable
 
     /// <summary>
     /// Computes some layers of the step that has begun; the hidden states are replaced by those after them. After the last layer of all
-    /// these are of the tokens alone that draw, <c>[drawing sequences, dim]</c>: of the others only keys and values are ever read.
+    /// these are of the tokens alone that sample, <c>[sampling sequences, dim]</c>: of the others only keys and values are ever read.
     /// </summary>
     /// <param name="first">First of them.</param>
     /// <param name="end">The one after the last.</param>
-    /// <param name="everyPosition">Whether all hidden states are wanted after the last layer of all, too; then nothing can be drawn.</param>
+    /// <param name="everyPosition">Whether all hidden states are wanted after the last layer of all, too; then nothing can be sampled.</param>
     public void Compute(int first, int end, bool everyPosition = false)
     {
         if (first == 0) RunByTokens(embed);
@@ -178,7 +178,7 @@ internal sealed unsafe class CpuForward : IDisposable
         {
             long started = Stopwatch.GetTimestamp();
             outputs = tokens;
-            if (FirstLayer + layer == config.Layers - 1 && !everyPosition) PutDrawingFirst();
+            if (FirstLayer + layer == config.Layers - 1 && !everyPosition) PutSamplingFirst();
             LayerWeights weights = layers[layer];
             buffers.Inputs.Reset(buffers.Normed, tokens, weights.Wq.Matrix, weights.Wk.Matrix, weights.Wv.Matrix);
             RunByTokens(attentionNorm);
@@ -191,16 +191,16 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    /// <summary>Ends the step that has begun: after the last layer of all, draws its tokens.</summary>
-    public DrawnTokens? Draw() => head?.Draw(step, hidden);
+    /// <summary>Ends the step that has begun: after the last layer of all, samples its tokens.</summary>
+    public SampledTokens? Sample() => head?.Sample(step, hidden);
 
     /// <summary>Copies some more of the weights to where products read them faster; between steps.</summary>
     /// <returns>Whether there was something left to copy.</returns>
-    public bool Settle()
+    public bool Repack()
     {
-        while (unsettled.TryPeek(out ProductMatrix? settled) && settled.IsSettled) unsettled.Dequeue();
-        if (!unsettled.TryPeek(out ProductMatrix? next)) return false;
-        next.Settle(pool, SettledBytes);
+        while (mapped.TryPeek(out ProductMatrix? repacked) && repacked.IsRepacked) mapped.Dequeue();
+        if (!mapped.TryPeek(out ProductMatrix? next)) return false;
+        next.Repack(pool, RepackBytes);
         return true;
     }
 
@@ -216,7 +216,7 @@ internal sealed unsafe class CpuForward : IDisposable
     public RangeLegacy Leave(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int>? carried)
     {
         bool embeds = firstLayer == 0;
-        bool draws = endLayer == config.Layers;
+        bool samples = endLayer == config.Layers;
         var kept = new Dictionary<int, LayerWeights>();
         for (int i = 0; i < layers.Length; i++)
         {
@@ -224,10 +224,10 @@ internal sealed unsafe class CpuForward : IDisposable
             else foreach (ProductMatrix matrix in layers[i].Matrices) GiveBack(matrix);
         }
 
-        if (output is not null && !draws) GiveBack(output);
-        if (embeddings is not null && !embeds && !(draws && config.TiedEmbeddings)) checkpoint.Release(embeddings.Name);
+        if (output is not null && !samples) GiveBack(output);
+        if (embeddings is not null && !embeds && !(samples && config.TiedEmbeddings)) checkpoint.Release(embeddings.Name);
         var legacy = new RangeLegacy(
-            cache.Recut(firstLayer - FirstLayer, endLayer - firstLayer, kvBlocks, carried), kept, draws ? output : null);
+            cache.Repartition(firstLayer - FirstLayer, endLayer - firstLayer, kvBlocks, carried), kept, samples ? output : null);
         (layers, output) = ([], null);
         Dispose();
         return legacy;
@@ -267,11 +267,11 @@ internal sealed unsafe class CpuForward : IDisposable
         var product = new ProductMatrix(stored, bias, weightMemory);
         if (stored.IsMapped && !InterleavedRows.AreNeeded(stored.Type))
         {
-            unsettled.Enqueue(product);
+            mapped.Enqueue(product);
             return product;
         }
 
-        while (!product.IsSettled) product.Settle(pool, long.MaxValue);
+        while (!product.IsRepacked) product.Repack(pool, long.MaxValue);
 
         // Pages of a mapped file are given back already, and tied embeddings are looked up as they were.
         if (!stored.IsMapped && product.Matrix != stored && stored.Name != TensorNames.TokenEmbeddings) checkpoint.Release(name);
@@ -331,13 +331,13 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    /// <summary>Brings the tokens that draw, in order, before the others, and says that only their output is wanted.</summary>
-    private void PutDrawingFirst()
+    /// <summary>Brings the tokens that sample, in order, before the others, and says that only their output is wanted.</summary>
+    private void PutSamplingFirst()
     {
         outputs = 0;
         foreach (StepSequence sequence in step.Sequences)
         {
-            if (!sequence.Draws) continue;
+            if (!sequence.Samples) continue;
             Exchange(outputs, sequence.TokenOffset + sequence.TokenCount - 1);
             outputs++;
         }

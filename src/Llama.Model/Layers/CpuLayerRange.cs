@@ -25,7 +25,7 @@ public sealed class CpuLayerRange : ILayerRange
     private readonly ModelConfig config;
     private readonly TaskCompletionSource started = new();
     private Task thread = Task.CompletedTask;
-    private bool settled;
+    private bool repacked;
     private int steps;
     private ulong begun;
 
@@ -57,7 +57,7 @@ public sealed class CpuLayerRange : ILayerRange
         new(Volatile.Read(ref begun), forward.LayersDone, Volatile.Read(ref steps), forward.LayerTime);
 
     /// <summary>Whether the weights lie where products read them fastest; before, and between steps, they are copied there.</summary>
-    public bool IsSettled => Volatile.Read(ref settled);
+    public bool IsRepacked => Volatile.Read(ref repacked);
 
     /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
     public static long KvBlockBytes(ModelConfig config, ElementType kvType, int layers) => KvCache.BlockBytes(config, kvType) * layers;
@@ -105,7 +105,7 @@ public sealed class CpuLayerRange : ILayerRange
     /// </param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
     /// <exception cref="ArgumentException">A block goes on that this range has not, or more than the other has room for.</exception>
-    public async Task<CpuLayerRange> RecutAsync(
+    public async Task<CpuLayerRange> RepartitionAsync(
         int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs, IReadOnlyList<int>? carried)
     {
         ArgumentNullException.ThrowIfNull(logs);
@@ -117,7 +117,7 @@ public sealed class CpuLayerRange : ILayerRange
             if (carried is null ? kvBlocks != blocks : carried.Count > kvBlocks || carried.Any(block => (uint)block >= (uint)blocks))
                 throw new ArgumentException($"{carried?.Count ?? blocks} of {blocks} KV blocks cannot go on in a pool of {kvBlocks}.");
             RangeLegacy legacy = forward.Leave(source.Checkpoint, firstLayer, endLayer, kvBlocks, carried);
-            return Load(source, firstLayer, endLayer, kvBlocks, legacy, logs, layer => Log(layer)?.Recut(kvBlocks, carried));
+            return Load(source, firstLayer, endLayer, kvBlocks, legacy, logs, layer => Log(layer)?.Repartition(kvBlocks, carried));
         }
         finally
         {
@@ -129,7 +129,7 @@ public sealed class CpuLayerRange : ILayerRange
     public HiddenStates RentHiddenStates(int tokens) => PinnedHiddenStates.Rent(hiddenPool, tokens, config.Dim);
 
     /// <inheritdoc/>
-    /// <remarks>Whoever awaits goes on in the thread that computes, and must not block it.</remarks>
+    /// <remarks>The awaiting code goes on in the thread that computes, and must not block it.</remarks>
     public ValueTask<StepOutput> RunAsync(Step step, HiddenStates hiddenStates, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(step);
@@ -244,29 +244,29 @@ public sealed class CpuLayerRange : ILayerRange
         // Every step in the queue has announced itself or is about to, so only the end finds nothing to read.
         while (true)
         {
-            if (!arrivals.Wait(IsSettled ? Timeout.InfiniteTimeSpan : patience))
+            if (!arrivals.Wait(IsRepacked ? Timeout.InfiniteTimeSpan : patience))
             {
                 patience = TimeSpan.Zero;
-                Settle();
+                Repack();
                 continue;
             }
 
             if (!queue.Reader.TryRead(out QueuedStep? queued)) return;
             Run(queued);
-            if (!IsSettled) Settle();
+            if (!IsRepacked) Repack();
         }
 
-        void Settle()
+        void Repack()
         {
             try
             {
-                Volatile.Write(ref settled, !forward.Settle());
+                Volatile.Write(ref repacked, !forward.Repack());
             }
 #pragma warning disable CA1031 // Whatever keeps the weights from moving, they serve where they lie.
             catch (Exception)
 #pragma warning restore CA1031
             {
-                Volatile.Write(ref settled, true);
+                Volatile.Write(ref repacked, true);
             }
         }
     }
@@ -278,10 +278,10 @@ public sealed class CpuLayerRange : ILayerRange
         try
         {
             queued.CancellationToken.ThrowIfCancellationRequested();
-            DrawnTokens? drawn = Run(queued.Step, queued.HiddenStates);
-            if (drawn is not null) queued.HiddenStates.Dispose();
+            SampledTokens? sampled = Run(queued.Step, queued.HiddenStates);
+            if (sampled is not null) queued.HiddenStates.Dispose();
             Interlocked.Decrement(ref steps);
-            queued.Succeed(new StepOutput(drawn is null ? queued.HiddenStates : null, drawn));
+            queued.Succeed(new StepOutput(sampled is null ? queued.HiddenStates : null, sampled));
         }
 #pragma warning disable CA1031 // A failure is a value: whatever a step throws belongs to the caller of RunAsync.
         catch (Exception e)
@@ -293,7 +293,7 @@ public sealed class CpuLayerRange : ILayerRange
         }
     }
 
-    private unsafe DrawnTokens? Run(Step step, PinnedHiddenStates hiddenStates)
+    private unsafe SampledTokens? Run(Step step, PinnedHiddenStates hiddenStates)
     {
         forward.Begin(step, hiddenStates);
         foreach ((_, HiddenStateLog log) in logs) log.Copy(step);
@@ -317,7 +317,7 @@ public sealed class CpuLayerRange : ILayerRange
         }
 
         if (first < end) forward.Compute(first, end);
-        return forward.Draw();
+        return forward.Sample();
     }
 
     /// <summary>What a range is loaded from and computes with.</summary>

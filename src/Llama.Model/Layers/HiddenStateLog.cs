@@ -50,7 +50,7 @@ internal sealed unsafe class HiddenStateLog(int dim, int blocks) : IDisposable
     /// <summary>A log of another number of blocks that goes on with what this one has; this one is disposed of.</summary>
     /// <param name="count">Its blocks.</param>
     /// <param name="carried">The blocks that go on, in the order of their new numbers; null when the numbers stay as they are.</param>
-    public HiddenStateLog Recut(int count, IReadOnlyList<int>? carried)
+    public HiddenStateLog Repartition(int count, IReadOnlyList<int>? carried)
     {
         var next = new HiddenStateLog(dim, count);
         BlockPools.HandOver(ref pool, ref next.pool, BlockBytes(dim), carried);

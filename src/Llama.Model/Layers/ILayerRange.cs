@@ -2,7 +2,7 @@ namespace Llama.Model.Layers;
 
 /// <summary>
 /// The compute seam: a range of layers loaded on one device, with its weights, its KV blocks and the buffers of its hidden states.
-/// The range from layer 0 looks up the embeddings; the range to the last layer applies the output head and draws tokens.
+/// The range from layer 0 looks up the embeddings; the range to the last layer applies the output head and samples tokens.
 /// </summary>
 public interface ILayerRange : IAsyncDisposable
 {

@@ -40,7 +40,7 @@ internal static unsafe class KernelWarmUp
         var matrix = new WeightMatrix("warm-up", type, Rows, Columns, (nint)stored.Pointer);
         using var product = new ProductMatrix(matrix, null, memory);
         if (!InterleavedRows.AreNeeded(type)) MultiplyAll(matrix);
-        while (!product.IsSettled) product.Settle(pool, long.MaxValue);
+        while (!product.IsRepacked) product.Repack(pool, long.MaxValue);
         if (product.Matrix != matrix) MultiplyAll(product.Matrix);
 
         void MultiplyAll(WeightMatrix form)

@@ -5,7 +5,7 @@ using Llama.Model.Sampling;
 
 namespace Llama.Model.Layers;
 
-/// <summary>The last RMSNorm, the output matrix and the drawing of tokens, for the sequences of a step that want one.</summary>
+/// <summary>The last RMSNorm, the output matrix and the sampling of tokens, for the sequences of a step that want one.</summary>
 internal sealed unsafe class OutputHead : IDisposable
 {
     private readonly ModelConfig config;
@@ -18,7 +18,7 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly int tileLength;
     private readonly Sampler sampler;
     private readonly Action<int, int> multiply;
-    private readonly ConcurrentBag<DrawnTokens> drawnPool = [];
+    private readonly ConcurrentBag<SampledTokens> sampledPool = [];
     private NativeBuffer logits;
     private int rows;
 
@@ -46,33 +46,33 @@ internal sealed unsafe class OutputHead : IDisposable
     /// <summary>Bytes of weights.</summary>
     public long WeightBytes => output.Matrix.Bytes + (norm.Length * sizeof(float));
 
-    /// <summary>Draws a token for every sequence that wants one, in the step's order.</summary>
+    /// <summary>Samples a token for every sequence that wants one, in the step's order.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="hidden">Hidden states after the last layer of the tokens that draw, <c>[drawing sequences, dim]</c>.</param>
+    /// <param name="hidden">Hidden states after the last layer of the tokens that sample, <c>[sampling sequences, dim]</c>.</param>
     /// <returns>Rented; the caller disposes of them.</returns>
-    public DrawnTokens Draw(Step step, float* hidden)
+    public SampledTokens Sample(Step step, float* hidden)
     {
         int count = 0;
         foreach (StepSequence sequence in step.Sequences)
         {
-            if (!sequence.Draws) continue;
+            if (!sequence.Samples) continue;
             Normalize(hidden, count, count);
             count++;
         }
 
         ComputeLogits(count);
-        DrawnTokens drawn = DrawnTokens.Rent(drawnPool);
-        Span<Candidate> best = stackalloc Candidate[Step.MaxCandidates];
+        SampledTokens sampled = SampledTokens.Rent(sampledPool);
+        Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
         foreach (StepSequence sequence in step.Sequences)
         {
-            if (!sequence.Draws) continue;
-            Span<Candidate> candidates = best[..Math.Min(sequence.Candidates, config.VocabSize)];
-            Candidate token = sampler.Draw(
-                logits.Pointer + ((long)drawn.Count * config.VocabSize), sequence.Sampling, sequence.Number, candidates);
-            drawn.Add(token, candidates);
+            if (!sequence.Samples) continue;
+            Span<TokenLogprob> topLogprobs = best[..Math.Min(sequence.TopLogprobs, config.VocabSize)];
+            TokenLogprob token = sampler.Sample(
+                logits.Pointer + ((long)sampled.Count * config.VocabSize), sequence.Sampling, sequence.Number, topLogprobs);
+            sampled.Add(token, topLogprobs);
         }
 
-        return drawn;
+        return sampled;
     }
 
     /// <summary>Logits of one position, <c>[vocabSize]</c>; valid until the next call.</summary>

@@ -32,7 +32,7 @@ internal sealed unsafe class ProductMatrix : IDisposable
         groupBytes = interleaves
             ? InterleavedRows.GroupBytes(stored.Type, stored.Columns)
             : Lanes.Count * stored.Type.Bytes(stored.Columns);
-        IsSettled = !stored.IsMapped && !interleaves;
+        IsRepacked = !stored.IsMapped && !interleaves;
     }
 
     /// <summary>What products take.</summary>
@@ -42,15 +42,15 @@ internal sealed unsafe class ProductMatrix : IDisposable
     public float[]? Bias { get; }
 
     /// <summary>Whether there is nothing left to copy.</summary>
-    public bool IsSettled { get; private set; }
+    public bool IsRepacked { get; private set; }
 
     /// <summary>Copies some more rows. Nobody else may use the matrix or the pool at the same time.</summary>
     /// <param name="pool">Its threads copy.</param>
     /// <param name="bytes">About how many bytes.</param>
-    public void Settle(WorkerPool pool, long bytes)
+    public void Repack(WorkerPool pool, long bytes)
     {
         copy ??= MakeRoom();
-        if (IsSettled) return;
+        if (IsRepacked) return;
         int count = (int)Math.Min(Math.Max(bytes / groupBytes, pool.ThreadCount), groups - groupsDone);
         pool.Run((part, parts) =>
         {
@@ -62,7 +62,7 @@ internal sealed unsafe class ProductMatrix : IDisposable
         WeightMatrix stored = Matrix;
         Matrix = new WeightMatrix(
             stored.Name, stored.Type, stored.Rows, stored.Columns, copy!, interleaves ? groupBytes : 0);
-        IsSettled = true;
+        IsRepacked = true;
         if (stored.IsMapped) stored.DropPages();
     }
 
@@ -82,7 +82,7 @@ internal sealed unsafe class ProductMatrix : IDisposable
             // A limit that the system does not tell beforehand, as of the address space.
         }
 
-        IsSettled = true;
+        IsRepacked = true;
         return null;
     }
 

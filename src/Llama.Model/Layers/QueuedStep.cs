@@ -11,7 +11,7 @@ internal sealed class QueuedStep : IValueTaskSource<StepOutput>
 {
     private readonly ConcurrentBag<QueuedStep> pool;
 
-    // Whoever waits goes on in the range's thread: to send the result from there costs the next step less than it saves this one.
+    // The awaiting code goes on in the range's thread: to send the result from there costs the next step less than it saves this one.
     private ManualResetValueTaskSourceCore<StepOutput> completion;
 
     private QueuedStep(ConcurrentBag<QueuedStep> pool) => this.pool = pool;
@@ -66,7 +66,7 @@ internal sealed class QueuedStep : IValueTaskSource<StepOutput>
     /// <inheritdoc/>
     public StepOutput GetResult(short token)
     {
-        // Whoever asks for the result of another step, or too early, must not end this one.
+        // A call for the result of another step, or too early, must not end this one.
         bool done = completion.GetStatus(token) != ValueTaskSourceStatus.Pending;
         try
         {

@@ -2,7 +2,7 @@ using Llama.Model.KeyValueCache;
 
 namespace Llama.Model.Layers;
 
-/// <summary>What a range leaves to the one that takes its place: whoever has it owns it.</summary>
+/// <summary>What a range leaves to the one that takes its place; its holder owns it.</summary>
 /// <param name="Cache">The pools of the other's layers, with the blocks of those that both have.</param>
 /// <param name="Layers">The weights of the layers that both have, by number.</param>
 /// <param name="Output">The output matrix, if both have it.</param>

@@ -2,7 +2,7 @@ using Llama.Model.Sampling;
 
 namespace Llama.Model.Layers;
 
-/// <summary>One sequence's part of a step: consecutive positions, and whether a token is drawn after the last of them.</summary>
+/// <summary>One sequence's part of a step: consecutive positions, and whether a token is sampled after the last of them.</summary>
 public readonly record struct StepSequence
 {
     /// <summary>Position of its first token.</summary>
@@ -20,17 +20,17 @@ public readonly record struct StepSequence
     /// <summary>How many blocks its table has.</summary>
     public required int BlockCount { get; init; }
 
-    /// <summary>Whether a token is drawn from the logits of the last position.</summary>
-    public required bool Draws { get; init; }
+    /// <summary>Whether a token is sampled from the logits of the last position.</summary>
+    public required bool Samples { get; init; }
 
-    /// <summary>How the token is drawn.</summary>
+    /// <summary>How the token is sampled.</summary>
     public SamplingParameters Sampling { get; init; }
 
-    /// <summary>The number in [0, 1) that draws it.</summary>
+    /// <summary>The number in [0, 1) that samples it.</summary>
     public double Number { get; init; }
 
     /// <summary>How many of the most probable tokens to report.</summary>
-    public int Candidates { get; init; }
+    public int TopLogprobs { get; init; }
 }
 
 /// <summary>A KV block whose contents another block gets, in every layer, before the tokens of the step are computed.</summary>
@@ -47,8 +47,8 @@ public sealed class Step
     /// <summary>Most tokens that a step may carry: what a stage's buffers are made for.</summary>
     public const int MaxTokens = 256;
 
-    /// <summary>Most candidates that a sequence may ask for.</summary>
-    public const int MaxCandidates = 20;
+    /// <summary>Most top logprobs that a sequence may ask for.</summary>
+    public const int MaxTopLogprobs = 20;
 
     /// <summary>Positions in a block of KV: what block tables count in.</summary>
     public const int BlockTokens = 16;
@@ -116,24 +116,24 @@ public sealed class Step
             TokenCount = newTokens.Length,
             BlockOffset = blocks.Count,
             BlockCount = blockTable.Length,
-            Draws = false,
+            Samples = false,
         });
         tokens.AddRange(newTokens);
         blocks.AddRange(blockTable);
     }
 
-    /// <summary>Adds a sequence's part after whose last token another is drawn.</summary>
+    /// <summary>Adds a sequence's part after whose last token another is sampled.</summary>
     /// <param name="firstPosition">Position of the first token.</param>
     /// <param name="newTokens">Its tokens in this step.</param>
     /// <param name="blockTable">The blocks of the whole sequence so far, this step's positions included.</param>
-    /// <param name="sampling">How the token is drawn.</param>
-    /// <param name="number">The number in [0, 1) that draws it.</param>
-    /// <param name="candidates">How many of the most probable tokens to report.</param>
-    public void AddDrawingSequence(
+    /// <param name="sampling">How the token is sampled.</param>
+    /// <param name="number">The number in [0, 1) that samples it.</param>
+    /// <param name="topLogprobs">How many of the most probable tokens to report.</param>
+    public void AddSamplingSequence(
         int firstPosition, ReadOnlySpan<int> newTokens, ReadOnlySpan<int> blockTable,
-        SamplingParameters sampling, double number, int candidates)
+        SamplingParameters sampling, double number, int topLogprobs)
     {
         AddSequence(firstPosition, newTokens, blockTable);
-        sequences[^1] = sequences[^1] with { Draws = true, Sampling = sampling, Number = number, Candidates = candidates };
+        sequences[^1] = sequences[^1] with { Samples = true, Sampling = sampling, Number = number, TopLogprobs = topLogprobs };
     }
 }

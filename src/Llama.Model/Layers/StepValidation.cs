@@ -46,7 +46,7 @@ internal static class StepValidation
         foreach (StepSequence sequence in step.Sequences)
         {
             Check(step, sequence, config, kvBlocks);
-            if (rebuilds && sequence.Draws) throw Fault(step, "draws, and not all layers compute it");
+            if (rebuilds && sequence.Samples) throw Fault(step, "samples, and not all layers compute it");
         }
 
         int covered = 0;
@@ -67,10 +67,10 @@ internal static class StepValidation
             throw Fault(step, "has a block table outside its blocks");
         if (sequence.TokenOffset < 0 || sequence.TokenOffset > step.Tokens.Length - sequence.TokenCount)
             throw Fault(step, "has tokens outside its tokens");
-        if (!sequence.Draws) return;
-        if (sequence.Candidates is < 0 or > Step.MaxCandidates)
-            throw Fault(step, $"asks for {sequence.Candidates} candidates; expected 0 to {Step.MaxCandidates}");
-        if (!(sequence.Number is >= 0 and < 1)) throw Fault(step, $"draws with {sequence.Number}; expected [0, 1)");
+        if (!sequence.Samples) return;
+        if (sequence.TopLogprobs is < 0 or > Step.MaxTopLogprobs)
+            throw Fault(step, $"asks for {sequence.TopLogprobs} topLogprobs; expected 0 to {Step.MaxTopLogprobs}");
+        if (!(sequence.Number is >= 0 and < 1)) throw Fault(step, $"samples with {sequence.Number}; expected [0, 1)");
         if (!(sequence.Sampling.Temperature >= 0 && float.IsFinite(sequence.Sampling.Temperature)))
             throw Fault(step, $"has temperature {sequence.Sampling.Temperature}; expected 0 or more");
         if (!(sequence.Sampling.TopP > 0) || float.IsNaN(sequence.Sampling.MinP))

@@ -23,7 +23,7 @@ internal static class ControlGroups
     public static long? AvailableMemory(string root) => All(root).Min(Left);
 
     /// <summary>
-    /// Names the group whose limit is the least, and less than the machine's memory: whoever is in the same group has the same name here.
+    /// Names the group whose limit is the least, and less than the machine's memory: processes of the same group have the same name here.
     /// </summary>
     /// <param name="root">Where <c>proc</c> and <c>sys</c> are mounted.</param>
     /// <param name="machine">The machine's memory in bytes; null where it is unknown.</param>

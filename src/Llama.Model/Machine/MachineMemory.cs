@@ -11,7 +11,7 @@ public static class MachineMemory
     private const string Root = "/";
 
     /// <summary>
-    /// Bytes that the machine has for this process as a whole, whoever uses them at present: the runtime's own measure, which is the physical
+    /// Bytes that the machine has for this process as a whole, in use or not: the runtime's own measure, which is the physical
     /// memory, or three quarters of a control group's limit.
     /// </summary>
     public static long Limit => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;

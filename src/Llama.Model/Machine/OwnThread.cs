@@ -50,7 +50,7 @@ public static class OwnThread
             {
                 body();
             }
-#pragma warning disable CA1031 // A failure is a value: it belongs to whoever has the task.
+#pragma warning disable CA1031 // A failure is a value: it belongs to the task's owner.
             catch (Exception e)
 #pragma warning restore CA1031
             {

@@ -3,8 +3,8 @@ using Llama.Model.Kernels;
 namespace Llama.Model.Sampling;
 
 /// <summary>
-/// Draws one token from a vocabulary of logits. Everything is computed in one fixed order from the logits and the given number, so the
-/// same logits always draw the same token. A model whose numbers have overflowed must not take others' sequences down with its own: a
+/// Samples one token from a vocabulary of logits. Everything is computed in one fixed order from the logits and the given number, so the
+/// same logits always sample the same token. A model whose numbers have overflowed must not take others' sequences down with its own: a
 /// logit that is not a number counts as impossible, and where nothing is possible, all tokens are alike.
 /// Not thread-safe: it keeps its buffers.
 /// </summary>
@@ -22,41 +22,41 @@ internal sealed unsafe class Sampler : IDisposable
         ranked = new RankedTokens(vocabSize);
     }
 
-    /// <summary>Draws a token.</summary>
+    /// <summary>Samples a token.</summary>
     /// <param name="logits"><c>[vocabSize]</c>; those that are not finite are replaced in place.</param>
     /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution: k, then p, then min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
-    /// <param name="candidates">Filled with the most probable tokens, best first.</param>
+    /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
     /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
-    public Candidate Draw(float* logits, SamplingParameters parameters, double number, Span<Candidate> candidates)
+    public TokenLogprob Sample(float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs)
     {
         int best = ReplaceAndFindBest(logits);
         float max = logits[best];
         float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
-        if (candidates.Length > 0)
+        if (topLogprobs.Length > 0)
         {
-            ReadOnlySpan<int> top = ranked.Top(logits, candidates.Length);
-            for (int i = 0; i < top.Length; i++) candidates[i] = new Candidate(top[i], logits[top[i]] - max - logSum);
+            ReadOnlySpan<int> top = ranked.Top(logits, topLogprobs.Length);
+            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
         }
 
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
         float scale = 1 / parameters.Temperature;
-        int token = float.IsInfinity(scale) ? best : Draw(logits, max, scale, parameters, number);
-        return new Candidate(token, logits[token] - max - logSum);
+        int token = float.IsInfinity(scale) ? best : Sample(logits, max, scale, parameters, number);
+        return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
     /// <inheritdoc/>
     public void Dispose() => weights.Dispose();
 
-    private int Draw(float* logits, float max, float scale, SamplingParameters parameters, double number)
+    private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)
     {
         Weigh(logits, max, scale);
         bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
-        return all ? DrawFromAll(number) : DrawFromTop(logits, parameters, number);
+        return all ? SampleFromAll(number) : SampleFromTop(logits, parameters, number);
     }
 
     /// <summary>Walks the vocabulary in the order of ids to where the cumulative weight passes the number's share of the whole.</summary>
-    private int DrawFromAll(double number)
+    private int SampleFromAll(double number)
     {
         double total = 0;
         for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
@@ -78,7 +78,7 @@ internal sealed unsafe class Sampler : IDisposable
     /// Ranks as many tokens as the truncation keeps: a nucleus is not known beforehand, so ever more are ranked until it is covered.
     /// Its share counts from the whole vocabulary, or from the k best where k is given.
     /// </summary>
-    private int DrawFromTop(float* logits, SamplingParameters parameters, double number)
+    private int SampleFromTop(float* logits, SamplingParameters parameters, double number)
     {
         bool bounded = parameters.TopK > 0 && parameters.TopK < vocabSize;
         int limit = bounded ? parameters.TopK : vocabSize;

@@ -1,8 +1,8 @@
 namespace Llama.Model.Sampling;
 
 /// <summary>
-/// The number that draws a token: a function of the seed and the position alone, so a sequence that is computed again, elsewhere, or
-/// together with others draws the same tokens.
+/// The number that samples a token: a function of the seed and the position alone, so a sequence that is computed again, elsewhere, or
+/// together with others samples the same tokens.
 /// </summary>
 public static class UniformNumber
 {

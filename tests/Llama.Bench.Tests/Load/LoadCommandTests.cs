@@ -90,7 +90,7 @@ public class LoadCommandTests
         using var output = new StringWriter();
         using var progress = new StringWriter();
         int code = await LoadCommand.RunAsync(options with { Json = true }, output, progress, TestContext.Current.CancellationToken);
-        Assert.Contains($"{options.Requests} of {options.Requests} done, 0 under way", progress.ToString());
+        Assert.Contains($"{options.Requests} of {options.Requests} done, 0 in flight", progress.ToString());
         return (code, JsonElement.Parse(output.ToString()));
     }
 

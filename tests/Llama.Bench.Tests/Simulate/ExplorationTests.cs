@@ -18,7 +18,7 @@ public sealed class ExplorationTests
         Assert.InRange(all.Refused, 1000, 100_000);
         Assert.InRange(all.Preemptions, 1000, long.MaxValue);
         Assert.InRange(all.Losses, 200, int.MaxValue);
-        Assert.InRange(all.Recuts, 50, int.MaxValue);
+        Assert.InRange(all.Repartitions, 50, int.MaxValue);
         Assert.InRange(all.Rebuilt, 10_000, long.MaxValue);
         Assert.InRange(all.CachedTokens, 100_000, long.MaxValue);
         Assert.InRange(all.Copies, 1000, long.MaxValue);

@@ -13,7 +13,7 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
     private static readonly MachineRates Rates = new(9e9, 5e10);
 
     private readonly SemaphoreSlim ended = new(0);
-    private int drawn;
+    private int sampled;
 
     public ConcurrentQueue<GenerationRequest> Requests { get; } = new();
 
@@ -27,7 +27,7 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
     public Func<GenerationRequest, int, CancellationToken, Task> BeforeTokenOf { get; set; } = (_, _, _) => Task.CompletedTask;
 
     /// <summary>The alternatives that are reported with a token.</summary>
-    public Func<int, IReadOnlyList<Candidate>> Candidates { get; set; } = _ => [];
+    public Func<int, IReadOnlyList<TokenLogprob>> TopLogprobs { get; set; } = _ => [];
 
     /// <summary>How many of a prompt's tokens were cached.</summary>
     public Func<GenerationRequest, int> CachedTokens { get; set; } = _ => 0;
@@ -35,7 +35,7 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
     public int Cancelled { get; private set; }
 
     /// <summary>Tokens that were made, those that a request knew before not counted.</summary>
-    public int Drawn => drawn;
+    public int Sampled => sampled;
 
     /// <summary>What silos keep; by default nobody keeps anything.</summary>
     public IAnswerRecords Records { get; set; } = new StoredRecords { Keeper = null };
@@ -56,7 +56,7 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
                 Waiting = 0,
                 Blocks = 4096,
                 FreeBlocks = 4096,
-                DrawnTokens = 12345,
+                SampledTokens = 12345,
                 Stages =
                 [
                     Stage("silo-1", port: 40001, processId: 4711, [0, 4], weightBytes: 1843200),
@@ -142,18 +142,18 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
         Requests.Enqueue(request);
         try
         {
-            foreach (var known in request.Known) yield return known;
-            var position = request.Known.Count;
+            foreach (var known in request.ResumedTokens) yield return known;
+            var position = request.ResumedTokens.Count;
             foreach (var token in Script(request).Skip(position))
             {
                 await BeforeToken(position, cancellationToken);
                 await BeforeTokenOf(request, position, cancellationToken);
                 cancellationToken.ThrowIfCancellationRequested();
                 position++;
-                Interlocked.Increment(ref drawn);
+                Interlocked.Increment(ref sampled);
                 var isEnd = token == TestTokenizer.End && !request.IgnoreEndTokens;
                 FinishReason? finish = isEnd ? FinishReason.Stop : position == request.MaxTokens ? FinishReason.Length : null;
-                yield return new GeneratedToken(new Candidate(token, -0.5f), Candidates(token), finish, CachedTokens(request));
+                yield return new GeneratedToken(new TokenLogprob(token, -0.5f), TopLogprobs(token), finish, CachedTokens(request));
                 if (finish is not null) yield break;
             }
         }

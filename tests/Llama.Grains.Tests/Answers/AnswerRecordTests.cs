@@ -13,10 +13,10 @@ public sealed class AnswerRecordTests
 
     private static readonly (int Choice, GeneratedToken Token)[] Tokens =
     [
-        (0, new GeneratedToken(new Candidate(7, -0.25f), [new Candidate(8, -0.125f), new Candidate(7, -0.25f)], null, 3)),
-        (2, new GeneratedToken(new Candidate(299, float.NegativeInfinity), [], null)),
-        (0, new GeneratedToken(new Candidate(0, 0), [new Candidate(1, -1), new Candidate(2, -2)], FinishReason.Stop, 3)),
-        (2, new GeneratedToken(new Candidate(5, -1e-30f), [], FinishReason.Length)),
+        (0, new GeneratedToken(new TokenLogprob(7, -0.25f), [new TokenLogprob(8, -0.125f), new TokenLogprob(7, -0.25f)], null, 3)),
+        (2, new GeneratedToken(new TokenLogprob(299, float.NegativeInfinity), [], null)),
+        (0, new GeneratedToken(new TokenLogprob(0, 0), [new TokenLogprob(1, -1), new TokenLogprob(2, -2)], FinishReason.Stop, 3)),
+        (2, new GeneratedToken(new TokenLogprob(5, -1e-30f), [], FinishReason.Length)),
     ];
 
     [Fact]
@@ -82,8 +82,8 @@ public sealed class AnswerRecordTests
             {
                 foreach (GeneratedToken token in record.Tokens(choice))
                 {
-                    Assert.InRange(token.Drawn.Token, 0, VocabSize - 1);
-                    Assert.All(token.Candidates, candidate => Assert.False(float.IsNaN(candidate.LogProbability)));
+                    Assert.InRange(token.Sampled.Token, 0, VocabSize - 1);
+                    Assert.All(token.TopLogprobs, logprob => Assert.False(float.IsNaN(logprob.LogProbability)));
                 }
             }
         }
@@ -109,8 +109,8 @@ public sealed class AnswerRecordTests
     private static void AssertSame(GeneratedToken[] expected, IReadOnlyList<GeneratedToken> found)
     {
         Assert.Equal(
-            expected.Select(token => (token.Drawn, token.Finish, token.CachedTokens)),
-            found.Select(token => (token.Drawn, token.Finish, token.CachedTokens)));
-        Assert.Equal(expected.Select(token => token.Candidates), found.Select(token => token.Candidates));
+            expected.Select(token => (token.Sampled, token.Finish, token.CachedTokens)),
+            found.Select(token => (token.Sampled, token.Finish, token.CachedTokens)));
+        Assert.Equal(expected.Select(token => token.TopLogprobs), found.Select(token => token.TopLogprobs));
     }
 }

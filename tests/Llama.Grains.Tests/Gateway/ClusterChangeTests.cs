@@ -5,7 +5,7 @@ using Llama.Tests;
 
 namespace Llama.Grains.Tests.Gateway;
 
-/// <summary>Silos are emptied and layers are cut anew in the midst of sequences, which get the same tokens and log-probabilities.</summary>
+/// <summary>Silos are emptied and layers are repartitioned in the midst of sequences, which get the same tokens and log-probabilities.</summary>
 public sealed class ClusterChangeTests
 {
     [Fact]

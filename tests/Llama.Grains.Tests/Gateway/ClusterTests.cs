@@ -51,7 +51,7 @@ public sealed class ClusterTests
         List<GenerationRequest> requests =
         [
             .. Enumerable.Range(0, 6).Select(
-                i => TestModel.TinyStories.Request(0) with { Sampling = sampling, Seed = (ulong)i, Candidates = i }),
+                i => TestModel.TinyStories.Request(0) with { Sampling = sampling, Seed = (ulong)i, TopLogprobs = i }),
         ];
         List<List<int>> alone = [];
         await using (TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 1))
@@ -65,15 +65,15 @@ public sealed class ClusterTests
     }
 
     [Fact]
-    public async Task GenerateAsync_Candidates_AreTheMostProbableAndIncludeTheGreedyToken()
+    public async Task GenerateAsync_TopLogprobs_AreTheMostProbableAndIncludeTheGreedyToken()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2);
-        GenerationRequest request = cluster.Model.Request(0) with { Candidates = 4 };
+        GenerationRequest request = cluster.Model.Request(0) with { TopLogprobs = 4 };
         await foreach (GeneratedToken token in cluster.Gateway.GenerateAsync(request, Patience.Token))
         {
-            Assert.Equal(4, token.Candidates.Count);
-            Assert.Equal(token.Drawn, token.Candidates[0]);
-            Assert.Equal(token.Candidates.OrderByDescending(c => c.LogProbability), token.Candidates);
+            Assert.Equal(4, token.TopLogprobs.Count);
+            Assert.Equal(token.Sampled, token.TopLogprobs[0]);
+            Assert.Equal(token.TopLogprobs.OrderByDescending(c => c.LogProbability), token.TopLogprobs);
         }
     }
 
@@ -200,7 +200,7 @@ public sealed class ClusterTests
     public async Task GenerateAsync_NobodyTakesOver_IsUnavailableAfterTheRecoveryTimeout()
     {
         await using var cluster = new TestCluster(
-            TestModel.TinyStories, silos: 1, limits: new EngineLimits { RecoveryTimeout = TimeSpan.FromSeconds(0.5) });
+            TestModel.TinyStories, silos: 1, limits: new SchedulerLimits { RecoveryTimeout = TimeSpan.FromSeconds(0.5) });
         cluster.AddSilo("silo-1");
         await cluster.ReadyAsync();
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => cluster.GenerateAsync(

@@ -13,14 +13,14 @@ public sealed class LocalGatewayTests
         { "The prompt has 256 tokens; expected fewer than 256", Good with { PromptTokens = [.. Enumerable.Repeat(1, 256)] } },
         { "The prompt has token 1024; expected 0 to 1023", Good with { PromptTokens = [1, 1024] } },
         { "The prompt has token -1; expected 0 to 1023", Good with { PromptTokens = [-1] } },
-        { "5 tokens behind a prompt of 3 are known; expected fewer than 5", Good with { Known = Known(5) } },
-        { "253 tokens behind a prompt of 3 are known", Good with { MaxTokens = null, Known = Known(253) } },
-        { "Token 1024 is said to be known", Good with { Known = [new GeneratedToken(new Candidate(1024, 0), [], null)] } },
-        { "with finish 'Stop'", Good with { Known = [new GeneratedToken(new Candidate(5, 0), [], FinishReason.Stop)] } },
+        { "5 tokens behind a prompt of 3 are resumed; expected fewer than 5", Good with { ResumedTokens = Resumed(5) } },
+        { "253 tokens behind a prompt of 3 are resumed", Good with { MaxTokens = null, ResumedTokens = Resumed(253) } },
+        { "Token 1024 is resumed with finish", Good with { ResumedTokens = [new GeneratedToken(new TokenLogprob(1024, 0), [], null)] } },
+        { "with finish 'Stop'", Good with { ResumedTokens = [new GeneratedToken(new TokenLogprob(5, 0), [], FinishReason.Stop)] } },
         { "The limit is 0 tokens", Good with { MaxTokens = 0 } },
         { "The limit is -2147483648 tokens", Good with { MaxTokens = int.MinValue } },
-        { "21 candidates were asked for; expected 0 to 20", Good with { Candidates = 21 } },
-        { "-1 candidates", Good with { Candidates = -1 } },
+        { "21 topLogprobs were asked for; expected 0 to 20", Good with { TopLogprobs = 21 } },
+        { "-1 topLogprobs", Good with { TopLogprobs = -1 } },
         { "out of bounds", Good with { Sampling = new SamplingParameters { Temperature = -0.1f } } },
         { "out of bounds", Good with { Sampling = new SamplingParameters { Temperature = float.NaN } } },
         { "out of bounds", Good with { Sampling = new SamplingParameters { Temperature = float.PositiveInfinity } } },
@@ -54,7 +54,7 @@ public sealed class LocalGatewayTests
                 Sampling = new SamplingParameters { Temperature = 999, TopP = float.Epsilon, MinP = 1, TopK = int.MaxValue },
                 Seed = ulong.MaxValue,
             },
-            Good with { Sampling = new SamplingParameters { Temperature = float.Epsilon, TopP = 2 }, Candidates = 20 },
+            Good with { Sampling = new SamplingParameters { Temperature = float.Epsilon, TopP = 2 }, TopLogprobs = 20 },
         ];
         List<int>[] generated = await Task.WhenAll(requests.Select(request => cluster.GenerateAsync(request))).Soon();
         Assert.Equal([253, 1], generated.Take(2).Select(tokens => tokens.Count));
@@ -77,5 +77,5 @@ public sealed class LocalGatewayTests
         Assert.All(pipeline.Stages, stage => Assert.Equal(("ready", Environment.ProcessId), (stage.State, stage.ProcessId)));
     }
 
-    private static GeneratedToken[] Known(int count) => [.. Enumerable.Repeat(new GeneratedToken(new Candidate(5, 0), [], null), count)];
+    private static GeneratedToken[] Resumed(int count) => [.. Enumerable.Repeat(new GeneratedToken(new TokenLogprob(5, 0), [], null), count)];
 }

@@ -126,7 +126,7 @@ public sealed class PipelineTests : IAsyncDisposable
         { "A frame of kind Step came", [0, 0, 0, 0, (byte)FrameKind.Step] },
         { "announces 4294967295 bytes", [255, 255, 255, 255, (byte)FrameKind.Result] },
         { "cut off or malformed", [3, 0, 0, 0, (byte)FrameKind.Result, 1, 2, 3] },
-        { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. Encoded.Of(new StepResult(99, 1, new DrawnTokens()))] },
+        { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. Encoded.Of(new StepResult(99, 1, new SampledTokens()))] },
         { "out of paper", [12, 0, 0, 0, (byte)FrameKind.Failure, .. "out of paper"u8] },
     };
 
@@ -150,16 +150,16 @@ public sealed class PipelineTests : IAsyncDisposable
         ScriptedSilo silo = Silo("silo-2");
         await using Pipeline pipeline = await OpenAsync(Silo("silo-1"), silo);
         pipeline.Start(_ => { }, _ => { });
-        await Patience.UntilAsync(() => time.Timers > 0 && silos.TrueForAll(s => s.Pulses > 0), () => "the watch has begun");
+        await Patience.UntilAsync(() => time.Timers > 0 && silos.TrueForAll(s => s.Heartbeats > 0), () => "the watch has begun");
         silo.Frozen = true;
         await Patience.UntilAsync(() =>
         {
             // The other one's thread gets its turns.
             time.Advance(StageWatch.Interval);
-            Thread.Sleep(StagePulse.Interval / 2);
+            Thread.Sleep(StageHeartbeat.Interval / 2);
             return pipeline.Lost.IsCompleted;
         }, () => "the silence was noticed");
-        Assert.Equal("silo-2 has given no sign of life for 3 s.", await pipeline.Lost.Soon());
+        Assert.Equal("silo-2 has given no heartbeat for 3 s.", await pipeline.Lost.Soon());
         Assert.Equal(("silo-2", true), (pipeline.Unfit?.Name, pipeline.Silent));
     }
 
@@ -205,7 +205,7 @@ public sealed class PipelineTests : IAsyncDisposable
     private static Step MakeStep(ulong number)
     {
         var step = new Step { Epoch = 5, Number = number };
-        step.AddDrawingSequence(0, [1], [0], new SamplingParameters(), 0.5, 0);
+        step.AddSamplingSequence(0, [1], [0], new SamplingParameters(), 0.5, 0);
         return step;
     }
 
@@ -271,7 +271,7 @@ public sealed class PipelineTests : IAsyncDisposable
                 {
                     LinkPurpose.Check => Task.Delay(Timeout.Infinite, cancellationToken),
                     LinkPurpose.Steps => (steps ?? AnswerAsync)(stream, cancellationToken),
-                    LinkPurpose.Pulse => StagePulse.SendAsync(stream, Pulse, TimeProvider.System, cancellationToken),
+                    LinkPurpose.Heartbeat => StageHeartbeat.SendAsync(stream, Heartbeat, TimeProvider.System, cancellationToken),
                     _ => (results ?? KeepAsync)(stream, cancellationToken),
                 });
             }, NullLogger.Instance);
@@ -284,12 +284,12 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public Stream? Results { get; private set; }
 
-        /// <summary>Whether its process stands still, as seen from its signs of life.</summary>
+        /// <summary>Whether its process stands still, as seen from its heartbeats.</summary>
         public bool Frozen { get; set; }
 
-        public int Pulses { get; private set; }
+        public int Heartbeats { get; private set; }
 
-        /// <summary>Time of a layer, of which it says that it has computed one more with each sign of life.</summary>
+        /// <summary>Time of a layer, of which it says that it has computed one more with each heartbeat.</summary>
         public TimeSpan LayerTime { get; set; }
 
         public int Loads { get; private set; }
@@ -314,11 +314,11 @@ public sealed class PipelineTests : IAsyncDisposable
             await listener.DisposeAsync().Soon();
         }
 
-        private RangeProgress Pulse()
+        private RangeProgress Heartbeat()
         {
-            Pulses++;
+            Heartbeats++;
             while (Frozen) Thread.Sleep(10);
-            return new RangeProgress(1, Pulses, 0, LayerTime * Pulses);
+            return new RangeProgress(1, Heartbeats, 0, LayerTime * Heartbeats);
         }
 
         private async Task KeepAsync(Stream stream, CancellationToken cancellationToken)
@@ -335,7 +335,7 @@ public sealed class PipelineTests : IAsyncDisposable
                 var step = new Step();
                 StepCodec.Read(payload, step);
                 await Patience.UntilAsync(() => Last!.Results is not null, () => "the gateway opens the link for results first");
-                byte[] result = Encoded.Of(new StepResult(step.Epoch, step.Number, new DrawnTokens()));
+                byte[] result = Encoded.Of(new StepResult(step.Epoch, step.Number, new SampledTokens()));
                 await Frames.SendAsync(Last!.Results!, FrameKind.Result, result, cancellationToken);
             }
         }

@@ -129,7 +129,7 @@ public sealed class RecoveryTests
                 MaxTokens = 150,
                 Sampling = new SamplingParameters { Temperature = i < 2 ? 0 : 1 },
                 Seed = (ulong)i,
-                Candidates = i,
+                TopLogprobs = i,
             }),
         ];
         List<string>[] undisturbed = await Task.WhenAll(requests.Select(request => RunAsync(cluster, request))).Soon();
@@ -158,12 +158,12 @@ public sealed class RecoveryTests
         var tokens = new List<string>();
         await foreach (GeneratedToken token in cluster.Gateway.GenerateAsync(request, Patience.Token))
         {
-            tokens.Add($"{Bits(token.Drawn)} of {string.Join(", ", token.Candidates.Select(Bits))}");
+            tokens.Add($"{Bits(token.Sampled)} of {string.Join(", ", token.TopLogprobs.Select(Bits))}");
             if (atToken is not null) await atToken(tokens.Count);
         }
 
         return tokens;
     }
 
-    private static string Bits(Candidate token) => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProbability):x8}";
+    private static string Bits(TokenLogprob token) => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProbability):x8}";
 }

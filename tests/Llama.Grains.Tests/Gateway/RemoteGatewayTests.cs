@@ -26,14 +26,14 @@ public sealed class RemoteGatewayTests
     }
 
     [Fact]
-    public async Task GenerateAsync_SomeTokensAreKnown_AnswersWithThemFirst()
+    public async Task GenerateAsync_SomeTokensAreResumed_AnswersWithThemFirst()
     {
         await using TestCluster cluster = await StartAsync();
         await using RemoteGateway remote = Start(cluster);
         GenerationRequest request = Requests(cluster).Last();
         List<GeneratedToken> tokens = [];
         await foreach (GeneratedToken token in cluster.Gateway.GenerateAsync(request, Patience.Token)) tokens.Add(token);
-        List<string> found = await CollectAsync(remote, request with { Known = [.. tokens.Take(17)] }).Soon();
+        List<string> found = await CollectAsync(remote, request with { ResumedTokens = [.. tokens.Take(17)] }).Soon();
         Assert.Equal(tokens.Select(Text), found);
     }
 
@@ -168,7 +168,7 @@ public sealed class RemoteGatewayTests
         }
 
         await IdleAsync(cluster);
-        Assert.InRange(cluster.Status.Pipelines[0].DrawnTokens, 1, 250);
+        Assert.InRange(cluster.Status.Pipelines[0].SampledTokens, 1, 250);
 
         using var leaving = new CancellationTokenSource();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(async () =>
@@ -327,7 +327,7 @@ public sealed class RemoteGatewayTests
             MaxTokens = 150,
             Sampling = new SamplingParameters { Temperature = i < 2 ? 0 : 1.1f, TopP = 0.95f },
             Seed = (ulong)i,
-            Candidates = i,
+            TopLogprobs = i,
         });
 
     internal static async Task<List<string>> CollectAsync(IGateway gateway, GenerationRequest request, Func<int, Task>? atToken = null)
@@ -344,13 +344,13 @@ public sealed class RemoteGatewayTests
 
     /// <summary>Everything of a token but how much of its prompt was cached.</summary>
     internal static string Text(GeneratedToken token) =>
-        $"{Bits(token.Drawn)} of {string.Join(", ", token.Candidates.Select(Bits))} {token.Finish}";
+        $"{Bits(token.Sampled)} of {string.Join(", ", token.TopLogprobs.Select(Bits))} {token.Finish}";
 
     internal static Task IdleAsync(TestCluster cluster) => Patience.UntilAsync(
         () => cluster.Status.Pipelines[0] is { Running: 0, Waiting: 0 } pipeline && pipeline.FreeBlocks == pipeline.Blocks,
         () => $"{cluster.Status.Pipelines[0].Running} still run.");
 
-    private static string Bits(Candidate token) => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProbability):x8}";
+    private static string Bits(TokenLogprob token) => $"{token.Token}:{BitConverter.SingleToInt32Bits(token.LogProbability):x8}";
 
     private static Task SummaryAsync(RemoteGateway remote, bool ready) =>
         Patience.UntilAsync(() => remote.Summary.Ready == ready, () => $"{remote.Summary}");

@@ -18,18 +18,18 @@ public sealed class SameBitsTests
         int silos, int? stepTokens, int blocks, ElementType kvType)
     {
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 33).Select(MakeRequest)];
-        List<List<Candidate>> alone = [];
-        await using (TestCluster cluster = await StartAsync(1, new EngineLimits { StepTokens = 256 }, 400, kvType))
+        List<List<TokenLogprob>> alone = [];
+        await using (TestCluster cluster = await StartAsync(1, new SchedulerLimits { StepTokens = 256 }, 400, kvType))
         {
             // Each on its own, so that nothing but the cached beginnings of the prompts is shared; the first finds none.
             foreach (GenerationRequest request in requests) alone.Add(await GenerateAsync(cluster, request).Soon());
         }
 
-        await using (TestCluster cluster = await StartAsync(silos, new EngineLimits { StepTokens = stepTokens }, blocks, kvType))
+        await using (TestCluster cluster = await StartAsync(silos, new SchedulerLimits { StepTokens = stepTokens }, blocks, kvType))
         {
             Assert.Equal(Math.Min(256, blocks * 16), cluster.Status.MaxSequenceTokens);
             Assert.Equal(alone[0], await GenerateAsync(cluster, requests[0]).Soon());
-            List<Candidate>[] together = await Task.WhenAll(requests.Select(request => GenerateAsync(cluster, request))).Soon();
+            List<TokenLogprob>[] together = await Task.WhenAll(requests.Select(request => GenerateAsync(cluster, request))).Soon();
             for (int i = 0; i < requests.Count; i++) Assert.Equal(alone[i], together[i]);
         }
     }
@@ -37,14 +37,14 @@ public sealed class SameBitsTests
     [Fact]
     public async Task GenerateAsync_SamePromptAgain_ReportsCachedTokensAndHasTheSameBits()
     {
-        await using TestCluster cluster = await StartAsync(2, new EngineLimits(), 100, ElementType.F32);
+        await using TestCluster cluster = await StartAsync(2, new SchedulerLimits(), 100, ElementType.F32);
         GenerationRequest request = MakeRequest(0);
-        List<Candidate> first = await GenerateAsync(cluster, request).Soon();
+        List<TokenLogprob> first = await GenerateAsync(cluster, request).Soon();
         var cached = new HashSet<int>();
-        var second = new List<Candidate>();
+        var second = new List<TokenLogprob>();
         await foreach (GeneratedToken token in cluster.Gateway.GenerateAsync(request, Patience.Token))
         {
-            second.AddRange([token.Drawn, .. token.Candidates]);
+            second.AddRange([token.Sampled, .. token.TopLogprobs]);
             cached.Add(token.CachedTokens);
         }
 
@@ -55,36 +55,36 @@ public sealed class SameBitsTests
     [Theory]
     [InlineData(1, ElementType.F32)]
     [InlineData(3, ElementType.Q8_0)]
-    public async Task GenerateAsync_SomeTokensAreKnown_GoesOnWithTheBitsOfTheOthersAndTheSameCachedTokens(int silos, ElementType kvType)
+    public async Task GenerateAsync_SomeTokensAreResumed_GoesOnWithTheBitsOfTheOthersAndTheSameCachedTokens(int silos, ElementType kvType)
     {
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 12).Select(MakeRequest)];
         List<GeneratedToken>[] alone = new List<GeneratedToken>[requests.Count];
-        await using (TestCluster cluster = await StartAsync(1, new EngineLimits(), 400, kvType))
+        await using (TestCluster cluster = await StartAsync(1, new SchedulerLimits(), 400, kvType))
         {
             for (int i = 0; i < alone.Length; i++) alone[i] = await CollectAsync(cluster, requests[i]).Soon();
         }
 
-        await using (TestCluster cluster = await StartAsync(silos, new EngineLimits(), 400, kvType))
+        await using (TestCluster cluster = await StartAsync(silos, new SchedulerLimits(), 400, kvType))
         {
             int[] known = [.. requests.Select((_, i) => (i * 4) + 1)];
             List<GeneratedToken>[] goneOn = await Task.WhenAll(requests.Select(
-                (request, i) => CollectAsync(cluster, request with { Known = alone[i][..known[i]] }))).Soon();
+                (request, i) => CollectAsync(cluster, request with { ResumedTokens = alone[i][..known[i]] }))).Soon();
             for (int i = 0; i < alone.Length; i++)
             {
                 Assert.Equal(Bits(alone[i]), Bits(goneOn[i]));
                 Assert.Equal(alone[i].Select(token => token.CachedTokens), goneOn[i].Select(token => token.CachedTokens));
             }
 
-            int drawn = alone.Sum(tokens => tokens.Count) - known.Sum();
+            int sampled = alone.Sum(tokens => tokens.Count) - known.Sum();
             await Patience.UntilAsync(
-                () => cluster.Status.Pipelines[0].DrawnTokens == drawn, () => $"{cluster.Status.Pipelines[0].DrawnTokens} of {drawn}");
+                () => cluster.Status.Pipelines[0].SampledTokens == sampled, () => $"{cluster.Status.Pipelines[0].SampledTokens} of {sampled}");
         }
 
         static IEnumerable<object> Bits(List<GeneratedToken> tokens) =>
-            tokens.Select(token => (object)(token.Finish, string.Join(' ', [token.Drawn, .. token.Candidates])));
+            tokens.Select(token => (object)(token.Finish, string.Join(' ', [token.Sampled, .. token.TopLogprobs])));
     }
 
-    private static Task<TestCluster> StartAsync(int silos, EngineLimits limits, int blocks, ElementType kvType)
+    private static Task<TestCluster> StartAsync(int silos, SchedulerLimits limits, int blocks, ElementType kvType)
     {
         int layers = (TestModel.TinyStories.Config.Layers + silos - 1) / silos;
         long blockBytes = CpuLayerRange.KvBlockBytes(TestModel.TinyStories.Config, kvType, layers);
@@ -102,12 +102,12 @@ public sealed class SameBitsTests
             Sampling = new SamplingParameters { Temperature = number % 3 * 0.6f },
             Seed = (ulong)number,
             IgnoreEndTokens = true,
-            Candidates = number % 4,
+            TopLogprobs = number % 4,
         };
     }
 
-    private static async Task<List<Candidate>> GenerateAsync(TestCluster cluster, GenerationRequest request) =>
-        [.. (await CollectAsync(cluster, request)).SelectMany(token => (Candidate[])[token.Drawn, .. token.Candidates])];
+    private static async Task<List<TokenLogprob>> GenerateAsync(TestCluster cluster, GenerationRequest request) =>
+        [.. (await CollectAsync(cluster, request)).SelectMany(token => (TokenLogprob[])[token.Sampled, .. token.TopLogprobs])];
 
     private static async Task<List<GeneratedToken>> CollectAsync(TestCluster cluster, GenerationRequest request)
     {

@@ -17,7 +17,7 @@ public sealed class StageWatchTests
         watch.Hear(1, default);
         Assert.Null(Run(watch, 3, hear: 0));
         (int? Stage, string Reason)? fault = Run(watch, 0.25, hear: 0);
-        Assert.Equal((1, "silo-2 has given no sign of life for 3 s."), fault);
+        Assert.Equal((1, "silo-2 has given no heartbeat for 3 s."), fault);
     }
 
     [Fact]
@@ -89,7 +89,7 @@ public sealed class StageWatchTests
 
     private StageWatch Watch(LayerTime slowest = default) => new(["silo-1", "silo-2"], slowest, time);
 
-    /// <summary>Lets time pass; the stages in question give signs of life.</summary>
+    /// <summary>Lets time pass; the stages in question give heartbeats.</summary>
     private (int? Stage, string Reason)? Run(StageWatch watch, double seconds, int? hear = null, Func<int, RangeProgress>? all = null)
     {
         for (double passed = 0; passed < seconds; passed += StageWatch.Interval.TotalSeconds)

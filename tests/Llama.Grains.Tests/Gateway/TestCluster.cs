@@ -20,7 +20,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public TestCluster(
         TestModel model, int silos = 1, int replicas = 1, double waitSeconds = 60,
-        IReadOnlyList<LayerSpan>? ranges = null, EngineLimits? limits = null, long kvMemory = 4 << 20, ElementType kvType = ElementType.F32,
+        IReadOnlyList<LayerSpan>? ranges = null, SchedulerLimits? limits = null, long kvMemory = 4 << 20, ElementType kvType = ElementType.F32,
         long logMemory = 4 << 20)
     {
         Model = model;
@@ -34,7 +34,7 @@ internal sealed class TestCluster : IAsyncDisposable
             Replicas = replicas,
             ExpectedSilos = silos,
             SiloWait = TimeSpan.FromSeconds(waitSeconds),
-            Limits = limits ?? new EngineLimits(),
+            Limits = limits ?? new SchedulerLimits(),
             Ranges = ranges,
             KvMemory = kvMemory,
         };
@@ -72,7 +72,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     /// <summary>A cluster whose silos, <c>silo-1</c> to <c>silo-n</c>, are ready.</summary>
     public static async Task<TestCluster> StartAsync(
-        TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60, EngineLimits? limits = null,
+        TestModel model, int silos, int replicas = 1, int spares = 0, double waitSeconds = 60, SchedulerLimits? limits = null,
         long kvMemory = 4 << 20, ElementType kvType = ElementType.F32, long logMemory = 4 << 20)
     {
         var cluster = new TestCluster(
@@ -163,7 +163,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var tokens = new List<int>();
         await foreach (GeneratedToken token in Gateway.GenerateAsync(request, Patience.Token))
         {
-            tokens.Add(token.Drawn.Token);
+            tokens.Add(token.Sampled.Token);
             if (atToken is not null) await atToken(tokens.Count);
         }
 

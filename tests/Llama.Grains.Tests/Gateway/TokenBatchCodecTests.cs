@@ -8,9 +8,9 @@ public sealed class TokenBatchCodecTests
 {
     private static readonly GeneratedToken[] Tokens =
     [
-        new(new Candidate(7, -0.25f), [new Candidate(8, -0.125f), new Candidate(7, -0.25f)], null, 3),
-        new(new Candidate(128_255, float.NegativeInfinity), [], FinishReason.Stop),
-        new(new Candidate(0, 0), [], FinishReason.Length, int.MaxValue),
+        new(new TokenLogprob(7, -0.25f), [new TokenLogprob(8, -0.125f), new TokenLogprob(7, -0.25f)], null, 3),
+        new(new TokenLogprob(128_255, float.NegativeInfinity), [], FinishReason.Stop),
+        new(new TokenLogprob(0, 0), [], FinishReason.Length, int.MaxValue),
     ];
 
     private static readonly GenerationException[] Faults =
@@ -31,8 +31,8 @@ public sealed class TokenBatchCodecTests
             Assert.Null(fault);
             Assert.Equal(i * 1_000_000, request);
             Assert.Equal(
-                (Tokens[i].Drawn, Tokens[i].Finish, Tokens[i].CachedTokens), (token.Drawn, token.Finish, token.CachedTokens));
-            Assert.Equal(Tokens[i].Candidates, token.Candidates);
+                (Tokens[i].Sampled, Tokens[i].Finish, Tokens[i].CachedTokens), (token.Sampled, token.Finish, token.CachedTokens));
+            Assert.Equal(Tokens[i].TopLogprobs, token.TopLogprobs);
         }
 
         for (int i = 0; i < Faults.Length; i++)

@@ -44,22 +44,22 @@ public sealed class TokenFeedTests : IAsyncDisposable
         for (int number = 1; number <= 3; number++)
         {
             GeneratedToken[] tokens = [.. items.Where(item => item.Number == number).Select(item => item.Token!)];
-            Assert.Equal(Enumerable.Range(number * 1000, 50), tokens.Select(token => token.Drawn.Token));
+            Assert.Equal(Enumerable.Range(number * 1000, 50), tokens.Select(token => token.Sampled.Token));
             Assert.Equal(FinishReason.Length, tokens[^1].Finish);
         }
     }
 
     [Fact]
-    public async Task ReadAsync_TokensThatAreKnown_AreNotSentAgain()
+    public async Task ReadAsync_TokensThatAreResumed_AreNotSentAgain()
     {
         GeneratedToken[] known = [Token(1), Token(2)];
-        feed.Submit(7, Request(7) with { Known = known });
+        feed.Submit(7, Request(7) with { ResumedTokens = known });
         foreach (GeneratedToken token in known) gateway.Give(7, token);
         gateway.Give(7, Token(3));
         gateway.Give(7, Token(4));
         await ReadAsync(2);
-        Assert.Equal([3, 4], items.Select(item => item.Token!.Drawn.Token));
-        Assert.Equal(known, gateway[7].Request.Known);
+        Assert.Equal([3, 4], items.Select(item => item.Token!.Sampled.Token));
+        Assert.Equal(known, gateway[7].Request.ResumedTokens);
     }
 
     [Fact]
@@ -73,7 +73,7 @@ public sealed class TokenFeedTests : IAsyncDisposable
         Assert.Equal(1, gateway.Count);
         gateway.Give(1, Token(6));
         await ReadAsync(2);
-        Assert.Equal([5, 6], items.Select(item => item.Token!.Drawn.Token));
+        Assert.Equal([5, 6], items.Select(item => item.Token!.Sampled.Token));
     }
 
     [Fact]
@@ -88,7 +88,7 @@ public sealed class TokenFeedTests : IAsyncDisposable
         gateway.Give(1, Token(5));
         gateway.Give(2, Token(6));
         await ReadAsync(1);
-        Assert.Equal((2, 6), (items[0].Number, items[0].Token!.Drawn.Token));
+        Assert.Equal((2, 6), (items[0].Number, items[0].Token!.Sampled.Token));
 
         // Once more, and of one that was never there.
         await feed.CancelAsync(1).Soon();
@@ -107,7 +107,7 @@ public sealed class TokenFeedTests : IAsyncDisposable
         gateway.Fail(1, new GenerationException(GenerationError.Expired, "Too late.", TimeSpan.FromSeconds(3)));
         gateway.Fail(2, new InvalidOperationException("Out of order."));
         await ReadAsync(3);
-        Assert.Equal([5], items.Where(item => item.Token is not null).Select(item => item.Token!.Drawn.Token));
+        Assert.Equal([5], items.Where(item => item.Token is not null).Select(item => item.Token!.Sampled.Token));
         GenerationException first = items.Last(item => item.Number == 1).Fault!;
         Assert.Equal((GenerationError.Expired, "Too late.", TimeSpan.FromSeconds(3)), (first.Error, first.Message, first.RetryAfter));
         GenerationException second = items.Single(item => item.Number == 2).Fault!;
@@ -147,7 +147,7 @@ public sealed class TokenFeedTests : IAsyncDisposable
     public async Task ReadAsync_MoreThanABatchHolds_ComesInSeveral()
     {
         feed.Submit(1, Request(1));
-        GeneratedToken token = Token(9) with { Candidates = [.. Enumerable.Repeat(new Candidate(1, -1), 20)] };
+        GeneratedToken token = Token(9) with { TopLogprobs = [.. Enumerable.Repeat(new TokenLogprob(1, -1), 20)] };
         for (int i = 0; i < 2000; i++) gateway.Give(1, token);
         gateway.Fail(1, new GenerationException(GenerationError.Expired, "Too late."));
         await StartedAsync(1);
@@ -208,7 +208,7 @@ public sealed class TokenFeedTests : IAsyncDisposable
     }
 
     private static GeneratedToken Token(int id, bool last = false) =>
-        new(new Candidate(id, -1), [], last ? FinishReason.Length : null);
+        new(new TokenLogprob(id, -1), [], last ? FinishReason.Length : null);
 
     private static GenerationRequest Request(int number) => new() { PromptTokens = [number] };
 

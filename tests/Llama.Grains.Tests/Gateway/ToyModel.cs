@@ -5,7 +5,7 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Tests.Gateway;
 
 /// <summary>
-/// A model whose next token is a hash of all tokens so far and of the number that draws it: whatever goes wrong shows at once.
+/// A model whose next token is a hash of all tokens so far and of the number that samples it: whatever goes wrong shows at once.
 /// </summary>
 internal static class ToyModel
 {

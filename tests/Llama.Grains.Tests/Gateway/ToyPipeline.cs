@@ -11,7 +11,7 @@ namespace Llama.Grains.Tests.Gateway;
 internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : IPipeline
 {
     private readonly Lock gate = new();
-    private readonly Queue<Step> underWay = [];
+    private readonly Queue<Step> inFlight = [];
     private readonly ToyMemory memory = new(kvBlocks);
     private Action<StepResult>? onResult;
     private Action<string>? onLost;
@@ -52,11 +52,11 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
     public ConcurrentQueue<int> Begun { get; } = new();
 
     /// <summary>Steps that were sent and have not been computed.</summary>
-    public int UnderWay
+    public int InFlight
     {
         get
         {
-            lock (gate) return underWay.Count;
+            lock (gate) return inFlight.Count;
         }
     }
 
@@ -84,8 +84,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
                 if (sequence.FirstPosition == 0) Begun.Enqueue(step.Tokens[sequence.TokenOffset]);
             }
 
-            underWay.Enqueue(step);
-            Assert.InRange(underWay.Count, 1, 2 * Stages);
+            inFlight.Enqueue(step);
+            Assert.InRange(inFlight.Count, 1, 2 * Stages);
             if (AtOnce) Complete();
         }
     }
@@ -102,7 +102,7 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
         }
     }
 
-    /// <summary>Computes what is under way, and from now on every step as soon as it is sent.</summary>
+    /// <summary>Computes what is in flight, and from now on every step as soon as it is sent.</summary>
     public void CompleteFromNowOn()
     {
         lock (gate)
@@ -122,7 +122,7 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
     {
         lock (gate)
         {
-            if (lost is not null || !underWay.TryDequeue(out Step? step)) return false;
+            if (lost is not null || !inFlight.TryDequeue(out Step? step)) return false;
             onResult!(spoil(memory.Compute(step)));
             return true;
         }

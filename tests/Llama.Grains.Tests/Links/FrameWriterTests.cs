@@ -16,7 +16,7 @@ public sealed class FrameWriterTests
     public async Task SendAsync_Step_IsOneFrameInAsFewWritesAsAreWorthIt(int hiddenBytes, int blocks, int writes)
     {
         var step = new Step { Epoch = 3, Number = 4 };
-        step.AddDrawingSequence(0, [1, 2], [.. Enumerable.Range(0, blocks)], new SamplingParameters(), 0.5, 3);
+        step.AddSamplingSequence(0, [1, 2], [.. Enumerable.Range(0, blocks)], new SamplingParameters(), 0.5, 3);
         byte[] hidden = new byte[hiddenBytes];
         new Random(1).NextBytes(hidden);
         var stream = new CountingStream();
@@ -41,17 +41,17 @@ public sealed class FrameWriterTests
     [Fact]
     public async Task SendAsync_Result_IsOneFrame()
     {
-        var drawn = new DrawnTokens();
-        drawn.Add(new Candidate(5, -1), [new Candidate(5, -1), new Candidate(6, -2)]);
+        var sampled = new SampledTokens();
+        sampled.Add(new TokenLogprob(5, -1), [new TokenLogprob(5, -1), new TokenLogprob(6, -2)]);
         var stream = new CountingStream();
-        await new FrameWriter().SendAsync(stream, new StepResult(7, 8, drawn), Patience.Token);
+        await new FrameWriter().SendAsync(stream, new StepResult(7, 8, sampled), Patience.Token);
 
         stream.Position = 0;
         (FrameKind kind, byte[] payload) = await Frames.ReadAsync(stream, 1000, Patience.Token);
         Assert.Equal((FrameKind.Result, 1), (kind, stream.Writes));
-        StepResult result = ResultCodec.Read(payload, new DrawnTokens());
-        Assert.Equal((7ul, 8ul, 1), (result.Epoch, result.Number, result.Drawn.Count));
-        Assert.Equal(6, result.Drawn[0].Candidates[1].Token);
+        StepResult result = ResultCodec.Read(payload, new SampledTokens());
+        Assert.Equal((7ul, 8ul, 1), (result.Epoch, result.Number, result.Sampled.Count));
+        Assert.Equal(6, result.Sampled[0].TopLogprobs[1].Token);
     }
 
     private sealed class CountingStream : MemoryStream

@@ -16,14 +16,14 @@ public sealed class FramesTests
         new Random(length).NextBytes(payload);
         var stream = new MemoryStream();
         await Frames.SendAsync(stream, FrameKind.Step, payload, Patience.Token);
-        await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
+        await Frames.SendAsync(stream, FrameKind.HeartbeatAnswer, ReadOnlyMemory<byte>.Empty, Patience.Token);
         stream.Position = 0;
 
         (FrameKind kind, byte[] read) = await Frames.ReadAsync(stream, length, Patience.Token);
         Assert.Equal(FrameKind.Step, kind);
         Assert.Equal(payload, read);
         (kind, read) = await Frames.ReadAsync(stream, 0, Patience.Token);
-        Assert.Equal(FrameKind.Heartbeat, kind);
+        Assert.Equal(FrameKind.HeartbeatAnswer, kind);
         Assert.Empty(read);
     }
 
@@ -74,7 +74,7 @@ public sealed class FramesTests
     public async Task ReadJsonAsync_AnotherKind_NamesBoth()
     {
         var stream = new MemoryStream();
-        await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
+        await Frames.SendAsync(stream, FrameKind.HeartbeatAnswer, ReadOnlyMemory<byte>.Empty, Patience.Token);
         stream.Position = 0;
         LinkException fault = await Assert.ThrowsAsync<LinkException>(
             async () => await Frames.ReadJsonAsync<Note>(stream, FrameKind.Welcome, Patience.Token));

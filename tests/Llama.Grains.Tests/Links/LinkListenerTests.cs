@@ -62,12 +62,12 @@ public sealed class LinkListenerTests
         {
             await Handshake.AcceptAsync(stream, cancellationToken);
             if (Interlocked.Increment(ref served) == 1) throw new InvalidOperationException("a bug");
-            await Frames.SendAsync(stream, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, cancellationToken);
+            await Frames.SendAsync(stream, FrameKind.HeartbeatAnswer, ReadOnlyMemory<byte>.Empty, cancellationToken);
         }, NullLogger.Instance);
         await using Stream broken = await DialAsync(listener, 1);
         Assert.Equal(0, await broken.ReadAsync(new byte[1], Patience.Token).Soon());
         await using Stream working = await DialAsync(listener, 1);
-        Assert.Equal(FrameKind.Heartbeat, (await Frames.ReadAsync(working, 0, Patience.Token).Soon()).Kind);
+        Assert.Equal(FrameKind.HeartbeatAnswer, (await Frames.ReadAsync(working, 0, Patience.Token).Soon()).Kind);
     }
 
     [Fact]

@@ -12,19 +12,19 @@ public sealed class ResultCodecTests
         for (int seed = 0; seed < 300; seed++)
         {
             StepResult result = RandomResult(new Random(seed));
-            AssertEqual(result, ResultCodec.Read(Encoded.Of(result), new DrawnTokens()));
+            AssertEqual(result, ResultCodec.Read(Encoded.Of(result), new SampledTokens()));
         }
     }
 
     [Fact]
     public void Write_LargestResult_HasTheBoundsLength()
     {
-        Candidate[] candidates = [.. Enumerable.Repeat(new Candidate(int.MaxValue, float.NegativeInfinity), Step.MaxCandidates)];
-        var result = new StepResult(1, 2, new DrawnTokens());
-        for (int i = 0; i < Step.MaxTokens; i++) result.Drawn.Add(new Candidate(-1, float.NaN), candidates);
+        TokenLogprob[] topLogprobs = [.. Enumerable.Repeat(new TokenLogprob(int.MaxValue, float.NegativeInfinity), Step.MaxTopLogprobs)];
+        var result = new StepResult(1, 2, new SampledTokens());
+        for (int i = 0; i < Step.MaxTokens; i++) result.Sampled.Add(new TokenLogprob(-1, float.NaN), topLogprobs);
         byte[] bytes = Encoded.Of(result);
         Assert.Equal(ResultCodec.MaxBytes, bytes.Length);
-        AssertEqual(result, ResultCodec.Read(bytes, new DrawnTokens()));
+        AssertEqual(result, ResultCodec.Read(bytes, new SampledTokens()));
     }
 
     [Fact]
@@ -32,8 +32,8 @@ public sealed class ResultCodecTests
     {
         byte[] bytes = Encoded.Of(RandomResult(new Random(4)));
         for (int length = 0; length < bytes.Length; length++)
-            Assert.Throws<LinkException>(() => ResultCodec.Read(bytes.AsSpan(0, length), new DrawnTokens()));
-        Assert.Throws<LinkException>(() => ResultCodec.Read([.. bytes, 0], new DrawnTokens()));
+            Assert.Throws<LinkException>(() => ResultCodec.Read(bytes.AsSpan(0, length), new SampledTokens()));
+        Assert.Throws<LinkException>(() => ResultCodec.Read([.. bytes, 0], new SampledTokens()));
     }
 
     [Fact]
@@ -48,7 +48,7 @@ public sealed class ResultCodecTests
             long before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
-                ResultCodec.Read(bytes, new DrawnTokens());
+                ResultCodec.Read(bytes, new SampledTokens());
                 decoded++;
             }
             catch (LinkException)
@@ -64,27 +64,27 @@ public sealed class ResultCodecTests
 
     private static StepResult RandomResult(Random random)
     {
-        var result = new StepResult((ulong)random.NextInt64(), (ulong)random.NextInt64(), new DrawnTokens());
+        var result = new StepResult((ulong)random.NextInt64(), (ulong)random.NextInt64(), new SampledTokens());
         for (int i = random.Next(1, 6); i > 0; i--)
         {
-            result.Drawn.Add(
-                RandomCandidate(random),
-                [.. Enumerable.Range(0, random.Next(Step.MaxCandidates + 1)).Select(_ => RandomCandidate(random))]);
+            result.Sampled.Add(
+                RandomLogprob(random),
+                [.. Enumerable.Range(0, random.Next(Step.MaxTopLogprobs + 1)).Select(_ => RandomLogprob(random))]);
         }
 
         return result;
     }
 
-    private static Candidate RandomCandidate(Random random) => new(random.Next(), -random.NextSingle());
+    private static TokenLogprob RandomLogprob(Random random) => new(random.Next(), -random.NextSingle());
 
     private static void AssertEqual(StepResult expected, StepResult found)
     {
         Assert.Equal((expected.Epoch, expected.Number), (found.Epoch, found.Number));
-        Assert.Equal(expected.Drawn.Count, found.Drawn.Count);
-        for (int i = 0; i < found.Drawn.Count; i++)
+        Assert.Equal(expected.Sampled.Count, found.Sampled.Count);
+        for (int i = 0; i < found.Sampled.Count; i++)
         {
-            Assert.Equal(expected.Drawn[i].Drawn, found.Drawn[i].Drawn);
-            Assert.Equal(expected.Drawn[i].Candidates, found.Drawn[i].Candidates);
+            Assert.Equal(expected.Sampled[i].Sampled, found.Sampled[i].Sampled);
+            Assert.Equal(expected.Sampled[i].TopLogprobs, found.Sampled[i].TopLogprobs);
         }
     }
 }

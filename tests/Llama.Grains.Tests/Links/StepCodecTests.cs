@@ -36,7 +36,7 @@ public sealed class StepCodecTests
         var step = new Step { Epoch = ulong.MaxValue, Number = ulong.MaxValue };
         var sampling = new SamplingParameters { Temperature = float.Epsilon };
         for (int i = 0; i < Step.MaxTokens; i++)
-            step.AddDrawingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], sampling, 0.5, 20);
+            step.AddSamplingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], sampling, 0.5, 20);
         for (int i = 0; i < Step.MaxTokens; i++) step.AddCopy(i, int.MaxValue - i);
         var read = new Step();
         StepCodec.Read(Encode(step), read);
@@ -141,7 +141,7 @@ public sealed class StepCodecTests
                 TopP = random.NextSingle(),
                 MinP = random.NextSingle(),
             };
-            step.AddDrawingSequence(random.Next(), tokens, blocks, sampling, random.NextDouble(), random.Next(Step.MaxCandidates + 1));
+            step.AddSamplingSequence(random.Next(), tokens, blocks, sampling, random.NextDouble(), random.Next(Step.MaxTopLogprobs + 1));
         }
 
         for (int i = random.Next(4); i > 0; i--) step.AddCopy(random.Next(), random.Next());

@@ -147,7 +147,7 @@ public sealed class SiloHealingTests
         await client.StopAsync(Patience.Token);
     }
 
-    /// <summary>Loses a document at once, whoever writes to it; it may be lost already.</summary>
+    /// <summary>Loses a document at once, also while it is written; it may be lost already.</summary>
     private static void Lose(string document)
     {
         string lost = $"{document}.lost";

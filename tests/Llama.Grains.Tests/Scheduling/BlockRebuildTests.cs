@@ -30,7 +30,7 @@ public sealed class BlockRebuildTests
         while (recovery is null)
         {
             cluster.Step();
-            recovery = cluster.Engine.TakeRecovery();
+            recovery = cluster.Scheduler.TakeRecovery();
         }
 
         // Every sequence has its next token. Recomputing everything would take all positions in all stages.
@@ -42,7 +42,7 @@ public sealed class BlockRebuildTests
         Assert.InRange(recovery.Rebuilt + (4 * recovery.Recomputed), held, work);
         cluster.Run();
         Assert.All(clients, client => client.AssertComplete());
-        Assert.Equal(400, cluster.Engine.FreeBlocks);
+        Assert.Equal(400, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class BlockRebuildTests
         cluster.GoOn(second is { } stage ? new LayerSpan(stage, stage + 1) : default);
         cluster.Run();
         Assert.All(clients, client => client.AssertComplete());
-        Assert.Equal(200, cluster.Engine.FreeBlocks);
+        Assert.Equal(200, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
@@ -136,7 +136,7 @@ public sealed class BlockRebuildTests
         while (recovery is null)
         {
             cluster.Step();
-            recovery = cluster.Engine.TakeRecovery();
+            recovery = cluster.Scheduler.TakeRecovery();
         }
 
         // What does not fit is preempted, and computed again in all layers when there is room.
@@ -148,7 +148,7 @@ public sealed class BlockRebuildTests
         if (fit == 8) Assert.InRange(cluster.Work.Sum() - before, 0, held.Sum() * 6 * 2 / 3);
         cluster.Run();
         Assert.All(clients, client => client.AssertComplete());
-        Assert.Equal(blocks, cluster.Engine.FreeBlocks);
+        Assert.Equal(blocks, cluster.Scheduler.FreeBlocks);
         Assert.True(ended.Ended);
     }
 
@@ -164,7 +164,7 @@ public sealed class BlockRebuildTests
         cluster.Run();
         client.AssertComplete();
         Assert.InRange(cluster.Computed - before, 140, 156);
-        Assert.Equal(80, cluster.Engine.FreeBlocks);
+        Assert.Equal(80, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
@@ -187,7 +187,7 @@ public sealed class BlockRebuildTests
         Assert.Contains("has room for 320 tokens now", longer.Fault?.Message, StringComparison.Ordinal);
         Assert.Equal(ToyModel.Alone(longer.Request).Take(221), longer.Tokens);
         Assert.Equal((GenerationError.Unavailable, 0), (later.Fault?.Error, later.Tokens.Count));
-        Assert.Equal(20, cluster.Engine.FreeBlocks);
+        Assert.Equal(20, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
@@ -200,7 +200,7 @@ public sealed class BlockRebuildTests
         cluster.Attach(2, 150);
         cluster.Run();
         client.AssertComplete();
-        Assert.Equal(150, cluster.Engine.FreeBlocks);
+        Assert.Equal(150, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
@@ -210,7 +210,7 @@ public sealed class BlockRebuildTests
         ToyClient client = cluster.Submit(ToyModel.Request(1, prompt: 100, generate: 50));
         for (int i = 0; i < 10; i++) cluster.Step();
         cluster.Lose(new Random(1), 0, 1);
-        cluster.Engine.ForgetBlocks();
+        cluster.Scheduler.ForgetBlocks();
         cluster.GoOn(default);
         cluster.Run();
         client.AssertComplete();
@@ -227,7 +227,7 @@ public sealed class BlockRebuildTests
     {
         var random = new Random(seed);
         int stages = random.Next(2, 6);
-        var cluster = new ToyCluster(stages, 40, new EngineLimits { StepTokens = random.Next(16, 257), MaxWaiting = 1000 });
+        var cluster = new ToyCluster(stages, 40, new SchedulerLimits { StepTokens = random.Next(16, 257), MaxWaiting = 1000 });
         var clients = new List<ToyClient>();
         int blocks = 40;
         for (int round = 0; round < 120; round++)
@@ -266,6 +266,6 @@ public sealed class BlockRebuildTests
         Assert.All(clients.Where(client => client.Fault?.Message.Contains("was lost 4 times", StringComparison.Ordinal) != true),
             client => client.AssertComplete());
         Assert.True(clients.Count(client => client.Fault is null) > 60);
-        Assert.Equal(blocks, cluster.Engine.FreeBlocks);
+        Assert.Equal(blocks, cluster.Scheduler.FreeBlocks);
     }
 }

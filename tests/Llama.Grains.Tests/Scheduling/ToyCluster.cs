@@ -10,25 +10,25 @@ namespace Llama.Grains.Tests.Scheduling;
 /// <summary>An engine with a toy pipeline, run step by step; it is searched for contradictions after each.</summary>
 internal sealed class ToyCluster
 {
-    private readonly Queue<Step> underWay = [];
+    private readonly Queue<Step> inFlight = [];
     private ToyMemory memory;
     private long arrivals;
     private ulong epoch;
     private int kvBlocks;
     private int stageCount;
 
-    public ToyCluster(int stages, int blocks, EngineLimits? limits = null)
+    public ToyCluster(int stages, int blocks, SchedulerLimits? limits = null)
     {
-        Engine = new Engine(ToyModel.Config, limits ?? new EngineLimits { StepTokens = 256 }, Time);
+        Scheduler = new Scheduler(ToyModel.Config, limits ?? new SchedulerLimits { StepTokens = 256 }, Time);
         memory = new ToyMemory(0);
         if (stages > 0) Attach(stages, blocks);
     }
 
     public ManualTime Time { get; } = new();
 
-    public Engine Engine { get; }
+    public Scheduler Scheduler { get; }
 
-    public int UnderWay => underWay.Count;
+    public int InFlight => inFlight.Count;
 
     /// <summary>Tokens that were computed.</summary>
     public int Computed => memory.Computed;
@@ -43,29 +43,29 @@ internal sealed class ToyCluster
     {
         memory = new ToyMemory(blocks, stages);
         (kvBlocks, stageCount) = (blocks, stages);
-        Engine.Attach(stages, blocks, ++epoch);
+        Scheduler.Attach(stages, blocks, ++epoch);
         Verify();
     }
 
     public void Lose()
     {
-        Engine.Detach();
-        underWay.Clear();
+        Scheduler.Detach();
+        inFlight.Clear();
         Verify();
     }
 
-    /// <summary>Stages are lost; the steps under way have come to different stages.</summary>
+    /// <summary>Stages are lost; the steps in flight have come to different stages.</summary>
     public void Lose(Random random, params int[] stages)
     {
         int reached = stageCount;
-        while (underWay.TryDequeue(out Step? step))
+        while (inFlight.TryDequeue(out Step? step))
         {
             reached = random.Next(reached + 1);
             memory.Compute(step, reached);
         }
 
         foreach (int stage in stages) memory.Lose(stage);
-        Engine.Detach();
+        Scheduler.Detach();
         Verify();
     }
 
@@ -79,11 +79,11 @@ internal sealed class ToyCluster
     /// <param name="blocks">Blocks in its pools.</param>
     public void GoOn(LayerSpan lost, int stages, int blocks)
     {
-        HeldBlocks held = Engine.Fit(blocks);
+        HeldBlocks held = Scheduler.Fit(blocks);
         Verify();
         if (held.Carried is { } carried) memory.Renumber(blocks, carried);
         kvBlocks = blocks;
-        Engine.Attach(stages, blocks, ++epoch, lost.Hull(held.Unfinished), held.Carried);
+        Scheduler.Attach(stages, blocks, ++epoch, lost.Hull(held.Unfinished), held.Carried);
         Verify();
     }
 
@@ -91,34 +91,34 @@ internal sealed class ToyCluster
     {
         var client = new ToyClient(request);
         client.Sequence = new Sequence(request, ++arrivals, request.PromptTokens.Count + request.MaxTokens!.Value, client);
-        Engine.Submit(client.Sequence);
+        Scheduler.Submit(client.Sequence);
         Verify();
         return client;
     }
 
     public void Cancel(ToyClient client)
     {
-        Engine.Cancel(client.Sequence);
+        Scheduler.Cancel(client.Sequence);
         Verify();
     }
 
     /// <summary>Sends what may be sent.</summary>
     public void Send()
     {
-        while (Engine.NextStep() is { } step)
+        while (Scheduler.NextStep() is { } step)
         {
             Sent.Add((step.Sequences.Length, step.Tokens.Length, step.Copies.Length));
             Assert.InRange(step.Tokens.Length, 1, Llama.Model.Layers.Step.MaxTokens);
-            underWay.Enqueue(step);
-            Assert.InRange(underWay.Count, 1, 2 * Engine.Stages);
+            inFlight.Enqueue(step);
+            Assert.InRange(inFlight.Count, 1, 2 * Scheduler.Stages);
             Verify();
         }
     }
 
-    /// <summary>Computes the oldest step under way.</summary>
+    /// <summary>Computes the oldest step in flight.</summary>
     public void Complete()
     {
-        Assert.Null(Engine.Complete(memory.Compute(underWay.Dequeue())));
+        Assert.Null(Scheduler.Complete(memory.Compute(inFlight.Dequeue())));
         Verify();
     }
 
@@ -126,7 +126,7 @@ internal sealed class ToyCluster
     public bool Step()
     {
         Send();
-        if (underWay.Count == 0) return false;
+        if (inFlight.Count == 0) return false;
         Complete();
         return true;
     }
@@ -138,7 +138,7 @@ internal sealed class ToyCluster
         }
     }
 
-    private void Verify() => Assert.Null(Engine.FindFault());
+    private void Verify() => Assert.Null(Scheduler.FindFault());
 }
 
 /// <summary>Collects a sequence's tokens.</summary>
@@ -163,7 +163,7 @@ internal sealed class ToyClient(GenerationRequest request) : ISequenceClient
     public void Next(GeneratedToken token)
     {
         Assert.False(Ended);
-        Tokens.Add(token.Drawn.Token);
+        Tokens.Add(token.Sampled.Token);
         CachedTokens ??= token.CachedTokens;
         LastCachedTokens = token.CachedTokens;
         Finish = token.Finish;

@@ -7,7 +7,7 @@ namespace Llama.Grains.Tests.Scheduling;
 
 /// <summary>
 /// Computes steps of the toy model. Its stages, of one layer each, keep tokens in blocks, as real ones keep keys and values, and a log of
-/// what they put out. What is drawn depends on what the block table says in every stage: a wrong table, position or copy, a block given
+/// what they put out. What is sampled depends on what the block table says in every stage: a wrong table, position or copy, a block given
 /// away too early, or one that a stage has lost, changes the tokens. Within a step sequences have no order, so none may read or write
 /// what another one writes.
 /// </summary>
@@ -54,10 +54,10 @@ internal sealed class ToyMemory(int blockCount, int stages = 1)
     {
         AssertApart(step);
         for (int stage = 0; stage < Math.Min(stages, reached); stage++) ComputeStage(step, stage);
-        var drawn = new DrawnTokens();
+        var sampled = new SampledTokens();
         foreach (StepSequence sequence in step.Sequences)
         {
-            if (!sequence.Draws) continue;
+            if (!sequence.Samples) continue;
             Assert.Equal((0, int.MaxValue), (step.FirstLayer, step.EndLayer));
             int[] all = new int[sequence.FirstPosition + sequence.TokenCount];
             for (int position = 0; position < all.Length; position++)
@@ -67,11 +67,11 @@ internal sealed class ToyMemory(int blockCount, int stages = 1)
                 all[position] = Array.TrueForAll(blocks, kept => kept[slot] == (written, position)) ? written : -1;
             }
 
-            var token = new Candidate(ToyModel.Next(all, sequence.Number), -0.5f);
-            drawn.Add(token, [.. Enumerable.Repeat(token, sequence.Candidates)]);
+            var token = new TokenLogprob(ToyModel.Next(all, sequence.Number), -0.5f);
+            sampled.Add(token, [.. Enumerable.Repeat(token, sequence.TopLogprobs)]);
         }
 
-        return new StepResult(step.Epoch, step.Number, drawn);
+        return new StepResult(step.Epoch, step.Number, sampled);
     }
 
     private void ComputeStage(Step step, int stage)

@@ -52,7 +52,7 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
         Assert.Equal((0, 2, "2"), await KeptAsync(again with { Epoch = 2 }));
         Assert.Equal((0, 2, "2"), await KeptAsync(again with { Epoch = 3 }));
 
-        // Whoever does not ask for them writes over them.
+        // A load that does not ask for them writes over them.
         Assert.Equal((0, 0, ""), await KeptAsync(place with { Epoch = 4, Lineage = 4 }));
         Assert.Equal((0, 0, ""), await KeptAsync(again with { Epoch = 5 }));
         Assert.Equal((0, 2, "2"), await KeptAsync(again with { Epoch = 6 }));

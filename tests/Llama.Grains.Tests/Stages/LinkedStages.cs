@@ -62,7 +62,7 @@ internal sealed class LinkedStages : IAsyncDisposable
     {
         (FrameKind kind, byte[] payload) = await Frames.ReadAsync(Results, ResultCodec.MaxBytes, Patience.Token).Soon();
         Assert.True(kind == FrameKind.Result, Encoding.UTF8.GetString(payload));
-        return ResultCodec.Read(payload, new DrawnTokens());
+        return ResultCodec.Read(payload, new SampledTokens());
     }
 
     public async ValueTask DisposeAsync()

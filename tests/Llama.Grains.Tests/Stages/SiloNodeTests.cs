@@ -85,7 +85,7 @@ public sealed class SiloNodeTests
     [Theory]
     [InlineData(LinkPurpose.Steps, 7ul)]
     [InlineData(LinkPurpose.Results, 7ul)]
-    [InlineData(LinkPurpose.Pulse, 7ul)]
+    [InlineData(LinkPurpose.Heartbeat, 7ul)]
     public async Task ServeAsync_LinkToAStageThatIsNotThere_IsRefusedWithTheReason(LinkPurpose purpose, ulong epoch)
     {
         await using SiloNode silo = Start();

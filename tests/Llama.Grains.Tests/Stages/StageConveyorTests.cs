@@ -13,15 +13,15 @@ public sealed class StageConveyorTests
     {
         await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 2, false), new ToyRange(2, 5, true));
         for (ulong number = 1; number <= 200; number++)
-            await pipeline.SendAsync(Make(number, drawing: (int)number % 7, silent: (int)number % 3));
+            await pipeline.SendAsync(Make(number, sampling: (int)number % 7, silent: (int)number % 3));
         for (ulong number = 1; number <= 200; number++)
         {
             StepResult result = await pipeline.ReadAsync();
             Assert.Equal((LinkedStages.Epoch, number), (result.Epoch, result.Number));
 
             // Each sequence has the tokens i and i + 1, and every token passes five layers.
-            Assert.Equal((int)number % 7, result.Drawn.Count);
-            for (int i = 0; i < result.Drawn.Count; i++) Assert.Equal((2 * i) + 1 + 10, result.Drawn[i].Drawn.Token);
+            Assert.Equal((int)number % 7, result.Sampled.Count);
+            for (int i = 0; i < result.Sampled.Count; i++) Assert.Equal((2 * i) + 1 + 10, result.Sampled[i].Sampled.Token);
         }
 
         await pipeline.DisposeAsync();
@@ -36,10 +36,10 @@ public sealed class StageConveyorTests
     {
         ToyRange[] ranges = [.. Enumerable.Range(0, 3).Select(i => new ToyRange(i, i + 1, i == 2) { FailAt = i == failing ? 3ul : 0 })];
         await using var pipeline = await LinkedStages.StartAsync(ranges);
-        for (ulong number = 1; number <= 2; number++) await pipeline.SendAsync(Make(number, drawing: 1));
+        for (ulong number = 1; number <= 2; number++) await pipeline.SendAsync(Make(number, sampling: 1));
         await pipeline.ReadAsync();
         await pipeline.ReadAsync();
-        await pipeline.SendAsync(Make(3, drawing: 1));
+        await pipeline.SendAsync(Make(3, sampling: 1));
         string expected = $"Layers {failing} to {failing} on silo-{failing}: out of paper";
         Assert.Equal(expected, await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon());
         Assert.Equal(expected, await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon());
@@ -54,7 +54,7 @@ public sealed class StageConveyorTests
         await using var stage = new StageConveyor(range, LinkedStages.Assignment(0, 1, "127.0.0.1:1"), LinkPair.Identity("silo-0"));
         using LinkPair link = await LinkPair.OpenAsync();
         Task receiving = stage.ReceiveAsync(link.Listener, Patience.Token);
-        await SendAsync(link.Dialler, Make(1, drawing: 1));
+        await SendAsync(link.Dialler, Make(1, sampling: 1));
         string? reason = await Frames.ReadFailureAsync(link.Dialler, Patience.Token).Soon();
         Assert.Contains("Layers 0 to 0 on silo-0", reason, StringComparison.Ordinal);
         Assert.Contains("127.0.0.1:1", reason, StringComparison.Ordinal);
@@ -69,7 +69,7 @@ public sealed class StageConveyorTests
     {
         await using var pipeline = await LinkedStages.StartAsync(
             new ToyRange(0, 1, false), new ToyRange(1, 2, false), new ToyRange(2, 3, true));
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.SendAsync(Make(1, sampling: 1));
         await pipeline.ReadAsync();
         await pipeline.Listeners[1].DisposeAsync().Soon();
         string? reason = await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon();
@@ -80,11 +80,11 @@ public sealed class StageConveyorTests
 
     public static TheoryData<string, Func<byte[]>> Broken => new()
     {
-        { "epoch 9", () => Frame(Make(1, drawing: 1, epoch: 9), []) },
-        { "Heartbeat", () => [0, 0, 0, 0, (byte)FrameKind.Heartbeat] },
+        { "epoch 9", () => Frame(Make(1, sampling: 1, epoch: 9), []) },
+        { "Heartbeat", () => [0, 0, 0, 0, (byte)FrameKind.HeartbeatAnswer] },
         { "announces 4294967295", () => [255, 255, 255, 255, (byte)FrameKind.Step] },
-        { "bytes; expected", () => Frame(Make(1, drawing: 1), new byte[8]) },
-        { "bytes; expected", () => Shorten(Frame(Make(1, drawing: 1), [])[..^1]) },
+        { "bytes; expected", () => Frame(Make(1, sampling: 1), new byte[8]) },
+        { "bytes; expected", () => Shorten(Frame(Make(1, sampling: 1), [])[..^1]) },
         { "sequences", () => [100, 0, 0, 0, (byte)FrameKind.Step, .. new byte[100]] },
     };
 
@@ -93,7 +93,7 @@ public sealed class StageConveyorTests
     public async Task ReceiveAsync_FrameThatBreaksTheProtocol_EndsTheStageAndBothSidesAreToldWhy(string expected, Func<byte[]> frame)
     {
         await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.SendAsync(Make(1, sampling: 1));
         await pipeline.ReadAsync();
         await pipeline.Steps.WriteAsync(frame(), Patience.Token);
         Assert.Contains(expected, await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon(), StringComparison.Ordinal);
@@ -110,7 +110,7 @@ public sealed class StageConveyorTests
         {
             var range = new ToyRange(1, 2, true);
             await using var stage = new StageConveyor(range, LinkedStages.Assignment(1, 2, null), LinkPair.Identity("silo-1"));
-            Step step = Make(1, drawing: 3);
+            Step step = Make(1, sampling: 3);
             byte[] frame = Frame(step, new byte[step.Tokens.Length * 4]);
             for (int m = random.Next(1, 4); m > 0; m--) frame[random.Next(frame.Length)] = (byte)random.Next(256);
             await Assert.ThrowsAnyAsync<IOException>(() => stage.ReceiveAsync(new OneWayStream(frame), Patience.Token).Soon());
@@ -123,10 +123,10 @@ public sealed class StageConveyorTests
     public async Task ReceiveAsync_SecondLink_IsRefusedAndTheFirstGoesOn()
     {
         await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, true));
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.SendAsync(Make(1, sampling: 1));
         await pipeline.ReadAsync();
         await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReceiveAsync(new MemoryStream(), Patience.Token));
-        await pipeline.SendAsync(Make(2, drawing: 1));
+        await pipeline.SendAsync(Make(2, sampling: 1));
         Assert.Equal(2ul, (await pipeline.ReadAsync()).Number);
     }
 
@@ -136,11 +136,11 @@ public sealed class StageConveyorTests
         await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
 
         // Once a result has come, the link that brings them is the first.
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.SendAsync(Make(1, sampling: 1));
         await pipeline.ReadAsync();
         await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[0].ReturnResultsAsync(new MemoryStream(), Patience.Token));
         await Assert.ThrowsAsync<LinkException>(() => pipeline.Conveyors[1].ReturnResultsAsync(new MemoryStream(), Patience.Token));
-        await pipeline.SendAsync(Make(2, drawing: 1));
+        await pipeline.SendAsync(Make(2, sampling: 1));
         await pipeline.ReadAsync();
     }
 
@@ -148,7 +148,7 @@ public sealed class StageConveyorTests
     public async Task ReturnResultsAsync_GatewayGoesAway_EndsTheStages()
     {
         await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        await pipeline.SendAsync(Make(1, sampling: 1));
         await pipeline.ReadAsync();
         await pipeline.Results.DisposeAsync();
 
@@ -157,13 +157,13 @@ public sealed class StageConveyorTests
     }
 
     [Fact]
-    public async Task PulseAsync_GatewayIsSilent_EndsTheStages()
+    public async Task HeartbeatAsync_GatewayIsSilent_EndsTheStages()
     {
         var time = new Llama.Tests.ManualTime();
         await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
         using LinkPair link = await LinkPair.OpenAsync();
-        Task pulsing = pipeline.Conveyors[1].PulseAsync(link.Listener, time, Patience.Token);
-        await pipeline.SendAsync(Make(1, drawing: 1));
+        Task pulsing = pipeline.Conveyors[1].HeartbeatAsync(link.Listener, time, Patience.Token);
+        await pipeline.SendAsync(Make(1, sampling: 1));
         await pipeline.ReadAsync();
         await Patience.UntilAsync(() => time.Timers > 0, () => "it listens");
         time.Advance(Heartbeats.LongestSilence);
@@ -176,7 +176,7 @@ public sealed class StageConveyorTests
     {
         var range = new ToyRange(0, 1, true) { Gate = new SemaphoreSlim(0) };
         await using var pipeline = await LinkedStages.StartAsync(range);
-        for (ulong number = 1; number <= 10; number++) await pipeline.SendAsync(Make(number, drawing: 1));
+        for (ulong number = 1; number <= 10; number++) await pipeline.SendAsync(Make(number, sampling: 1));
         await Patience.UntilAsync(() => range is { Inside: 1, Rented: 10 }, () => $"{range.Inside} runs, {range.Rented} rented");
         Task disposing = pipeline.Conveyors[0].DisposeAsync().AsTask();
 
@@ -209,7 +209,7 @@ public sealed class StageConveyorTests
             {
                 try
                 {
-                    for (ulong number = 1; ; number++) await pipeline.SendAsync(Make(number, drawing: 3, silent: 20));
+                    for (ulong number = 1; ; number++) await pipeline.SendAsync(Make(number, sampling: 3, silent: 20));
                 }
                 catch (Exception e) when (e is IOException or ObjectDisposedException)
                 {
@@ -225,10 +225,10 @@ public sealed class StageConveyorTests
         }
     }
 
-    private static Step Make(ulong number, int drawing, int silent = 1, ulong epoch = LinkedStages.Epoch)
+    private static Step Make(ulong number, int sampling, int silent = 1, ulong epoch = LinkedStages.Epoch)
     {
         var step = new Step { Epoch = epoch, Number = number };
-        for (int i = 0; i < drawing; i++) step.AddDrawingSequence(0, [i, i + 1], [0], new SamplingParameters(), 0.5, 0);
+        for (int i = 0; i < sampling; i++) step.AddSamplingSequence(0, [i, i + 1], [0], new SamplingParameters(), 0.5, 0);
         for (int i = 0; i < silent; i++) step.AddSequence(0, [i], [0]);
         if (step.Tokens.Length == 0) step.AddSequence(0, [0], [0]);
         return step;

@@ -41,7 +41,7 @@ public sealed class StepAllocationTests
     {
         var writer = new FrameWriter();
         var reader = new FrameReader(stages.Results);
-        ConcurrentBag<DrawnTokens> pool = [];
+        ConcurrentBag<SampledTokens> pool = [];
         var step = new Step { Epoch = LinkedStages.Epoch };
         long[] allocated = new long[Windows];
         for (int position = 0; position < Windows * StepsInWindow; position++)
@@ -49,14 +49,14 @@ public sealed class StepAllocationTests
             long before = GC.GetTotalAllocatedBytes(precise: true);
             step.Clear();
             step.Number = (ulong)position + 1;
-            step.AddDrawingSequence(position % StepsInWindow, [7], [0, 1, 2, 3], new SamplingParameters { Temperature = 0 }, 0, 2);
+            step.AddSamplingSequence(position % StepsInWindow, [7], [0, 1, 2, 3], new SamplingParameters { Temperature = 0 }, 0, 2);
             await writer.SendAsync(stages.Steps, step, default, CancellationToken.None);
             (FrameKind kind, ReadOnlyMemory<byte> payload) = await reader.ReadFrameAsync(ResultCodec.MaxBytes, CancellationToken.None);
-            StepResult result = ResultCodec.Read(payload.Span, DrawnTokens.Rent(pool));
-            (int drawn, int candidates) = (result.Drawn.Count, result.Drawn[0].Candidates.Length);
-            result.Drawn.Dispose();
+            StepResult result = ResultCodec.Read(payload.Span, SampledTokens.Rent(pool));
+            (int sampled, int topLogprobs) = (result.Sampled.Count, result.Sampled[0].TopLogprobs.Length);
+            result.Sampled.Dispose();
             allocated[position / StepsInWindow] += GC.GetTotalAllocatedBytes(precise: true) - before;
-            Assert.Equal((FrameKind.Result, step.Number, 1, 2), (kind, result.Number, drawn, candidates));
+            Assert.Equal((FrameKind.Result, step.Number, 1, 2), (kind, result.Number, sampled, topLogprobs));
         }
 
         return allocated;

@@ -5,7 +5,7 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Tests.Stages;
 
 /// <summary>
-/// Layers that add one to a number for each token; the first fills the numbers in from the tokens, the last draws the sum of its
+/// Layers that add one to a number for each token; the first fills the numbers in from the tokens, the last samples the sum of its
 /// sequence's. It counts the hidden states that somebody has, and runs steps when the test says so.
 /// </summary>
 internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayerRange
@@ -50,9 +50,9 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
                 Inside++;
                 if (Gate is not null) await Gate.WaitAsync(CancellationToken.None);
                 if (step.Number == FailAt) throw new InvalidOperationException("out of paper");
-                DrawnTokens? drawn = Run(step, MemoryMarshal.Cast<byte, float>(hiddenStates.Bytes.Span));
-                keep = drawn is null;
-                return new StepOutput(keep ? hiddenStates : null, drawn);
+                SampledTokens? sampled = Run(step, MemoryMarshal.Cast<byte, float>(hiddenStates.Bytes.Span));
+                keep = sampled is null;
+                return new StepOutput(keep ? hiddenStates : null, sampled);
             }
             finally
             {
@@ -68,19 +68,19 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
 
     public ValueTask DisposeAsync() => default;
 
-    private DrawnTokens? Run(Step step, Span<float> numbers)
+    private SampledTokens? Run(Step step, Span<float> numbers)
     {
         for (int i = 0; i < numbers.Length; i++) numbers[i] = (FirstLayer == 0 ? step.Tokens[i] : numbers[i]) + EndLayer - FirstLayer;
         if (!last) return null;
-        var drawn = new DrawnTokens();
+        var sampled = new SampledTokens();
         foreach (StepSequence sequence in step.Sequences)
         {
             int sum = 0;
             foreach (float number in numbers.Slice(sequence.TokenOffset, sequence.TokenCount)) sum += (int)number;
-            if (sequence.Draws) drawn.Add(new Candidate(sum, 0), []);
+            if (sequence.Samples) sampled.Add(new TokenLogprob(sum, 0), []);
         }
 
-        return drawn;
+        return sampled;
     }
 
     private sealed class ToyHiddenStates(int tokens, Action giveBack) : HiddenStates

@@ -31,22 +31,22 @@ public sealed class WireTypesTests : IDisposable
     };
 
     private static readonly GeneratedToken Token =
-        new(new Candidate(7, -0.25f), [new Candidate(7, -0.25f), new Candidate(8, float.NegativeInfinity)], FinishReason.Length, 3);
+        new(new TokenLogprob(7, -0.25f), [new TokenLogprob(7, -0.25f), new TokenLogprob(8, float.NegativeInfinity)], FinishReason.Length, 3);
 
     private static readonly GenerationRequest Request = new()
     {
         PromptTokens = [1, 2, 70_000],
-        Known = [Token with { Finish = null }],
+        ResumedTokens = [Token with { Finish = null }],
         MaxTokens = 40,
         Sampling = new SamplingParameters { Temperature = 0.5f, TopK = 40, TopP = 0.95f, MinP = 0.05f },
         Seed = ulong.MaxValue,
         IgnoreEndTokens = true,
-        Candidates = 2,
+        TopLogprobs = 2,
         Priority = -1,
         Timeout = TimeSpan.FromSeconds(1.5),
         Client = "ann",
         Session = "s-1",
-        Resumed = true,
+        IsResubmitted = true,
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
@@ -72,7 +72,7 @@ public sealed class WireTypesTests : IDisposable
         },
         new MachineRatesOnTheWire { BytesPerSecond = 8e9, OperationsPerSecond = 5e10 },
         new SamplingOnTheWire { Temperature = 0.5f, TopK = 40, TopP = 0.95f, MinP = 0.05f },
-        new CandidateOnTheWire { Token = 7, LogProbability = -0.25f },
+        new TokenLogprobOnTheWire { Token = 7, LogProbability = -0.25f },
         new StageAssignment
         {
             Epoch = 65_538,
@@ -105,7 +105,7 @@ public sealed class WireTypesTests : IDisposable
     ];
 
     private readonly ServiceProvider services =
-        new ServiceCollection().AddSerializer(builder => builder.AddAssembly(Grains)).BuildServiceProvider();
+        new ServiceCollection().AddSerializer(builder => builder.AddAssembly(Grains)).AddModelTypes().BuildServiceProvider();
 
     public static TheoryData<string> Types => [.. WireTypes().Select(Alias)];
 
@@ -169,7 +169,7 @@ public sealed class WireTypesTests : IDisposable
         Assert.Equal([3], Serializer.Deserialize<Response>(bytes)!.GetResult<IReadOnlyList<int>>());
 
         List<GeneratedToken> tokens = [Token];
-        GenerationRequest request = Request with { Known = [.. tokens] };
+        GenerationRequest request = Request with { ResumedTokens = [.. tokens] };
         Assert.Equal(Text(request), Text(Serializer.Deserialize<GenerationRequest>(Serializer.SerializeToArray(request))!));
     }
 

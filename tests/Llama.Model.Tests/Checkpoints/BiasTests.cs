@@ -76,7 +76,7 @@ public sealed class BiasTests : IDisposable
             float[][] logits = runner.Logits(tokens, chunk);
             expected ??= logits;
             Assert.Equal(expected, logits);
-            runner.Settle();
+            runner.Repack();
             Assert.Equal(expected, runner.Logits(tokens, chunk));
         }
     }

@@ -101,7 +101,7 @@ internal sealed unsafe class TestBlocks : IDisposable
     {
         var product = new ProductMatrix(matrix, null, new WeightMemory());
         using var pool = new WorkerPool(2, "copy");
-        while (!product.IsSettled) product.Settle(pool, 1000);
+        while (!product.IsRepacked) product.Repack(pool, 1000);
         return product.Matrix;
     }
 

@@ -71,7 +71,7 @@ public sealed unsafe class KvCacheTests
     [Theory]
     [InlineData(ElementType.F32)]
     [InlineData(ElementType.Q8_0)]
-    public void Recut_OtherLayersAndBlocks_HasWhatGoesOnOfTheLayersThatBothHave(ElementType type)
+    public void Repartition_OtherLayersAndBlocks_HasWhatGoesOnOfTheLayersThatBothHave(ElementType type)
     {
         var cache = new KvCache(Config, type, layers: 3, blocks: 4);
         for (int layer = 0; layer < 3; layer++)
@@ -86,13 +86,13 @@ public sealed unsafe class KvCacheTests
         }
 
         // Layers 1 and 2, and one behind; blocks 3 and 1 are 0 and 1 now.
-        KvCache next = cache.Recut(1, 3, 3, [3, 1]);
+        KvCache next = cache.Repartition(1, 3, 3, [3, 1]);
         AssertHas(next, 0, 1, 3, 1);
         AssertHas(next, 1, 2, 3, 1);
         AssertHas(next, 2, null, 3, 1);
 
         // One before, and the numbers stay.
-        using KvCache last = next.Recut(-1, 2, 3, null);
+        using KvCache last = next.Repartition(-1, 2, 3, null);
         AssertHas(last, 0, null, 3, 1);
         AssertHas(last, 1, 1, 3, 1);
         Assert.Equal(3, last.Blocks);

@@ -16,7 +16,7 @@ internal static unsafe class ComputedBits
     // Weights in F16, BF16 and F32.
     private static readonly string[] Fixtures = ["llama-1", "llama-2-gqa", "llama-3.1-short"];
 
-    /// <summary>Logits at every position of a prompt, in one piece and in chunks, drawn tokens, and what these kernels do not meet.</summary>
+    /// <summary>Logits at every position of a prompt, in one piece and in chunks, sampled tokens, and what these kernels do not meet.</summary>
     public static string Digest()
     {
         using var digest = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
@@ -31,8 +31,8 @@ internal static unsafe class ComputedBits
             }
 
             var step = new Step();
-            step.AddDrawingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.7, 20);
-            foreach (Candidate candidate in runner.Run(step)[0].Candidates) Append(digest, [candidate.Token, candidate.LogProbability]);
+            step.AddSamplingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0.8f, TopP = 0.9f }, 0.7, 20);
+            foreach (TokenLogprob logprob in runner.Run(step)[0].TopLogprobs) Append(digest, [logprob.Token, logprob.LogProbability]);
         }
 
         AppendKvTypes(digest);

@@ -123,7 +123,7 @@ public sealed class CpuForwardTests
     [InlineData(ElementType.F16)]
     [InlineData(ElementType.Q8_0)]
     [InlineData(ElementType.Q4_0)]
-    public void Settle_MappedWeights_ChangesNoBits(ElementType type)
+    public void Repack_MappedWeights_ChangesNoBits(ElementType type)
     {
         using var folder = new TemporaryFolder();
         string file = folder["model.gguf"];
@@ -131,38 +131,38 @@ public sealed class CpuForwardTests
         int[] tokens = [.. Enumerable.Range(5, 40)];
         using var runner = new ForwardRunner(file, [0, 2, ForwardRunner.LayersOf(file)], threads: 2);
         float[][] mapped = runner.Logits(tokens, 7);
-        int turns = runner.Settle();
+        int turns = runner.Repack();
         Assert.Equal(type == ElementType.Q4_0, turns == 0);
         float[][] copied = runner.Logits(tokens, 7);
         for (int i = 0; i < mapped.Length; i++) Assert.Equal(mapped[i], copied[i]);
     }
 
     [Fact]
-    public void Run_SequencesTogether_DrawWhatEachDrawsAlone()
+    public void Run_SequencesTogether_SampleWhatEachSamplesAlone()
     {
         string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
         int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
         var sampling = new SamplingParameters { Temperature = 0.8f, TopP = 0.9f };
         using var runner = new ForwardRunner(folder, [0, 1, 4]);
 
-        DrawnTokens[] alone =
+        SampledTokens[] alone =
         [
             .. Enumerable.Range(0, 5).Select(i =>
             {
                 var step = new Step();
-                step.AddDrawingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), runner.BlockTable, sampling, 0.17 * i, 5);
+                step.AddSamplingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), runner.BlockTable, sampling, 0.17 * i, 5);
                 return runner.Run(step);
             }),
         ];
         var together = new Step();
         for (int i = 0; i < 5; i++)
-            together.AddDrawingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), [2 * i, (2 * i) + 1], sampling, 0.17 * i, 5);
-        DrawnTokens drawn = runner.Run(together);
+            together.AddSamplingSequence(0, tokens.AsSpan(i, 3 + (i * 4)), [2 * i, (2 * i) + 1], sampling, 0.17 * i, 5);
+        SampledTokens sampled = runner.Run(together);
 
         for (int i = 0; i < 5; i++)
         {
-            Assert.Equal(alone[i][0].Drawn, drawn[i].Drawn);
-            Assert.Equal(alone[i][0].Candidates, drawn[i].Candidates);
+            Assert.Equal(alone[i][0].Sampled, sampled[i].Sampled);
+            Assert.Equal(alone[i][0].TopLogprobs, sampled[i].TopLogprobs);
         }
     }
 
@@ -170,25 +170,25 @@ public sealed class CpuForwardTests
     [InlineData(1, 0, 4)]
     [InlineData(2, 0, 4)]
     [InlineData(2, 0, 3, 4)]
-    public void Run_SomeSequencesDraw_AllDrawAndGoOnAsAlone(int threads, params int[] cut)
+    public void Run_SomeSequencesSample_AllSampleAndGoOnAsAlone(int threads, params int[] cut)
     {
         string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
         int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
         var sampling = new SamplingParameters { Temperature = 0.8f };
         using var runner = new ForwardRunner(folder, cut, threads);
-        DrawnTokens[] alone = [.. Enumerable.Range(0, 4).Select(i => DrawAlone(tokens.AsSpan(i, 9 + (2 * i))))];
+        SampledTokens[] alone = [.. Enumerable.Range(0, 4).Select(i => SampleAlone(tokens.AsSpan(i, 9 + (2 * i))))];
 
-        // The second and the last draw at once; the others' last two tokens come in another step, with a whole sequence between them.
+        // The second and the last sample at once; the others' last two tokens come in another step, with a whole sequence between them.
         Step some = new(), rest = new();
         some.AddSequence(0, tokens.AsSpan(0, 7), [0]);
-        some.AddDrawingSequence(0, tokens.AsSpan(1, 11), [1], sampling, 0.4, 5);
+        some.AddSamplingSequence(0, tokens.AsSpan(1, 11), [1], sampling, 0.4, 5);
         some.AddSequence(0, tokens.AsSpan(2, 11), [2]);
-        some.AddDrawingSequence(0, tokens.AsSpan(3, 15), [3], sampling, 0.4, 5);
-        rest.AddDrawingSequence(7, tokens.AsSpan(7, 2), [0], sampling, 0.4, 5);
+        some.AddSamplingSequence(0, tokens.AsSpan(3, 15), [3], sampling, 0.4, 5);
+        rest.AddSamplingSequence(7, tokens.AsSpan(7, 2), [0], sampling, 0.4, 5);
         rest.AddSequence(0, tokens.AsSpan(1, 11), [4]);
-        rest.AddDrawingSequence(11, tokens.AsSpan(13, 2), [2], sampling, 0.4, 5);
-        DrawnTokens atOnce = runner.Run(some);
-        DrawnTokens later = runner.Run(rest);
+        rest.AddSamplingSequence(11, tokens.AsSpan(13, 2), [2], sampling, 0.4, 5);
+        SampledTokens atOnce = runner.Run(some);
+        SampledTokens later = runner.Run(rest);
 
         Assert.Equal((2, 2), (atOnce.Count, later.Count));
         AssertSame(alone[0][0], later[0]);
@@ -196,37 +196,37 @@ public sealed class CpuForwardTests
         AssertSame(alone[2][0], later[1]);
         AssertSame(alone[3][0], atOnce[1]);
 
-        DrawnTokens DrawAlone(ReadOnlySpan<int> prompt)
+        SampledTokens SampleAlone(ReadOnlySpan<int> prompt)
         {
             var step = new Step();
-            step.AddDrawingSequence(0, prompt, runner.BlockTable, sampling, 0.4, 5);
+            step.AddSamplingSequence(0, prompt, runner.BlockTable, sampling, 0.4, 5);
             return runner.Run(step);
         }
 
-        static void AssertSame(DrawnToken expected, DrawnToken actual)
+        static void AssertSame(SampledToken expected, SampledToken actual)
         {
-            Assert.Equal(expected.Drawn, actual.Drawn);
-            Assert.Equal(expected.Candidates, actual.Candidates);
+            Assert.Equal(expected.Sampled, actual.Sampled);
+            Assert.Equal(expected.TopLogprobs, actual.TopLogprobs);
         }
     }
 
     [Fact]
-    public void Run_LastLayer_OfTheTokenThatDraws_HasTheBitsOfEveryPosition()
+    public void Run_LastLayer_OfTheTokenThatSamples_HasTheBitsOfEveryPosition()
     {
         string folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
         int[] tokens = GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens;
         using var runner = new ForwardRunner(folder, [0, 4]);
         float[] logits = runner.Logits(tokens, tokens.Length)[^1];
         var step = new Step();
-        step.AddDrawingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0 }, 0, 20);
-        DrawnToken drawn = runner.Run(step)[0];
+        step.AddSamplingSequence(0, tokens, runner.BlockTable, new SamplingParameters { Temperature = 0 }, 0, 20);
+        SampledToken sampled = runner.Run(step)[0];
 
         double sum = logits.Sum(logit => Math.Exp(logit - logits.Max()));
         int[] best = [.. Enumerable.Range(0, logits.Length).OrderByDescending(i => logits[i]).Take(20)];
-        Assert.Equal(best, drawn.Candidates.ToArray().Select(candidate => candidate.Token));
+        Assert.Equal(best, sampled.TopLogprobs.ToArray().Select(logprob => logprob.Token));
         Assert.All(
-            drawn.Candidates.ToArray(),
-            candidate => Assert.Equal(logits[candidate.Token] - logits.Max() - Math.Log(sum), candidate.LogProbability, 1e-5));
+            sampled.TopLogprobs.ToArray(),
+            logprob => Assert.Equal(logits[logprob.Token] - logits.Max() - Math.Log(sum), logprob.LogProbability, 1e-5));
     }
 
     [Fact]
@@ -245,12 +245,12 @@ public sealed class CpuForwardTests
             ("513 positions in one sequence; the pool has 32", step => step.AddSequence(512, [1], new int[33])),
             ("1 blocks of 16 for 17", step => step.AddSequence(16, [1], [0])),
             ("has 0 tokens", _ => { }),
-            ("21 candidates", step => step.AddDrawingSequence(0, [1], [0], greedy, 0, 21)),
-            ("draws with 1", step => step.AddDrawingSequence(0, [1], [0], greedy, 1, 0)),
+            ("21 topLogprobs", step => step.AddSamplingSequence(0, [1], [0], greedy, 0, 21)),
+            ("samples with 1", step => step.AddSamplingSequence(0, [1], [0], greedy, 1, 0)),
             ("copies KV block 32 to 0", step => AddCopied(step, 32, 0)),
             ("copies KV block 0 to -1", step => AddCopied(step, 0, -1)),
             ("copies KV block 3 to 3", step => AddCopied(step, 3, 3)),
-            ("temperature NaN", step => step.AddDrawingSequence(0, [1], [0], new SamplingParameters { Temperature = float.NaN }, 0, 0)),
+            ("temperature NaN", step => step.AddSamplingSequence(0, [1], [0], new SamplingParameters { Temperature = float.NaN }, 0, 0)),
         ];
         foreach ((string message, Action<Step> build) in faults)
         {
@@ -269,25 +269,25 @@ public sealed class CpuForwardTests
     [InlineData(16, ElementType.F32)]
     [InlineData(5, ElementType.F16)]
     [InlineData(5, ElementType.Q8_0)]
-    public void Run_CopiedBlock_DrawsWhatTheOriginalDraws(int length, ElementType kvType)
+    public void Run_CopiedBlock_SamplesWhatTheOriginalSamples(int length, ElementType kvType)
     {
         string folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied", "hf");
         int[] tokens = [.. GoldenResults.Read(Path.Combine(folder, "..", "golden.json")).Tokens.Take(length)];
         var sampling = new SamplingParameters { Temperature = 0.8f };
         using var runner = new ForwardRunner(folder, [0, 1, 3], kvType: kvType);
         var step = new Step();
-        step.AddDrawingSequence(0, tokens, [7], sampling, 0.3, 5);
-        DrawnToken expected = runner.Run(step)[0];
+        step.AddSamplingSequence(0, tokens, [7], sampling, 0.3, 5);
+        SampledToken expected = runner.Run(step)[0];
 
         // The copies come before the tokens and in order: block 7 reaches block 9 by way of block 8, and is overwritten meanwhile.
         step.Clear();
         step.AddCopy(7, 8);
         step.AddCopy(8, 9);
         step.AddSequence(0, [1, 2, 3], [7]);
-        step.AddDrawingSequence(length - 1, tokens.AsSpan(length - 1), [9], sampling, 0.3, 5);
-        DrawnToken drawn = runner.Run(step)[0];
-        Assert.Equal(expected.Drawn, drawn.Drawn);
-        Assert.Equal(expected.Candidates, drawn.Candidates);
+        step.AddSamplingSequence(length - 1, tokens.AsSpan(length - 1), [9], sampling, 0.3, 5);
+        SampledToken sampled = runner.Run(step)[0];
+        Assert.Equal(expected.Sampled, sampled.Sampled);
+        Assert.Equal(expected.TopLogprobs, sampled.TopLogprobs);
     }
 
     private static void AddCopied(Step step, int source, int target)

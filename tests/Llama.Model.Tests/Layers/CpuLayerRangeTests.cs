@@ -34,14 +34,14 @@ public sealed class CpuLayerRangeTests
         {
             StepOutput output = await steps[i];
             Assert.Null(output.HiddenStates);
-            Assert.Equal(expected.Run(Decode(i))[0].Candidates, output.Drawn![0].Candidates);
+            Assert.Equal(expected.Run(Decode(i))[0].TopLogprobs, output.Sampled![0].TopLogprobs);
         }
     }
 
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
-    public async Task RunAsync_TwoRangesInARow_DrawWhatOneDoes(int cut)
+    public async Task RunAsync_TwoRangesInARow_SampleWhatOneDoes(int cut)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         using Checkpoint second = Checkpoint.Open(Folder, new CheckpointOptions());
@@ -52,9 +52,9 @@ public sealed class CpuLayerRangeTests
         for (int i = 0; i < 5; i++)
         {
             StepOutput between = await RunAsync(head, Decode(i));
-            Assert.Null(between.Drawn);
+            Assert.Null(between.Sampled);
             StepOutput output = await tail.RunAsync(Decode(i), between.HiddenStates!, Cancellation);
-            Assert.Equal((await RunAsync(whole, Decode(i))).Drawn![0].Candidates, output.Drawn![0].Candidates);
+            Assert.Equal((await RunAsync(whole, Decode(i))).Sampled![0].TopLogprobs, output.Sampled![0].TopLogprobs);
         }
     }
 
@@ -79,7 +79,7 @@ public sealed class CpuLayerRangeTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task RunAsync_RangeRebuilt_FromTheLogOrFromTheBeginning_DrawsTheSameBits(bool log)
+    public async Task RunAsync_RangeRebuilt_FromTheLogOrFromTheBeginning_SamplesTheSameBits(bool log)
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange first = CpuLayerRange.Load(checkpoint, 0, 1, ElementType.F32, KvBlocks, 1, logs: log ? [1] : []);
@@ -99,16 +99,16 @@ public sealed class CpuLayerRangeTests
             var rebuild = new Step { FirstLayer = log ? 1 : 0, EndLayer = 3 };
             rebuild.AddSequence(from, Tokens.AsSpan(from, to - from), BlockTable);
             if (from == 16) rebuild.AddCopy(BlockTable[0], 20);
-            Assert.Equal(0, (await RunAsync(rebuild, first, other, last)).Drawn!.Count);
+            Assert.Equal(0, (await RunAsync(rebuild, first, other, last)).Sampled!.Count);
         }
 
         int[] copied = [20, .. BlockTable[1..]];
         for (int i = 20; i < 25; i++)
         {
             var step = new Step();
-            step.AddDrawingSequence(i, Tokens.AsSpan(i, 1), copied, new SamplingParameters(), 0.3, 20);
-            Candidate[] expected = (await RunAsync(whole, Decode(i))).Drawn![0].Candidates.ToArray();
-            Assert.Equal(expected, (await RunAsync(step, first, other, last)).Drawn![0].Candidates.ToArray());
+            step.AddSamplingSequence(i, Tokens.AsSpan(i, 1), copied, new SamplingParameters(), 0.3, 20);
+            TokenLogprob[] expected = (await RunAsync(whole, Decode(i))).Sampled![0].TopLogprobs.ToArray();
+            Assert.Equal(expected, (await RunAsync(step, first, other, last)).Sampled![0].TopLogprobs.ToArray());
         }
     }
 
@@ -116,7 +116,7 @@ public sealed class CpuLayerRangeTests
     [InlineData(true, false)]
     [InlineData(true, true)]
     [InlineData(false, false)]
-    public async Task RecutAsync_LayersOfTheMiddleAreLost_RebuiltInPartsOfTwoRangesTheyDrawTheSameBits(bool renumbers, bool rounds)
+    public async Task RepartitionAsync_LayersOfTheMiddleAreLost_RebuiltInPartsOfTwoRangesTheySampleTheSameBits(bool renumbers, bool rounds)
     {
         // Three ranges become two, whose new layers alone compute again; the log before them is now within the first one.
         var options = new CheckpointOptions { Weights = rounds ? ElementType.Q8_0 : null };
@@ -136,8 +136,8 @@ public sealed class CpuLayerRangeTests
         int[]? carried = renumbers ? [BlockTable[1], 9, BlockTable[0]] : null;
         int[] table = renumbers ? [2, 0, 1, 3, 4] : BlockTable;
         int blocks = renumbers ? 5 : KvBlocks;
-        await using CpuLayerRange left = await head.RecutAsync(0, 2, blocks, [1, 2], carried);
-        await using CpuLayerRange right = await tail.RecutAsync(2, Layers, blocks, [], carried);
+        await using CpuLayerRange left = await head.RepartitionAsync(0, 2, blocks, [1, 2], carried);
+        await using CpuLayerRange right = await tail.RepartitionAsync(2, Layers, blocks, [], carried);
         Assert.Equal((0, 2, 2, Layers), (left.FirstLayer, left.EndLayer, right.FirstLayer, right.EndLayer));
         CpuLayerRange[] now = [left, right];
         await RebuildAsync(1, 3);
@@ -150,7 +150,7 @@ public sealed class CpuLayerRangeTests
         await AssertSameAsync(25, 30);
 
         // The first range ends where it did at the beginning: its old log was written on while it lay within.
-        await using CpuLayerRange shorter = await left.RecutAsync(0, 1, blocks, [1], null);
+        await using CpuLayerRange shorter = await left.RepartitionAsync(0, 1, blocks, [1], null);
         await using CpuLayerRange longer = CpuLayerRange.Load(third, 1, Layers, ElementType.F32, blocks, 1);
         now = [shorter, longer];
         await RebuildAsync(1, Layers, 30);
@@ -160,7 +160,7 @@ public sealed class CpuLayerRangeTests
         {
             var rebuild = new Step { FirstLayer = from, EndLayer = to };
             rebuild.AddSequence(0, Tokens.AsSpan(0, end), table);
-            Assert.Equal(0, (await RunAsync(rebuild, now)).Drawn!.Count);
+            Assert.Equal(0, (await RunAsync(rebuild, now)).Sampled!.Count);
         }
 
         async Task AssertSameAsync(int from, int to)
@@ -168,9 +168,9 @@ public sealed class CpuLayerRangeTests
             for (int i = from; i < to; i++)
             {
                 var step = new Step();
-                step.AddDrawingSequence(i, Tokens.AsSpan(i, 1), table, new SamplingParameters(), 0.3, 20);
-                Candidate[] expected = (await RunAsync(whole, Decode(i))).Drawn![0].Candidates.ToArray();
-                Assert.Equal(expected, (await RunAsync(step, now)).Drawn![0].Candidates.ToArray());
+                step.AddSamplingSequence(i, Tokens.AsSpan(i, 1), table, new SamplingParameters(), 0.3, 20);
+                TokenLogprob[] expected = (await RunAsync(whole, Decode(i))).Sampled![0].TopLogprobs.ToArray();
+                Assert.Equal(expected, (await RunAsync(step, now)).Sampled![0].TopLogprobs.ToArray());
             }
         }
     }
@@ -181,21 +181,21 @@ public sealed class CpuLayerRangeTests
     [InlineData("llama-3.2-tied", null)]
     [InlineData("llama-3.2-tied", ElementType.Q8_0)]
     [InlineData("llama-3.2-tied", ElementType.Q4_K)]
-    public async Task RecutAsync_OneRangeAfterAnother_WeightsThatWereGivenBackAreLoadedAgain(string family, ElementType? weights)
+    public async Task RepartitionAsync_OneRangeAfterAnother_WeightsThatWereGivenBackAreLoadedAgain(string family, ElementType? weights)
     {
         string folder = Path.Combine(TestPaths.Fixtures, family, "hf");
         using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions { Weights = weights });
         using Checkpoint other = Checkpoint.Open(folder, new CheckpointOptions { Weights = weights });
         int layers = checkpoint.Config.Layers;
         await using CpuLayerRange whole = CpuLayerRange.Load(other, 0, layers, ElementType.F32, KvBlocks, 1);
-        Candidate[] expected = (await RunAsync(whole, Decode(0))).Drawn![0].Candidates.ToArray();
+        TokenLogprob[] expected = (await RunAsync(whole, Decode(0))).Sampled![0].TopLogprobs.ToArray();
         CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, layers, ElementType.F32, KvBlocks, 2);
         (int, int)[] cuts = [(0, layers), (0, layers - 1), (0, layers), (layers - 1, layers), (0, layers), (1, 2), (0, layers)];
         foreach ((int first, int end) in cuts)
         {
-            range = await range.RecutAsync(first, end, KvBlocks, [], null);
+            range = await range.RepartitionAsync(first, end, KvBlocks, [], null);
             if (end - first < layers) continue;
-            Assert.Equal(expected, (await RunAsync(range, Decode(0))).Drawn![0].Candidates.ToArray());
+            Assert.Equal(expected, (await RunAsync(range, Decode(0))).Sampled![0].TopLogprobs.ToArray());
             Assert.Equal(whole.WeightBytes, range.WeightBytes);
         }
 
@@ -203,13 +203,13 @@ public sealed class CpuLayerRangeTests
     }
 
     [Fact]
-    public async Task RecutAsync_BlocksThatThereAreNot_IsRefused()
+    public async Task RepartitionAsync_BlocksThatThereAreNot_IsRefused()
     {
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         foreach ((int blocks, int[]? carried) in ((int, int[]?)[])[(5, null), (1, [0, 1]), (KvBlocks, [KvBlocks]), (KvBlocks, [-1])])
         {
             CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, KvBlocks, 1);
-            await Assert.ThrowsAsync<ArgumentException>(() => range.RecutAsync(0, 3, blocks, [], carried));
+            await Assert.ThrowsAsync<ArgumentException>(() => range.RepartitionAsync(0, 3, blocks, [], carried));
             await Assert.ThrowsAsync<ChannelClosedException>(() => RunAsync(range, Decode(0)));
         }
     }
@@ -221,16 +221,16 @@ public sealed class CpuLayerRangeTests
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 0, 2, ElementType.F32, KvBlocks, 1);
         Step plain = new() { EndLayer = 2 };
         plain.AddSequence(0, Tokens.AsSpan(0, 3), BlockTable);
-        Assert.Null((await RunAsync(range, plain)).Drawn);
+        Assert.Null((await RunAsync(range, plain)).Sampled);
         (plain.FirstLayer, plain.EndLayer) = (2, 4);
         Assert.Contains("keeps none", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
         (plain.FirstLayer, plain.EndLayer) = (1, 4);
         Assert.Contains("before layer 1", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
         (plain.FirstLayer, plain.EndLayer) = (-1, 4);
         Assert.Contains("layers -1 to 4", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, plain))).Message);
-        Step draws = Decode(0);
-        draws.EndLayer = 2;
-        Assert.Contains("not all layers", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, draws))).Message);
+        Step samples = Decode(0);
+        samples.EndLayer = 2;
+        Assert.Contains("not all layers", (await Assert.ThrowsAsync<ArgumentException>(() => RunAsync(range, samples))).Message);
     }
 
     [Fact]
@@ -249,7 +249,7 @@ public sealed class CpuLayerRangeTests
                 () => range.RunAsync(wrong, hidden, Cancellation).AsTask());
             Assert.Contains("Step 2.7", fault.Message, StringComparison.Ordinal);
             StepOutput after = await range.RunAsync(Decode(0), RentAndRemember(range, buffers), Cancellation);
-            Assert.Equal(before.Drawn![0].Candidates, after.Drawn![0].Candidates);
+            Assert.Equal(before.Sampled![0].TopLogprobs, after.Sampled![0].TopLogprobs);
         }
 
         Assert.Single(buffers);
@@ -291,8 +291,8 @@ public sealed class CpuLayerRangeTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => late);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => queued);
         Assert.True(queued.IsCanceled);
-        Assert.All(await Task.WhenAll(before), output => Assert.NotNull(output.Drawn));
-        Assert.NotNull((await RunAsync(range, Decode(0))).Drawn);
+        Assert.All(await Task.WhenAll(before), output => Assert.NotNull(output.Sampled));
+        Assert.NotNull((await RunAsync(range, Decode(0))).Sampled);
     }
 
     [Fact]
@@ -401,18 +401,18 @@ public sealed class CpuLayerRangeTests
         return output;
     }
 
-    /// <summary>One token of the sequence, with the candidates for the next.</summary>
+    /// <summary>One token of the sequence, with the top logprobs for the next.</summary>
     private static Step Decode(int position)
     {
         var step = new Step { Epoch = 1 };
-        step.AddDrawingSequence(position, Tokens.AsSpan(position, 1), BlockTable, new SamplingParameters(), 0.3, 20);
+        step.AddSamplingSequence(position, Tokens.AsSpan(position, 1), BlockTable, new SamplingParameters(), 0.3, 20);
         return step;
     }
 
     private static Step Prefill()
     {
         var step = new Step { Epoch = 1 };
-        step.AddDrawingSequence(0, new int[Step.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
+        step.AddSamplingSequence(0, new int[Step.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
         return step;
     }
 }

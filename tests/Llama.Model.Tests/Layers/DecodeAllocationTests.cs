@@ -28,17 +28,17 @@ public sealed class DecodeAllocationTests
         using var forward = new CpuForward(checkpoint, 0, Layers, kvType, 16, threads);
         using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], 2, checkpoint.Config.Dim);
         var step = new Step();
-        int drawnTokens = 0;
+        int sampledTokens = 0;
         long[] allocated = new long[Windows];
         for (int position = 0; position < Windows * StepsInWindow; position++)
         {
             long before = GC.GetTotalAllocatedBytes(precise: true);
             Fill(step, position);
-            using (DrawnTokens drawn = forward.Run(step, hidden)!) drawnTokens += drawn.Count;
+            using (SampledTokens sampled = forward.Run(step, hidden)!) sampledTokens += sampled.Count;
             allocated[position / StepsInWindow] += GC.GetTotalAllocatedBytes(precise: true) - before;
         }
 
-        Assert.Equal(2 * Windows * StepsInWindow, drawnTokens);
+        Assert.Equal(2 * Windows * StepsInWindow, sampledTokens);
 
         // The runtime's own threads may allocate in one window or another; a step that allocates does in all of them.
         Assert.Equal(0, allocated.Min());
@@ -59,27 +59,27 @@ public sealed class DecodeAllocationTests
     private static async Task<long[]> DecodeAsync(CpuLayerRange range)
     {
         var step = new Step();
-        int drawnTokens = 0;
+        int sampledTokens = 0;
         long[] allocated = new long[Windows];
         for (int position = 0; position < Windows * StepsInWindow; position++)
         {
             long before = GC.GetTotalAllocatedBytes(precise: true);
             Fill(step, position);
             using (StepOutput output = await range.RunAsync(step, range.RentHiddenStates(2), CancellationToken.None))
-                drawnTokens += output.Drawn!.Count;
+                sampledTokens += output.Sampled!.Count;
             allocated[position / StepsInWindow] += GC.GetTotalAllocatedBytes(precise: true) - before;
         }
 
-        Assert.Equal(2 * Windows * StepsInWindow, drawnTokens);
+        Assert.Equal(2 * Windows * StepsInWindow, sampledTokens);
         return allocated;
     }
 
-    /// <summary>One token of each of two sequences, one of them with candidates.</summary>
+    /// <summary>One token of each of two sequences, one of them with top logprobs.</summary>
     private static void Fill(Step step, int position)
     {
         step.Clear();
         var sampling = new SamplingParameters { Temperature = 0.8f, TopP = 0.9f };
-        step.AddDrawingSequence(position, [position], [2, 0, 1, 3, 4, 5, 6, 7], sampling, 0.4, 5);
-        step.AddDrawingSequence(position, [position], [9, 8, 10, 11, 12, 13, 14, 15], new SamplingParameters { Temperature = 0 }, 0.4, 0);
+        step.AddSamplingSequence(position, [position], [2, 0, 1, 3, 4, 5, 6, 7], sampling, 0.4, 5);
+        step.AddSamplingSequence(position, [position], [9, 8, 10, 11, 12, 13, 14, 15], new SamplingParameters { Temperature = 0 }, 0.4, 0);
     }
 }

@@ -64,24 +64,24 @@ internal sealed unsafe class ForwardRunner : IDisposable
 
     /// <summary>Copies all weights to where products read them fastest.</summary>
     /// <returns>In how many turns.</returns>
-    public int Settle()
+    public int Repack()
     {
         int turns = 0;
         foreach (CpuForward range in ranges)
         {
-            while (range.Settle()) turns++;
+            while (range.Repack()) turns++;
         }
 
         return turns;
     }
 
     /// <summary>Runs a step through all ranges; the tokens stay as they are, being given back to nobody.</summary>
-    public DrawnTokens Run(Step step)
+    public SampledTokens Run(Step step)
     {
         using PinnedHiddenStates hidden = PinnedHiddenStates.Rent(pool, Math.Max(1, step.Tokens.Length), Config.Dim);
-        DrawnTokens? drawn = null;
-        foreach (CpuForward range in ranges) drawn = range.Run(step, hidden);
-        return drawn!;
+        SampledTokens? sampled = null;
+        foreach (CpuForward range in ranges) sampled = range.Run(step, hidden);
+        return sampled!;
     }
 
     /// <summary>Generates tokens by argmax: the prompt in one step, then one token a step.</summary>
@@ -92,9 +92,9 @@ internal sealed unsafe class ForwardRunner : IDisposable
         while (tokens.Count < prompt.Count + count)
         {
             var step = new Step { Epoch = 1 };
-            step.AddDrawingSequence(done, tokens.Skip(done).ToArray(), BlockTable, new SamplingParameters { Temperature = 0 }, 0, 0);
+            step.AddSamplingSequence(done, tokens.Skip(done).ToArray(), BlockTable, new SamplingParameters { Temperature = 0 }, 0, 0);
             done = tokens.Count;
-            tokens.Add(Run(step)[0].Drawn.Token);
+            tokens.Add(Run(step)[0].Sampled.Token);
         }
 
         return [.. tokens.Skip(prompt.Count)];

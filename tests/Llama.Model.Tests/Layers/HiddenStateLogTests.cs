@@ -44,17 +44,17 @@ public sealed unsafe class HiddenStateLogTests
     }
 
     [Fact]
-    public void Recut_OtherNumberOfBlocks_HasWhatGoesOnUnderTheNewNumbers()
+    public void Repartition_OtherNumberOfBlocks_HasWhatGoesOnUnderTheNewNumbers()
     {
         var log = new HiddenStateLog(Dim, blocks: 4);
         var step = new Step();
         step.AddSequence(14, [1, 2, 3, 4], [3, 0]);
         Write(log, step, 100);
-        using HiddenStateLog next = log.Recut(2, [0, 3]);
+        using HiddenStateLog next = log.Repartition(2, [0, 3]);
         var again = new Step();
         again.AddSequence(14, [1, 2, 3, 4], [1, 0]);
         Assert.Equal([.. States(100), .. States(104), .. States(108), .. States(112)], Read(next, again));
-        using HiddenStateLog same = next.Recut(2, null);
+        using HiddenStateLog same = next.Repartition(2, null);
         Assert.Equal([.. States(100), .. States(104), .. States(108), .. States(112)], Read(same, again));
     }
 

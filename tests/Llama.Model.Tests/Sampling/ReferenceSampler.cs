@@ -5,7 +5,7 @@ namespace Llama.Model.Tests.Sampling;
 /// <summary>The sampler's rules written down as plainly as possible, in double precision.</summary>
 internal static class ReferenceSampler
 {
-    /// <summary>Probability of every token; tokens that cannot be drawn are not in it.</summary>
+    /// <summary>Probability of every token; tokens that cannot be sampled are not in it.</summary>
     public static Dictionary<int, double> Distribution(float[] logits, SamplingParameters parameters)
     {
         double max = logits.Max();

@@ -32,42 +32,42 @@ public sealed unsafe class SamplerDistributionTests
 
     [Theory]
     [MemberData(nameof(Parameters))]
-    public void Draw_NumbersSpreadEvenly_DrawEveryTokenAsOftenAsTheReferenceSays(float temperature, int topK, float topP, float minP)
+    public void Sample_NumbersSpreadEvenly_SampleEveryTokenAsOftenAsTheReferenceSays(float temperature, int topK, float topP, float minP)
     {
         var parameters = new SamplingParameters { Temperature = temperature, TopK = topK, TopP = topP, MinP = minP };
         foreach ((string name, float[] logits) in AllLogits())
         {
             Dictionary<int, double> expected = ReferenceSampler.Distribution(logits, parameters);
-            int[] drawn = Draw(logits, parameters);
+            int[] sampled = Sample(logits, parameters);
 
             // A token owns one stretch of [0, 1): of numbers spread evenly over it, as many as fit, give or take its two ends.
             for (int token = 0; token < logits.Length; token++)
             {
                 double share = expected.GetValueOrDefault(token) * Numbers;
-                Assert.True(Math.Abs(drawn[token] - share) < 1.1, $"{name}: token {token} was drawn {drawn[token]} times, not {share}");
+                Assert.True(Math.Abs(sampled[token] - share) < 1.1, $"{name}: token {token} was sampled {sampled[token]} times, not {share}");
             }
         }
     }
 
     [Fact]
-    public void Draw_PseudoRandomNumbers_PassesAChiSquareTest()
+    public void Sample_PseudoRandomNumbers_PassesAChiSquareTest()
     {
         float[] logits = AllLogits().First().Logits;
         var parameters = new SamplingParameters { Temperature = 1.2f, TopK = 30, TopP = 0.95f };
         Dictionary<int, double> expected = ReferenceSampler.Distribution(logits, parameters);
-        int[] drawn = new int[VocabSize];
+        int[] sampled = new int[VocabSize];
         using var sampler = new Sampler(VocabSize);
         fixed (float* pointer = logits)
         {
-            for (int i = 0; i < Numbers; i++) drawn[sampler.Draw(pointer, parameters, UniformNumber.At(7, i), []).Token]++;
+            for (int i = 0; i < Numbers; i++) sampled[sampler.Sample(pointer, parameters, UniformNumber.At(7, i), []).Token]++;
         }
 
-        double chiSquare = expected.Sum(e => Math.Pow(drawn[e.Key] - (e.Value * Numbers), 2) / (e.Value * Numbers));
+        double chiSquare = expected.Sum(e => Math.Pow(sampled[e.Key] - (e.Value * Numbers), 2) / (e.Value * Numbers));
         int degrees = expected.Count - 1;
 
         // Five standard deviations around the mean of the chi-square distribution.
         Assert.InRange(chiSquare, degrees - (5 * Math.Sqrt(2 * degrees)), degrees + (5 * Math.Sqrt(2 * degrees)));
-        Assert.Equal(Numbers, expected.Keys.Sum(token => drawn[token]));
+        Assert.Equal(Numbers, expected.Keys.Sum(token => sampled[token]));
     }
 
     private static IEnumerable<(string Name, float[] Logits)> AllLogits()
@@ -82,16 +82,16 @@ public sealed unsafe class SamplerDistributionTests
         yield return ("mostly masked", [.. Enumerable.Range(0, VocabSize).Select(i => i % 30 == 5 ? Bell(random) : Masked)]);
     }
 
-    private static int[] Draw(float[] logits, SamplingParameters parameters)
+    private static int[] Sample(float[] logits, SamplingParameters parameters)
     {
-        int[] drawn = new int[logits.Length];
+        int[] sampled = new int[logits.Length];
         using var sampler = new Sampler(logits.Length);
         fixed (float* pointer = logits)
         {
-            for (int i = 0; i < Numbers; i++) drawn[sampler.Draw(pointer, parameters, (double)i / Numbers, []).Token]++;
+            for (int i = 0; i < Numbers; i++) sampled[sampler.Sample(pointer, parameters, (double)i / Numbers, []).Token]++;
         }
 
-        return drawn;
+        return sampled;
     }
 
     private static float Bell(Random random) =>

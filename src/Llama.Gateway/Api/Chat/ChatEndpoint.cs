@@ -39,9 +39,9 @@ internal sealed class ChatEndpoint(
 
     private static int? ReadLogProbabilities(JsonFields fields)
     {
-        var candidates = (int?)fields.Get(RequestFields.TopLogProbabilities);
-        if (fields.Get(RequestFields.WithLogProbabilities) is true) return candidates ?? 0;
-        if (candidates is null or 0) return null;
-        throw ApiException.Invalid("top_logprobs", $"top_logprobs needs logprobs to be true; found {candidates} without it.");
+        var topLogprobs = (int?)fields.Get(RequestFields.TopLogProbabilities);
+        if (fields.Get(RequestFields.WithLogProbabilities) is true) return topLogprobs ?? 0;
+        if (topLogprobs is null or 0) return null;
+        throw ApiException.Invalid("top_logprobs", $"top_logprobs needs logprobs to be true; found {topLogprobs} without it.");
     }
 }

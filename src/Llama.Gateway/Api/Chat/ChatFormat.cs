@@ -37,12 +37,12 @@ internal sealed class ChatFormat(ServedModel model) : IAnswerFormat
         foreach (var piece in pieces)
         {
             json.WriteStartObject();
-            WriteCandidate(json, piece.Token.Drawn);
+            WriteLogprob(json, piece.Token.Sampled);
             json.WriteStartArray("top_logprobs");
-            foreach (var candidate in piece.Token.Candidates)
+            foreach (var logprob in piece.Token.TopLogprobs)
             {
                 json.WriteStartObject();
-                WriteCandidate(json, candidate);
+                WriteLogprob(json, logprob);
                 json.WriteEndObject();
             }
 
@@ -54,12 +54,12 @@ internal sealed class ChatFormat(ServedModel model) : IAnswerFormat
         json.WriteNull("refusal");
     }
 
-    private void WriteCandidate(Utf8JsonWriter json, Candidate candidate)
+    private void WriteLogprob(Utf8JsonWriter json, TokenLogprob logprob)
     {
-        json.WriteString("token", model.TokenName(candidate.Token));
-        json.WriteNumber("logprob", LogProbability.Finite(candidate));
+        json.WriteString("token", model.TokenName(logprob.Token));
+        json.WriteNumber("logprob", LogProbability.Finite(logprob));
         json.WriteStartArray("bytes");
-        foreach (var value in model.TokenBytes(candidate.Token)) json.WriteNumberValue(value);
+        foreach (var value in model.TokenBytes(logprob.Token)) json.WriteNumberValue(value);
         json.WriteEndArray();
     }
 }

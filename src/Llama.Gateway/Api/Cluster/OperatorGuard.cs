@@ -8,7 +8,7 @@ using Llama.Grains.Settings;
 namespace Llama.Gateway.Api.Cluster;
 
 /// <summary>
-/// Who may change the cluster: whoever shows the cluster's key, or, where there is none, somebody on this machine; and never a web page,
+/// Who may change the cluster: a caller that shows the cluster's key, or, where there is none, somebody on this machine; and never a web page,
 /// neither a stranger's (by its <c>Origin</c>) nor one whose name was made to mean this machine (DNS rebinding, by the <c>Host</c>).
 /// </summary>
 /// <param name="self">Has the key.</param>

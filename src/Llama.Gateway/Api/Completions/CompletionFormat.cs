@@ -26,28 +26,28 @@ internal sealed class CompletionFormat(ServedModel model) : IAnswerFormat
     public void WriteLogProbabilities(Utf8JsonWriter json, IReadOnlyList<ChoicePiece> pieces)
     {
         json.WriteStartArray("tokens");
-        foreach (var piece in pieces) json.WriteStringValue(model.TokenName(piece.Token.Drawn.Token));
+        foreach (var piece in pieces) json.WriteStringValue(model.TokenName(piece.Token.Sampled.Token));
         json.WriteEndArray();
         json.WriteStartArray("token_logprobs");
-        foreach (var piece in pieces) json.WriteNumberValue(LogProbability.Finite(piece.Token.Drawn));
+        foreach (var piece in pieces) json.WriteNumberValue(LogProbability.Finite(piece.Token.Sampled));
         json.WriteEndArray();
         json.WriteStartArray("top_logprobs");
-        foreach (var piece in pieces) WriteCandidates(json, piece);
+        foreach (var piece in pieces) WriteTopLogprobs(json, piece);
         json.WriteEndArray();
         json.WriteStartArray("text_offset");
         foreach (var piece in pieces) json.WriteNumberValue(piece.TextOffset);
         json.WriteEndArray();
     }
 
-    // An object by token, the drawn one always among them. Tokens of half a character may share a name: the most probable keeps it.
-    private void WriteCandidates(Utf8JsonWriter json, ChoicePiece piece)
+    // An object by token, the sampled one always among them. Tokens of half a character may share a name: the most probable keeps it.
+    private void WriteTopLogprobs(Utf8JsonWriter json, ChoicePiece piece)
     {
         var written = new HashSet<string>(StringComparer.Ordinal);
         json.WriteStartObject();
-        foreach (var candidate in piece.Token.Candidates.Append(piece.Token.Drawn))
+        foreach (var logprob in piece.Token.TopLogprobs.Append(piece.Token.Sampled))
         {
-            var name = model.TokenName(candidate.Token);
-            if (written.Add(name)) json.WriteNumber(name, LogProbability.Finite(candidate));
+            var name = model.TokenName(logprob.Token);
+            if (written.Add(name)) json.WriteNumber(name, LogProbability.Finite(logprob));
         }
 
         json.WriteEndObject();

@@ -120,7 +120,7 @@ internal static class RequestFields
 
     /// <summary>How many alternatives to report, in completions. A legacy client's false asks for none.</summary>
     public static readonly HonouredField<long?> LogProbabilities = Add<long?>(
-        "logprobs", FieldScope.Completion, $"an integer from 0 to {GenerationParameters.MaxCandidates}", TryReadAlternatives,
+        "logprobs", FieldScope.Completion, $"an integer from 0 to {GenerationParameters.MaxTopLogprobs}", TryReadAlternatives,
         "Tells the log-probability of each token, and of so many most probable ones. false is the same as none.");
 
     /// <summary>Whether to report log-probabilities, in chats.</summary>
@@ -129,7 +129,7 @@ internal static class RequestFields
 
     /// <summary>How many alternatives to report, in chats.</summary>
     public static readonly HonouredField<long?> TopLogProbabilities = Integer(
-        "top_logprobs", FieldScope.Chat, 0, GenerationParameters.MaxCandidates,
+        "top_logprobs", FieldScope.Chat, 0, GenerationParameters.MaxTopLogprobs,
         "Tells so many most probable tokens beside each; above 0 it needs `logprobs`.");
 
     /// <summary>Answer with token ids beside the text.</summary>
@@ -241,6 +241,6 @@ internal static class RequestFields
     private static bool TryReadAlternatives(JsonElement value, out long? result)
     {
         result = JsonFields.TryReadInteger(value, out var number) ? number : null;
-        return value.ValueKind == JsonValueKind.False || (result >= 0 && result <= GenerationParameters.MaxCandidates);
+        return value.ValueKind == JsonValueKind.False || (result >= 0 && result <= GenerationParameters.MaxTopLogprobs);
     }
 }

@@ -109,12 +109,12 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
 
         json.WriteString("finish_reason", last.Finish);
 
-        // Whoever leaves a stream early has it from the first part, and whoever keeps only the last part has it, too.
+        // A client that leaves a stream early has it from the first part, and one that keeps only the last part has it, too.
         if (part != AnswerPart.Later || last.Finish is not null) json.WriteNumber("seed", (long)plan.Choices[last.Choice].Request.Seed);
         if (plan.WithTokenIds)
         {
             json.WriteStartArray("token_ids");
-            foreach (var piece in pieces) json.WriteNumberValue(piece.Token.Drawn.Token);
+            foreach (var piece in pieces) json.WriteNumberValue(piece.Token.Sampled.Token);
             json.WriteEndArray();
         }
 

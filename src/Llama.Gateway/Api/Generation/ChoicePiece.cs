@@ -27,8 +27,8 @@ internal sealed class ChoiceText(int choice, StreamingDecoder? decoder, StopMatc
     public ChoicePiece Append(GeneratedToken token)
     {
         var start = offset;
-        var finish = stopTokens.Contains(token.Drawn.Token) ? FinishReason.Stop : token.Finish;
-        var text = stops.Append(Decode(token.Drawn.Token, finish));
+        var finish = stopTokens.Contains(token.Sampled.Token) ? FinishReason.Stop : token.Finish;
+        var text = stops.Append(Decode(token.Sampled.Token, finish));
         if (finish is not null) text += stops.Flush();
         if (stops.Stopped) finish = FinishReason.Stop;
         return new ChoicePiece(choice, position++, token, text, start, NameOf(finish));

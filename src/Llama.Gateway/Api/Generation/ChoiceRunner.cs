@@ -60,7 +60,7 @@ internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
     {
         // What is known may be all of it: then nobody is asked for more.
         List<ChoicePiece> known = [];
-        foreach (var token in request.Known)
+        foreach (var token in request.ResumedTokens)
         {
             known.Add(text.Append(token));
             if (known[^1].Finish is null) continue;

@@ -7,14 +7,14 @@ using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Api.Generation;
 
-/// <summary>What completions and chats have in common: how tokens are drawn, when to stop, and how to answer.</summary>
+/// <summary>What completions and chats have in common: how tokens are sampled, when to stop, and how to answer.</summary>
 internal sealed record GenerationParameters
 {
     /// <summary>The most choices that one request may ask for, over all its prompts.</summary>
     public const int MaxChoices = 16;
 
     /// <summary>The most alternatives that may be reported with each token.</summary>
-    public const int MaxCandidates = 20;
+    public const int MaxTopLogprobs = 20;
 
     private const int MaxStopStrings = 16;
 
@@ -24,7 +24,7 @@ internal sealed record GenerationParameters
     /// <summary>The most tokens to generate, or null when the request does not say.</summary>
     public int? MaxTokens { get; init; }
 
-    /// <summary>How tokens are drawn.</summary>
+    /// <summary>How tokens are sampled.</summary>
     public required SamplingParameters Sampling { get; init; }
 
     /// <summary>Determines what is sampled, or null for a random one.</summary>

@@ -23,7 +23,7 @@ internal sealed record GenerationPlan
     /// <param name="record">The record.</param>
     public GenerationPlan GoOn(AnswerRecord record) => this with
     {
-        Choices = [.. Choices.Select((choice, index) => choice with { Request = choice.Request with { Known = record.Tokens(index) } })],
+        Choices = [.. Choices.Select((choice, index) => choice with { Request = choice.Request with { ResumedTokens = record.Tokens(index) } })],
     };
 }
 
@@ -36,7 +36,7 @@ internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IR
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
 /// <param name="gateway">Tells how long a sequence may be.</param>
-/// <param name="random">Draws seeds for requests without one.</param>
+/// <param name="random">Samples seeds for requests without one.</param>
 internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Random random)
 {
     /// <summary>
@@ -81,7 +81,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Sampling = parameters.Sampling,
                     Seed = unchecked(seed + (ulong)index),
                     IgnoreEndTokens = parameters.IgnoreEnd,
-                    Candidates = parameters.LogProbabilities ?? 0,
+                    TopLogprobs = parameters.LogProbabilities ?? 0,
                     Priority = parameters.Priority,
                     Timeout = parameters.Timeout,
                     Session = parameters.Session,

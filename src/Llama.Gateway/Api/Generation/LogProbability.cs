@@ -7,7 +7,7 @@ internal static class LogProbability
 {
     private const float Impossible = -9999;
 
-    /// <summary>A candidate's log-probability; JSON knows no infinity, so what cannot be drawn has OpenAI's -9999.</summary>
-    /// <param name="candidate">The candidate.</param>
-    public static float Finite(Candidate candidate) => float.IsFinite(candidate.LogProbability) ? candidate.LogProbability : Impossible;
+    /// <summary>A token's log-probability; JSON knows no infinity, so what cannot be sampled has OpenAI's -9999.</summary>
+    /// <param name="logprob">The token.</param>
+    public static float Finite(TokenLogprob logprob) => float.IsFinite(logprob.LogProbability) ? logprob.LogProbability : Impossible;
 }

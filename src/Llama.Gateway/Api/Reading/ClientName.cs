@@ -6,7 +6,7 @@ namespace Llama.Gateway.Api.Reading;
 /// <summary>Tells clients apart, so that none takes the others' share.</summary>
 internal static class ClientName
 {
-    /// <summary>A name for whoever sent a request: made of its API key, of which only a hash is kept, or else of its address.</summary>
+    /// <summary>A name for the sender of a request: made of its API key, of which only a hash is kept, or else of its address.</summary>
     /// <param name="context">The request.</param>
     public static string Of(HttpContext context)
     {

@@ -8,7 +8,7 @@ using Llama.Grains.Answers;
 namespace Llama.Gateway.Api.Retries;
 
 /// <summary>
-/// An answer that outlives its client's connection: its pieces are kept as they come, and whoever reads it gets all of them from the first.
+/// An answer that outlives its client's connection: its pieces are kept as they come, and every reader gets all of them from the first.
 /// It ends early when nobody has read it for a while. Its record goes to a silo, part by part: so it may outlive the gateway, too.
 /// </summary>
 internal sealed class KeptAnswer : IDisposable

@@ -34,7 +34,7 @@ internal sealed partial class KeptAnswers(
 
     // About what a piece with its token, and each alternative, take as objects and in the record.
     private const int PieceBytes = 220;
-    private const int CandidateBytes = 24;
+    private const int LogprobBytes = 24;
 
     private readonly Lock gate = new();
     private readonly Dictionary<(string Client, string Key), KeptAnswer> answers = [];
@@ -75,7 +75,7 @@ internal sealed partial class KeptAnswers(
             {
                 throw new ApiException(
                     StatusCodes.Status429TooManyRequests,
-                    $"Too many requests with an Idempotency-Key are under way: at most {MostOfClient} of a client, {Most} in all.",
+                    $"Too many requests with an Idempotency-Key are in flight: at most {MostOfClient} of a client, {Most} in all.",
                     code: "rate_limit_exceeded", retryAfter: TimeSpan.FromSeconds(1));
             }
 
@@ -122,7 +122,7 @@ internal sealed partial class KeptAnswers(
         lock (gate)
         {
             if (!IsKept(answer)) return;
-            Count(answer, PieceBytes + (2 * piece.Text.Length) + (CandidateBytes * piece.Token.Candidates.Count));
+            Count(answer, PieceBytes + (2 * piece.Text.Length) + (LogprobBytes * piece.Token.TopLogprobs.Count));
             while (IsKept(answer) && (bytes > MostBytes || bytesOfClients[answer.Key.Client] > MostBytesOfClient))
             {
                 // Without a complete one it is this one that goes: who reads it already gets all of it, and who comes later another.

@@ -5,7 +5,7 @@ namespace Llama.Gateway.Api.Retries;
 
 /// <summary>
 /// Sends the silo that keeps records what is new in the kept answers, all of them again when it is another silo. What did not arrive before
-/// the gateway died is drawn again, with the same bits; so nobody waits for it.
+/// the gateway died is sampled again, with the same bits; so nobody waits for it.
 /// </summary>
 /// <param name="kept">The answers.</param>
 /// <param name="gateway">Knows the silo.</param>

@@ -6,7 +6,7 @@ namespace Llama.Grains.Membership.Files;
 
 /// <summary>
 /// A document in files of this machine: <c>ROOT/CLUSTER/000000000007.json</c> is its seventh revision, complete from the moment it is there,
-/// and the highest one counts. Whoever writes publishes the next number, which only one can. There are no locks, so a process that is
+/// and the highest one counts. A writer publishes the next number, which only one can. There are no locks, so a process that is
 /// stopped or killed anywhere holds up nobody. Where the root folder is missing the store is away; where only the cluster's is, the
 /// document is lost.
 /// </summary>

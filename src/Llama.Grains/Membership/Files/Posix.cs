@@ -20,7 +20,7 @@ internal static partial class Posix
     /// <summary>The user whom this process acts for.</summary>
     public static uint User => GetEffectiveUser();
 
-    /// <summary>Whether there is a process of this id, whoever's it is, also one that has ended and waits for its parent.</summary>
+    /// <summary>Whether there is a process of this id, of any user, also one that has ended and waits for its parent.</summary>
     public static bool Exists(int pid) => Kill(pid, 0) == 0 || Marshal.GetLastPInvokeError() != NoSuchProcess;
 
     /// <summary>

@@ -7,7 +7,7 @@ namespace Llama.Grains.Membership.Http;
 
 /// <summary>
 /// Serves a membership document to other processes of the cluster, at one path of a gateway: GET reads it, PUT replaces the revision that
-/// <c>If-Match</c> names. Whoever asks proves that he has the cluster key before anything of his is read or kept
+/// <c>If-Match</c> names. A caller proves the cluster key before anything of its request is read or kept
 /// (<see cref="MembershipProof"/>), and shows a certificate where TLS is on; answers are proven as well.
 /// </summary>
 public sealed partial class MembershipEndpoint
@@ -83,7 +83,7 @@ public sealed partial class MembershipEndpoint
         }
         catch (Exception e) when (e is OperationCanceledException or IOException)
         {
-            // Whoever asked is gone, or too slow.
+            // The caller is gone, or too slow.
             context.Abort();
         }
     }

@@ -47,7 +47,7 @@ internal sealed class StoreHttp : IDisposable
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
 
-    /// <summary>What went wrong with TLS is said by the innermost exception, and by whoever looked at the certificate.</summary>
+    /// <summary>What went wrong with TLS is said by the innermost exception, and by the check of the certificate.</summary>
     private string Explain(Exception exception, Uri address)
     {
         (string? reason, refused) = (refused, null);

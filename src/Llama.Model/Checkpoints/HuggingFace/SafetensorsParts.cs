@@ -76,7 +76,7 @@ internal sealed class SafetensorsParts : IDisposable
         }
         catch (CheckpointException)
         {
-            // Not all of it is on this machine, or it is damaged: whoever needs a tensor of it is told.
+            // Not all of it is on this machine, or it is damaged: reading a tensor of it says so.
             return;
         }
 

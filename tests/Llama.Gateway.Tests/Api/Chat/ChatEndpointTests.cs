@@ -89,9 +89,9 @@ public sealed class ChatEndpointTests
     {
         await using var gateway = await TestGateway.StartAsync();
         gateway.Grain.Script = _ => ['a', TestTokenizer.End];
-        gateway.Grain.Candidates = token => [new Candidate(token, -0.5f)];
+        gateway.Grain.TopLogprobs = token => [new TokenLogprob(token, -0.5f)];
         var answer = await gateway.PostOkAsync(Path, """{"messages":[{"role":"user","content":"A"}],"logprobs":true,"top_logprobs":1}""");
-        Assert.Equal(1, gateway.Grain.Single.Candidates);
+        Assert.Equal(1, gateway.Grain.Single.TopLogprobs);
         Assert.Equal(
             """{"content":[{"token":"a","logprob":-0.5,"bytes":[97],"top_logprobs":[{"token":"a","logprob":-0.5,"bytes":[97]}]},"""
             + """{"token":"token_id:257","logprob":-0.5,"bytes":[],"top_logprobs":["""

@@ -13,7 +13,7 @@ public sealed class ClusterEndpointsTests
             """{"epoch":1,"model":"test-model","ready":true,"maxSequenceTokens":64,"pipelines":[{"replica":0,"stages":["""
             + """{"silo":"silo-1","address":"127.0.0.1:40001","processId":4711,"layers":[0,4],"weightBytes":1843200,"state":"ready"},"""
             + """{"silo":"silo-2","address":"127.0.0.1:40002","processId":4712,"layers":[4,8],"weightBytes":1900544,"state":"ready"}"""
-            + """],"running":0,"waiting":0,"blocks":4096,"freeBlocks":4096,"drawnTokens":12345}],"standby":["silo-3"],"drained":[]}""",
+            + """],"running":0,"waiting":0,"blocks":4096,"freeBlocks":4096,"sampledTokens":12345}],"standby":["silo-3"],"drained":[]}""",
             await gateway.Client.GetStringAsync("/cluster", TestContext.Current.CancellationToken));
     }
 

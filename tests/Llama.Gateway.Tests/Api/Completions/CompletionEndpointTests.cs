@@ -39,7 +39,7 @@ public sealed class CompletionEndpointTests
             """);
         var request = gateway.Grain.Single;
         Assert.Equal([72, 105], request.PromptTokens);
-        Assert.Equal((5, 9ul, true, 0), (request.MaxTokens!.Value, request.Seed, request.IgnoreEndTokens, request.Candidates));
+        Assert.Equal((5, 9ul, true, 0), (request.MaxTokens!.Value, request.Seed, request.IgnoreEndTokens, request.TopLogprobs));
         var sampling = request.Sampling;
         Assert.Equal((0.5f, 7, 0.25f, 0.125f), (sampling.Temperature, sampling.TopK, sampling.TopP, sampling.MinP));
         Assert.Equal((3, TimeSpan.FromSeconds(2.5), "s-1"), (request.Priority, request.Timeout!.Value, request.Session));
@@ -296,9 +296,9 @@ public sealed class CompletionEndpointTests
     {
         await using var gateway = await TestGateway.StartAsync();
         gateway.Grain.Script = _ => ['a', 0xC3, 0xA9, 'b', TestTokenizer.End];
-        gateway.Grain.Candidates = token => [new Candidate('z', -0.25f), new Candidate(0xC3, float.NegativeInfinity)];
+        gateway.Grain.TopLogprobs = token => [new TokenLogprob('z', -0.25f), new TokenLogprob(0xC3, float.NegativeInfinity)];
         var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","logprobs":2}""");
-        Assert.Equal(2, gateway.Grain.Single.Candidates);
+        Assert.Equal(2, gateway.Grain.Single.TopLogprobs);
         var found = answer.GetProperty("choices")[0].GetProperty("logprobs");
         Assert.Equal("""["a","\uFFFD","\uFFFD","b","token_id:257"]""", Escaped(found.GetProperty("tokens")));
         Assert.Equal("[-0.5,-0.5,-0.5,-0.5,-0.5]", found.GetProperty("token_logprobs").GetRawText());

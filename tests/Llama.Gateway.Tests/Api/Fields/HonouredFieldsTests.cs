@@ -52,9 +52,9 @@ public sealed class HonouredFieldsTests
             (_, answer) => answer.Contains("\"usage\":{", StringComparison.Ordinal), """{"stream":true}"""),
         .. In(
             Completion, "logprobs", "2",
-            (request, answer) => request!.Candidates == 2 && answer.Contains("\"token_logprobs\"", StringComparison.Ordinal)),
+            (request, answer) => request!.TopLogprobs == 2 && answer.Contains("\"token_logprobs\"", StringComparison.Ordinal)),
         .. In(Chat, "logprobs", "true", (_, answer) => answer.Contains("\"logprob\"", StringComparison.Ordinal)),
-        .. In(Chat, "top_logprobs", "2", (request, _) => request!.Candidates == 2, """{"logprobs":true}"""),
+        .. In(Chat, "top_logprobs", "2", (request, _) => request!.TopLogprobs == 2, """{"logprobs":true}"""),
         .. In(FieldScope.Generation, "return_token_ids", "true", (_, answer) => answer.Contains("\"prompt_token_ids\"", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == -3),
         .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),

@@ -85,7 +85,7 @@ public sealed class KeptAnswersTests
     }
 
     [Fact]
-    public async Task Post_WithoutSeed_TakesItFromTheKeySoThatAnotherGatewayDrawsTheSame()
+    public async Task Post_WithoutSeed_TakesItFromTheKeySoThatAnotherGatewaySamplesTheSame()
     {
         await using var one = await TestGateway.StartAsync();
         await using var other = await TestGateway.StartAsync();

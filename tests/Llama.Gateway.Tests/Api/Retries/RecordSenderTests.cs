@@ -23,8 +23,8 @@ public sealed class RecordSenderTests
     [InlineData(Completions, """{"prompt":"Hi","stop":["lo"],"logprobs":0}""", 4, 1)]
     [InlineData(Chats, """{"messages":[{"role":"user","content":"Hi"}],"logprobs":true,"top_logprobs":2}""", 2, 5)]
     [InlineData(Chats, """{"messages":[{"role":"user","content":"Hi"}],"stream":true}""", 5, 2)]
-    public async Task Post_KeyOfAGatewayThatDied_AnswersAsIfUndisturbedAndDrawsOnlyWhatIsMissing(
-        string path, string body, int known, int drawn)
+    public async Task Post_KeyOfAGatewayThatDied_AnswersAsIfUndisturbedAndSamplesOnlyWhatIsMissing(
+        string path, string body, int known, int sampled)
     {
         var records = new StoredRecords();
         var id = await DieAfterAsync(records, path, body, known);
@@ -36,14 +36,14 @@ public sealed class RecordSenderTests
         Assert.Equal(200, retry.Status);
         Assert.Equal(id, IdOf(retry.Body));
         Assert.Equal(undisturbed.Body.Replace(IdOf(undisturbed.Body), id, StringComparison.Ordinal), retry.Body);
-        Assert.Equal((known, drawn), (other.Grain.Single.Known.Count, other.Grain.Drawn));
+        Assert.Equal((known, sampled), (other.Grain.Single.ResumedTokens.Count, other.Grain.Sampled));
         Assert.Equal(alone.Grain.Single.Seed, other.Grain.Single.Seed);
 
         // Another died in turn.
-        await records.HasAsync(Client, "k", known + drawn);
+        await records.HasAsync(Client, "k", known + sampled);
         await using var third = await StartAsync(records);
         Assert.Equal(retry, await PostAsync(third, path, body));
-        Assert.Equal(0, third.Grain.Drawn);
+        Assert.Equal(0, third.Grain.Sampled);
     }
 
     [Fact]
@@ -70,8 +70,8 @@ public sealed class RecordSenderTests
         var retry = await PostAsync(other, Completions, body);
         Assert.Equal(
             undisturbed.Body.Replace(IdOf(undisturbed.Body), IdOf(retry.Body), StringComparison.Ordinal), retry.Body);
-        Assert.Equal([(1, 2), (2, 1), (3, 0)], other.Grain.Requests.Select(request => (Index(request), request.Known.Count)).Order());
-        Assert.Equal(18, other.Grain.Drawn);
+        Assert.Equal([(1, 2), (2, 1), (3, 0)], other.Grain.Requests.Select(request => (Index(request), request.ResumedTokens.Count)).Order());
+        Assert.Equal(18, other.Grain.Sampled);
 
         static int Index(GenerationRequest request) => (request.PromptTokens[^1] == 'i' ? 0 : 2) + (int)request.Seed;
     }
@@ -113,7 +113,7 @@ public sealed class RecordSenderTests
         await records.AppendAsync([new RecordPart(AnswerRecord.NameOf(Client, "k"), 0, bytes)], TestEnds);
         await using var gateway = await StartAsync(records);
         Assert.Equal(200, (await PostAsync(gateway, Completions, """{"prompt":"Hi"}""")).Status);
-        Assert.Equal(7, gateway.Grain.Drawn);
+        Assert.Equal(7, gateway.Grain.Sampled);
         await records.HasAsync(Client, "k", 7);
     }
 
@@ -157,7 +157,7 @@ public sealed class RecordSenderTests
         await ((StoredRecords)gateway.Grain.Records).HasAsync(Client, "k", 7);
     }
 
-    /// <summary>A gateway that has drawn some tokens, all of which are in the record, and dies.</summary>
+    /// <summary>A gateway that has sampled some tokens, all of which are in the record, and dies.</summary>
     /// <returns>The answer's id.</returns>
     private static async Task<string> DieAfterAsync(StoredRecords records, string path, string body, int tokens)
     {
@@ -179,7 +179,7 @@ public sealed class RecordSenderTests
         var gateway = await TestGateway.StartAsync(new TestTokenizer(), time: new StoppedCalendar());
         gateway.Grain.Records = records;
         gateway.Grain.Script = _ => Hello;
-        gateway.Grain.Candidates = token => [new Candidate(token, -0.5f), new Candidate('x', -1.5f)];
+        gateway.Grain.TopLogprobs = token => [new TokenLogprob(token, -0.5f), new TokenLogprob('x', -1.5f)];
         gateway.Grain.CachedTokens = _ => 1;
         return gateway;
     }

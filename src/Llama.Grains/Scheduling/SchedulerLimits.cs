@@ -1,7 +1,7 @@
 namespace Llama.Grains.Scheduling;
 
 /// <summary>Bounds on what the scheduler of a replica takes on.</summary>
-public sealed record EngineLimits
+public sealed record SchedulerLimits
 {
     /// <summary>Requests that may wait.</summary>
     public int MaxWaiting { get; init; } = 256;

@@ -5,7 +5,7 @@ using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Scheduling;
 
-public sealed class EngineTests
+public sealed class SchedulerTests
 {
     [Theory]
     [InlineData(1)]
@@ -15,12 +15,12 @@ public sealed class EngineTests
         var cluster = new ToyCluster(stages, 500);
         ToyClient[] clients = [.. Enumerable.Range(0, 7).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 20 + i, generate: 40)))];
         cluster.Send();
-        Assert.Equal(stages, cluster.UnderWay);
+        Assert.Equal(stages, cluster.InFlight);
         cluster.Run();
         Assert.All(clients, client => client.AssertComplete());
         int share = (7 + stages - 1) / stages;
         Assert.All(cluster.Sent, step => Assert.InRange(step.Sequences, 1, share));
-        Assert.Equal((0, 0, 500), (cluster.Engine.RunningCount, cluster.Engine.WaitingCount, cluster.Engine.FreeBlocks));
+        Assert.Equal((0, 0, 500), (cluster.Scheduler.RunningCount, cluster.Scheduler.WaitingCount, cluster.Scheduler.FreeBlocks));
     }
 
     [Fact]
@@ -28,9 +28,9 @@ public sealed class EngineTests
     {
         var cluster = new ToyCluster(1, 100);
         ToyClient client = cluster.Submit(ToyModel.Request(1, prompt: 20, generate: 500));
-        Assert.Equal(98, cluster.Engine.FreeBlocks);
+        Assert.Equal(98, cluster.Scheduler.FreeBlocks);
         for (int i = 0; i < 14; i++) cluster.Step();
-        Assert.Equal((14, 97), (client.Tokens.Count, cluster.Engine.FreeBlocks));
+        Assert.Equal((14, 97), (client.Tokens.Count, cluster.Scheduler.FreeBlocks));
     }
 
     [Fact]
@@ -48,21 +48,21 @@ public sealed class EngineTests
     [InlineData(7, 7, 8)]
     [InlineData(8, 8, 9)]
     [InlineData(24, 24, 27)]
-    public void NextStep_LongPrompt_AFewMoreStepsThanStagesAreUnderWay(int stages, int decodingSteps, int steps)
+    public void NextStep_LongPrompt_AFewMoreStepsThanStagesAreInFlight(int stages, int decodingSteps, int steps)
     {
-        var cluster = new ToyCluster(stages, 1000, new EngineLimits { StepTokens = 16 });
+        var cluster = new ToyCluster(stages, 1000, new SchedulerLimits { StepTokens = 16 });
         for (int i = 0; i < decodingSteps; i++) cluster.Submit(ToyModel.Request(i, prompt: 1, generate: 100));
         for (int i = 0; i < 200; i++) cluster.Step();
         cluster.Submit(ToyModel.Request(99, prompt: 4000, generate: 1));
         cluster.Step();
         cluster.Send();
-        Assert.Equal(steps, cluster.UnderWay);
+        Assert.Equal(steps, cluster.InFlight);
     }
 
     [Fact]
     public void NextStep_LongPromptBesideDecodingSequences_BothGoOn()
     {
-        var cluster = new ToyCluster(2, 500, new EngineLimits { StepTokens = 64 });
+        var cluster = new ToyCluster(2, 500, new SchedulerLimits { StepTokens = 64 });
         ToyClient[] decoding = [.. Enumerable.Range(0, 6).Select(i => cluster.Submit(ToyModel.Request(i, generate: 100)))];
         for (int i = 0; i < 10; i++) cluster.Step();
         ToyClient late = cluster.Submit(ToyModel.Request(9, prompt: 1000, generate: 1));
@@ -74,7 +74,7 @@ public sealed class EngineTests
             steps++;
         }
 
-        // Of three steps under way, two carry the others, and all can carry some of its 1000 tokens.
+        // Of three steps in flight, two carry the others, and all can carry some of its 1000 tokens.
         Assert.InRange(steps, 16, 40);
         Assert.InRange(decoding[0].Tokens.Count - before, (steps / 3) - 1, (steps / 2) + 2);
         Assert.All(cluster.Sent, step => Assert.InRange(step.Tokens, 1, 64));
@@ -171,8 +171,8 @@ public sealed class EngineTests
         ToyClient[] clients = [.. Enumerable.Range(0, 5).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 30, generate: 150)))];
         cluster.Run();
         Assert.All(clients, client => client.AssertComplete());
-        Assert.InRange(cluster.Engine.Preemptions, 1, 1000);
-        Assert.Equal(20, cluster.Engine.FreeBlocks);
+        Assert.InRange(cluster.Scheduler.Preemptions, 1, 1000);
+        Assert.Equal(20, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
@@ -208,16 +208,16 @@ public sealed class EngineTests
     }
 
     [Fact]
-    public void Cancel_WithStepsUnderWay_ItsBlocksServeTheNextAtOnce()
+    public void Cancel_WithStepsInFlight_ItsBlocksServeTheNextAtOnce()
     {
-        var cluster = new ToyCluster(2, 10, new EngineLimits { StepTokens = 64 });
+        var cluster = new ToyCluster(2, 10, new SchedulerLimits { StepTokens = 64 });
         ToyClient first = cluster.Submit(ToyModel.Request(1, prompt: 150, generate: 5));
         cluster.Send();
-        Assert.Equal(3, cluster.UnderWay);
+        Assert.Equal(3, cluster.InFlight);
         ToyClient next = cluster.Submit(ToyModel.Request(2, prompt: 150, generate: 5));
-        Assert.Equal(1, cluster.Engine.WaitingCount);
+        Assert.Equal(1, cluster.Scheduler.WaitingCount);
         cluster.Cancel(first);
-        Assert.Equal(10, cluster.Engine.FreeBlocks);
+        Assert.Equal(10, cluster.Scheduler.FreeBlocks);
         cluster.Run();
         next.AssertComplete();
         Assert.True(first.Ended);
@@ -237,7 +237,7 @@ public sealed class EngineTests
 
             cluster.Send();
             cluster.Lose();
-            Assert.Equal((0, 0), (cluster.Engine.RunningCount, cluster.Engine.FreeBlocks));
+            Assert.Equal((0, 0), (cluster.Scheduler.RunningCount, cluster.Scheduler.FreeBlocks));
             cluster.Attach(1 + (round % 3), 15 + round);
         }
 
@@ -247,7 +247,7 @@ public sealed class EngineTests
     [Fact]
     public void Submit_TokensThatMayNotWait_AreRefusedAndALoneRequestIsNot()
     {
-        var cluster = new ToyCluster(0, 0, new EngineLimits { MaxWaitingTokens = 100 });
+        var cluster = new ToyCluster(0, 0, new SchedulerLimits { MaxWaitingTokens = 100 });
         ToyClient large = cluster.Submit(ToyModel.Request(1, prompt: 150));
         Assert.False(large.Ended);
         ToyClient refused = cluster.Submit(ToyModel.Request(2, prompt: 1));
@@ -261,7 +261,7 @@ public sealed class EngineTests
     [Fact]
     public void Submit_MoreThanAClientsShare_IsRefusedAndOthersAreNot()
     {
-        var cluster = new ToyCluster(0, 0, new EngineLimits { MaxWaiting = 10, ClientShare = 30 });
+        var cluster = new ToyCluster(0, 0, new SchedulerLimits { MaxWaiting = 10, ClientShare = 30 });
         ToyClient[] three = [.. Enumerable.Range(0, 3).Select(i => cluster.Submit(ToyModel.Request(i) with { Client = "a" }))];
         ToyClient fourth = cluster.Submit(ToyModel.Request(3) with { Client = "a" });
         Assert.Equal(GenerationError.Overloaded, fourth.Fault?.Error);
@@ -285,17 +285,17 @@ public sealed class EngineTests
         ToyClient patient = cluster.Submit(ToyModel.Request(2, generate: 1000));
         for (int i = 0; i < 20; i++) cluster.Step();
         cluster.Time.Advance(TimeSpan.FromSeconds(1.4));
-        cluster.Engine.Expire();
+        cluster.Scheduler.Expire();
         Assert.False(hurried.Ended);
         cluster.Time.Advance(TimeSpan.FromSeconds(0.1));
-        cluster.Engine.Expire();
+        cluster.Scheduler.Expire();
         Assert.Equal(GenerationError.Expired, hurried.Fault?.Error);
         Assert.Contains("timeout of 1.5 s", hurried.Fault?.Message, StringComparison.Ordinal);
         Assert.False(patient.Ended);
         if (stages == 0) cluster.Attach(1, 100);
         cluster.Run();
         patient.AssertComplete();
-        Assert.Null(cluster.Engine.FindFault());
+        Assert.Null(cluster.Scheduler.FindFault());
     }
 
     [Fact]
@@ -305,7 +305,7 @@ public sealed class EngineTests
         ToyClient client = cluster.Submit(ToyModel.Request(1) with { Timeout = TimeSpan.FromSeconds(1) });
         cluster.Run();
         cluster.Time.Advance(TimeSpan.FromSeconds(2));
-        cluster.Engine.Expire();
+        cluster.Scheduler.Expire();
         client.AssertComplete();
     }
 
@@ -314,30 +314,30 @@ public sealed class EngineTests
     [InlineData(12)]
     [InlineData(13)]
     [InlineData(49)]
-    public void Submit_KnownTokens_ComeFirstAndAreComputedWithThePrompt(int known)
+    public void Submit_ResumedTokens_ComeFirstAndAreComputedWithThePrompt(int known)
     {
         var cluster = new ToyCluster(1, 100);
         GenerationRequest request = ToyModel.Request(1, prompt: 20, generate: 50);
-        ToyClient client = cluster.Submit(request with { Known = Known(request, known) });
+        ToyClient client = cluster.Submit(request with { ResumedTokens = Resumed(request, known) });
         Assert.Equal(known, client.Tokens.Count);
         cluster.Run();
         client.AssertComplete();
-        Assert.Equal((FinishReason.Length, 50 - known), (client.Finish, cluster.Engine.DrawnTokens));
+        Assert.Equal((FinishReason.Length, 50 - known), (client.Finish, cluster.Scheduler.SampledTokens));
 
-        // One step computes all that was known; the others draw from a token each.
+        // One step computes all that was known; the others sample from a token each.
         Assert.Equal([20 + known, .. Enumerable.Repeat(1, 49 - known)], cluster.Sent.Select(step => step.Tokens));
-        Assert.Equal(100, cluster.Engine.FreeBlocks);
+        Assert.Equal(100, cluster.Scheduler.FreeBlocks);
     }
 
     [Fact]
-    public void Submit_KnownTokensAmongOthers_SurvivePreemptionAndLossAndKeepTheirCachedTokens()
+    public void Submit_ResumedTokensAmongOthers_SurvivePreemptionAndLossAndKeepTheirCachedTokens()
     {
         var cluster = new ToyCluster(2, 16);
         List<ToyClient> clients = [];
         for (int i = 0; i < 8; i++)
         {
             GenerationRequest request = ToyModel.Request(i % 3, prompt: 30, generate: 60 + i);
-            clients.Add(cluster.Submit(request with { Known = Known(request, i * 7, cached: i) }));
+            clients.Add(cluster.Submit(request with { ResumedTokens = Resumed(request, i * 7, cached: i) }));
         }
 
         for (int i = 0; i < 60; i++) cluster.Step();
@@ -345,23 +345,23 @@ public sealed class EngineTests
         cluster.Attach(3, 14);
         cluster.Run();
         Assert.All(clients, client => client.AssertComplete());
-        Assert.True(cluster.Engine.Preemptions > 0);
+        Assert.True(cluster.Scheduler.Preemptions > 0);
         Assert.Equal(Enumerable.Range(1, 7), clients.Skip(1).Select(client => client.CachedTokens!.Value));
         Assert.Equal(clients.Skip(1).Select(client => client.CachedTokens), clients.Skip(1).Select(client => client.LastCachedTokens));
-        Assert.Equal(clients.Sum(client => client.Tokens.Count) - (7 * 28), cluster.Engine.DrawnTokens);
+        Assert.Equal(clients.Sum(client => client.Tokens.Count) - (7 * 28), cluster.Scheduler.SampledTokens);
     }
 
     [Fact]
-    public void Submit_KnownTokensOfOneThatIsRefused_DoNotCome()
+    public void Submit_ResumedTokensOfOneThatIsRefused_DoNotCome()
     {
-        var cluster = new ToyCluster(0, 0, new EngineLimits { MaxWaiting = 1 });
+        var cluster = new ToyCluster(0, 0, new SchedulerLimits { MaxWaiting = 1 });
         cluster.Submit(ToyModel.Request(1));
         GenerationRequest request = ToyModel.Request(2);
-        ToyClient refused = cluster.Submit(request with { Known = Known(request, 5) });
+        ToyClient refused = cluster.Submit(request with { ResumedTokens = Resumed(request, 5) });
         Assert.Equal(GenerationError.Overloaded, refused.Fault?.Error);
         Assert.Empty(refused.Tokens);
     }
 
-    private static GeneratedToken[] Known(GenerationRequest request, int count, int cached = 0) =>
-        [.. ToyModel.Alone(request).Take(count).Select(token => new GeneratedToken(new Candidate(token, -0.5f), [], null, cached))];
+    private static GeneratedToken[] Resumed(GenerationRequest request, int count, int cached = 0) =>
+        [.. ToyModel.Alone(request).Take(count).Select(token => new GeneratedToken(new TokenLogprob(token, -0.5f), [], null, cached))];
 }

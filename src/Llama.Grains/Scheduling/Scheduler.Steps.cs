@@ -6,26 +6,26 @@ using Llama.Model.Sampling;
 namespace Llama.Grains.Scheduling;
 
 /// <content>What goes into a step.</content>
-internal sealed partial class Engine
+internal sealed partial class Scheduler
 {
     /// <summary>Most sequences of a step that only decode: prompts always find room beside them.</summary>
     private const int MostDecoding = Step.MaxTokens - StepBudget.Least;
 
-    /// <summary>For so many stages, one more step than there are stages may be under way; found by simulation.</summary>
+    /// <summary>For so many stages, one more step than there are stages may be in flight; found by simulation.</summary>
     private const int StagesForOneMore = 8;
 
-    /// <summary>Steps that may be under way.</summary>
+    /// <summary>Steps that may be in flight.</summary>
     private int Depth => Stages < 2 ? Stages : Stages + Math.Max(1, Stages / StagesForOneMore);
 
     /// <summary>
-    /// The next step, if one should be sent now: one for every stage is under way, each with at most its share of the running sequences,
+    /// The next step, if one should be sent now: one for every stage is in flight, each with at most its share of the running sequences,
     /// for all of them in one step would leave the other stages idle. A few more are, so that a stage whose step was short finds
     /// the next; with few stages these carry prompts only, because dividing the sequences that decode among one more step would cost more
     /// passes over the weights than it saves. The step must be sent, and not be changed before its result is there.
     /// </summary>
     public Step? NextStep()
     {
-        if (underWay.Count >= Depth) return null;
+        if (inFlight.Count >= Depth) return null;
         Admit();
         Batch batch = spare.TryPop(out Batch? old) ? old : new Batch();
         batch.Begin(epoch, lastStep + 1);
@@ -49,8 +49,8 @@ internal sealed partial class Engine
 
         lastStep++;
         if (batch.Decodes) decodingSteps++;
-        (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), underWay.Count == 0);
-        underWay.Enqueue(batch);
+        (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), inFlight.Count == 0);
+        inFlight.Enqueue(batch);
         return batch.Step;
     }
 
@@ -98,7 +98,7 @@ internal sealed partial class Engine
         }
     }
 
-    /// <summary>Tokens of prompts that have not been sent, as far as they matter: more than the steps under way can carry is enough.</summary>
+    /// <summary>Tokens of prompts that have not been sent, as far as they matter: more than the steps in flight can carry is enough.</summary>
     private int Backlog()
     {
         int tokens = 0;
@@ -116,8 +116,8 @@ internal sealed partial class Engine
         if (end == tokens.Length)
         {
             double number = UniformNumber.At(sequence.Request.Seed, end);
-            batch.Step.AddDrawingSequence(
-                first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.Candidates);
+            batch.Step.AddSamplingSequence(
+                first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.TopLogprobs);
             sequence.Place.List!.Remove(sequence.Place);
         }
         else
@@ -128,7 +128,7 @@ internal sealed partial class Engine
         batch.Sequences.Add(sequence);
         recovery.Compute(sequence, end - first);
         sequence.Scheduled = end;
-        sequence.StepsUnderWay++;
+        sequence.StepsInFlight++;
         sequence.LastStep = batch.Step.Number;
         blocks.Register(sequence, first, end, endsPrompt: end == tokens.Length && !decodes, batch.Step.Number);
     }

@@ -4,7 +4,7 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// The gateway's end of the links that bring the stages' signs of life: takes them, answers each, so that the silo sees that somebody
+/// The gateway's end of the links that bring the stages' heartbeats: takes them, answers each, so that the silo sees that somebody
 /// listens, and looks at the <see cref="StageWatch"/> now and then.
 /// </summary>
 /// <param name="names">The stages' silos.</param>
@@ -12,7 +12,7 @@ namespace Llama.Grains.Gateway;
 /// <param name="times">Told how fast the stages are.</param>
 /// <param name="time">Measures when to look.</param>
 /// <param name="onLost">Told when a stage, if it is known which, is lost, why, and whether it has fallen silent or hangs.</param>
-internal sealed class StagePulses(
+internal sealed class StageHeartbeats(
     IReadOnlyList<string> names, StageWatch watch, StageTimes times, TimeProvider time, Action<int?, string, bool> onLost) : IAsyncDisposable
 {
     /// <summary>The link closes with the epoch, and other links tell why it ended.</summary>
@@ -48,9 +48,9 @@ internal sealed class StagePulses(
         {
             while (true)
             {
-                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link, PulseCodec.Bytes, ending.Token).ConfigureAwait(false);
-                Frames.Expect(kind, FrameKind.Pulse, payload);
-                RangeProgress progress = PulseCodec.Read(payload);
+                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link, StageHeartbeatCodec.Bytes, ending.Token).ConfigureAwait(false);
+                Frames.Expect(kind, FrameKind.StageHeartbeat, payload);
+                RangeProgress progress = StageHeartbeatCodec.Read(payload);
                 watch.Hear(stage, progress);
                 times.Hear(stage, progress);
                 await Heartbeats.AnswerAsync(link, ending.Token).ConfigureAwait(false);
@@ -59,13 +59,13 @@ internal sealed class StagePulses(
         catch (Exception e) when (e is (IOException and not LinkException) or OperationCanceledException or ObjectDisposedException)
         {
             await Task.Delay(Grace, ending.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            onLost(null, $"{names[stage]} closed the link of its signs of life.", false);
+            onLost(null, $"{names[stage]} closed the link of its heartbeats.", false);
         }
 #pragma warning disable CA1031 // A failure is a value: whatever ends this loop, nobody hears the stage any more.
         catch (Exception e)
 #pragma warning restore CA1031
         {
-            onLost(stage, $"{names[stage]} gives no signs of life: {e.Message}", false);
+            onLost(stage, $"{names[stage]} gives no heartbeats: {e.Message}", false);
         }
     }
 

@@ -15,20 +15,20 @@ namespace Llama.Grains.Scheduling;
 internal readonly record struct HeldBlocks(LayerSpan Unfinished, IReadOnlyList<int>? Carried);
 
 /// <summary>
-/// The decisions of one replica's scheduler: who waits, who runs, who has which blocks, and what goes into the next step. It is a plain
-/// object for one thread, without tasks or timers, so a simulator runs it in virtual time; <see cref="Gateway.Scheduler"/> runs it in a real one.
+/// Decides for one replica: who waits, who runs, who has which blocks, and what goes into the next step. It is a plain
+/// object for one thread, without tasks or timers, so a simulator runs it in virtual time; <see cref="Gateway.Engine"/> runs it in a real one.
 /// When the pipeline is lost, every sequence goes back to waiting with the tokens that it has; the next pipeline computes again what is
 /// lost of them and goes on, with the same bits.
 /// </summary>
-internal sealed partial class Engine
+internal sealed partial class Scheduler
 {
     /// <summary>A request that breaks every pipeline must not keep it from the others for ever.</summary>
     private const int MostLossesInARow = 4;
 
     private readonly ModelConfig config;
-    private readonly EngineLimits limits;
+    private readonly SchedulerLimits limits;
     private readonly TimeProvider time;
-    private readonly WaitingLine waiting;
+    private readonly WaitingQueue waiting;
     private readonly SortedSet<Sequence> running = new(Sequence.Rank);
     private readonly SortedSet<(long Deadline, long Arrival, Sequence Sequence)> deadlines =
         new(Comparer<(long Deadline, long Arrival, Sequence Sequence)>.Create(
@@ -41,7 +41,7 @@ internal sealed partial class Engine
     private readonly LinkedList<Sequence> ready = [];
 
     private readonly RecoveryWatch recovery;
-    private readonly Queue<Batch> underWay = [];
+    private readonly Queue<Batch> inFlight = [];
     private readonly Stack<Batch> spare = [];
     private StepBudget budget;
     private BlockPool pool;
@@ -56,12 +56,12 @@ internal sealed partial class Engine
     private int live;
 
     /// <summary>Starts with no pipeline.</summary>
-    public Engine(ModelConfig config, EngineLimits limits, TimeProvider time)
+    public Scheduler(ModelConfig config, SchedulerLimits limits, TimeProvider time)
     {
         this.config = config;
         this.limits = limits;
         this.time = time;
-        waiting = new WaitingLine(limits);
+        waiting = new WaitingQueue(limits);
         recovery = new RecoveryWatch(time);
         pool = new BlockPool(0);
         blocks = new SequenceBlocks(pool);
@@ -90,11 +90,11 @@ internal sealed partial class Engine
     /// <summary>How often a sequence has lost its blocks to another.</summary>
     public long Preemptions { get; private set; }
 
-    /// <summary>Tokens that were drawn.</summary>
-    public long DrawnTokens { get; private set; }
+    /// <summary>Tokens that were sampled.</summary>
+    public long SampledTokens { get; private set; }
 
-    /// <summary>Whether nothing is under way and nobody runs.</summary>
-    public bool IsIdle => running.Count == 0 && underWay.Count == 0;
+    /// <summary>Whether nothing is in flight and nobody runs.</summary>
+    public bool IsIdle => running.Count == 0 && inFlight.Count == 0;
 
     /// <summary>The sequences that hold blocks, by rank.</summary>
     public IReadOnlyCollection<Sequence> Running => running;
@@ -115,7 +115,7 @@ internal sealed partial class Engine
             deadlines.Add((sequence.Deadline.Value, sequence.Arrival, sequence));
         }
 
-        foreach (GeneratedToken token in sequence.Request.Known) sequence.Client.Next(token);
+        foreach (GeneratedToken token in sequence.Request.ResumedTokens) sequence.Client.Next(token);
         Wait(sequence);
         Admit();
     }
@@ -168,7 +168,7 @@ internal sealed partial class Engine
     public void Detach(bool blameless = false)
     {
         Stages = 0;
-        underWay.Clear();
+        inFlight.Clear();
         decodingSteps = 0;
         ready.Clear();
         prompts.Clear();
@@ -199,21 +199,21 @@ internal sealed partial class Engine
     /// <summary>The recovery from a lost pipeline that has come to its end since the last call, if one has.</summary>
     public Recovery? TakeRecovery() => recovery.Take();
 
-    /// <summary>Takes the result of the oldest step under way.</summary>
+    /// <summary>Takes the result of the oldest step in flight.</summary>
     /// <returns>What is wrong with it, or null: a stage may be broken in any way, and then the pipeline must not be used any more.</returns>
     public string? Complete(StepResult result)
     {
-        if (!underWay.TryDequeue(out Batch? batch) || !Answers(result, batch.Step))
-            return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Drawn.Count} tokens.";
+        if (!inFlight.TryDequeue(out Batch? batch) || !Answers(result, batch.Step))
+            return $"Step {batch?.Step.Number} is due; the last stage answered step {result.Number} with {result.Sampled.Count} tokens.";
         if (batch.Decodes) decodingSteps--;
         completedStep = batch.Step.Number;
         Measure(batch);
-        int drawn = 0;
+        int sampled = 0;
         for (int i = 0; i < batch.Sequences.Count; i++)
         {
             Sequence sequence = batch.Sequences[i];
-            sequence.StepsUnderWay--;
-            if (batch.Step.Sequences[i].Draws) Append(sequence, result.Drawn[drawn++]);
+            sequence.StepsInFlight--;
+            if (batch.Step.Sequences[i].Samples) Append(sequence, result.Sampled[sampled++]);
         }
 
         spare.Push(batch);
@@ -260,11 +260,11 @@ internal sealed partial class Engine
         {
             foreach (int block in sequence.Blocks) references[block]++;
             int queues = (inPrompts.Contains(sequence) ? 1 : 0) + (inReady.Contains(sequence) ? 1 : 0);
-            if (sequence.State != SequenceState.Running || queues > 1 || (queues == 0 && sequence.StepsUnderWay == 0)
+            if (sequence.State != SequenceState.Running || queues > 1 || (queues == 0 && sequence.StepsInFlight == 0)
                 || sequence.Scheduled > sequence.Tokens.Count || sequence.Blocks.Count < BlockPool.BlocksFor(sequence.Scheduled))
             {
                 return $"Sequence {sequence.Arrival} runs, is {sequence.State} and in {queues} queues, and has {sequence.Blocks.Count} blocks"
-                    + $" for {sequence.Scheduled} of {sequence.Tokens.Count} positions and {sequence.StepsUnderWay} steps under way.";
+                    + $" for {sequence.Scheduled} of {sequence.Tokens.Count} positions and {sequence.StepsInFlight} steps in flight.";
             }
         }
 
@@ -306,8 +306,8 @@ internal sealed partial class Engine
                 continue;
             }
 
-            // A token that is still being drawn belongs to what must be computed again.
-            if (sequence.StepsUnderWay > 0 || rebuild.Holds(sequence) || !blocks.TryAdmit(sequence, reserve: running.Count)) return;
+            // A token that is still being sampled belongs to what must be computed again.
+            if (sequence.StepsInFlight > 0 || rebuild.Holds(sequence) || !blocks.TryAdmit(sequence, reserve: running.Count)) return;
             waiting.Remove(sequence);
             sequence.State = SequenceState.Running;
             running.Add(sequence);
@@ -338,40 +338,40 @@ internal sealed partial class Engine
     /// <summary>Whether a result can be the answer to a step: a stage may be broken in any way.</summary>
     private bool Answers(StepResult result, Step step)
     {
-        int draws = 0;
-        foreach (StepSequence sequence in step.Sequences) draws += sequence.Draws ? 1 : 0;
-        if (result.Number != step.Number || result.Drawn.Count != draws) return false;
-        for (int i = 0; i < draws; i++)
+        int samples = 0;
+        foreach (StepSequence sequence in step.Sequences) samples += sequence.Samples ? 1 : 0;
+        if (result.Number != step.Number || result.Sampled.Count != samples) return false;
+        for (int i = 0; i < samples; i++)
         {
-            if (!IsToken(result.Drawn[i].Drawn)) return false;
-            foreach (Candidate candidate in result.Drawn[i].Candidates)
+            if (!IsToken(result.Sampled[i].Sampled)) return false;
+            foreach (TokenLogprob logprob in result.Sampled[i].TopLogprobs)
             {
-                if (!IsToken(candidate)) return false;
+                if (!IsToken(logprob)) return false;
             }
         }
 
         return true;
     }
 
-    private bool IsToken(Candidate candidate) =>
-        (uint)candidate.Token < (uint)config.VocabSize && !float.IsNaN(candidate.LogProbability);
+    private bool IsToken(TokenLogprob logprob) =>
+        (uint)logprob.Token < (uint)config.VocabSize && !float.IsNaN(logprob.LogProbability);
 
-    private void Append(Sequence sequence, DrawnToken drawn)
+    private void Append(Sequence sequence, SampledToken sampled)
     {
         if (sequence.State == SequenceState.Outside) return;
-        int token = drawn.Drawn.Token;
+        int token = sampled.Sampled.Token;
         int cached = sequence.CachedTokens;
         if (sequence.State == SequenceState.Waiting) waiting.CountToken();
         else ready.AddLast(sequence.Place);
         sequence.Tokens.Add(token);
-        DrawnTokens++;
+        SampledTokens++;
         sequence.LossesInARow = 0;
         recovery.GoOn(sequence);
         FinishReason? finish =
             !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
             : null;
-        sequence.Client.Next(new GeneratedToken(drawn.Drawn, drawn.Candidates.ToArray(), finish, cached));
+        sequence.Client.Next(new GeneratedToken(sampled.Sampled, sampled.TopLogprobs.ToArray(), finish, cached));
         if (finish is not null) End(sequence, null);
     }
 

@@ -7,20 +7,20 @@ using Llama.Tests;
 
 namespace Llama.Grains.Tests.Gateway;
 
-public sealed class SchedulerTests : IAsyncDisposable
+public sealed class EngineTests : IAsyncDisposable
 {
     private readonly ManualTime time = new();
     private readonly RecordingLogger logger = new();
-    private readonly Scheduler scheduler;
+    private readonly Engine engine;
 
-    public SchedulerTests() => scheduler = new Scheduler(
-        ToyModel.Config, new EngineLimits { MaxWaiting = 10, StepTokens = 256 }, time, logger);
+    public EngineTests() => engine = new Engine(
+        ToyModel.Config, new SchedulerLimits { MaxWaiting = 10, StepTokens = 256 }, time, logger);
 
     /// <summary>Whatever a test did, an idle scheduler that checks its records finds nothing wrong.</summary>
     public async ValueTask DisposeAsync()
     {
         time.Advance(TimeSpan.FromSeconds(1));
-        await scheduler.DisposeAsync();
+        await engine.DisposeAsync();
         Assert.DoesNotContain(logger.Messages, message => message.Contains("contradict", StringComparison.Ordinal));
     }
 
@@ -29,7 +29,7 @@ public sealed class SchedulerTests : IAsyncDisposable
     [InlineData(3)]
     public async Task GenerateAsync_OneSequence_GetsItsTokensAndGivesItsBlocksBack(int stages)
     {
-        scheduler.Attach(new ToyPipeline(stages, 100) { AtOnce = true });
+        engine.Attach(new ToyPipeline(stages, 100) { AtOnce = true });
         GenerationRequest request = ToyModel.Request(1, prompt: 5, generate: 50);
         List<GeneratedToken> generated = await CollectAsync(request);
         Assert.Equal(ToyModel.Alone(request), Ids(generated));
@@ -41,13 +41,13 @@ public sealed class SchedulerTests : IAsyncDisposable
     [Fact]
     public async Task GenerateAsync_EndToken_IsTheLastTokenUnlessIgnored()
     {
-        scheduler.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
+        engine.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
         GenerationRequest request = Enumerable.Range(0, 10_000)
             .Select(seed => ToyModel.Request(seed, 3, 200) with { IgnoreEndTokens = false })
             .First(r => ToyModel.Alone(r).Count is > 5 and < 100);
         List<GeneratedToken> generated = await CollectAsync(request);
         Assert.Equal(ToyModel.Alone(request), Ids(generated));
-        Assert.Equal(ToyModel.EndToken, generated[^1].Drawn.Token);
+        Assert.Equal(ToyModel.EndToken, generated[^1].Sampled.Token);
         Assert.Equal(FinishReason.Stop, generated[^1].Finish);
 
         List<GeneratedToken> whole = await CollectAsync(request with { IgnoreEndTokens = true });
@@ -57,23 +57,23 @@ public sealed class SchedulerTests : IAsyncDisposable
     }
 
     [Fact]
-    public async Task GenerateAsync_Candidates_ArePassedOn()
+    public async Task GenerateAsync_TopLogprobs_ArePassedOn()
     {
-        scheduler.Attach(new ToyPipeline(1, 100) { AtOnce = true });
-        List<GeneratedToken> generated = await CollectAsync(ToyModel.Request(1) with { Candidates = 3 });
-        Assert.All(generated, token => Assert.Equal(Enumerable.Repeat(new Candidate(token.Drawn.Token, -0.5f), 3), token.Candidates));
+        engine.Attach(new ToyPipeline(1, 100) { AtOnce = true });
+        List<GeneratedToken> generated = await CollectAsync(ToyModel.Request(1) with { TopLogprobs = 3 });
+        Assert.All(generated, token => Assert.Equal(Enumerable.Repeat(new TokenLogprob(token.Sampled.Token, -0.5f), 3), token.TopLogprobs));
     }
 
     [Fact]
     public async Task GenerateAsync_PromptLongerThanAStep_GoesInChunksThatFollowEachOther()
     {
         var pipeline = new ToyPipeline(2, 100);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         GenerationRequest request = ToyModel.Request(1, prompt: 1000, generate: 3);
         Task<List<GeneratedToken>> generating = CollectAsync(request);
 
         // The next chunks are on their way before the first has come back: one for each stage, and one more.
-        await Patience.UntilAsync(() => pipeline.UnderWay == 3, () => $"{pipeline.UnderWay} steps");
+        await Patience.UntilAsync(() => pipeline.InFlight == 3, () => $"{pipeline.InFlight} steps");
         Assert.Equal([(256, 1), (256, 1), (256, 1)], pipeline.Sent);
         pipeline.CompleteFromNowOn();
         await generating.Soon();
@@ -92,11 +92,11 @@ public sealed class SchedulerTests : IAsyncDisposable
         var pipeline = new ToyPipeline(stages, 1000);
         List<GenerationRequest> requests = [.. Enumerable.Range(0, sequences).Select(i => ToyModel.Request(i, prompt: 20, generate: 30))];
         Task<List<GeneratedToken>[]> generating = Task.WhenAll(requests.Select(CollectAsync));
-        await Patience.UntilAsync(() => scheduler.WaitingCount == sequences, () => $"{scheduler.WaitingCount} wait");
-        scheduler.Attach(pipeline);
+        await Patience.UntilAsync(() => engine.WaitingCount == sequences, () => $"{engine.WaitingCount} wait");
+        engine.Attach(pipeline);
 
         // With work for all of them, every stage has a step.
-        await Patience.UntilAsync(() => pipeline.UnderWay == Math.Min(stages, sequences), () => $"{pipeline.UnderWay} steps");
+        await Patience.UntilAsync(() => pipeline.InFlight == Math.Min(stages, sequences), () => $"{pipeline.InFlight} steps");
         pipeline.CompleteFromNowOn();
         await generating.Soon();
         Assert.All(pipeline.Sent, step => Assert.InRange(step.Sequences, 1, share));
@@ -106,7 +106,7 @@ public sealed class SchedulerTests : IAsyncDisposable
     [Fact]
     public async Task GenerateAsync_CancelledAtAnyToken_FreesItsBlocksAndLeavesTheOthersAlone()
     {
-        scheduler.Attach(new ToyPipeline(2, 100) { AtOnce = true });
+        engine.Attach(new ToyPipeline(2, 100) { AtOnce = true });
         GenerationRequest other = ToyModel.Request(99, generate: 500);
         Task<List<GeneratedToken>> undisturbed = CollectAsync(other);
         for (int after = 0; after < 20; after++)
@@ -124,17 +124,17 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task GenerateAsync_CancelledWithAStepUnderWay_ItsBlocksServeTheNextAtOnce()
     {
         var pipeline = new ToyPipeline(2, 10);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         using var leaving = new CancellationTokenSource();
         Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1, prompt: 150, generate: 10), leaving.Token);
-        await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "the prompt is on its way");
+        await Patience.UntilAsync(() => pipeline.InFlight == 1, () => "the prompt is on its way");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
 
         // The next one needs these blocks. Stages take steps in order, so it may have them though the step has not come back.
         GenerationRequest next = ToyModel.Request(2, prompt: 150, generate: 10);
         Task<List<GeneratedToken>> following = CollectAsync(next);
-        await Patience.UntilAsync(() => pipeline.UnderWay == 2, () => "the next one is on its way");
+        await Patience.UntilAsync(() => pipeline.InFlight == 2, () => "the next one is on its way");
         pipeline.CompleteFromNowOn();
         await following.Soon();
         Assert.Equal(ToyModel.Alone(next), Ids(await following));
@@ -146,10 +146,10 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         using var leaving = new CancellationTokenSource();
         Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1), leaving.Token);
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "it waits");
+        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "it waits");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 0, () => "it has left");
+        await Patience.UntilAsync(() => engine.WaitingCount == 0, () => "it has left");
     }
 
     [Fact]
@@ -157,17 +157,17 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         // Two fit at a time, of 4 blocks each, with one block to spare.
         var pipeline = new ToyPipeline(1, 9);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 60, generate: 2 + (i % 3)))];
         var tasks = new List<Task<List<GeneratedToken>>>();
         for (int i = 0; i < 6; i++)
         {
             tasks.Add(CollectAsync(requests[i]));
             int arrived = i + 1;
-            await Patience.UntilAsync(() => scheduler.RunningCount + scheduler.WaitingCount == arrived, () => "it has arrived");
+            await Patience.UntilAsync(() => engine.RunningCount + engine.WaitingCount == arrived, () => "it has arrived");
         }
 
-        Assert.Equal((2, 4, 1), (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks));
+        Assert.Equal((2, 4, 1), (engine.RunningCount, engine.WaitingCount, engine.FreeBlocks));
         pipeline.CompleteFromNowOn();
         await Task.WhenAll(tasks).Soon();
         for (int i = 0; i < 6; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(await tasks[i]));
@@ -179,22 +179,22 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task Attach_AfterALossWithFewerBlocks_EverySequenceGoesOnWithTheSameTokens()
     {
         var first = new ToyPipeline(2, 60, epoch: 1);
-        scheduler.Attach(first);
+        engine.Attach(first);
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 40, generate: 100))];
         Task<List<GeneratedToken>[]> generating = Task.WhenAll(requests.Select(CollectAsync));
-        await Patience.UntilAsync(() => scheduler.RunningCount == 6, () => "all run");
+        await Patience.UntilAsync(() => engine.RunningCount == 6, () => "all run");
         for (int i = 0; i < 100; i++)
         {
-            await Patience.UntilAsync(() => first.UnderWay > 0, () => "there is a step");
+            await Patience.UntilAsync(() => first.InFlight > 0, () => "there is a step");
             first.Complete();
         }
 
         first.Fail("A silo has died.");
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 6, () => "all wait");
-        Assert.Equal((0, 0), (scheduler.RunningCount, scheduler.FreeBlocks));
+        await Patience.UntilAsync(() => engine.WaitingCount == 6, () => "all wait");
+        Assert.Equal((0, 0), (engine.RunningCount, engine.FreeBlocks));
 
         // Only two of them fit at a time now.
-        scheduler.Attach(new ToyPipeline(3, 20, epoch: 2) { AtOnce = true });
+        engine.Attach(new ToyPipeline(3, 20, epoch: 2) { AtOnce = true });
         List<GeneratedToken>[] generated = await generating.Soon();
         for (int i = 0; i < requests.Count; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(generated[i]));
         await AllFreeAsync(20);
@@ -205,11 +205,11 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         var dead = new ToyPipeline(1, 10);
         dead.Fail("It died on the way.");
-        scheduler.Attach(dead);
+        engine.Attach(dead);
         GenerationRequest request = ToyModel.Request(1);
         Task<List<GeneratedToken>> generating = CollectAsync(request);
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "it waits");
-        scheduler.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
+        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "it waits");
+        engine.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
         Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
     }
 
@@ -218,9 +218,9 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         Task<List<GeneratedToken>> large = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 100));
         GenerationRequest fits = ToyModel.Request(2, prompt: 100, generate: 40);
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the large one waits");
+        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "the large one waits");
         Task<List<GeneratedToken>> small = CollectAsync(fits);
-        scheduler.Attach(new ToyPipeline(1, 10) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10) { AtOnce = true });
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => large.Soon());
         Assert.Equal(GenerationError.Unavailable, fault.Error);
         Assert.Contains("room for 160 tokens", fault.Message, StringComparison.Ordinal);
@@ -233,13 +233,13 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 10).Select(i => ToyModel.Request(i))];
         Task<List<GeneratedToken>[]> waiting = Task.WhenAll(requests.Select(CollectAsync));
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 10, () => "ten wait");
+        await Patience.UntilAsync(() => engine.WaitingCount == 10, () => "ten wait");
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(ToyModel.Request(11)).Soon());
         Assert.Equal(GenerationError.Overloaded, fault.Error);
         Assert.NotNull(fault.RetryAfter);
         Assert.Contains("10 requests are waiting", fault.Message, StringComparison.Ordinal);
 
-        scheduler.Attach(new ToyPipeline(1, 100) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 100) { AtOnce = true });
         List<GeneratedToken>[] generated = await waiting.Soon();
         for (int i = 0; i < 10; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(generated[i]));
     }
@@ -248,7 +248,7 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task GenerateAsync_MoreAtOnceThanMayWaitButRoomForAll_AreAllServed()
     {
         // Their messages may reach the loop together: those that can run do not count as waiting.
-        scheduler.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
+        engine.Attach(new ToyPipeline(2, 1000) { AtOnce = true });
         for (int round = 0; round < 20; round++)
         {
             List<GeneratedToken>[] generated = await Task.WhenAll(
@@ -261,7 +261,7 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task GenerateAsync_NoPipelineForTooLong_IsUnavailable()
     {
         Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1));
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "it waits");
+        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "it waits");
         time.Advance(TimeSpan.FromSeconds(58));
         await CollectNothingAsync();
         Assert.False(generating.IsCompleted);
@@ -276,19 +276,19 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task Detach_OneThatWaitedLongForBlocks_StillWaitsItsTimeForAPipeline()
     {
         var pipeline = new ToyPipeline(1, 10);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 150, generate: 10));
-        await Patience.UntilAsync(() => scheduler.RunningCount == 1, () => "one runs");
+        await Patience.UntilAsync(() => engine.RunningCount == 1, () => "one runs");
         GenerationRequest request = ToyModel.Request(2, prompt: 150, generate: 10);
         Task<List<GeneratedToken>> waiting = CollectAsync(request);
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 1, () => "the other waits");
+        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "the other waits");
 
         // Waiting for blocks has no deadline: those before it end some time.
         time.Advance(TimeSpan.FromMinutes(5));
         pipeline.Fail("A silo has died.");
-        await Patience.UntilAsync(() => scheduler.WaitingCount == 2, () => "both wait");
+        await Patience.UntilAsync(() => engine.WaitingCount == 2, () => "both wait");
         time.Advance(TimeSpan.FromSeconds(50));
-        scheduler.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
         Assert.Equal(ToyModel.Alone(request), Ids(await waiting.Soon()));
         await running.Soon();
     }
@@ -301,15 +301,15 @@ public sealed class SchedulerTests : IAsyncDisposable
         {
             Assert.False(generating.IsCompleted);
             var pipeline = new ToyPipeline(1, 10, epoch);
-            scheduler.Attach(pipeline);
-            await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "it runs");
+            engine.Attach(pipeline);
+            await Patience.UntilAsync(() => pipeline.InFlight == 1, () => "it runs");
             pipeline.Fail("A silo has died.");
         }
 
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => generating.Soon());
         Assert.Equal(GenerationError.Unavailable, fault.Error);
         Assert.Contains("lost 4 times", fault.Message, StringComparison.Ordinal);
-        scheduler.Attach(new ToyPipeline(1, 10, 5) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10, 5) { AtOnce = true });
         await CollectAsync(ToyModel.Request(2)).Soon();
     }
 
@@ -320,12 +320,12 @@ public sealed class SchedulerTests : IAsyncDisposable
         for (ulong epoch = 1; epoch <= 9; epoch++)
         {
             var pipeline = new ToyPipeline(1, 10, epoch) { Retired = true };
-            scheduler.Attach(pipeline);
-            await Patience.UntilAsync(() => pipeline.UnderWay == 1, () => "it runs");
+            engine.Attach(pipeline);
+            await Patience.UntilAsync(() => pipeline.InFlight == 1, () => "it runs");
             pipeline.Fail("Its layers move.");
         }
 
-        scheduler.Attach(new ToyPipeline(1, 10, 10) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10, 10) { AtOnce = true });
         await generating.Soon();
     }
 
@@ -337,26 +337,26 @@ public sealed class SchedulerTests : IAsyncDisposable
         for (ulong epoch = 1; epoch < 20; epoch++)
         {
             var pipeline = new ToyPipeline(1, 10, epoch);
-            scheduler.Attach(pipeline);
+            engine.Attach(pipeline);
             await Patience.UntilAsync(() => pipeline.Complete(), () => "it runs");
             pipeline.Fail("A silo has died.");
         }
 
-        scheduler.Attach(new ToyPipeline(1, 10, 20) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10, 20) { AtOnce = true });
         Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
     }
 
     public static TheoryData<string, Func<StepResult, StepResult>> Nonsense => new()
     {
         { "another step's number", result => result with { Number = result.Number + 1 } },
-        { "no token", result => result with { Drawn = new DrawnTokens() } },
-        { "two tokens", result => Add(result, result.Drawn[0].Drawn) },
-        { "a token outside the vocabulary", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(300, 0)) },
-        { "a negative token", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(-1, 0)) },
-        { "no log-probability", result => Add(result with { Drawn = new DrawnTokens() }, new Candidate(7, float.NaN)) },
+        { "no token", result => result with { Sampled = new SampledTokens() } },
+        { "two tokens", result => Add(result, result.Sampled[0].Sampled) },
+        { "a token outside the vocabulary", result => Add(result with { Sampled = new SampledTokens() }, new TokenLogprob(300, 0)) },
+        { "a negative token", result => Add(result with { Sampled = new SampledTokens() }, new TokenLogprob(-1, 0)) },
+        { "no log-probability", result => Add(result with { Sampled = new SampledTokens() }, new TokenLogprob(7, float.NaN)) },
         {
-            "a candidate outside the vocabulary",
-            result => Add(result with { Drawn = new DrawnTokens() }, result.Drawn[0].Drawn, new Candidate(300, 0))
+            "a logprob outside the vocabulary",
+            result => Add(result with { Sampled = new SampledTokens() }, result.Sampled[0].Sampled, new TokenLogprob(300, 0))
         },
     };
 
@@ -365,13 +365,13 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task Complete_Nonsense_EndsThePipelineAndNotTheSequence(string what, Func<StepResult, StepResult> spoil)
     {
         var pipeline = new ToyPipeline(2, 10);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         GenerationRequest request = ToyModel.Request(1);
         Task<List<GeneratedToken>> generating = CollectAsync(request);
         await Patience.UntilAsync(() => pipeline.Complete(spoil), () => "it runs");
         await Patience.UntilAsync(() => pipeline.Lost is not null, () => $"{what} was believed");
         Assert.Contains("Step 1 is due", pipeline.Lost, StringComparison.Ordinal);
-        scheduler.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
         Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
     }
 
@@ -379,13 +379,13 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task RunAsync_PipelineThatThrows_FailsItsSequencesAndServesTheNext()
     {
         var broken = new ToyPipeline(1, 10) { SendFault = new InvalidOperationException("a bug") };
-        scheduler.Attach(broken);
+        engine.Attach(broken);
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(ToyModel.Request(1)).Soon());
         Assert.Equal(GenerationError.Unavailable, fault.Error);
         Assert.Contains("a bug", fault.Message, StringComparison.Ordinal);
         await Patience.UntilAsync(() => broken.Lost is not null, () => "the pipeline goes on");
         Assert.Contains("a bug", broken.Lost, StringComparison.Ordinal);
-        scheduler.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10, 2) { AtOnce = true });
         Assert.Equal(20, (await CollectAsync(ToyModel.Request(2)).Soon()).Count);
         await AllFreeAsync(10);
     }
@@ -394,7 +394,7 @@ public sealed class SchedulerTests : IAsyncDisposable
     public async Task GenerateAsync_TimeoutOver_IsExpiredAndItsBlocksAreFree()
     {
         var pipeline = new ToyPipeline(2, 10);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1) with { Timeout = TimeSpan.FromSeconds(2) });
         await Patience.UntilAsync(() => pipeline.Complete(), () => "it runs");
         time.Advance(TimeSpan.FromSeconds(1.5));
@@ -408,26 +408,26 @@ public sealed class SchedulerTests : IAsyncDisposable
     [Fact]
     public async Task CachedTokensAsync_PromptThatWasComputed_CountsItsFullBlocks()
     {
-        scheduler.Attach(new ToyPipeline(1, 10) { AtOnce = true });
+        engine.Attach(new ToyPipeline(1, 10) { AtOnce = true });
         GenerationRequest request = ToyModel.Request(1, prompt: 50, generate: 1);
-        Assert.Equal(0, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        Assert.Equal(0, await engine.CachedTokensAsync([.. request.PromptTokens]).Soon());
         await CollectAsync(request).Soon();
-        Assert.Equal(48, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
-        await scheduler.DisposeAsync().Soon();
-        Assert.Equal(0, await scheduler.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        Assert.Equal(48, await engine.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        await engine.DisposeAsync().Soon();
+        Assert.Equal(0, await engine.CachedTokensAsync([.. request.PromptTokens]).Soon());
     }
 
     [Fact]
     public async Task DisposeAsync_RunningWaitingAndLateRequests_AllEnd()
     {
         var pipeline = new ToyPipeline(1, 10);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 150, generate: 10));
         Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 150, generate: 10));
-        await Patience.UntilAsync(() => pipeline.UnderWay == 1 && scheduler.WaitingCount == 1, () => "one runs, one waits");
+        await Patience.UntilAsync(() => pipeline.InFlight == 1 && engine.WaitingCount == 1, () => "one runs, one waits");
         Task<Task<List<GeneratedToken>>[]> late =
             Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
-        await scheduler.DisposeAsync().Soon();
+        await engine.DisposeAsync().Soon();
         foreach (Task<List<GeneratedToken>> request in (Task<List<GeneratedToken>>[])[running, waiting, .. await late.Soon()])
         {
             GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => request.Soon());
@@ -439,13 +439,13 @@ public sealed class SchedulerTests : IAsyncDisposable
         pipeline.Fail("It is over.");
     }
 
-    private static StepResult Add(StepResult result, Candidate drawn, params ReadOnlySpan<Candidate> candidates)
+    private static StepResult Add(StepResult result, TokenLogprob sampled, params ReadOnlySpan<TokenLogprob> topLogprobs)
     {
-        result.Drawn.Add(drawn, candidates);
+        result.Sampled.Add(sampled, topLogprobs);
         return result;
     }
 
-    private static List<int> Ids(IEnumerable<GeneratedToken> generated) => [.. generated.Select(token => token.Drawn.Token)];
+    private static List<int> Ids(IEnumerable<GeneratedToken> generated) => [.. generated.Select(token => token.Sampled.Token)];
 
     private Task<List<GeneratedToken>> CollectAsync(GenerationRequest request) => CollectUntilAsync(request, Patience.Token);
 
@@ -453,7 +453,7 @@ public sealed class SchedulerTests : IAsyncDisposable
     {
         int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
         var generated = new List<GeneratedToken>();
-        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, maxTokens, cancellationToken)) generated.Add(token);
+        await foreach (GeneratedToken token in engine.GenerateAsync(request, maxTokens, cancellationToken)) generated.Add(token);
         return generated;
     }
 
@@ -463,9 +463,9 @@ public sealed class SchedulerTests : IAsyncDisposable
         var got = new List<int>();
         if (count == 0) return got;
         int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
-        await foreach (GeneratedToken token in scheduler.GenerateAsync(request, maxTokens, Patience.Token))
+        await foreach (GeneratedToken token in engine.GenerateAsync(request, maxTokens, Patience.Token))
         {
-            got.Add(token.Drawn.Token);
+            got.Add(token.Sampled.Token);
             if (got.Count == count) break;
         }
 
@@ -476,15 +476,15 @@ public sealed class SchedulerTests : IAsyncDisposable
     private async Task CollectNothingAsync()
     {
         using var leaving = new CancellationTokenSource();
-        int before = scheduler.WaitingCount;
+        int before = engine.WaitingCount;
         Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(77), leaving.Token);
-        await Patience.UntilAsync(() => scheduler.WaitingCount == before + 1, () => "it came");
+        await Patience.UntilAsync(() => engine.WaitingCount == before + 1, () => "it came");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
-        await Patience.UntilAsync(() => scheduler.WaitingCount == before, () => "it left");
+        await Patience.UntilAsync(() => engine.WaitingCount == before, () => "it left");
     }
 
     private Task AllFreeAsync(int blocks) => Patience.UntilAsync(
-        () => (scheduler.FreeBlocks, scheduler.RunningCount, scheduler.WaitingCount) == (blocks, 0, 0),
-        () => $"{scheduler.FreeBlocks} of {blocks} blocks are free, {scheduler.RunningCount} run, {scheduler.WaitingCount} wait");
+        () => (engine.FreeBlocks, engine.RunningCount, engine.WaitingCount) == (blocks, 0, 0),
+        () => $"{engine.FreeBlocks} of {blocks} blocks are free, {engine.RunningCount} run, {engine.WaitingCount} wait");
 }

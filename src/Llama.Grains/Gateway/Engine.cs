@@ -9,18 +9,18 @@ using Microsoft.Extensions.Logging;
 namespace Llama.Grains.Gateway;
 
 /// <summary>
-/// Runs an <see cref="Engine"/>, which owns one replica's sequences: a single loop takes messages from a mailbox (requests, cancellations,
-/// results, pipelines that come and go), and after each batch of them sends the steps that the engine makes.
+/// Runs a <see cref="Scheduler"/>, which owns one replica's sequences: a single loop takes messages from a mailbox (requests, cancellations,
+/// results, pipelines that come and go), and after each batch of them sends the steps that it makes.
 /// </summary>
-internal sealed partial class Scheduler : IAsyncDisposable
+internal sealed partial class Engine : IAsyncDisposable
 {
     private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(0.25);
 
-    private readonly Engine engine;
+    private readonly Scheduler scheduler;
     private readonly ILogger logger;
 
     /// <summary>
-    /// Holds a few messages for each live sequence, of which <see cref="EngineLimits.MaxWaiting"/> and the blocks bound the number. Who posts
+    /// Holds a few messages for each live sequence, of which <see cref="SchedulerLimits.MaxWaiting"/> and the blocks bound the number. Who posts
     /// one while the loop waits runs the loop: the thread that has read a result sends the next step.
     /// </summary>
     private readonly Channel<Message> mailbox = Channel.CreateUnbounded<Message>(
@@ -33,9 +33,9 @@ internal sealed partial class Scheduler : IAsyncDisposable
     private long lastArrival;
 
     /// <summary>Starts with no pipeline.</summary>
-    public Scheduler(ModelConfig config, EngineLimits limits, TimeProvider time, ILogger logger)
+    public Engine(ModelConfig config, SchedulerLimits limits, TimeProvider time, ILogger logger)
     {
-        engine = new Engine(config, limits, time);
+        scheduler = new Scheduler(config, limits, time);
         this.logger = logger;
         loop = Task.Run(RunAsync);
         ticker = time.CreateTimer(_ => Post(Tick), null, TickInterval, TickInterval);
@@ -50,8 +50,8 @@ internal sealed partial class Scheduler : IAsyncDisposable
     /// <summary>Blocks that no sequence holds.</summary>
     public int FreeBlocks { get; private set; }
 
-    /// <summary>Tokens that were drawn since the gateway started.</summary>
-    public long DrawnTokens { get; private set; }
+    /// <summary>Tokens that were sampled since the gateway started.</summary>
+    public long SampledTokens { get; private set; }
 
     /// <summary>The measured time of a step that only decodes at the slowest stage, in seconds; 0 before there is one.</summary>
     public double DecodeSeconds { get; private set; }
@@ -70,13 +70,13 @@ internal sealed partial class Scheduler : IAsyncDisposable
         var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens, stream);
         try
         {
-            if (!Post(() => engine.Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
+            if (!Post(() => scheduler.Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");
             await foreach (GeneratedToken token in stream.Reader.ReadAllAsync(cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
         {
-            Post(() => engine.Cancel(sequence));
+            Post(() => scheduler.Cancel(sequence));
         }
     }
 
@@ -84,27 +84,27 @@ internal sealed partial class Scheduler : IAsyncDisposable
     public Task<int> CachedTokensAsync(int[] prompt)
     {
         var answer = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        return Post(() => answer.SetResult(engine.CachedTokens(prompt))) ? answer.Task : Task.FromResult(0);
+        return Post(() => answer.SetResult(scheduler.CachedTokens(prompt))) ? answer.Task : Task.FromResult(0);
     }
 
-    /// <summary>What is of use of the lost pipeline's blocks in the next one; see <see cref="Engine.Fit"/>.</summary>
+    /// <summary>What is of use of the lost pipeline's blocks in the next one; see <see cref="Scheduler.Fit"/>.</summary>
     public Task<HeldBlocks> FitAsync(int kvBlocks)
     {
         var answer = new TaskCompletionSource<HeldBlocks>(TaskCreationOptions.RunContinuationsAsynchronously);
         return Post(() =>
         {
-            // Whoever asks has seen the end of the pipeline that there was, if there is one.
+            // The caller has seen the end of the pipeline before, if there was one.
             Detach(pipeline);
-            answer.SetResult(engine.Fit(kvBlocks));
+            answer.SetResult(scheduler.Fit(kvBlocks));
         }) ? answer.Task : Task.FromResult(default(HeldBlocks));
     }
 
-    /// <summary>Gives the scheduler a pipeline.</summary>
+    /// <summary>Gives it a pipeline.</summary>
     public void Attach(IPipeline next) => Post(() =>
     {
         Detach(pipeline);
         pipeline = next;
-        engine.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers, next.Carried);
+        scheduler.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers, next.Carried);
         next.Start(
             result => mailbox.Writer.TryWrite(new Message(null, next, result)),
             _ => Post(() => Detach(next)));
@@ -127,7 +127,7 @@ internal sealed partial class Scheduler : IAsyncDisposable
             try
             {
                 while (mailbox.Reader.TryRead(out Message message)) Take(message);
-                while (pipeline is not null && engine.NextStep() is { } step)
+                while (pipeline is not null && scheduler.NextStep() is { } step)
                 {
                     verified = false;
                     pipeline.Send(step);
@@ -141,15 +141,15 @@ internal sealed partial class Scheduler : IAsyncDisposable
 
                 // First the pipeline: without it there are no blocks whose records could be wrong, too.
                 FailPipeline($"The scheduler failed: {e.Message}");
-                engine.EndAll($"The scheduler failed: {e.Message}");
+                scheduler.EndAll($"The scheduler failed: {e.Message}");
             }
 
-            (RunningCount, WaitingCount, FreeBlocks) = (engine.RunningCount, engine.WaitingCount, engine.FreeBlocks);
-            DrawnTokens = engine.DrawnTokens;
-            (DecodeSeconds, PromptTokenSeconds) = (engine.DecodeSeconds, engine.PromptTokenSeconds);
+            (RunningCount, WaitingCount, FreeBlocks) = (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks);
+            SampledTokens = scheduler.SampledTokens;
+            (DecodeSeconds, PromptTokenSeconds) = (scheduler.DecodeSeconds, scheduler.PromptTokenSeconds);
         }
 
-        engine.EndAll("The gateway stops.");
+        scheduler.EndAll("The gateway stops.");
     }
 
     private void Take(Message message)
@@ -160,14 +160,14 @@ internal sealed partial class Scheduler : IAsyncDisposable
 
     private void Complete(IPipeline source, StepResult result)
     {
-        using DrawnTokens drawn = result.Drawn;
+        using SampledTokens sampled = result.Sampled;
         if (source != pipeline) return;
-        if (engine.Complete(result) is { } fault)
+        if (scheduler.Complete(result) is { } fault)
         {
             Detach(source);
             source.Reject(fault);
         }
-        else if (engine.TakeRecovery() is { } recovery)
+        else if (scheduler.TakeRecovery() is { } recovery)
         {
             Log.Recovered(
                 logger, source.Epoch, recovery.Sequences, recovery.Time.TotalSeconds, recovery.Rebuilt, recovery.Layers.First,
@@ -179,23 +179,23 @@ internal sealed partial class Scheduler : IAsyncDisposable
     {
         if (lost is null || lost != pipeline) return;
         pipeline = null;
-        engine.Detach(blameless: lost.Retired);
+        scheduler.Detach(blameless: lost.Retired);
     }
 
     private void FailPipeline(string reason)
     {
         IPipeline? broken = pipeline;
         Detach(broken);
-        engine.ForgetBlocks();
+        scheduler.ForgetBlocks();
         broken?.Fail(reason);
     }
 
     private void Tick()
     {
-        engine.Expire();
-        if (verified || !engine.IsIdle) return;
+        scheduler.Expire();
+        if (verified || !scheduler.IsIdle) return;
         verified = true;
-        if (engine.FindFault() is not { } fault) return;
+        if (scheduler.FindFault() is not { } fault) return;
         Log.Contradiction(logger, fault);
         FailPipeline($"The scheduler's records contradict each other: {fault}");
     }

@@ -6,7 +6,7 @@ namespace Llama.Grains.Scheduling;
 /// The sequences that wait: the highest priority first, first come first served within one. New ones are refused when there are too many,
 /// of all clients or of one; those that ran before, and wait because they lost their blocks or their pipeline, always find a place.
 /// </summary>
-internal sealed class WaitingLine(EngineLimits limits)
+internal sealed class WaitingQueue(SchedulerLimits limits)
 {
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 

@@ -5,15 +5,15 @@ using Llama.Model.Machine;
 namespace Llama.Grains.Stages;
 
 /// <summary>
-/// A stage's signs of life. A thread of its own sends them, so that neither busy compute threads nor a full thread pool keep them back; the
+/// A stage's heartbeats. A thread of its own sends them, so that neither busy compute threads nor a full thread pool keep them back; the
 /// gateway answers each, and so this side notices a gateway that vanished without closing its links.
 /// </summary>
-internal static class StagePulse
+internal static class StageHeartbeat
 {
     /// <summary>Time between two signs.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromSeconds(0.5);
 
-    /// <summary>Sends signs of life until the link ends; closes it then.</summary>
+    /// <summary>Sends heartbeats until the link ends; closes it then.</summary>
     /// <param name="stream">The link, after its handshake.</param>
     /// <param name="progress">How far the stage is; called by the thread.</param>
     /// <param name="time">Measures the gateway's silence.</param>
@@ -24,7 +24,7 @@ internal static class StagePulse
         Stream stream, Func<RangeProgress> progress, TimeProvider time, CancellationToken cancellationToken)
     {
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task sending = OwnThread.Start("pulse", () => Send(stream, progress, ended));
+        Task sending = OwnThread.Start("heartbeat", () => Send(stream, progress, ended));
         try
         {
             await Heartbeats.ReadAnswersAsync(stream, time, ended.Token).ConfigureAwait(false);
@@ -40,20 +40,20 @@ internal static class StagePulse
 
     private static void Send(Stream stream, Func<RangeProgress> progress, CancellationTokenSource ended)
     {
-        byte[] frame = new byte[Frames.HeaderBytes + PulseCodec.Bytes];
-        Frames.WriteHeader(frame, FrameKind.Pulse, PulseCodec.Bytes);
+        byte[] frame = new byte[Frames.HeaderBytes + StageHeartbeatCodec.Bytes];
+        Frames.WriteHeader(frame, FrameKind.StageHeartbeat, StageHeartbeatCodec.Bytes);
         try
         {
             do
             {
-                PulseCodec.Write(progress(), frame.AsSpan(Frames.HeaderBytes));
+                StageHeartbeatCodec.Write(progress(), frame.AsSpan(Frames.HeaderBytes));
                 stream.Write(frame);
             }
             while (!ended.Token.WaitHandle.WaitOne(Interval));
         }
         finally
         {
-            // Without signs of life the gateway counts the stage as lost: that the link closes tells it at once.
+            // Without heartbeats the gateway counts the stage as lost: that the link closes tells it at once.
             ended.Cancel();
         }
     }

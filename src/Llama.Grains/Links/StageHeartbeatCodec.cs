@@ -3,13 +3,13 @@ using Llama.Model.Layers;
 
 namespace Llama.Grains.Links;
 
-/// <summary>How far a stage is, as bytes, little-endian: step (8), layers (8), steps under way (4), time of the layers in 100 ns (8).</summary>
-public static class PulseCodec
+/// <summary>How far a stage is, as bytes, little-endian: step (8), layers (8), steps in flight (4), time of the layers in 100 ns (8).</summary>
+public static class StageHeartbeatCodec
 {
-    /// <summary>Bytes of an encoded pulse.</summary>
+    /// <summary>Bytes of an encoded heartbeat.</summary>
     public const int Bytes = 28;
 
-    /// <summary>Writes a pulse.</summary>
+    /// <summary>Writes a heartbeat.</summary>
     /// <param name="progress">How far the stage is.</param>
     /// <param name="target">At least <see cref="Bytes"/> bytes.</param>
     public static void Write(RangeProgress progress, Span<byte> target)
@@ -20,7 +20,7 @@ public static class PulseCodec
         BinaryPrimitives.WriteInt64LittleEndian(target[20..], progress.LayerTime.Ticks);
     }
 
-    /// <summary>Reads a pulse.</summary>
+    /// <summary>Reads a heartbeat.</summary>
     /// <exception cref="LinkException">The bytes are none.</exception>
     public static RangeProgress Read(ReadOnlySpan<byte> source) => source.Length == Bytes
         ? new RangeProgress(
@@ -28,5 +28,5 @@ public static class PulseCodec
             BinaryPrimitives.ReadInt64LittleEndian(source[8..]),
             BinaryPrimitives.ReadInt32LittleEndian(source[16..]),
             TimeSpan.FromTicks(BinaryPrimitives.ReadInt64LittleEndian(source[20..])))
-        : throw new LinkException($"A pulse has {source.Length} bytes; expected {Bytes}.");
+        : throw new LinkException($"A heartbeat has {source.Length} bytes; expected {Bytes}.");
 }

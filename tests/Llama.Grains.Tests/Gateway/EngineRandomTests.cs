@@ -8,7 +8,7 @@ namespace Llama.Grains.Tests.Gateway;
 /// <summary>
 /// Thousands of requests that come, go away and lose their pipelines at random moments: each gets what it would get alone.
 /// </summary>
-public sealed class SchedulerRandomTests
+public sealed class EngineRandomTests
 {
     [Theory]
     [InlineData(1)]
@@ -18,13 +18,13 @@ public sealed class SchedulerRandomTests
     public async Task GenerateAsync_ClientsAndPipelinesThatComeAndGo_EveryClientGetsExactlyItsTokens(int seed)
     {
         var random = new Random(seed);
-        await using var scheduler =
-            new Scheduler(ToyModel.Config, new EngineLimits { MaxWaiting = 1000 }, TimeProvider.System, NullLogger.Instance);
+        await using var engine =
+            new Engine(ToyModel.Config, new SchedulerLimits { MaxWaiting = 1000 }, TimeProvider.System, NullLogger.Instance);
         var clients = new List<Task>();
         int stages = 1 + (seed % 4);
         ulong epoch = 1;
         var pipeline = new ToyPipeline(stages, 60, epoch);
-        scheduler.Attach(pipeline);
+        engine.Attach(pipeline);
         int completed = 0;
         int losses = 0;
         long start = Stopwatch.GetTimestamp();
@@ -35,16 +35,16 @@ public sealed class SchedulerRandomTests
             switch (operation < 4000 ? random.Next(20) : random.Next(3, 20))
             {
                 case 0 or 1:
-                    clients.Add(ClientAsync(scheduler, random.Next(), null));
+                    clients.Add(ClientAsync(engine, random.Next(), null));
                     break;
                 case 2:
-                    clients.Add(ClientAsync(scheduler, random.Next(), random.Next(1, 30)));
+                    clients.Add(ClientAsync(engine, random.Next(), random.Next(1, 30)));
                     break;
                 case 3 when completed > 150:
                     // The next pipeline has other stages, and fewer or more blocks; the longest request fits into the fewest.
                     pipeline.Fail("A silo has died.");
                     pipeline = new ToyPipeline(random.Next(1, 5), random.Next(40, 100), ++epoch);
-                    scheduler.Attach(pipeline);
+                    engine.Attach(pipeline);
                     completed = 0;
                     losses++;
                     break;
@@ -64,11 +64,11 @@ public sealed class SchedulerRandomTests
         Assert.InRange(clients.Count, 300, 1000);
         Assert.InRange(losses, 1, 1000);
         await Patience.UntilAsync(
-            () => scheduler.FreeBlocks == pipeline.KvBlocks, () => $"{scheduler.FreeBlocks} of {pipeline.KvBlocks} blocks are free");
-        Assert.Equal((0, 0), (scheduler.RunningCount, scheduler.WaitingCount));
+            () => engine.FreeBlocks == pipeline.KvBlocks, () => $"{engine.FreeBlocks} of {pipeline.KvBlocks} blocks are free");
+        Assert.Equal((0, 0), (engine.RunningCount, engine.WaitingCount));
     }
 
-    private static async Task ClientAsync(Scheduler scheduler, int seed, int? leaveAfter)
+    private static async Task ClientAsync(Engine engine, int seed, int? leaveAfter)
     {
         var random = new Random(seed);
         int prompt = random.Next(10) == 0 ? random.Next(1, 600) : random.Next(1, 40);
@@ -79,9 +79,9 @@ public sealed class SchedulerRandomTests
         using var leaving = new CancellationTokenSource();
         try
         {
-            await foreach (GeneratedToken token in scheduler.GenerateAsync(request, prompt + request.MaxTokens!.Value, leaving.Token))
+            await foreach (GeneratedToken token in engine.GenerateAsync(request, prompt + request.MaxTokens!.Value, leaving.Token))
             {
-                got.Add(token.Drawn.Token);
+                got.Add(token.Sampled.Token);
                 if (got.Count == leaveAfter) await leaving.CancelAsync();
                 bool last = got.Count == expected.Count;
                 Assert.Equal(last, token.Finish is not null);

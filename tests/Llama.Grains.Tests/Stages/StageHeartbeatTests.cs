@@ -6,7 +6,7 @@ using Llama.Tests;
 
 namespace Llama.Grains.Tests.Stages;
 
-public sealed class StagePulseTests
+public sealed class StageHeartbeatTests
 {
     private readonly ManualTime time = new();
 
@@ -15,12 +15,12 @@ public sealed class StagePulseTests
     {
         using LinkPair link = await LinkPair.OpenAsync();
         long layers = 0;
-        Task sending = StagePulse.SendAsync(link.Listener, () => new RangeProgress(3, ++layers, 2, default), time, Patience.Token);
+        Task sending = StageHeartbeat.SendAsync(link.Listener, () => new RangeProgress(3, ++layers, 2, default), time, Patience.Token);
         for (int i = 1; i <= 2; i++)
         {
-            (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link.Dialler, PulseCodec.Bytes, Patience.Token).Soon();
-            Assert.Equal((FrameKind.Pulse, new RangeProgress(3, i, 2, default)), (kind, PulseCodec.Read(payload)));
-            await Frames.SendAsync(link.Dialler, FrameKind.Heartbeat, ReadOnlyMemory<byte>.Empty, Patience.Token);
+            (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link.Dialler, StageHeartbeatCodec.Bytes, Patience.Token).Soon();
+            Assert.Equal((FrameKind.StageHeartbeat, new RangeProgress(3, i, 2, default)), (kind, StageHeartbeatCodec.Read(payload)));
+            await Frames.SendAsync(link.Dialler, FrameKind.HeartbeatAnswer, ReadOnlyMemory<byte>.Empty, Patience.Token);
         }
 
         await link.Dialler.DisposeAsync();
@@ -31,7 +31,7 @@ public sealed class StagePulseTests
     public async Task SendAsync_GatewayThatIsSilent_EndsTheLink()
     {
         using LinkPair link = await LinkPair.OpenAsync();
-        Task sending = StagePulse.SendAsync(link.Listener, () => default, time, Patience.Token);
+        Task sending = StageHeartbeat.SendAsync(link.Listener, () => default, time, Patience.Token);
         await Patience.UntilAsync(() => time.Timers > 0, () => "it listens");
         time.Advance(TimeSpan.FromSeconds(9.9));
         Assert.False(sending.IsCompleted);
@@ -44,7 +44,7 @@ public sealed class StagePulseTests
     public async Task SendAsync_GatewayThatSaysSomethingElse_EndsTheLink()
     {
         using LinkPair link = await LinkPair.OpenAsync();
-        Task sending = StagePulse.SendAsync(link.Listener, () => default, time, Patience.Token);
+        Task sending = StageHeartbeat.SendAsync(link.Listener, () => default, time, Patience.Token);
         await Frames.SendAsync(link.Dialler, FrameKind.Step, ReadOnlyMemory<byte>.Empty, Patience.Token);
         await Assert.ThrowsAsync<LinkException>(() => sending.Soon());
     }
@@ -54,7 +54,7 @@ public sealed class StagePulseTests
     {
         using LinkPair link = await LinkPair.OpenAsync();
         using var stopping = new CancellationTokenSource();
-        Task sending = StagePulse.SendAsync(link.Listener, () => default, time, stopping.Token);
+        Task sending = StageHeartbeat.SendAsync(link.Listener, () => default, time, stopping.Token);
         await stopping.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => sending.Soon());
     }
