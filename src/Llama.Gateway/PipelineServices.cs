@@ -33,7 +33,7 @@ internal static class PipelineServices
         var self = new SiloProcess(options.Name, $"{Guid.NewGuid()}");
         services.AddSingleton(self);
         services.AddSingleton(provider => new ClusterMembership(
-            options, SiloPlace.Of(options.Host, options.Advertise, options.ClusterPort), SiloRoles.Gateway, identity,
+            options, SiloPlace.Of(options.Host, options.Advertise, options.ClusterPort, options.FrontPort), SiloRoles.Gateway, identity,
             provider.GetRequiredService<ILoggerFactory>(),
             silo => silo.Services
                 .AddSingleton(provider.GetRequiredService<LocalGateway>())

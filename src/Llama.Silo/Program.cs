@@ -26,7 +26,7 @@ try
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
     await using var silo = new SiloNode(siloSettings, logger);
     await using var cluster = new ClusterMembership(
-        options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort), SiloRoles.Devices,
+        options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort, clientPort: null), SiloRoles.Devices,
         siloSettings.Identity, logging, builder => builder.Services.AddSingleton(silo).AddSingleton(silo.Answers));
     await cluster.Silo.StartAsync(stopping.Token);
     await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
