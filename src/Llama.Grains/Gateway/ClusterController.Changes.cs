@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Threading.Channels;
 using Llama.Grains.Silos;
 using Llama.Grains.Placement;
+using Llama.Grains.Stages;
 
 namespace Llama.Grains.Gateway;
 

@@ -2,6 +2,7 @@ using Llama.Grains.Hosting;
 using Llama.Grains.Silos;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
+using Llama.Grains.Stages;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Gateway;

@@ -1,7 +1,9 @@
 using System.Runtime.CompilerServices;
+using Llama.Grains.Generation;
 using Llama.Grains.Silos;
 using Llama.Grains.Answers;
 using Llama.Grains.Scheduling;
+using Llama.Grains.Stages;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 

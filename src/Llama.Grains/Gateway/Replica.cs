@@ -1,5 +1,5 @@
-using Llama.Grains.Silos;
 using Llama.Grains.Placement;
+using Llama.Grains.Stages;
 
 namespace Llama.Grains.Gateway;
 
