@@ -1,6 +1,7 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Llama.Grains.Certificates;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway;

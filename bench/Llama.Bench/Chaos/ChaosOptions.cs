@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.Bench.Chaos;
