@@ -39,9 +39,9 @@ internal static class HuggingFaceConfig
         RefuseOthers(file);
         int dim = file.Whole("hidden_size", 1, ConfigLimits.Dim) ?? throw file.Missing("hidden_size");
         int heads = file.Whole("num_attention_heads", 1, ConfigLimits.Heads) ?? throw file.Missing("num_attention_heads");
-        JsonSettings? rope = file.Object("rope_parameters") ?? file.Object("rope_scaling");
         int contextLength = ContextLength(file, options, assumptions);
         int headDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads);
+        HuggingFaceRope rope = HuggingFaceRope.Read(file, headDim);
         var config = ConfigLimits.Check(file.Path, new ModelConfig
         {
             Dim = dim,
@@ -53,11 +53,10 @@ internal static class HuggingFaceConfig
             VocabSize = file.Whole("vocab_size", 1, ConfigLimits.VocabSize) ?? throw file.Missing("vocab_size"),
             ContextLength = ConfigLimits.Override(contextLength, options),
             NormEps = (float)(file.Positive("rms_norm_eps", 1) ?? 1e-6),
-            RopeTheta = rope?.Positive("rope_theta", ConfigLimits.RopeTheta)
-                ?? file.Positive("rope_theta", ConfigLimits.RopeTheta)
-                ?? 10_000,
-            RopeScaling = ConfigLimits.Override(file.Path, Scaling(rope), options),
-            RopeFactors = LinearFactors(rope, headDim),
+            RopeTheta = HuggingFaceRope.Theta(file),
+            RopeScaling = ConfigLimits.Override(file.Path, rope.Scaling, options),
+            RopeFactors = rope.Factors,
+            RopeMagnitude = rope.Magnitude,
             RotaryLayout = RotaryLayout.Halves,
             TiedEmbeddings = file.Flag("tie_word_embeddings") ?? false,
             Family = default,
@@ -107,40 +106,6 @@ internal static class HuggingFaceConfig
     }
 
     private static bool Is(string? found, string expected) => found is null || found.Equals(expected, StringComparison.OrdinalIgnoreCase);
-
-    private static RopeScaling? Scaling(JsonSettings? rope)
-    {
-        switch (rope?.Text("rope_type") ?? rope?.Text("type"))
-        {
-            case null or "default":
-                return null;
-            case "llama3":
-                double factor = rope!.Positive("factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("factor");
-                double low = rope.Positive("low_freq_factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("low_freq_factor");
-                double high = rope.Positive("high_freq_factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("high_freq_factor");
-                int original = rope.Whole("original_max_position_embeddings", 1, ConfigLimits.ContextLength)
-                    ?? throw rope.Missing("original_max_position_embeddings");
-                if (factor < 1) throw rope.Wrong("factor", "a number of at least 1");
-                if ((float)high <= (float)low) throw rope.Wrong("high_freq_factor", $"more than low_freq_factor, {low}");
-                return new RopeScaling((float)factor, (float)low, (float)high, original);
-            case "linear":
-                return null;
-            case "dynamic":
-                throw rope!.Wrong(
-                    rope.Has("rope_type") ? "rope_type" : "type",
-                    "default, linear or llama3: with dynamic scaling a key depends on how long the text becomes after it, so nothing computed could be kept");
-            default:
-                throw rope!.Wrong(rope.Has("rope_type") ? "rope_type" : "type", "default, linear or llama3");
-        }
-    }
-
-    private static RopeFactors? LinearFactors(JsonSettings? rope, int headDim)
-    {
-        if ((rope?.Text("rope_type") ?? rope?.Text("type")) != "linear") return null;
-        float[] factors = new float[headDim / 2];
-        Array.Fill(factors, (float)(rope!.Positive("factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("factor")));
-        return new RopeFactors(factors);
-    }
 
     private static int ContextLength(JsonSettings file, CheckpointOptions options, List<string> assumptions)
     {
