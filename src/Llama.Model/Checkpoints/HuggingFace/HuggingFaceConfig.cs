@@ -24,15 +24,21 @@ internal static class HuggingFaceConfig
     /// <summary>The file's name.</summary>
     public const string FileName = "config.json";
 
+    /// <summary>Rows, and columns, that share a scale of eight-bit floats where the configuration does not say.</summary>
+    public const int Fp8Block = 128;
+
     private static readonly string[] Architectures = ["LlamaForCausalLM", "MistralForCausalLM"];
 
     /// <summary>Reads the configuration of a folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="options">What the user set over it.</param>
     /// <param name="assumptions">Receives what was assumed, one sentence each.</param>
-    /// <returns>The configuration, the type of the weights if the file tells it, and the biases that it demands.</returns>
+    /// <returns>
+    /// The configuration, the type of the weights if the file tells it, the biases that it demands, and the rows and columns that share a scale if
+    /// weights are eight-bit floats.
+    /// </returns>
     /// <exception cref="CheckpointException">A field is missing, of another kind, or asks for what a Llama model does not do.</exception>
-    public static (ModelConfig Config, ElementType? WeightType, HuggingFaceBiases Biases) Read(
+    public static (ModelConfig Config, ElementType? WeightType, HuggingFaceBiases Biases, (int Rows, int Columns)? Fp8Block) Read(
         string folder, CheckpointOptions options, List<string> assumptions)
     {
         var file = JsonSettings.Read(Path.Combine(folder, FileName));
@@ -75,7 +81,7 @@ internal static class HuggingFaceConfig
             "bfloat16" => ElementType.BF16,
             _ => null,
         };
-        return (config, weightType, new HuggingFaceBiases(file.Flag("attention_bias") ?? false, file.Flag("mlp_bias") ?? false));
+        return (config, weightType, new HuggingFaceBiases(file.Flag("attention_bias") ?? false, file.Flag("mlp_bias") ?? false), Quantization(file));
     }
 
     private static void RefuseOthers(JsonSettings file)
@@ -97,12 +103,33 @@ internal static class HuggingFaceConfig
 
         if (file.Number("partial_rotary_factor", 0, 1) is { } part and not 1)
             throw file.Wrong("partial_rotary_factor", $"1, not {part}: every element of a head is turned");
-        if (file.Object("quantization_config") is { } quantization)
+    }
+
+    /// <summary>Rows and columns that share a scale of eight-bit floats; null for weights that are not quantised.</summary>
+    private static (int Rows, int Columns)? Quantization(JsonSettings file)
+    {
+        if (file.Object("quantization_config") is not { } quantization) return null;
+        string method = quantization.Text("quant_method") ?? "an unknown method";
+        string? kind = method switch
+        {
+            "fp8" or "fbgemm_fp8" => "fp8",
+            "compressed-tensors" => quantization.Text("format"),
+            "modelopt" => quantization.Text("quant_algo"),
+            _ => null,
+        };
+        if (kind is not ("fp8" or "float-quantized" or "FP8"))
         {
             throw new CheckpointException(
-                $"{file.Path}: quantization_config: found weights of {quantization.Text("quant_method") ?? "an unknown method"}, expected F32, F16 or BF16: "
+                $"{file.Path}: quantization_config: found weights of {Excerpt.Of(kind is null ? method : $"{method}, {kind}")}, expected F32, F16, BF16 or FP8 with scales: "
                 + "use the checkpoint that it was made from, with --weights for fewer bits, or a GGUF file of the model");
         }
+
+        return quantization.WholeList("weight_block_size", 1, ConfigLimits.HiddenDim) switch
+        {
+            null => (Fp8Block, Fp8Block),
+            [var rows, var columns] => (rows, columns),
+            _ => throw quantization.Wrong("weight_block_size", "two numbers, of rows and columns"),
+        };
     }
 
     private static bool Is(string? found, string expected) => found is null || found.Equals(expected, StringComparison.OrdinalIgnoreCase);
