@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 using Llama.Grains.Hosting;
 using Microsoft.Extensions.Logging;
 

@@ -1,6 +1,5 @@
 using Llama.Grains.Certificates;
-using Llama.Grains.Membership;
-using Llama.Grains.Settings;
+using Llama.Grains.Options;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Hosting;

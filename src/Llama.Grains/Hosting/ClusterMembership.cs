@@ -2,6 +2,7 @@ using System.Net;
 using System.Reflection;
 using Llama.Grains.Links;
 using Llama.Grains.Membership;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 using Microsoft.Extensions.Logging;
 

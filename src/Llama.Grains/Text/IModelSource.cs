@@ -1,4 +1,4 @@
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Text;

@@ -1,4 +1,4 @@
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Hosting;
 using Llama.Model.Tokenization;
 using Microsoft.Extensions.Hosting;

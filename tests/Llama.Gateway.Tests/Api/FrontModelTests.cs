@@ -1,7 +1,7 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Llama.Gateway.Tests.Hosting;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Microsoft.Extensions.Logging.Abstractions;
 

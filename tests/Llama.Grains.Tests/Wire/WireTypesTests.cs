@@ -4,7 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
-using Llama.Grains.Silos;
+using Llama.Grains.Generation;
 using Llama.Grains.Stages;
 using Llama.Grains.Text;
 using Llama.Grains.Wire;

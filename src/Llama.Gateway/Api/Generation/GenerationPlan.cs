@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Generation;
 

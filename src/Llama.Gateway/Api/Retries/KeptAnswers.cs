@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Retries;
 

@@ -1,10 +1,11 @@
 using Llama.Grains.Certificates;
-using Llama.Grains.Settings;
+using Llama.Grains.Membership;
+using Llama.Grains.Options;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
-namespace Llama.Grains.Membership;
+namespace Llama.Grains.Hosting;
 
 /// <summary>Where a process finds the others of its cluster, as long as it lives; its inner hosts come and go.</summary>
 internal sealed class ClusterStore : IDisposable

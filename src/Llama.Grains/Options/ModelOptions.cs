@@ -1,9 +1,10 @@
-using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.ComponentModel;
+using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 using Llama.Model.KeyValueCache;
 
-namespace Llama.Grains.Settings;
+namespace Llama.Grains.Options;
 
 /// <summary>Which model a process works with, and the settings of it in which all processes of a cluster must agree.</summary>
 public abstract record ModelOptions
