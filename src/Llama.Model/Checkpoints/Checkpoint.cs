@@ -40,10 +40,10 @@ public abstract class Checkpoint : IDisposable
     public static Checkpoint Open(string path, CheckpointOptions options)
     {
         FileCheckpoint stored = OpenStored(path, options);
-        if (options.Weights is not { } type) return stored;
+        if (options.Weights is not { } mix) return stored;
         try
         {
-            return QuantizedCheckpoint.Of(stored, type, options.Threads);
+            return QuantizedCheckpoint.Of(stored, mix, options.Threads);
         }
         catch
         {
