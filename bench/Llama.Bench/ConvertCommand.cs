@@ -17,7 +17,7 @@ internal sealed record ConvertOptions
     public string Model { get; init; } = "";
 
     /// <summary>Type of the weights.</summary>
-    [Description("Type of the weights. Rows that it does not divide become q8_0 or else f16; norms are always f32.")]
+    [Description("Type of the weights. Rows of matrices that it does not divide become what llama.cpp makes of them, at last f16; norms are always f32.")]
     [WeightType(writable: true)]
     public string Type { get; init; } = "q8_0";
 
@@ -33,19 +33,21 @@ internal static class ConvertCommand
     /// <summary>Runs the command.</summary>
     public static void Run(ConvertOptions options, CancellationToken cancellationToken)
     {
-        ElementType type = WeightTypeAttribute.Parse(options.Type);
+        WeightMix type = WeightTypeAttribute.Parse(options.Type);
         var watch = Stopwatch.StartNew();
         GgufConverter.Convert(options.Model, type, options.Out, new TensorLines(type), cancellationToken);
         Console.WriteLine($"{options.Out}: {new FileInfo(options.Out).Length:N0} bytes in {watch.Elapsed.TotalSeconds:F1} s");
     }
 
     /// <summary>A line a tensor, when it is begun.</summary>
-    private sealed class TensorLines(ElementType wanted) : IProgress<GgufProgress>
+    private sealed class TensorLines(WeightMix wanted) : IProgress<GgufProgress>
     {
         public void Report(GgufProgress value)
         {
             GgufTensor tensor = value.Tensor;
-            string note = tensor.Shape.Count > 1 && tensor.Type != wanted ? $" (rows of {tensor.Shape[^1]} are no {wanted} blocks)" : "";
+            string note = tensor.Shape.Count > 1 && tensor.Shape[^1] % wanted.Type.BlockElements() != 0
+                ? $" (rows of {tensor.Shape[^1]} are no {wanted.Type} blocks)"
+                : "";
             Console.WriteLine($"[{value.Number}/{value.Count}] {tensor.Name} {tensor.Type} {string.Join(" × ", tensor.Shape)}{note}");
         }
     }

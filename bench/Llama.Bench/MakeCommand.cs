@@ -50,7 +50,7 @@ internal static class MakeCommand
     public static void Run(MakeOptions options, CancellationToken cancellationToken)
     {
         ModelConfig config = ModelShapes.ByName[options.Shape];
-        ElementType type = WeightTypeAttribute.Parse(options.Type);
+        WeightMix type = WeightTypeAttribute.Parse(options.Type);
         var watch = Stopwatch.StartNew();
         Write(config, options.Shape, type, options.Seed, options.Out, Console.WriteLine, cancellationToken);
         Console.WriteLine($"{options.Out}: {new FileInfo(options.Out).Length:N0} bytes in {watch.Elapsed.TotalSeconds:F1} s");
@@ -65,7 +65,7 @@ internal static class MakeCommand
     /// <param name="say">Told of each tensor.</param>
     /// <param name="cancellationToken">Ends it; no file is left.</param>
     public static void Write(
-        ModelConfig config, string name, ElementType type, int seed, string output, Action<string> say, CancellationToken cancellationToken)
+        ModelConfig config, string name, WeightMix type, int seed, string output, Action<string> say, CancellationToken cancellationToken)
     {
         IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, type);
         using var writer = new GgufWriter(
