@@ -91,9 +91,10 @@ public sealed partial class FrontTests
         // A client whose front is gone asks another with the same key.
         var whole = new KeyedAnswer();
         await whole.ReadAsync(other, "another", Prompt);
+        using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
         Task reading = broken.ReadAsync(front, "once", Prompt);
-        await Wait.UntilAsync("some tokens have come", Deadline, () => broken.Tokens[0].Count > 60, () => cluster.Output);
+        await Wait.UntilAsync("a silo has kept a part", Deadline, async () => (await kept.ReadAsync("once"))?.TokenCount > 60, () => cluster.Output);
         ProcessTable.Signal(first.Id, "KILL");
         await reading.WaitAsync(Deadline, TestEnds);
         var retry = new KeyedAnswer();
