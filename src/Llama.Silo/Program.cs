@@ -28,6 +28,8 @@ try
     await using var cluster = new ClusterMembership(
         options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort), SiloRoles.Devices,
         siloSettings.Identity, logging, builder => builder.Services.AddSingleton(silo).AddSingleton(silo.Answers));
+    await using var eviction = new PeerEviction(cluster.Silo, TimeProvider.System, logger);
+    silo.OwnerLost += eviction.Suspect;
     await cluster.Silo.StartAsync(stopping.Token);
     await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     return 0;

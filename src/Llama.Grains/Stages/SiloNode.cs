@@ -84,6 +84,9 @@ public sealed class SiloNode : IAsyncDisposable
         };
     }
 
+    /// <summary>The heartbeat link to the owner of the pipeline has ended: it may be gone, or may just have another plan.</summary>
+    public event Action<SiloAddress>? OwnerLost;
+
     /// <summary>What the silo offers.</summary>
     public Member Member => member with { LastEpoch = range.Epoch, Drained = drained };
 
@@ -141,7 +144,19 @@ public sealed class SiloNode : IAsyncDisposable
         {
             LinkPurpose.Steps => conveyor.ReceiveAsync(stream, cancellationToken),
             LinkPurpose.Results => conveyor.ReturnResultsAsync(stream, cancellationToken),
-            _ => conveyor.HeartbeatAsync(stream, TimeProvider.System, cancellationToken),
+            _ => HeartbeatAsync(conveyor, stream, cancellationToken),
         }).ConfigureAwait(false);
+    }
+
+    private async Task HeartbeatAsync(StageConveyor conveyor, Stream stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await conveyor.HeartbeatAsync(stream, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (conveyor.Owner is { } owner && !cancellationToken.IsCancellationRequested) OwnerLost?.Invoke(owner);
+        }
     }
 }

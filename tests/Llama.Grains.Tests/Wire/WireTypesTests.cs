@@ -1,4 +1,5 @@
 using System.CodeDom.Compiler;
+using System.Net;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -84,6 +85,7 @@ public sealed class WireTypesTests : IDisposable
             Inherits = 4,
             Carried = [8, 1],
             NextAddress = "10.0.0.2:4000",
+            Owner = SiloAddress.New(new IPEndPoint(0x0100000A, 11111), 7),
         },
         new StageReport(1L << 33, 2, 4, [3], 70),
         new StageException("silo-1 has no such file."),
