@@ -9,6 +9,7 @@ using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Machine;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
@@ -80,9 +81,8 @@ internal static partial class GatewayHost
         List<string> warnings = [];
         Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
         if (options.Silos == 0) Instructions.Choose(options.Instructions);
-        Task<MachineRates>? rates = options.Silos > 0
-            ? null
-            : MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores));
+        IDevice? device = options.Silos > 0 ? null : new CpuDevice(options.Threads, CoreList.Parse(options.Cores));
+        Task<MachineRates>? rates = device?.MeasureAsync();
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         // Only what is used here: the slim builder also reads settings from files and watches all folders below the working one for their change.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
@@ -119,8 +119,8 @@ internal static partial class GatewayHost
         text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
         var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
         builder.Services.AddLlamaApi(model, options.UnknownFields == "ignore", options.Host, options.Advertise);
-        if (rates is null) builder.Services.AddSharedPipelines(options, identity);
-        else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
+        if (device is null) builder.Services.AddSharedPipelines(options, identity);
+        else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, device, rates!.GetAwaiter().GetResult()));
 
         WebApplication application = builder.Build();
         application.MapLlamaApi();
@@ -131,15 +131,15 @@ internal static partial class GatewayHost
     }
 
     /// <summary>What the device of a gateway that serves alone is started with.</summary>
-    private static SiloSettings SiloSettings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, MachineRates rates) => new()
+    private static SiloSettings SiloSettings(
+        GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, IDevice device, MachineRates rates) => new()
     {
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
-        Profile = NumericProfile.Of(checkpoint, gateway.KvType),
-        Threads = options.Threads,
+        Device = device,
+        Offer = device.Offer(checkpoint, gateway.KvType),
         Memory = options.Memory?.Bytes,
         Rates = rates,
-        Cores = CoreList.Parse(options.Cores),
     };
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()

@@ -31,7 +31,9 @@ try
     await using var eviction = new PeerEviction(cluster.Silo, TimeProvider.System, logger);
     silo.OwnerLost += eviction.Suspect;
     await cluster.Silo.StartAsync(stopping.Token);
-    await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    Task stopped = Task.Delay(Timeout.Infinite, stopping.Token);
+    Task ended = await Task.WhenAny(cluster.Silo.ExecuteTask!, stopped);
+    if (ended != stopped) await ended;
     return 0;
 }
 #pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.

@@ -54,7 +54,12 @@ public sealed class ClusterMembership : IAsyncDisposable
                 ClientPort = role == SiloRoles.Gateway ? 0 : null,
                 Key = identity.Key,
                 Certificate = identity.Certificate,
-                WaitForStore = document is null ? _ => Task.CompletedTask : document.WaitAsync,
+                WaitForStore = async cancellationToken =>
+                {
+                    if (document is null) return;
+                    await document.WaitAsync(cancellationToken).ConfigureAwait(false);
+                    await document.DemandNameAsync(identity.Name, cancellationToken).ConfigureAwait(false);
+                },
                 Configure = silo =>
                 {
                     silo.Services.AddMembership(document, secrets);
