@@ -42,6 +42,9 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     /// <inheritdoc/>
     public IAnswerRecords Records => records;
 
+    /// <summary>Fingerprint of the model's configuration.</summary>
+    internal string Fingerprint => settings.Identity.Fingerprint;
+
     /// <summary>Whether this process owns the pipelines.</summary>
     public bool Owns => controller.Owns;
 

@@ -151,7 +151,7 @@ public sealed class SharedGatewayTests
         return new Process(self, local, new SharedGateway(
             local,
             heard => new RemoteGateway(
-                "test", () => grain, cluster.Silos, TimeSpan.FromSeconds(30), TimeProvider.System, NullLogger.Instance, heard),
+                "test", new GatewayRoute { Grain = () => grain }, cluster.Silos, TimeSpan.FromSeconds(30), TimeProvider.System, NullLogger.Instance, heard),
             self));
     }
 

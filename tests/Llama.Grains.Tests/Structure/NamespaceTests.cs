@@ -21,6 +21,7 @@ public sealed class NamespaceTests
         ("Hosting", ["Certificates", "Links", "Membership", "Options", "Settings", "Wire"]),
         ("Answers", ["Generation", "Hosting"]),
         ("Scheduling", ["Generation", "Links", "Placement"]),
+        ("Text", ["Generation", "Hosting"]),
         ("Stages", ["Answers", "Hosting", "Links", "Placement", "Settings"]),
         ("Silos", ["Answers", "Hosting", "Links", "Stages"]),
         ("Gateway", ["Answers", "Generation", "Hosting", "Links", "Placement", "Scheduling", "Settings", "Silos", "Stages"]),
