@@ -79,7 +79,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         Epoch = controller.Epoch,
         Model = settings.ModelName,
         Layers = settings.Config.Layers,
-        NeededBytes = planner.ModelBytes,
+        NeededBytes = planner.ModelBytes(controller.Silos),
         Pipelines = [.. replicas.Select(explanation.Of)],
         Standby = [.. Standby.Select(PlanExplanation.Of)],
         Drained = [.. controller.Drained.Select(PlanExplanation.Of)],

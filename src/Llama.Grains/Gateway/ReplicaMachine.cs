@@ -116,6 +116,7 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         bool worked = pipeline.Ready;
         ReplicaLegacy? before = (replica.State as Opening)?.Legacy;
         services.Pool.Doubt(pipeline.Plan.Select(stage => stage.Member));
+        foreach (PlannedStage stage in pipeline.Plan) services.Silos.Suspect(stage.Member);
         await CloseAsync((WithPipeline)replica.State).ConfigureAwait(false);
         if (pipeline.Unfit is { } silo) services.Pool.Blame(silo, pipeline.Silent);
         if (worked || before is null)

@@ -45,7 +45,7 @@ public sealed class ClusterMembership : IAsyncDisposable
                 ClientPort = place.ClientPort,
                 Key = identity.Key,
                 Certificate = identity.Certificate,
-                WaitForStore = store.WaitAsync,
+                WaitForStore = cancellationToken => store.WaitAsync(identity.Name, cancellationToken),
                 Configure = silo =>
                 {
                     store.AddTo(silo.Services);

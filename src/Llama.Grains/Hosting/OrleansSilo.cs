@@ -169,7 +169,7 @@ public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFac
                 return;
             }
 #pragma warning disable CA1031 // A store may fail in any way, and may come back from it.
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
+            catch (Exception e) when (!stoppingToken.IsCancellationRequested && e is not OrleansConfigurationException)
 #pragma warning restore CA1031
             {
                 TellFault(e);

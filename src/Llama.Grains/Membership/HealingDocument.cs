@@ -63,6 +63,22 @@ public sealed partial class HealingDocument : IDisposable
             await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
     }
 
+    /// <summary>Makes sure that no other process of this machine is a member under a name: grains are found by it.</summary>
+    /// <param name="name">The name of this process as a silo.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="OrleansConfigurationException">There is one; the message names both.</exception>
+    /// <exception cref="MembershipStoreException">The store is away.</exception>
+    public async Task DemandNameAsync(string name, CancellationToken cancellationToken)
+    {
+        MembershipState state = await ReadAsync(cancellationToken).ConfigureAwait(false);
+        SiloRow? other = state.Rows.FirstOrDefault(row => row.Name == name && row.Status is (SiloStatus.Joining or SiloStatus.Active)
+            && row.Process is { IsAlive: true } process && process != ProcessMark.Own);
+        if (other is null) return;
+        throw new OrleansConfigurationException(
+            $"Process {other.Process!.Pid} on this machine, at {other.Silo.Endpoint}, is a silo named '{name}', and process"
+            + $" {Environment.ProcessId} cannot be another; give each a name of its own with --name.");
+    }
+
     /// <inheritdoc/>
     public void Dispose() => document.Dispose();
 

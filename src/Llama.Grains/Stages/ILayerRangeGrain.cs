@@ -74,6 +74,10 @@ public sealed record StageAssignment
     /// <summary>Where the next stage listens; null for the last.</summary>
     [Id(8)]
     public string? NextAddress { get; init; }
+
+    /// <summary>The silo, and which incarnation, that owns the pipeline; null where it is no member of a cluster.</summary>
+    [Id(9)]
+    public SiloAddress? Owner { get; init; }
 }
 
 /// <summary>A stage that is ready for steps.</summary>

@@ -6,8 +6,7 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Stages;
 
 /// <summary>Holds the loaded range, and for the present epoch the conveyor that moves steps through it.</summary>
-public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdentity self, IReadOnlyList<int>? cores = null)
-    : IAsyncDisposable
+public sealed class LayerRangeHost(Func<Checkpoint> open, IDevice device, LinkIdentity self) : IAsyncDisposable
 {
     /// <summary>A step in the range ends within this time unless it hangs; those behind it are dropped.</summary>
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
@@ -16,7 +15,7 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
     private readonly SemaphoreSlim loading = new(1);
 
     private Checkpoint? checkpoint;
-    private CpuLayerRange? range;
+    private ILayerRange? range;
     private StageAssignment? loaded;
     private ulong epoch;
     private ulong appliedStep;
@@ -102,8 +101,8 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
             }
 
             checkpoint = open();
-            range = CpuLayerRange.Load(
-                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.Logs);
+            range = device.Load(
+                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, assignment.Logs);
         }
         catch
         {

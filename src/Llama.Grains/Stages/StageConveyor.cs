@@ -53,6 +53,9 @@ public sealed class StageConveyor : IAsyncDisposable
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch => assignment.Epoch;
 
+    /// <inheritdoc cref="StageAssignment.Owner"/>
+    public SiloAddress? Owner => assignment.Owner;
+
     /// <summary>How far the stage is.</summary>
     public RangeProgress Progress => range.Progress;
 

@@ -3,7 +3,9 @@ using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Silos;
 using Llama.Grains.Tests.Links;
+using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -27,7 +29,7 @@ public sealed class PipelinePlannerTests
     [InlineData(ElementType.F32, 1)]
     [InlineData(ElementType.F16, 2)]
     [InlineData(ElementType.Q8_0, 3.7647)]
-    public void Plan_KvType_DecidesHowManyBlocksFit(ElementType kvType, double times)
+    public void Plan_NeedsOfTheDevice_DecideHowManyBlocksFit(ElementType kvType, double times)
     {
         // Heads of 32 numbers: 128 bytes, 64, or 34.
         ClusterSettings settings = Settings(64 << 20, null) with
@@ -35,7 +37,9 @@ public sealed class PipelinePlannerTests
             Config = TestModel.TinyStories.Config with { ContextLength = 1 << 20 },
             Identity = LinkPair.Identity("gateway", kvType: kvType),
         };
-        int blocks = new PipelinePlanner(settings).Plan(Two).KvBlocks;
+        using Checkpoint checkpoint = TestModel.TinyStories.Open();
+        long needed = new CpuDevice(1).Offer(checkpoint, kvType).KvBlockBytes;
+        int blocks = new PipelinePlanner(settings).Plan([.. Two.Select(silo => silo with { KvBlockBytes = needed })]).KvBlocks;
         Assert.Equal((64 << 20) / (3.0 * 2 * 16 * 64 * 4) * times, blocks, 1.0);
     }
 

@@ -351,6 +351,8 @@ public sealed class PipelineTests : IAsyncDisposable
         public Task<StageReport> LoadAsync(Member silo, StageAssignment assignment, CancellationToken cancellationToken) =>
             silos.Single(scripted => scripted.Member == silo).LoadAsync(assignment, cancellationToken);
 
+        public void Suspect(Member silo) => throw new NotSupportedException();
+
         public Task MarkAsync(Member silo, bool drained, CancellationToken cancellationToken) => throw new NotSupportedException();
     }
 }

@@ -3,6 +3,7 @@ using Llama.Grains.Silos;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Links;
+using Llama.Model.Layers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Silos;
@@ -17,8 +18,8 @@ public sealed class LocalSilosTests
             {
                 Identity = LinkPair.Identity("silo-1"),
                 OpenCheckpoint = TestModel.Llama3.Open,
-                Profile = "cpu",
-                Threads = 1,
+                Device = new CpuDevice(1),
+                Offer = TestModel.Llama3.Offer,
                 Rates = Members.Rates,
             },
             NullLogger.Instance);

@@ -2,6 +2,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Tests.Stages;
 
@@ -17,7 +18,7 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
             opened++;
             return fault is null ? TestModel.Llama3.Open() : throw fault;
         },
-        1, LinkPair.Identity("silo-1"));
+        new CpuDevice(1), LinkPair.Identity("silo-1"));
 
     public ValueTask DisposeAsync() => host.DisposeAsync();
 
@@ -133,6 +134,19 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
         await host.LoadAsync(Assignment(2, 0, 2), Patience.Token);
     }
 
+    /// <summary>Nothing above the seam knows what computes: ranges of another backend load, repartition and end as well.</summary>
+    [Fact]
+    public async Task LoadAsync_AnotherBackend_LoadsOnceAndRepartitionsAfterwards()
+    {
+        var device = new ToyDevice();
+        await using var other = new LayerRangeHost(TestModel.Llama3.Open, device, LinkPair.Identity("silo-1"));
+        Assert.Equal(new StageReport(1, 0, 0, [], 0) with { KeptLogs = [] }, (await other.LoadAsync(Assignment(1, 0, 2), Patience.Token)) with { KeptLogs = [] });
+        await other.LoadAsync(Assignment(2, 1, 3), Patience.Token);
+        await other.LoadAsync(Assignment(3, 1, 3), Patience.Token);
+        Assert.Equal([(0, 2)], device.Loaded);
+        Assert.NotNull(other.Conveyor(3));
+    }
+
     [Fact]
     public async Task DisposeAsync_WhileLoadsWait_EndsThemAndMayBeCalledAgain()
     {
@@ -143,7 +157,7 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
                 mayLoad.Wait(Patience.Token);
                 return TestModel.Llama3.Open();
             },
-            1, LinkPair.Identity("silo-1"));
+            new CpuDevice(1), LinkPair.Identity("silo-1"));
         Task<StageReport> loading = slow.LoadAsync(Assignment(1, 0, 2), Patience.Token);
         Task disposing = slow.DisposeAsync().AsTask();
         Task<StageReport> waiting = slow.LoadAsync(Assignment(2, 0, 2), Patience.Token);

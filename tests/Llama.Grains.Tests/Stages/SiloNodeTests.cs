@@ -3,6 +3,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Links;
 using Llama.Grains.Tests.Silos;
+using Llama.Model.Layers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Stages;
@@ -131,8 +132,8 @@ public sealed class SiloNodeTests
         {
             Identity = LinkPair.Identity("silo-1"),
             OpenCheckpoint = TestModel.Llama3.Open,
-            Profile = "cpu",
-            Threads = 2,
+            Device = new CpuDevice(2),
+            Offer = TestModel.Llama3.Offer with { Profile = "cpu", Threads = 2 },
             Rates = Members.Rates,
             LogMemory = 12345,
             Advertise = advertise,

@@ -66,6 +66,10 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
         }
     }
 
+    public Task<ILayerRange> RepartitionAsync(
+        int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs, IReadOnlyList<int>? carried) =>
+        Task.FromResult<ILayerRange>(new ToyRange(firstLayer, endLayer, last));
+
     public ValueTask DisposeAsync() => default;
 
     private SampledTokens? Run(Step step, Span<float> numbers)
