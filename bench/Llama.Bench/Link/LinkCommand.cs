@@ -81,7 +81,7 @@ internal static class LinkCommand
             (FrameKind kind, _) = await reader.ReadHeaderAsync(int.MaxValue, cancellationToken);
             Frames.Expect(kind, FrameKind.Step, []);
             int stepBytes = StepCodec.ReadLength((await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken)).Span, out _, out _);
-            StepCodec.Read((await reader.ReadAsync(stepBytes, cancellationToken)).Span, Step);
+            StepCodec.Read((await reader.ReadAsync(stepBytes, cancellationToken)).Span, Step, isLast: true);
             await reader.ReadAsync(hiddenStates, cancellationToken);
         }
     }

@@ -97,6 +97,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public int KvBlocks => plan.KvBlocks;
 
     /// <inheritdoc/>
+    public int MaxStepTokens { get; private set; }
+
+    /// <inheritdoc/>
     public LayerSpan? LostLayers { get; private set; }
 
     /// <inheritdoc/>
@@ -132,6 +135,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
         StageReport[] reports =
             await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, silos, deadline.Token))).ConfigureAwait(false);
+        MaxStepTokens = reports.Min(report => report.MaxStepTokens);
         FindLostLayers(reports, held.Unfinished);
 
         await heartbeats.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Heartbeat)).ConfigureAwait(false);
@@ -248,7 +252,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             StageReport report = await silos.LoadAsync(Plan[stage].Member, assignment, cancellationToken).WaitAsync(cancellationToken)
                 .ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
-            return report;
+            return report.MaxStepTokens is >= StepBudget.LeastStepTokens and <= Step.MaxTokens ? report : throw new StageException(
+                $"it takes {report.MaxStepTokens} tokens a step; expected {StepBudget.LeastStepTokens} to {Step.MaxTokens}.");
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

@@ -83,7 +83,9 @@ public sealed record StageAssignment
 /// <param name="KeptEnd">The layer after the last of them; not above the first when there are none.</param>
 /// <param name="KeptLogs">Layers whose logs it still has.</param>
 /// <param name="AppliedStep">The last step that it applied to them. Later ones of older epochs were dropped, and never run.</param>
+/// <param name="MaxStepTokens">Most tokens of a step.</param>
 [GenerateSerializer, Immutable, Alias("llama.stage-report")]
 public sealed record StageReport(
     [property: Id(0)] long WeightBytes, [property: Id(1)] int KeptFirst, [property: Id(2)] int KeptEnd,
-    [property: Id(3)] IReadOnlyList<int> KeptLogs, [property: Id(4)] ulong AppliedStep);
+    [property: Id(3)] IReadOnlyList<int> KeptLogs, [property: Id(4)] ulong AppliedStep,
+    [property: Id(5)] int MaxStepTokens);

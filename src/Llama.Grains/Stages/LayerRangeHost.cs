@@ -64,7 +64,7 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
         if (!fits) await Task.Run(() => LoadAsync(assignment, keeps ? assignment.Carried : []), cancellationToken).ConfigureAwait(false);
         loaded = assignment;
         conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep);
+        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep, range.MaxStepTokens);
     }
 
     /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>

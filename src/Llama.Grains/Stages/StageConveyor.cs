@@ -189,6 +189,8 @@ public sealed class StageConveyor : IAsyncDisposable
     {
         ReadOnlyMemory<byte> header = await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken).ConfigureAwait(false);
         int stepBytes = StepCodec.ReadLength(header.Span, out int tokens, out LayerSpan layers);
+        if (tokens > range.MaxStepTokens)
+            throw new LinkException($"A step of {tokens} tokens came; expected at most {range.MaxStepTokens}.");
         if (!stepPool.TryTake(out Step? step)) step = new Step();
         HiddenStates hidden = range.RentHiddenStates(tokens);
         try
@@ -199,7 +201,7 @@ public sealed class StageConveyor : IAsyncDisposable
                 throw new LinkException(
                     $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
             ReadOnlyMemory<byte> encoded = await reader.ReadAsync(stepBytes, cancellationToken).ConfigureAwait(false);
-            StepCodec.Read(encoded.Span, step);
+            StepCodec.Read(encoded.Span, step, IsLast);
             if (step.Epoch != Epoch) throw new LinkException($"A step of epoch {step.Epoch} came; expected epoch {Epoch}.");
             await reader.ReadAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
             await computing.Writer.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);

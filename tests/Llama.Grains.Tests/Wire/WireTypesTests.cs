@@ -85,7 +85,7 @@ public sealed class WireTypesTests : IDisposable
             Carried = [8, 1],
             NextAddress = "10.0.0.2:4000",
         },
-        new StageReport(1L << 33, 2, 4, [3], 70),
+        new StageReport(1L << 33, 2, 4, [3], 70, 256),
         new StageException("silo-1 has no such file."),
         new DrainMark("a1", true),
         Silo,
