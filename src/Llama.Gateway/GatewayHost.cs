@@ -107,8 +107,12 @@ internal static partial class GatewayHost
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         ElementType kvType = KvTypeAttribute.Parse(options.KvType);
-        var identity = LinkIdentity.Of(options.Silos > 0 ? options.Name : "gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
-            with { Certificate = certificate };
+        var identity = new LinkIdentity
+        {
+            Name = options.Silos > 0 ? options.Name : "gateway",
+            Model = ModelIdentity.Of(checkpoint, kvType),
+            Credentials = new ClusterCredentials { Key = ClusterKey.Load(options.ClusterKeyFile), Certificate = certificate },
+        };
         string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
 
         builder.Services.AddSingleton(TimeProvider.System);
@@ -135,7 +139,7 @@ internal static partial class GatewayHost
     {
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
-        Profile = NumericProfile.Of(checkpoint, gateway.KvType),
+        Profile = NumericProfile.Of(checkpoint, gateway.Model.KvType),
         Threads = options.Threads,
         Memory = options.Memory?.Bytes,
         Rates = rates,

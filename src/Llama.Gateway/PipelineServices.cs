@@ -65,7 +65,7 @@ internal static class PipelineServices
         if (cluster.Document is not { } document) return;
         LinkIdentity self = services.GetRequiredService<LinkIdentity>();
         var endpoint = new MembershipEndpoint(
-            document, self.Key, self.Certificate is not null, Time(services), services.GetRequiredService<ILogger<MembershipEndpoint>>());
+            document, self.Credentials.Key, self.Credentials.Certificate is not null, Time(services), services.GetRequiredService<ILogger<MembershipEndpoint>>());
         application.Map(MembershipEndpoint.Path, endpoint.InvokeAsync);
     }
 

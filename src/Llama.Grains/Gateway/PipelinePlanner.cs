@@ -178,7 +178,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         return ModelCosts.Of(settings.Config, settings.ElementBytes, KvBlockBytes(1) * Math.Min(contextBlocks, MostFullSequences));
     }
 
-    private long KvBlockBytes(int layers) => CpuLayerRange.KvBlockBytes(settings.Config, settings.Identity.KvType, layers);
+    private long KvBlockBytes(int layers) => CpuLayerRange.KvBlockBytes(settings.Config, settings.Identity.Model.KvType, layers);
 
     private static long Weights(ModelCosts costs, LayerSpan span) => costs.Bytes(span) - (span.Count * costs.KvBytesPerLayer);
 }

@@ -34,8 +34,8 @@ public sealed class ClusterMembership : IAsyncDisposable
         IConfiguration configuration = options.ClusterConfiguration();
         var secrets = new MembershipSecrets
         {
-            Key = identity.Key,
-            Certificate = identity.Certificate,
+            Key = identity.Credentials.Key,
+            Certificate = identity.Credentials.Certificate,
             Login = StoreLogin.Load(options.ClusterLoginFile),
         };
         Document = MembershipProviders.Open(configuration, secrets, TimeProvider.System);
@@ -51,8 +51,8 @@ public sealed class ClusterMembership : IAsyncDisposable
                 ListenAddress = place.Listen,
                 SiloPort = place.Port,
                 ClientPort = role == SiloRoles.Gateway ? 0 : null,
-                Key = identity.Key,
-                Certificate = identity.Certificate,
+                Key = identity.Credentials.Key,
+                Certificate = identity.Credentials.Certificate,
                 WaitForStore = document is null ? _ => Task.CompletedTask : document.WaitAsync,
                 Configure = silo =>
                 {

@@ -5,7 +5,7 @@ namespace Llama.Grains.Links;
 
 /// <summary>
 /// Optional parts behind a step or a result: what later versions add without another form. A part is its tag (four letters, ASCII), what it
-/// is about (4 bytes, little-endian: the index of a sequence, in a result of a token; -1 for the whole), its length (4), and so many bytes.
+/// is about (4 bytes, little-endian: the index of a sequence of the step; -1 for the whole), its length (4), and so many bytes.
 /// The case of two letters says who must know the tag, so that one who does not can tell (as with the chunks of PNG, ISO/IEC 15948, 5.4).
 /// First letter: a capital must be understood, a small one may be ignored. Second letter: a capital concerns every stage, a small one
 /// only the last, and the others pass it on. Whatever a stage makes of a part, it passes it on unchanged.
@@ -26,20 +26,20 @@ public static class OptionalParts
 
     /// <summary>Checks parts before anything is made of them.</summary>
     /// <param name="parts">All parts.</param>
-    /// <param name="subjects">How many sequences or tokens they may be about.</param>
+    /// <param name="sequences">How many sequences they may be about.</param>
     /// <param name="isLast">Whether the reader is the last stage, or the owner, which parts for the last stage concern, too.</param>
     /// <exception cref="LinkException">They are no parts, or one is unknown that the reader must understand; it is named.</exception>
-    public static void Check(ReadOnlySpan<byte> parts, int subjects, bool isLast)
+    public static void Check(ReadOnlySpan<byte> parts, int sequences, bool isLast)
     {
         while (parts.Length > 0)
         {
             if (parts.Length < HeaderBytes) throw new LinkException($"{parts.Length} bytes are left of optional parts; expected {HeaderBytes} or more.");
             ReadOnlySpan<byte> tag = parts[..4];
-            int subject = BinaryPrimitives.ReadInt32LittleEndian(parts[4..]);
+            int sequence = BinaryPrimitives.ReadInt32LittleEndian(parts[4..]);
             int bytes = BinaryPrimitives.ReadInt32LittleEndian(parts[8..]);
             if (!IsTag(tag)) throw new LinkException($"A part has the tag 0x{Convert.ToHexString(tag)}; expected four letters.");
-            if (subject < -1 || subject >= subjects)
-                throw new LinkException($"The part '{Name(tag)}' is about number {subject}; expected -1 to {subjects - 1}.");
+            if (sequence < -1 || sequence >= sequences)
+                throw new LinkException($"The part '{Name(tag)}' is about sequence {sequence}; expected -1 to {sequences - 1}.");
             if (bytes < 0 || bytes > parts.Length - HeaderBytes)
                 throw new LinkException($"The part '{Name(tag)}' announces {bytes} bytes; {parts.Length - HeaderBytes} are left.");
             if (char.IsAsciiLetterUpper((char)tag[0]) && (isLast || char.IsAsciiLetterUpper((char)tag[1])))

@@ -63,7 +63,7 @@ public static class ResultCodec
         int count = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
         int partBytes = BinaryPrimitives.ReadInt32LittleEndian(source[20..]);
         if (count is < 0 or > Step.MaxTokens || partBytes < 0 || partBytes > source.Length - HeaderBytes) throw Malformed(source.Length);
-        OptionalParts.Check(source[^partBytes..], count, isLast: true);
+        OptionalParts.Check(source[^partBytes..], Step.MaxTokens, isLast: true);
         ReadOnlySpan<byte> rest = source[HeaderBytes..^partBytes];
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
         for (int i = 0; i < count; i++)

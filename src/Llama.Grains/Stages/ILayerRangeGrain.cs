@@ -75,6 +75,14 @@ public sealed record StageAssignment
     /// <summary>Where the next stage listens; null for the last.</summary>
     [Id(8)]
     public string? NextAddress { get; init; }
+
+    /// <summary>A random number that links to the stage are opened with.</summary>
+    [Id(9)]
+    public required Guid Ticket { get; init; }
+
+    /// <summary>The ticket of the next stage; all zeros for the last.</summary>
+    [Id(10)]
+    public Guid NextTicket { get; init; }
 }
 
 /// <summary>A stage that is ready for steps.</summary>

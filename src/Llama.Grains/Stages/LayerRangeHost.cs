@@ -67,8 +67,8 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
         return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep, range.MaxStepTokens);
     }
 
-    /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
-    public StageConveyor? Conveyor(ulong epoch) => conveyor is { } present && present.Epoch == epoch ? present : null;
+    /// <summary>The conveyor of the present epoch; null when there is none.</summary>
+    public StageConveyor? Conveyor => conveyor;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -103,7 +103,7 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
 
             checkpoint = open();
             range = CpuLayerRange.Load(
-                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.Logs);
+                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.Model.KvType, assignment.KvBlocks, threads, cores, assignment.Logs);
         }
         catch
         {

@@ -53,6 +53,9 @@ public sealed class StageConveyor : IAsyncDisposable
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch => assignment.Epoch;
 
+    /// <summary>What links to it must show.</summary>
+    public LinkTicket Ticket => new(assignment.Epoch, assignment.Ticket);
+
     /// <summary>How far the stage is.</summary>
     public RangeProgress Progress => range.Progress;
 
@@ -261,7 +264,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private Task<Stream> OpenAsync() => IsLast
         ? resultLink.Task.WaitAsync(Handshake.Deadline, ending.Token)
         : Dialler.DialAsync(
-            assignment.NextAddress!, self, new LinkTarget(LinkPurpose.Steps, assignment.Epoch), ending.Token);
+            assignment.NextAddress!, self, new LinkTarget(LinkPurpose.Steps, new LinkTicket(assignment.Epoch, assignment.NextTicket)),
+            ending.Token);
 
     /// <summary>The next stage speaks only to say that it failed.</summary>
     private async Task WatchAsync(Stream next)

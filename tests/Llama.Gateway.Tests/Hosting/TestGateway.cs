@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
 using Llama.Grains.Gateway;
+using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 using Llama.Model;
 using Llama.Model.Chat;
@@ -64,9 +65,8 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.Services.AddSingleton(new LinkIdentity
         {
             Name = "gateway",
-            Fingerprint = "f00d",
-            ContextLength = 64,
-            Key = Encoding.UTF8.GetBytes(key),
+            Model = new ModelIdentity { Fingerprint = "f00d", ContextLength = 64 },
+            Credentials = new ClusterCredentials { Key = Encoding.UTF8.GetBytes(key) },
         });
         builder.Services.AddSingleton(new Random(7));
         if (time is not null) builder.Services.AddSingleton(time);

@@ -87,6 +87,22 @@ public sealed class PipelineTests : IAsyncDisposable
     }
 
     [Fact]
+    public async Task OpenAsync_EveryStage_HasATicketOfItsOwnAndLinksShowIt()
+    {
+        ScriptedSilo[] stages = [Silo("silo-1"), Silo("silo-2"), Silo("silo-3")];
+        await using Pipeline pipeline = await OpenAsync(stages);
+        foreach (ScriptedSilo silo in stages)
+            Assert.All(silo.Tickets, ticket => Assert.Equal(new LinkTicket(5, silo.Assigned!.Ticket), ticket));
+
+        // Steps and heartbeats; heartbeats only, for the steps come from the stage before; results and heartbeats.
+        Assert.Equal([2, 1, 2], stages.Select(silo => silo.Tickets.Count));
+        Guid[] tickets = [.. stages.Select(silo => silo.Assigned!.Ticket)];
+        Assert.Equal([tickets[1], tickets[2], Guid.Empty], stages.Select(silo => silo.Assigned!.NextTicket));
+        Assert.Equal(3, tickets.Distinct().Count());
+        Assert.DoesNotContain(Guid.Empty, tickets);
+    }
+
+    [Fact]
     public async Task MaxStepTokens_StagesThatTakeStepsOfSeveralSizes_IsTheLeast()
     {
         ScriptedSilo first = Silo("silo-1"), second = Silo("silo-2");
@@ -289,6 +305,7 @@ public sealed class PipelineTests : IAsyncDisposable
             this.load = load;
             listener = LinkListener.Start("127.0.0.1", 0, LinkPair.Identity(name), async (stream, target, cancellationToken) =>
             {
+                if (target.Ticket is { } ticket) Tickets.Add(ticket);
                 await Handshake.AcceptAsync(stream, cancellationToken);
                 await (target.Purpose switch
                 {
@@ -304,6 +321,9 @@ public sealed class PipelineTests : IAsyncDisposable
         public Member Member { get; }
 
         public ScriptedSilo? Last { get; set; }
+
+        /// <summary>What the links to its stage have shown.</summary>
+        public ConcurrentBag<LinkTicket> Tickets { get; } = [];
 
         public Stream? Results { get; private set; }
 

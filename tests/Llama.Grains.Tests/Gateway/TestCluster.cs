@@ -89,7 +89,7 @@ internal sealed class TestCluster : IAsyncDisposable
         var node = new SiloNode(
             new SiloSettings
             {
-                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.KvType),
+                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.Model.KvType),
                 OpenCheckpoint = () =>
                 {
                     loading?.Invoke();

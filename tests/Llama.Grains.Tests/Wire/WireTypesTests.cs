@@ -84,6 +84,8 @@ public sealed class WireTypesTests : IDisposable
             Inherits = 4,
             Carried = [8, 1],
             NextAddress = "10.0.0.2:4000",
+            Ticket = Id,
+            NextTicket = new Guid("ffeeddcc-bbaa-9988-7766-554433221100"),
         },
         new StageReport(1L << 33, 2, 4, [3], 70, 256),
         new StageException("silo-1 has no such file."),

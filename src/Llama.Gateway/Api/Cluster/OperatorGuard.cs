@@ -44,7 +44,7 @@ internal sealed class OperatorGuard(LinkIdentity self, GatewayNames names)
                 throw Forbidden($"The request comes from a web page of '{origin}'; only this gateway's own may change the cluster.");
         }
 
-        if (self.Key.IsEmpty) CheckNearness(context);
+        if (self.Credentials.Key.IsEmpty) CheckNearness(context);
         else CheckKey(context);
     }
 
@@ -59,7 +59,7 @@ internal sealed class OperatorGuard(LinkIdentity self, GatewayNames names)
         string authorization = context.Request.Headers.Authorization.ToString();
         bool has = authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase);
         byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(has ? authorization[Scheme.Length..].Trim() : string.Empty));
-        if (CryptographicOperations.FixedTimeEquals(shown, SHA256.HashData(self.Key.Span))) return;
+        if (CryptographicOperations.FixedTimeEquals(shown, SHA256.HashData(self.Credentials.Key.Span))) return;
         context.Response.Headers.WWWAuthenticate = "Bearer";
         throw new ApiException(
             StatusCodes.Status401Unauthorized,
