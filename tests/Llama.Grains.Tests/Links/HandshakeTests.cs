@@ -167,7 +167,7 @@ public sealed class HandshakeTests
     [InlineData("", 64, 2)]
     [InlineData("silo-1", 63, 2)]
     [InlineData("silo-1", 64, 77)]
-    public async Task AnswerAsync_GreetingThatLacksSomething_IsRefused(string name, int nonceLength, int purpose)
+    public async Task AnswerAsync_HelloThatLacksSomething_IsRefused(string name, int nonceLength, int purpose)
     {
         string reason = await RefusalAsync(link => SendHelloAsync(link, name: name, nonceLength: nonceLength, purpose: purpose));
         Assert.Contains("lacks", reason, StringComparison.Ordinal);
@@ -241,7 +241,7 @@ public sealed class HandshakeTests
     }
 
     [Fact]
-    public async Task AnswerAsync_GreetingOfMoreThanItNeeds_IsRefusedUnread()
+    public async Task AnswerAsync_HelloOfMoreThanItNeeds_IsRefusedUnread()
     {
         using LinkPair link = await LinkPair.OpenAsync();
         Task<(LinkPeer, LinkTarget)> answering = Handshake.AnswerAsync(link.Listener, LinkPair.Identity("silo-2"), Patience.Token);
@@ -251,7 +251,7 @@ public sealed class HandshakeTests
     }
 
     [Fact]
-    public async Task AnswerAsync_MutatedGreetings_OnlyEverThrowIOException()
+    public async Task AnswerAsync_MutatedHellos_OnlyEverThrowIOException()
     {
         var random = new Random(3);
         byte[] hello = Frames.Encode(MakeHello());
