@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
 using Llama.Grains.Certificates;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.AppHost;

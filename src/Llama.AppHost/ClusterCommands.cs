@@ -32,6 +32,24 @@ internal static class ClusterCommands
         ("tls", Folder(options.Tls)),
         ("verbose", options.Verbose)));
 
+    /// <summary>A front's.</summary>
+    /// <param name="options">What the user wants.</param>
+    /// <param name="gatewayPort">The gateway's port.</param>
+    /// <param name="port">The port that the front listens on.</param>
+    /// <param name="number">The front's number, from 1.</param>
+    /// <exception cref="FileNotFoundException">The program is not beside this one.</exception>
+    public static ChildCommand Front(AppHostOptions options, int gatewayPort, int port, int number) =>
+        ChildCommand.ForProgram($"front-{number}", "Llama.Gateway", Arguments(
+            ("front", true),
+            ("host", "127.0.0.1"),
+            ("port", port),
+            ("unknown-fields", options.UnknownFields),
+            ("cluster", ClusterOf(options, gatewayPort)),
+            ("cluster-login-file", Folder(options.ClusterLoginFile)),
+            ("shutdown-timeout", "00:00:01"),
+            ("tls", Folder(options.Tls)),
+            ("verbose", options.Verbose)));
+
     /// <summary>A silo's.</summary>
     /// <param name="options">What the user wants.</param>
     /// <param name="port">The gateway's port.</param>

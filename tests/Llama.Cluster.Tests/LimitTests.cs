@@ -61,7 +61,7 @@ public sealed class LimitTests
     [Theory]
     [InlineData(140)]
     [InlineData(160)]
-    [InlineData(220)]
+    [InlineData(240)]
     public async Task Start_TooFewDescriptors_EachProgramSaysHowManyItNeedsOrRuns(int limit)
     {
         using var cluster = new TestCluster(TestPaths.TinyStories, 0) { Around = command => Limits.Descriptors(command, limit) };
