@@ -103,15 +103,16 @@ internal static partial class GatewayHost
         else
         {
             using Checkpoint checkpoint = OpenCheckpoint(options);
-            LinkIdentity identity = LinkIdentity.Of(
-                options.Silos > 0 ? options.Name : "gateway", checkpoint, KvTypeAttribute.Parse(options.KvType), key) with
+            var identity = new LinkIdentity
             {
-                Certificate = certificate,
+                Name = options.Silos > 0 ? options.Name : "gateway",
+                Model = ModelIdentity.Of(checkpoint, KvTypeAttribute.Parse(options.KvType)),
+                Credentials = new ClusterCredentials { Key = key, Certificate = certificate },
             };
             name = options.ModelName ?? Checkpoint.NameOf(options.Model);
             text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
             var shape = new ModelShape(
-                name, identity.Fingerprint, checkpoint.Config.ContextLength, checkpoint.Config.VocabSize, checkpoint.Config.Sampling);
+                name, identity.Model.Fingerprint, checkpoint.Config.ContextLength, checkpoint.Config.VocabSize, checkpoint.Config.Sampling);
             builder.Services.AddSingleton(new LocalModel(shape, text));
             builder.Services.AddSingleton<IModelSource>(provider => provider.GetRequiredService<LocalModel>());
             builder.Services.AddSingleton(identity);
@@ -172,7 +173,7 @@ internal static partial class GatewayHost
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
         Device = device,
-        Offer = device.Offer(checkpoint, gateway.KvType),
+        Offer = device.Offer(checkpoint, gateway.Model.KvType),
         Memory = options.Memory?.Bytes,
         Rates = rates,
     };

@@ -29,8 +29,16 @@ internal static partial class SiloStart
         Log.Started(logger, options.Name, options.Threads, options.Model);
         return new SiloSettings
         {
-            Identity = LinkIdentity.Of(options.Name, checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
-                with { Certificate = CertificateFolder.Load(options.Tls) },
+            Identity = new LinkIdentity
+            {
+                Name = options.Name,
+                Model = ModelIdentity.Of(checkpoint, kvType),
+                Credentials = new ClusterCredentials
+                {
+                    Key = ClusterKey.Load(options.ClusterKeyFile),
+                    Certificate = CertificateFolder.Load(options.Tls),
+                },
+            },
             OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
             Device = device,
             Offer = device.Offer(checkpoint, kvType),

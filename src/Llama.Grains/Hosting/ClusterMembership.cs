@@ -31,7 +31,7 @@ public sealed class ClusterMembership : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(place);
         ArgumentNullException.ThrowIfNull(identity);
-        store = new ClusterStore(options, identity.Key, identity.Certificate, loggers);
+        store = new ClusterStore(options, identity.Credentials.Key, identity.Credentials.Certificate, loggers);
         Silo = new OrleansSilo(
             new OrleansSiloSettings
             {
@@ -43,8 +43,8 @@ public sealed class ClusterMembership : IAsyncDisposable
                 ListenAddress = place.Listen,
                 SiloPort = place.Port,
                 ClientPort = place.ClientPort,
-                Key = identity.Key,
-                Certificate = identity.Certificate,
+                Key = identity.Credentials.Key,
+                Certificate = identity.Credentials.Certificate,
                 WaitForStore = cancellationToken => store.WaitAsync(identity.Name, cancellationToken),
                 Configure = silo =>
                 {

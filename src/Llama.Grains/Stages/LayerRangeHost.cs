@@ -63,11 +63,11 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, IDevice device, LinkId
         if (!fits) await Task.Run(() => LoadAsync(assignment, keeps ? assignment.Carried : []), cancellationToken).ConfigureAwait(false);
         loaded = assignment;
         conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep);
+        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep, range.MaxStepTokens);
     }
 
-    /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
-    public StageConveyor? Conveyor(ulong epoch) => conveyor is { } present && present.Epoch == epoch ? present : null;
+    /// <summary>The conveyor of the present epoch; null when there is none.</summary>
+    public StageConveyor? Conveyor => conveyor;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -102,7 +102,7 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, IDevice device, LinkId
 
             checkpoint = open();
             range = device.Load(
-                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, assignment.Logs);
+                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.Model.KvType, assignment.KvBlocks, assignment.Logs);
         }
         catch
         {

@@ -121,6 +121,15 @@ public sealed class SiloNode : IAsyncDisposable
         return advertise.Contains(':', StringComparison.Ordinal) ? advertise : $"{advertise}:{endPoint.Port}";
     }
 
+    private string Refusal(LinkTicket? shown, LinkTicket? expected)
+    {
+        if (shown is not { } ticket) return $"A link to a stage of {member.Name} needs the ticket of a plan, and has none.";
+        string there = expected is { } stage ? $"a stage of epoch {stage.Epoch}" : "no stage";
+        return ticket.Epoch == expected?.Epoch
+            ? $"{member.Name} has {there}, but of another plan than the link's."
+            : $"{member.Name} has {there}; the link is for one of epoch {ticket.Epoch}.";
+    }
+
     private async Task ServeAsync(Stream stream, LinkTarget target, CancellationToken cancellationToken)
     {
         if (target.Purpose == LinkPurpose.Check)
@@ -132,10 +141,10 @@ public sealed class SiloNode : IAsyncDisposable
             return;
         }
 
-        if (range.Conveyor(target.Epoch) is not { } conveyor)
+        StageConveyor? conveyor = range.Conveyor;
+        if (conveyor is null || conveyor.Ticket != target.Ticket)
         {
-            string reason = $"{member.Name} has no stage of epoch {target.Epoch}.";
-            await Handshake.RefuseAsync(stream, reason, cancellationToken).ConfigureAwait(false);
+            await Handshake.RefuseAsync(stream, Refusal(target.Ticket, conveyor?.Ticket), cancellationToken).ConfigureAwait(false);
             return;
         }
 

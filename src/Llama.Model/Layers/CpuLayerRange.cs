@@ -47,6 +47,9 @@ public sealed class CpuLayerRange : ILayerRange
     public int EndLayer => forward.EndLayer;
 
     /// <inheritdoc/>
+    public int MaxStepTokens => CpuBuffers.MaxTokens;
+
+    /// <inheritdoc/>
     public long WeightBytes => forward.WeightBytes;
 
     /// <summary>Bytes of weights that a step reads: all but the embeddings, of which it takes a row for each token.</summary>

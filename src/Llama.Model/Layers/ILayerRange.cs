@@ -12,6 +12,9 @@ public interface ILayerRange : IAsyncDisposable
     /// <summary>The layer after the last.</summary>
     int EndLayer { get; }
 
+    /// <summary>Most tokens of a step, which its buffers are made for: up to <see cref="Step.MaxTokens"/>.</summary>
+    int MaxStepTokens { get; }
+
     /// <summary>Bytes of weights that it holds or maps.</summary>
     long WeightBytes { get; }
 
@@ -19,7 +22,7 @@ public interface ILayerRange : IAsyncDisposable
     RangeProgress Progress { get; }
 
     /// <summary>A buffer for the hidden states of a step, contents undefined.</summary>
-    /// <param name="tokens">1 to <see cref="Step.MaxTokens"/>.</param>
+    /// <param name="tokens">1 to <see cref="MaxStepTokens"/>.</param>
     HiddenStates RentHiddenStates(int tokens);
 
     /// <summary>

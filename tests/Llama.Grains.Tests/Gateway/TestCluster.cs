@@ -90,11 +90,11 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         var device = new CpuDevice(1);
         DeviceOffer offer;
-        using (Checkpoint checkpoint = Model.Open()) offer = device.Offer(checkpoint, settings.Identity.KvType);
+        using (Checkpoint checkpoint = Model.Open()) offer = device.Offer(checkpoint, settings.Identity.Model.KvType);
         var node = new SiloNode(
             new SiloSettings
             {
-                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.KvType),
+                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.Model.KvType),
                 OpenCheckpoint = () =>
                 {
                     loading?.Invoke();

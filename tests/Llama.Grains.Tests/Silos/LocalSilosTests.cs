@@ -27,7 +27,7 @@ public sealed class LocalSilosTests
         Assert.Equal([node.Member], silos.View.Members);
         Assert.Equal(silos.View, await silos.WaitForChangeAsync(0, Patience.Token).Soon());
 
-        var assignment = new StageAssignment { Epoch = 7, FirstLayer = 0, EndLayer = 4, KvBlocks = 8 };
+        var assignment = new StageAssignment { Epoch = 7, FirstLayer = 0, EndLayer = 4, KvBlocks = 8, Ticket = Guid.NewGuid() };
         Assert.True((await silos.LoadAsync(node.Member, assignment, Patience.Token).Soon()).WeightBytes > 0);
         Assert.Equal(7ul, node.Member.LastEpoch);
         await silos.MarkAsync(node.Member, true, Patience.Token).Soon();

@@ -17,6 +17,8 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
 
     public int EndLayer { get; } = endLayer;
 
+    public int MaxStepTokens { get; init; } = Step.MaxTokens;
+
     public long WeightBytes => 1;
 
     /// <summary>Hidden states that have been rented and not been given back.</summary>

@@ -405,7 +405,7 @@ public sealed class CpuLayerRangeTests
     private static Step Prefill()
     {
         var step = new Step { Epoch = 1 };
-        step.AddSamplingSequence(0, new int[Step.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
+        step.AddSamplingSequence(0, new int[CpuBuffers.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
         return step;
     }
 }
