@@ -1,5 +1,4 @@
 using Llama.Model.Checkpoints;
-using Llama.Model.Tests.Checkpoints.Gguf;
 using Llama.Model.Tests.Layers;
 using Llama.Tests;
 
