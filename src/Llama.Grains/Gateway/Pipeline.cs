@@ -71,7 +71,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public IReadOnlyList<PlannedStage> Plan => plan.Stages;
 
     /// <summary>What the next pipeline may go on with, when this one is lost.</summary>
-    public Heritage Heritage => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep), completeLogs);
+    public PreviousPipeline AsPrevious => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep), completeLogs);
 
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }

@@ -25,11 +25,11 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// allows.
     /// </summary>
     /// <param name="silos">The silos in pipeline order as far as they are new, at most <see cref="MostStages"/>.</param>
-    /// <param name="heritage">What the pipeline before leaves; null when there was none.</param>
+    /// <param name="previous">What the pipeline before leaves; null when there was none.</param>
     /// <param name="trusted">Whether a silo may go on with the blocks that it has; null where nothing is left.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
-    public PipelinePlan Plan(IReadOnlyList<Member> silos, Heritage? heritage = null, Func<Member, bool>? trusted = null) =>
-        Plan(silos, Rates(silos, null), heritage, trusted);
+    public PipelinePlan Plan(IReadOnlyList<Member> silos, PreviousPipeline? previous = null, Func<Member, bool>? trusted = null) =>
+        Plan(silos, Rates(silos, null), previous, trusted);
 
     /// <summary>Plans the stages for silos that are there now, with what was measured since the present plan was made.</summary>
     /// <param name="present">What the pipeline that serves will leave.</param>
@@ -39,7 +39,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <returns>Null when the slowest stage would not become faster by a twentieth.</returns>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
     public PipelinePlan? Improve(
-        Heritage present, IReadOnlyList<Member> silos, Func<Member, bool> trusted, IReadOnlyDictionary<string, double>? layerSeconds)
+        PreviousPipeline present, IReadOnlyList<Member> silos, Func<Member, bool> trusted, IReadOnlyDictionary<string, double>? layerSeconds)
     {
         Member[] all = [.. present.Plan.Stages.Select(stage => stage.Member).UnionBy(silos, silo => silo.Name)];
         IReadOnlyDictionary<string, MachineRates> rates = Rates(all, layerSeconds);
@@ -50,11 +50,11 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     }
 
     private PipelinePlan Plan(
-        IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, Heritage? heritage, Func<Member, bool>? trusted)
+        IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, PreviousPipeline? previous, Func<Member, bool>? trusted)
     {
         ModelCosts costs = Costs(silos);
         PlannedStage? Before(Member silo) =>
-            heritage?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
+            previous?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
         SiloCapacity Offer(Member silo) => new(Speed(rates[silo.Name]), silo.MemoryBytes, Before(silo)?.Span ?? default);
@@ -84,19 +84,19 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             silos.Min(silo => silo.Threads));
         PlannedStage[] stages =
             [.. spans.Select((span, i) => Place(silos[i], rates[silos[i].Name], span, kvBlocks, costs, Before(silos[i])))];
-        return new PipelinePlan(stages, kvBlocks, slowest, stages.Any(stage => stage.KeepsBlocks) ? heritage : null);
+        return new PipelinePlan(stages, kvBlocks, slowest, stages.Any(stage => stage.KeepsBlocks) ? previous : null);
     }
 
     /// <summary>
     /// Plans the pipeline that follows a lost one with the same cut: its silos keep their places, others take the empty ones.
     /// </summary>
-    /// <param name="heritage">What the lost one leaves.</param>
+    /// <param name="previous">What the lost one leaves.</param>
     /// <param name="free">Silos that may be chosen, best first.</param>
     /// <param name="trusted">Whether a silo may go on with the blocks that it has.</param>
     /// <returns>Null when no silo keeps its place, or not every place finds a silo.</returns>
-    public PipelinePlan? Repair(Heritage heritage, IReadOnlyList<Member> free, Func<Member, bool> trusted)
+    public PipelinePlan? Repair(PreviousPipeline previous, IReadOnlyList<Member> free, Func<Member, bool> trusted)
     {
-        PipelinePlan before = heritage.Plan;
+        PipelinePlan before = previous.Plan;
         ModelCosts costs = Costs([.. before.Stages.Select(stage => stage.Member)]);
         Member?[] places =
         [
@@ -121,7 +121,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             stages.Add(Place(taker, Rates([.. places.OfType<Member>()], null)[taker.Name], stage.Span, before.KvBlocks, costs));
         }
 
-        return before with { Stages = stages, Inherits = heritage };
+        return before with { Stages = stages, Inherits = previous };
     }
 
     /// <summary>Bytes that a stage of a plan takes.</summary>

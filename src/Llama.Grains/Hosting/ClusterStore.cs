@@ -41,12 +41,8 @@ internal sealed class ClusterStore : IDisposable
     /// <param name="name">The name.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <exception cref="OrleansConfigurationException">Another process of this machine is a member under this name.</exception>
-    public async Task WaitAsync(string name, CancellationToken cancellationToken)
-    {
-        if (healing is null) return;
-        await healing.WaitAsync(cancellationToken).ConfigureAwait(false);
-        await healing.DemandNameAsync(name, cancellationToken).ConfigureAwait(false);
-    }
+    public Task WaitAsync(string name, CancellationToken cancellationToken) =>
+        healing?.DemandNameAsync(name, cancellationToken) ?? Task.CompletedTask;
 
     /// <inheritdoc/>
     public void Dispose() => healing?.Dispose();

@@ -17,7 +17,7 @@ public readonly record struct VersionRange(int Oldest, int Newest)
 }
 
 /// <summary>
-/// What this release speaks on links. Whoever changes the form of a frame adds a version, and keeps those before it as long as a rolling
+/// What this release speaks on links. A change of the form of a frame adds a version, and keeps those before it as long as a rolling
 /// upgrade may meet them; what may be there or not is a feature, or an optional part of a step.
 /// </summary>
 public static class LinkProtocol

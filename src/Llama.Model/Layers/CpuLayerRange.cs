@@ -98,8 +98,8 @@ public sealed class CpuLayerRange : ILayerRange
             int blocks = forward.KvBlocks;
             if (carried is null ? kvBlocks != blocks : carried.Count > kvBlocks || carried.Any(block => (uint)block >= (uint)blocks))
                 throw new ArgumentException($"{carried?.Count ?? blocks} of {blocks} KV blocks cannot go on in a pool of {kvBlocks}.");
-            RangeLegacy legacy = forward.Leave(source.Checkpoint, firstLayer, endLayer, kvBlocks, carried);
-            return Load(source, firstLayer, endLayer, kvBlocks, legacy, logs, layer => Log(layer)?.Repartition(kvBlocks, carried));
+            KeptLayers kept = forward.Leave(source.Checkpoint, firstLayer, endLayer, kvBlocks, carried);
+            return Load(source, firstLayer, endLayer, kvBlocks, kept, logs, layer => Log(layer)?.Repartition(kvBlocks, carried));
         }
         finally
         {
@@ -131,7 +131,7 @@ public sealed class CpuLayerRange : ILayerRange
     }
 
     private static CpuLayerRange Load(
-        Source source, int firstLayer, int endLayer, int kvBlocks, RangeLegacy? before, IReadOnlyList<int> logs,
+        Source source, int firstLayer, int endLayer, int kvBlocks, KeptLayers? before, IReadOnlyList<int> logs,
         Func<int, HiddenStateLog?> kept)
     {
         int last = Math.Min(endLayer, source.Checkpoint.Config.Layers - 1);

@@ -72,18 +72,18 @@ public sealed class PipelineTests : IAsyncDisposable
             new(left.Member, new LayerSpan(0, 3), Members.Rates, [1, 2, 3], KeepsBlocks: true),
             new(right.Member, new LayerSpan(3, 6), Members.Rates, [], KeepsBlocks: true),
         ];
-        var heritage = new Heritage(3, new PipelinePlan(stages, 9, default), 70, [2, 3]);
-        await using Pipeline pipeline = Pipeline.Create(0, 5, new PipelinePlan(stages, 8, default, heritage), time);
+        var previous = new PreviousPipeline(3, new PipelinePlan(stages, 9, default), 70, [2, 3]);
+        await using Pipeline pipeline = Pipeline.Create(0, 5, new PipelinePlan(stages, 8, default, previous), time);
         int[]? carried = expected is null ? null : [8, 1];
         await pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, new HeldBlocks(Span(unfinished), carried), Patience.Token).Soon();
         Assert.Equal(expected is null ? null : Span(expected.Split(' ')[0]), pipeline.LostLayers);
-        if (expected is { Length: > 0 }) Assert.Equal(Logs(expected), pipeline.Heritage.Logs.Order().Except([1]));
-        else Assert.Equal(expected is null ? [1, 2, 3] : [2, 3], pipeline.Heritage.Logs.Order());
+        if (expected is { Length: > 0 }) Assert.Equal(Logs(expected), pipeline.AsPrevious.Logs.Order().Except([1]));
+        else Assert.Equal(expected is null ? [1, 2, 3] : [2, 3], pipeline.AsPrevious.Logs.Order());
 
         // Blocks under new numbers are of a new lineage.
         Assert.Equal((3ul, expected is null ? 3ul : 5ul), (right.Assigned!.Inherits, right.Assigned.Lineage));
         Assert.Equal(carried, right.Assigned.Carried);
-        Assert.Equal(right.Assigned.Lineage, pipeline.Heritage.Lineage);
+        Assert.Equal(right.Assigned.Lineage, pipeline.AsPrevious.Lineage);
     }
 
     [Fact]
