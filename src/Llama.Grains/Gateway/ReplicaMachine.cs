@@ -84,6 +84,14 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         return null;
     }
 
+    /// <summary>Ends a move; its pipeline goes on, if it is there.</summary>
+    public async Task DropMoveAsync()
+    {
+        if (replica.State is not Moving moving) return;
+        replica.State = new Serving(moving.Pipeline, moving.Opened);
+        await moving.Move.DisposeAsync().ConfigureAwait(false);
+    }
+
     /// <summary>Closes the pipeline: another process owns the pipelines, or this one stops.</summary>
     /// <param name="reason">Why, in a sentence.</param>
     public async Task LeaveAsync(string reason)
@@ -162,14 +170,6 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         has.Pipeline.Fail("The pipeline was closed.");
         await has.Opened.ConfigureAwait(false);
         await has.Pipeline.DisposeAsync().ConfigureAwait(false);
-    }
-
-    /// <summary>Ends a move; its pipeline goes on, if it is there.</summary>
-    private async Task DropMoveAsync()
-    {
-        if (replica.State is not Moving moving) return;
-        replica.State = new Serving(moving.Pipeline, moving.Opened);
-        await moving.Move.DisposeAsync().ConfigureAwait(false);
     }
 }
 
