@@ -8,9 +8,7 @@ using Llama.Grains.Settings;
 namespace Llama.AppHost;
 
 /// <summary>The options of a cluster on this machine.</summary>
-[Description("Starts a gateway and silos on this machine, and keeps them running. "
-    + "'Llama.AppHost certify FOLDER [NAME...]' makes certificates for TLS instead, "
-    + "'Llama.AppHost copy --model FOLDER --layers 0-27 --out FOLDER' brings some layers to a machine.")]
+[Description("Starts a gateway and silos on this machine, and keeps them running.")]
 public sealed record AppHostOptions : ServingOptions, IValidatableObject
 {
     private const string TlsHost = "localhost";

@@ -4,22 +4,6 @@ using Llama.Grains.Hosting;
 using Llama.Grains.Settings;
 using Llama.Model.Machine;
 
-if (args is ["certify", .. var names])
-    return CertifyCommand.Run(names, Console.Out, Console.Error);
-
-if (args is ["copy", .. var copyArguments])
-{
-    SettingsResult<CopyOptions> copy = SettingsReader.Read<CopyOptions>(copyArguments);
-    if (copy.Options is null) return copy.ExitCode;
-    using var interrupted = new CancellationTokenSource();
-    Console.CancelKeyPress += (_, pressed) =>
-    {
-        pressed.Cancel = true;
-        interrupted.Cancel();
-    };
-    return CopyCommand.Run(copy.Options, Console.Out, Console.Error, TimeProvider.System, interrupted.Token);
-}
-
 SettingsResult<AppHostOptions> settings = SettingsReader.Read<AppHostOptions>(args);
 if (settings.Options is not { } options)
     return settings.ExitCode;

@@ -3,7 +3,7 @@ using Llama.Model.Checkpoints;
 using Llama.Model.Weights;
 using Llama.Tests;
 
-namespace Llama.Bench.Tests;
+namespace Llama.Tool.Tests;
 
 public class ConvertCommandTests
 {
@@ -12,8 +12,10 @@ public class ConvertCommandTests
     {
         using var folder = new TemporaryFolder();
         string[] args = ["--model", TestPaths.TinyStories, "--type", "q8_0", "--out", folder["tiny.gguf"]];
-        ConvertCommand.Run(SettingsReader.Read<ConvertOptions>(args).Options!, TestContext.Current.CancellationToken);
+        using var console = new TestConsole();
+        ConvertCommand.Run(SettingsReader.Read<ConvertOptions>(args).Options!, console.Display, TestContext.Current.CancellationToken);
         using Checkpoint checkpoint = Checkpoint.Open(folder["tiny.gguf"], new CheckpointOptions());
         Assert.Equal(ElementType.Q8_0, checkpoint.WeightType);
+        Assert.Contains("output_norm.weight F32", console.Output, StringComparison.Ordinal);
     }
 }

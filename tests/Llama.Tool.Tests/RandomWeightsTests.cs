@@ -1,6 +1,6 @@
 using Llama.Model.Weights;
 
-namespace Llama.Bench.Tests;
+namespace Llama.Tool.Tests;
 
 public class RandomWeightsTests
 {

@@ -1,7 +1,7 @@
 using Llama.Grains.Certificates;
 using Llama.Tests;
 
-namespace Llama.AppHost.Tests;
+namespace Llama.Tool.Tests;
 
 public sealed class CertifyCommandTests : IDisposable
 {
@@ -64,7 +64,7 @@ public sealed class CertifyCommandTests : IDisposable
         (int code, _, string error) = Run([.. args.Select(arg => arg == "FOLDER" ? folder.Path : arg)]);
 
         Assert.Equal(2, code);
-        Assert.Contains("Llama.AppHost certify FOLDER [NAME...]", error);
+        Assert.Contains("llama certify FOLDER [NAME...]", error);
         Assert.Empty(Directory.EnumerateFileSystemEntries(folder.Path));
     }
 

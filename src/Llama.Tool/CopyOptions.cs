@@ -2,10 +2,10 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Llama.Grains.Settings;
 
-namespace Llama.AppHost;
+namespace Llama.Tool;
 
 /// <summary>The options of <c>copy</c>.</summary>
-[Description("Llama.AppHost copy: copies of a checkpoint what a silo needs for some layers, with its configuration and tokenizer. "
+[Description("Copies of a checkpoint what a silo needs for some layers, with its configuration and tokenizer. "
     + "Called again it goes on where it was interrupted, checks what is there, and adds other layers.")]
 internal sealed record CopyOptions
 {

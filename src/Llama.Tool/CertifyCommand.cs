@@ -2,10 +2,10 @@ using System.Security.Cryptography;
 using Llama.Grains.Certificates;
 using Llama.Grains.Settings;
 
-namespace Llama.AppHost;
+namespace Llama.Tool;
 
 /// <summary>
-/// <c>Llama.AppHost certify FOLDER [NAME...]</c>: makes an authority for one cluster, and for each machine a folder to copy there and to
+/// <c>llama certify FOLDER [NAME...]</c>: makes an authority for one cluster, and for each machine a folder to copy there and to
 /// name with <c>--tls</c>. Called again with other names, it makes their folders under the same authority.
 /// </summary>
 internal static class CertifyCommand
@@ -16,7 +16,7 @@ internal static class CertifyCommand
     private const int LongestName = 64;
 
     private const string Usage = """
-        Llama.AppHost certify FOLDER [NAME...]
+        llama certify FOLDER [NAME...]
           makes a certificate authority in FOLDER/authority, or takes the one that is there, and for each machine,
           by its name or address, a folder FOLDER/NAME for --tls: ca.pem, node.pem, node.key.
           Names: gateway and localhost, if none is given. Nothing is ever overwritten.

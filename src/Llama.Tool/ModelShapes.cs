@@ -1,6 +1,6 @@
 using Llama.Model;
 
-namespace Llama.Bench;
+namespace Llama.Tool;
 
 /// <summary>The shapes of released models, from their configuration files; stories110m is A. Karpathy's.</summary>
 internal static class ModelShapes

@@ -1,4 +1,4 @@
-namespace Llama.Bench;
+namespace Llama.Tool;
 
 /// <summary>
 /// A made-up SentencePiece vocabulary of any size, so that other programs load a model that has none: special tokens, bytes, printable

@@ -1,12 +1,13 @@
 using Llama.Model;
 using Llama.Model.Checkpoints;
+using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
 using Llama.Tests;
 
-namespace Llama.Bench.Tests;
+namespace Llama.Tool.Tests;
 
 public class MakeCommandTests
 {
@@ -64,7 +65,7 @@ public class MakeCommandTests
 
     private static string Make(string file, ElementType type, int seed)
     {
-        MakeCommand.Write(Small, "small", type, seed, file, _ => { }, TestContext.Current.CancellationToken);
+        MakeCommand.Write(Small, "small", type, seed, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
         return file;
     }
 }

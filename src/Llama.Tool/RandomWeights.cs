@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using Llama.Model.Weights;
 
-namespace Llama.Bench;
+namespace Llama.Tool;
 
 /// <summary>
 /// Random weights of about the size of a trained model's, made as stored bytes: nothing is rounded, so that a large file takes as long as
