@@ -25,8 +25,8 @@ internal sealed class ProgressDisplay(IAnsiConsole console, TimeProvider time)
             return work(new Lines(Say, time));
         (T? result, ExceptionDispatchInfo? failure) = console.Progress()
             .Columns(
-                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(),
-                new DownloadedColumn(), new TransferSpeedColumn(), new RemainingTimeColumn())
+                new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn { Width = 12 }, new PercentageColumn(),
+                new TransferSpeedColumn(), new RemainingTimeColumn())
             .Start(context => Try(work, new Bar(context.AddTask("begins", maxValue: 1))));
         failure?.Throw();
         return result!;
@@ -40,7 +40,9 @@ internal sealed class ProgressDisplay(IAnsiConsole console, TimeProvider time)
     {
         try
         {
-            return (work(bar), null);
+            T result = work(bar);
+            bar.Fill();
+            return (result, null);
         }
 #pragma warning disable CA1031 // It is thrown again, whatever it is.
         catch (Exception exception)
@@ -52,6 +54,8 @@ internal sealed class ProgressDisplay(IAnsiConsole console, TimeProvider time)
 
     private sealed class Bar(ProgressTask task) : IProgress<WorkProgress>
     {
+        public void Fill() => task.Value = task.MaxValue;
+
         public void Report(WorkProgress value)
         {
             task.Description = Markup.Escape(value.Item);

@@ -36,7 +36,7 @@ public sealed class ProgressDisplayTests : IDisposable
         terminal.Display.Show(progress =>
         {
             progress.Report(new("[1/2] blk.0", 1_000_000, 2_000_000));
-            progress.Report(new("[2/2] blk.1", 2_000_000, 2_000_000));
+            progress.Report(new("[2/2] blk.1", 1_500_000, 2_000_000));
             return 0;
         });
 
