@@ -21,6 +21,15 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Range(1, 64)]
     public int Silos { get; init; } = 2;
 
+    /// <summary>Gateway processes.</summary>
+    [Description("Gateway processes; the first has --port, the others any free one.")]
+    [Range(1, 16)]
+    public int Gateways { get; init; } = 1;
+
+    /// <summary>Whether the dashboard stays off.</summary>
+    [Description("Start no dashboard, which takes some 140 MB of memory.")]
+    public bool NoDashboard { get; init; }
+
     /// <summary>Threads that compute in each silo; null for the machine's cores divided by the silos.</summary>
     [Description("Threads that compute in each silo, if not the cores divided by the silos.")]
     [Range(1, 1024)]
@@ -92,11 +101,12 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     /// <summary>Threads that compute in each silo.</summary>
     public int ThreadsOfSilo => Threads ?? Math.Max(1, (CoreList.Parse(Cores)?.Count ?? Environment.ProcessorCount) / Silos);
 
-    /// <summary>The port itself, or a free one in place of 0.</summary>
-    public int ChoosePort()
+    /// <summary>The gateway's port: the one that was given, or a free one in place of 0.</summary>
+    public int ChoosePort() => Port != 0 ? Port : FreePort();
+
+    /// <summary>A port of this machine that nothing listens on.</summary>
+    public static int FreePort()
     {
-        if (Port != 0)
-            return Port;
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;

@@ -1,4 +1,4 @@
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Model.Checkpoints.Gguf;

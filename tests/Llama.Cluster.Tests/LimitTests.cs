@@ -46,7 +46,7 @@ public sealed class LimitTests
     public async Task Connect_MoreThanTheProcessesOfAppHostHaveDescriptors_NoneOfThemEnds()
     {
         using RunningAppHost appHost = await RunningAppHost.StartAsync(command => Limits.Descriptors(command, FewDescriptors));
-        IReadOnlyList<int> processes = ProcessTable.DescendantsOf(appHost.Id);
+        IReadOnlyList<int> processes = ProcessTable.OfAppHost(appHost.Id);
         string silo = (await appHost.Client.StagesAsync())[0].Address;
 
         await ConnectAsync(appHost.Client.Http.BaseAddress!.Port, _ =>
@@ -54,7 +54,7 @@ public sealed class LimitTests
 
         await appHost.Client.ReadyAsync(() => appHost.Output);
         Assert.Equal(Golden.Greedy, await appHost.Client.CompleteAsync(Golden.Request));
-        Assert.Equal(processes, ProcessTable.DescendantsOf(appHost.Id));
+        Assert.Equal(processes.Order(), ProcessTable.OfAppHost(appHost.Id).Order());
         Assert.DoesNotContain("died", appHost.Output, StringComparison.Ordinal);
     }
 
@@ -132,7 +132,7 @@ public sealed class LimitTests
         await appHost.Client.ReadyAsync(() => "the disk is full");
         Assert.Equal(Golden.Greedy, await appHost.Client.CompleteAsync(Golden.Request));
         ProcessTable.Signal(appHost.Id, "TERM");
-        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(5)));
+        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(10)));
     }
 
     /// <summary>Opens many connections that say nothing, does something meanwhile, and closes them.</summary>

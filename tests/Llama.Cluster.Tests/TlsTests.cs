@@ -1,6 +1,6 @@
 using System.Net.Sockets;
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Certificates;

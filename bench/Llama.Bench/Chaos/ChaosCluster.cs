@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Llama.Grains.Gateway;
 
 namespace Llama.Bench.Chaos;
@@ -25,23 +25,22 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public ChaosCluster(ChaosOptions options, Action<string> say, Action<string> fault)
     {
         permanent = options.Silos + options.Standbys;
-        var common = new AppHostOptions
+        int port = FreePort.Choose();
+        var programs = new ClusterPrograms
         {
             Model = options.Model,
             Silos = options.Silos,
-            Threads = 1,
             KvMemory = options.KvMemory,
             Cluster = options.Cluster,
-            Port = 0,
+            Port = port,
         };
-        int port = common.ChoosePort();
-        Address = new Uri($"http://127.0.0.1:{port}");
+        Address = new Uri(programs.Url);
         http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(5) };
-        startGateway = () => Start(ClusterCommands.Gateway(common, port));
+        startGateway = () => Start(programs.Gateway());
         gateway = startGateway();
         for (int number = 1; number <= permanent + ChaosSchedule.Joining; number++)
         {
-            var silo = new ChaosSilo(ClusterCommands.Silo(common, port, number), Start);
+            var silo = new ChaosSilo(programs.Silo(number), Start);
             silos.Add(silo);
             if (number <= permanent) silo.Start();
         }

@@ -1,4 +1,6 @@
-namespace Llama.AppHost.Tests;
+using Llama.Bench.Processes;
+
+namespace Llama.Bench.Tests.Processes;
 
 public sealed class ChildExitTests
 {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Llama.Grains.Hosting;
 
-namespace Llama.AppHost;
+namespace Llama.Bench.Processes;
 
 /// <summary>What to start, under the name by which it is reported.</summary>
 /// <param name="Name">The name: <c>gateway</c> or <c>silo-1</c>.</param>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using Llama.Bench.Processes;
 
-namespace Llama.AppHost.Tests;
+namespace Llama.Bench.Tests.Processes;
 
 public sealed class ChildCommandTests
 {

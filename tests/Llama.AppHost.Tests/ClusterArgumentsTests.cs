@@ -2,7 +2,7 @@ using Llama.Grains.Settings;
 
 namespace Llama.AppHost.Tests;
 
-public sealed class ClusterCommandsTests
+public sealed class ClusterArgumentsTests
 {
     private static readonly string Model = Path.GetFullPath("models/some");
 
@@ -36,50 +36,43 @@ public sealed class ClusterCommandsTests
     [Fact]
     public void Gateway_EveryOption_IsPassedOn()
     {
-        ChildCommand command = ClusterCommands.Gateway(Everything, 8081);
-
-        Assert.Equal("gateway", command.Name);
-        Assert.Equal("Llama.Gateway", Path.GetFileNameWithoutExtension(command.FileName + ".exe"));
         Assert.Equal(
             [
-                "--host=127.0.0.1", "--port=8081", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
+                "--host=127.0.0.1", "--port=8082", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 "--chat-template=llama3", "--unknown-fields=ignore", "--cluster=etcd://node-7",
                 $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
             ],
-            command.Arguments);
+            ClusterArguments.Gateway(Everything, 8081, 8082));
     }
 
     [Fact]
     public void Silo_EveryOption_IsPassedOn()
     {
-        ChildCommand command = ClusterCommands.Silo(Everything, 8081, 3);
-
-        Assert.Equal("silo-3", command.Name);
-        Assert.Equal("Llama.Silo", Path.GetFileNameWithoutExtension(command.FileName + ".exe"));
         Assert.Equal(
             [
                 "--name=silo-3", "--cluster=etcd://node-7", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
                 "--memory=5GiB", "--log-memory=256MiB", "--cores=3,2", "--instructions=avx2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 $"--cluster-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
-            command.Arguments);
+            ClusterArguments.Silo(Everything, 8081, 3));
     }
 
     [Fact]
-    public void Commands_WithoutAddress_FindEachOtherInFilesOfTheirPort()
+    public void Arguments_WithoutAddress_FindEachOtherInFilesOfTheirPort()
     {
         string cluster = Assert.Single(
-            ClusterCommands.Gateway(new AppHostOptions(), 8081).Arguments, argument => argument.StartsWith("--cluster=", StringComparison.Ordinal));
+            ClusterArguments.Gateway(new AppHostOptions(), 8081, 8081), argument => argument.StartsWith("--cluster=", StringComparison.Ordinal));
         Assert.EndsWith("port-8081", cluster, StringComparison.Ordinal);
-        Assert.Contains(cluster, ClusterCommands.Silo(new AppHostOptions(), 8081, 1).Arguments);
-        Assert.DoesNotContain(cluster, ClusterCommands.Silo(new AppHostOptions(), 8082, 1).Arguments);
+        Assert.Contains(cluster, ClusterArguments.Gateway(new AppHostOptions { Gateways = 2 }, 8081, 9000));
+        Assert.Contains(cluster, ClusterArguments.Silo(new AppHostOptions(), 8081, 1));
+        Assert.DoesNotContain(cluster, ClusterArguments.Silo(new AppHostOptions(), 8082, 1));
     }
 
     [Fact]
     public void Gateway_NothingSet_LeavesOptionalOnesOut()
         => Assert.DoesNotContain(
-            ClusterCommands.Gateway(new AppHostOptions(), 8080).Arguments,
+            ClusterArguments.Gateway(new AppHostOptions(), 8080, 8080),
             argument => argument.Contains("ranges") || argument.Contains("weights") || argument.Contains("context") || argument.Contains("kv-memory"));
 
     [Fact]
@@ -87,12 +80,12 @@ public sealed class ClusterCommandsTests
     {
         string[] cores =
         [
-            .. Enumerable.Range(1, 3).SelectMany(number => ClusterCommands.Silo(Everything, 8081, number).Arguments)
+            .. Enumerable.Range(1, 3).SelectMany(number => ClusterArguments.Silo(Everything, 8081, number))
                 .Where(argument => argument.StartsWith("--cores=", StringComparison.Ordinal)),
         ];
         Assert.Equal(["--cores=8,9", "--cores=10,11", "--cores=3,2"], cores);
         Assert.DoesNotContain(
-            ClusterCommands.Silo(new AppHostOptions(), 8080, 1).Arguments,
+            ClusterArguments.Silo(new AppHostOptions(), 8080, 1),
             argument => argument.StartsWith("--cores", StringComparison.Ordinal));
     }
 }

@@ -1,7 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
 
-namespace Llama.AppHost;
+namespace Llama.Bench.Processes;
 
 /// <summary>One run of a program, with its output line by line.</summary>
 internal sealed class ChildProcess : IDisposable

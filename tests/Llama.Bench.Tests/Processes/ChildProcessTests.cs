@@ -1,8 +1,9 @@
 using System.Collections.Concurrent;
 using System.ComponentModel;
 using System.Diagnostics;
+using Llama.Bench.Processes;
 
-namespace Llama.AppHost.Tests;
+namespace Llama.Bench.Tests.Processes;
 
 public sealed class ChildProcessTests
 {

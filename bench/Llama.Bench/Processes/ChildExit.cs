@@ -1,4 +1,4 @@
-namespace Llama.AppHost;
+namespace Llama.Bench.Processes;
 
 /// <summary>How a process ended.</summary>
 /// <param name="Code">Its exit code.</param>
