@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
 using Llama.Grains.Certificates;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.AppHost;
@@ -25,6 +26,11 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Description("Gateway processes; the first has --port, the others any free one.")]
     [Range(1, 16)]
     public int Gateways { get; init; } = 1;
+
+    /// <summary>Fronts: gateways that are clients of the cluster.</summary>
+    [Description("Fronts: gateways that are only clients of the cluster, without model files; each has any free port.")]
+    [Range(0, 16)]
+    public int Fronts { get; init; }
 
     /// <summary>Whether the dashboard stays off.</summary>
     [Description("Start no dashboard, which takes some 140 MB of memory.")]

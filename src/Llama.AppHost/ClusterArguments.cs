@@ -32,6 +32,21 @@ internal static class ClusterArguments
         ("tls", Full(options.Tls)),
         ("verbose", options.Verbose));
 
+    /// <summary>A front's.</summary>
+    /// <param name="options">What the user wants.</param>
+    /// <param name="clusterPort">The first gateway's port, which names the cluster.</param>
+    /// <param name="port">The port that it listens on.</param>
+    public static string[] Front(AppHostOptions options, int clusterPort, int port) => Arguments(
+        ("front", true),
+        ("host", "127.0.0.1"),
+        ("port", port),
+        ("unknown-fields", options.UnknownFields),
+        ("cluster", ClusterOf(options, clusterPort)),
+        ("cluster-login-file", Full(options.ClusterLoginFile)),
+        ("shutdown-timeout", "00:00:01"),
+        ("tls", Full(options.Tls)),
+        ("verbose", options.Verbose));
+
     /// <summary>A silo's.</summary>
     /// <param name="options">What the user wants.</param>
     /// <param name="clusterPort">The first gateway's port, which names the cluster.</param>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Llama.Grains.Hosting;
+using Llama.Model.Machine;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -12,11 +13,22 @@ namespace Llama.AppHost;
 /// <param name="console">Where to report.</param>
 internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console)
 {
+    /// <summary>What Aspire takes: a descriptor for each of its assemblies, some 320 in all, and connections.</summary>
+    private const int LeastDescriptors = 512;
+
     /// <summary>Runs it.</summary>
     /// <returns>The exit code: 0 after a stop, 1 if the gateway could not start.</returns>
     /// <exception cref="FileNotFoundException">A program is not beside this one.</exception>
+    /// <exception cref="IOException">The limit of descriptors is too low.</exception>
     public async Task<int> RunAsync()
     {
+        if (Descriptors.Limit is { } limit && limit < LeastDescriptors)
+        {
+            throw new IOException(
+                $"This process may have {limit} descriptors (ulimit -n); Aspire needs {LeastDescriptors}. Gateway and silos, started one by one,"
+                + " need fewer.");
+        }
+
         int port = options.ChoosePort();
         console.Say($"Starting {Count(options.Gateways, "gateway")} and {Count(options.Silos, "silo")} with {Count(options.ThreadsOfSilo, "thread")} "
             + $"each for {options.Model}, at {options.UrlOf(port)}");

@@ -11,7 +11,7 @@ internal static class ClusterResources
     /// <summary>The name of the first gateway.</summary>
     public const string Gateway = "gateway";
 
-    /// <summary>Adds gateways and silos.</summary>
+    /// <summary>Adds gateways, fronts and silos.</summary>
     /// <param name="builder">What to add them to.</param>
     /// <param name="options">What the user wants.</param>
     /// <param name="port">The first gateway's port.</param>
@@ -24,6 +24,12 @@ internal static class ClusterResources
         IResourceBuilder<ExecutableResource> gateway = AddGateway(Gateway, port);
         for (int number = 2; number <= options.Gateways; number++)
             AddGateway(string.Create(CultureInfo.InvariantCulture, $"{Gateway}-{number}"), AppHostOptions.FreePort());
+        for (int number = 1; number <= options.Fronts; number++)
+        {
+            int at = AppHostOptions.FreePort();
+            AddHttp(string.Create(CultureInfo.InvariantCulture, $"front-{number}"), at, ClusterArguments.Front(options, port, at));
+        }
+
         for (int number = 1; number <= options.Silos; number++)
         {
             string name = ClusterArguments.SiloName(number);
@@ -33,10 +39,12 @@ internal static class ClusterResources
                 .WithDrain(client, name);
         }
 
-        IResourceBuilder<ExecutableResource> AddGateway(string name, int at)
+        IResourceBuilder<ExecutableResource> AddGateway(string name, int at) =>
+            AddHttp(name, at, ClusterArguments.Gateway(options, port, at)).WithRebalance(client);
+
+        IResourceBuilder<ExecutableResource> AddHttp(string name, int at, string[] arguments)
         {
-            IResourceBuilder<ExecutableResource> added =
-                AddProgram(builder, name, "Llama.Gateway", ClusterArguments.Gateway(options, port, at)).WithRebalance(client);
+            IResourceBuilder<ExecutableResource> added = AddProgram(builder, name, "Llama.Gateway", arguments);
             return (options.Tls is null ? added.WithHttpEndpoint(at, isProxied: false) : added.WithHttpsEndpoint(at, isProxied: false))
                 .WithUrl($"{options.UrlOf(at)}/", "Chat and API")
                 .WithHealth(builder, name, () => progress.HealthOfGateway);

@@ -7,6 +7,7 @@ using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
+using Llama.Grains.Text;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Machine;
@@ -18,7 +19,8 @@ using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 namespace Llama.Gateway;
 
 /// <summary>
-/// Puts the gateway process together: the model's configuration and tokenizer, the pipelines, its own or the cluster's, the HTTP front.
+/// Puts the gateway process together: the model's configuration and tokenizer, or for a front the way to them; the pipelines, its own or the
+/// cluster's; HTTP.
 /// </summary>
 internal static partial class GatewayHost
 {
@@ -38,15 +40,12 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
-        await using WebApplication gateway = Build(options, out Task<ModelText> reading);
+        await using WebApplication gateway = Build(options, out Task<ModelText>? reading);
         try
         {
             await gateway.StartAsync();
             SayConnections(gateway.Logger);
-            ModelText text = await reading;
-            foreach (string warning in text.Warnings) Log.Assumed(gateway.Logger, warning);
-            if (text.Reason is { } reason) Log.ChatTemplate(gateway.Logger, reason);
-            else Log.NoTokenizer(gateway.Logger, options.Model);
+            if (reading is not null) SayText(gateway.Logger, await reading, options.Model);
         }
         catch
         {
@@ -56,6 +55,13 @@ internal static partial class GatewayHost
         }
 
         await gateway.WaitForShutdownAsync();
+    }
+
+    private static void SayText(ILogger logger, ModelText text, string model)
+    {
+        foreach (string warning in text.Warnings) Log.Assumed(logger, warning);
+        if (text.Reason is { } reason) Log.ChatTemplate(logger, reason);
+        else Log.NoTokenizer(logger, model);
     }
 
     /// <summary>Names the bound that the system's limit of descriptors sets.</summary>
@@ -74,21 +80,76 @@ internal static partial class GatewayHost
         Log.Connections(logger, connections, limit);
     }
 
-    private static WebApplication Build(GatewayOptions options, out Task<ModelText> text)
+    /// <param name="options">What the process was told.</param>
+    /// <param name="text">Reads the tokenizer; null for a front, which has none.</param>
+    private static WebApplication Build(GatewayOptions options, out Task<ModelText>? text)
     {
         // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
         List<string> warnings = [];
-        Task<ITokenizer?> tokenizer = Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
-        if (options.Silos == 0) Instructions.Choose(options.Instructions);
-        Task<MachineRates>? rates = options.Silos > 0
-            ? null
-            : MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores));
+        Task<ITokenizer?>? tokenizer = options.Front ? null : Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
+        if (options.ServesAlone) Instructions.Choose(options.Instructions);
+        Task<MachineRates>? rates = options.ServesAlone
+            ? MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores))
+            : null;
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
+        ReadOnlyMemory<byte> key = ClusterKey.Load(options.ClusterKeyFile);
+        WebApplicationBuilder builder = CreateBuilder(options, certificate);
+        string? name = null;
+        text = null;
+        if (tokenizer is null)
+        {
+            builder.Services.AddFront(options, key, certificate);
+        }
+        else
+        {
+            using Checkpoint checkpoint = OpenCheckpoint(options);
+            LinkIdentity identity = LinkIdentity.Of(
+                options.Silos > 0 ? options.Name : "gateway", checkpoint, KvTypeAttribute.Parse(options.KvType), key) with
+            {
+                Certificate = certificate,
+            };
+            name = options.ModelName ?? Checkpoint.NameOf(options.Model);
+            text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
+            var shape = new ModelShape(
+                name, identity.Fingerprint, checkpoint.Config.ContextLength, checkpoint.Config.VocabSize, checkpoint.Config.Sampling);
+            builder.Services.AddSingleton(new LocalModel(shape, text));
+            builder.Services.AddSingleton<IModelSource>(provider => provider.GetRequiredService<LocalModel>());
+            builder.Services.AddSingleton(identity);
+            builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
+            if (rates is null) builder.Services.AddSharedPipelines(options, identity);
+            else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
+        }
+
+        builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", options.Host, options.Advertise);
+        WebApplication application = builder.Build();
+        application.MapLlamaApi();
+        application.UsePipelines();
+        ParentWatch.Start(application.Lifetime.StopApplication);
+        application.Lifetime.ApplicationStarted.Register(
+            () => Log.Listening(application.Logger, name ?? "The cluster's model", application.Urls.First()));
+        return application;
+    }
+
+    private static Checkpoint OpenCheckpoint(GatewayOptions options)
+    {
+        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
+        ILogger logger = startLogging.CreateLogger("Llama.Gateway");
+        Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
+        foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
+        return checkpoint;
+    }
+
+    /// <summary>A web server with its port, clock and logs, and nothing to serve yet.</summary>
+    private static WebApplicationBuilder CreateBuilder(GatewayOptions options, ProcessCertificate? certificate)
+    {
         // Only what is used here: the slim builder also reads settings from files and watches all folders below the working one for their change.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<SocketTransportFactory>();
         builder.Services.AddSingleton<IConnectionListenerFactory, HttpListenerFactory>();
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(services => new ServingTime(
+            services.GetRequiredService<IHostApplicationLifetime>(), options.ShutdownTimeout));
         builder.Logging.AddProcessLogging(options.Verbose);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + HostEnd);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
@@ -101,33 +162,7 @@ internal static partial class GatewayHost
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
         });
-
-        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
-        ILogger logger = startLogging.CreateLogger("Llama.Gateway");
-        using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
-        foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
-        ElementType kvType = KvTypeAttribute.Parse(options.KvType);
-        var identity = LinkIdentity.Of(options.Silos > 0 ? options.Name : "gateway", checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
-            with { Certificate = certificate };
-        string name = options.ModelName ?? Checkpoint.NameOf(options.Model);
-
-        builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(identity);
-        builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
-        builder.Services.AddSingleton(services => new ServingTime(
-            services.GetRequiredService<IHostApplicationLifetime>(), options.ShutdownTimeout));
-        text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
-        var model = new ServedModel(name, checkpoint.Config, text, TimeProvider.System.GetUtcNow());
-        builder.Services.AddLlamaApi(model, options.UnknownFields == "ignore", options.Host, options.Advertise);
-        if (rates is null) builder.Services.AddSharedPipelines(options, identity);
-        else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
-
-        WebApplication application = builder.Build();
-        application.MapLlamaApi();
-        application.UsePipelines();
-        ParentWatch.Start(application.Lifetime.StopApplication);
-        application.Lifetime.ApplicationStarted.Register(() => Log.Listening(application.Logger, name, application.Urls.First()));
-        return application;
+        return builder;
     }
 
     /// <summary>What the device of a gateway that serves alone is started with.</summary>

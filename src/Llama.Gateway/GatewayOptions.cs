@@ -1,6 +1,9 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.Reflection;
 using Llama.Grains.Certificates;
+using Llama.Grains.Membership;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway;
@@ -9,6 +12,53 @@ namespace Llama.Gateway;
 [Description("The gateway: serves a model over HTTP, from its own process or from the silos that join it.")]
 public sealed record GatewayOptions : ServingOptions, IValidatableObject
 {
+    private const string OfGateways = "is given to the gateways with --silos, which own the pipelines";
+    private const string OfFiles = "is given to the processes with files of the model: the gateways with --silos, and the silos";
+    private const string OfDevices = "is given to the silos, which compute";
+    private const string OfSilos = "is of a silo that others connect to, and a front is none";
+
+    /// <summary>What is nothing of a front, and what to do with it instead.</summary>
+    private static readonly Dictionary<string, string> NotOfFronts = new()
+    {
+        [nameof(Model)] = OfFiles,
+        [nameof(Context)] = OfFiles,
+        [nameof(RopeFactor)] = OfFiles,
+        [nameof(Weights)] = OfFiles,
+        [nameof(KvType)] = OfFiles,
+        [nameof(ModelName)] = OfGateways,
+        [nameof(ChatTemplate)] = OfGateways,
+        [nameof(Replicas)] = OfGateways,
+        [nameof(Ranges)] = OfGateways,
+        [nameof(StepTokens)] = OfGateways,
+        [nameof(KvMemory)] = OfGateways,
+        [nameof(SiloWait)] = OfGateways,
+        [nameof(MaxWaiting)] = OfGateways,
+        [nameof(MaxWaitingTokens)] = OfGateways,
+        [nameof(ClientShare)] = OfGateways,
+        [nameof(Silos)] = "makes a gateway that owns pipelines, which is another process",
+        [nameof(Name)] = OfSilos,
+        [nameof(ClusterPort)] = OfSilos,
+        [nameof(Threads)] = OfDevices,
+        [nameof(Memory)] = OfDevices,
+        [nameof(Cores)] = OfDevices,
+        [nameof(Instructions)] = OfDevices,
+    };
+
+    private static readonly Lazy<GatewayOptions> Defaults = new(() => new GatewayOptions());
+
+    /// <summary>Whether this process serves what the gateways of a cluster own, without a model and a silo of its own.</summary>
+    [Description("Serve what the gateways with --silos of the --cluster own, without a model and a silo of its own; start as many as you like.")]
+    public bool Front { get; init; }
+
+    /// <inheritdoc/>
+    /// <remarks>An attribute of the base holds unless the same one is here: a front has no model.</remarks>
+    [Description("Folder or .gguf file of the model's checkpoint on this machine; a --front has none.")]
+    [Required(AllowEmptyStrings = true), ExistingCheckpoint]
+    public override string Model { get; init; } = "";
+
+    /// <summary>Whether the process has a device of its own, and no cluster.</summary>
+    public bool ServesAlone => Silos == 0 && !Front;
+
     /// <summary>Host name or IP address that HTTP listens on.</summary>
     [Description("Host name or IP address to listen on.")]
     [HostPort(PortRule.None)]
@@ -101,6 +151,33 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
+        foreach (ValidationResult fault in Front ? ValidateFront() : ValidateServing()) yield return fault;
+        foreach (ValidationResult fault in ValidateCluster(Tls, nameof(Cluster))) yield return fault;
+        foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
+            yield return fault;
+        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
+            yield return fault;
+    }
+
+    private IEnumerable<ValidationResult> ValidateFront()
+    {
+        foreach ((string option, string instead) in NotOfFronts)
+        {
+            PropertyInfo property = typeof(GatewayOptions).GetProperty(option)!;
+            if (!Equals(property.GetValue(this), property.GetValue(Defaults.Value)))
+                yield return new ValidationResult($"is nothing of a --front: it {instead}", [option, nameof(Front)]);
+        }
+
+        if (ClusterText is { } text && ClusterAddress.TryParse(text, out ClusterAddress? address, out _) && address == ClusterAddress.OfThisProcess)
+        {
+            yield return new ValidationResult(
+                "is the memory of a gateway; a --front names that gateway, like http://node-1:8080", [nameof(Cluster), nameof(Front)]);
+        }
+    }
+
+    private IEnumerable<ValidationResult> ValidateServing()
+    {
+        if (Model.Length == 0) yield return new ValidationResult("is missing; expected a folder or a .gguf file that exists", [nameof(Model)]);
         if (Replicas > Math.Max(1, Silos))
         {
             yield return new ValidationResult(
@@ -114,17 +191,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
                 "serves alone, with a device of its own, which a --cluster is not for; say how many silos to wait for", [nameof(Silos)]);
         }
 
-        foreach (ValidationResult fault in ValidateCluster(Tls, nameof(Cluster))) yield return fault;
         if (Silos > 0 && Advertise is null && HostPort.Parse(Host).IsEveryInterface)
         {
             yield return new ValidationResult(
                 "is every address of this machine; say with --advertise which one the other processes are to connect to", [nameof(Host)]);
         }
-
-        foreach (ValidationResult fault in ClusterKey.Validate(ClusterKeyFile, Host, nameof(Host)))
-            yield return fault;
-        foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
-            yield return fault;
 
         // Where other processes compute, the option may have come to this one by the environment that they share.
         if (Silos > 0) yield break;

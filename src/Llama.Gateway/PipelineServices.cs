@@ -1,14 +1,16 @@
 using Llama.Grains.Answers;
+using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Membership.Http;
 using Llama.Grains.Silos;
 using Llama.Grains.Stages;
+using Llama.Grains.Text;
 
 namespace Llama.Gateway;
 
-/// <summary>Where the tokens come from: a device of this process, or the silos of a cluster.</summary>
+/// <summary>Where the tokens come from: a device of this process, the silos of a cluster, or a gateway silo of a cluster.</summary>
 internal static class PipelineServices
 {
     /// <summary>For a gateway that serves alone, with a device of its own.</summary>
@@ -36,19 +38,52 @@ internal static class PipelineServices
             silo => silo.Services
                 .AddSingleton(provider.GetRequiredService<LocalGateway>())
                 .AddSingleton(provider.GetRequiredService<TokenFeeds>())
+                .AddSingleton(provider.GetRequiredService<TokenizerService>())
                 .AddSingleton(self)));
         services.AddSingleton(provider => new ClusterSilos(Silo(provider), Time(provider), Logger(provider)));
         services.AddSingleton(provider => new GrainAnswers(() => Silo(provider).Grains));
         services.AddSingleton(provider => Local(provider, provider.GetRequiredService<ClusterSilos>(), provider.GetRequiredService<GrainAnswers>()));
         services.AddSingleton(provider => new TokenFeeds(provider.GetRequiredService<LocalGateway>(), Time(provider)));
+        services.AddSingleton(provider => new TokenizerService(provider.GetRequiredService<LocalModel>()));
         services.AddSingleton<IGateway>(provider => new SharedGateway(
             provider.GetRequiredService<LocalGateway>(),
             heard => new RemoteGateway(
-                Model(provider), () => Silo(provider).Grains.GetGrain<IGatewayGrain>(Model(provider)),
+                Model(provider),
+                new GatewayRoute
+                {
+                    Grain = () => Silo(provider).Grains.GetGrain<IGatewayGrain>(Model(provider)),
+                    Fingerprint = () => identity.Fingerprint,
+                },
                 provider.GetRequiredService<GrainAnswers>(), options.RecoveryTimeout, Time(provider), Logger(provider), heard),
             self));
         services.AddHostedService(Silo);
         services.AddHostedService(provider => (SharedGateway)provider.GetRequiredService<IGateway>());
+    }
+
+    /// <summary>For a front: this process is a client of a cluster, and has nothing but what that tells it.</summary>
+    /// <param name="services">Where to.</param>
+    /// <param name="options">What the process was told.</param>
+    /// <param name="key">The cluster key; empty for none.</param>
+    /// <param name="certificate">What the process shows on TLS; null for no TLS.</param>
+    public static void AddFront(
+        this IServiceCollection services, GatewayOptions options, ReadOnlyMemory<byte> key, ProcessCertificate? certificate)
+    {
+        services.AddSingleton(provider => new ClusterClient(options, key, certificate, provider.GetRequiredService<ILoggerFactory>()));
+        services.AddSingleton(provider => new RemoteModel(
+            () => Client(provider).Grains.GetGrain<ITokenizerGrain>(ITokenizerGrain.AnyModel), () => Client(provider).Unreachable,
+            options.RecoveryTimeout, Time(provider), Logger(provider)));
+        services.AddSingleton<IModelSource>(provider => provider.GetRequiredService<RemoteModel>());
+        services.AddSingleton<IGateway>(provider => new RemoteGateway(
+            string.Empty,
+            new GatewayRoute
+            {
+                Grain = () => Client(provider).Grains.GetGrain<IGatewayGrain>(provider.GetRequiredService<RemoteModel>().Shape.Name),
+                Fingerprint = () => provider.GetRequiredService<RemoteModel>().Shape.Fingerprint,
+                Unreachable = () => Client(provider).Unreachable,
+            },
+            new GrainAnswers(() => Client(provider).Grains), options.RecoveryTimeout, Time(provider), Logger(provider)));
+        services.AddHostedService(Client);
+        services.AddHostedService(provider => provider.GetRequiredService<RemoteModel>());
     }
 
     /// <summary>Begins to open pipelines, and serves the membership document to silos that join through this gateway.</summary>
@@ -56,13 +91,8 @@ internal static class PipelineServices
     {
         IServiceProvider services = application.Services;
         services.GetRequiredService<IGateway>();
-        if (services.GetService<ClusterMembership>() is not { } cluster)
-        {
-            services.GetRequiredService<LocalGateway>().Own();
-            return;
-        }
-
-        if (cluster.Document is not { } document) return;
+        if (services.GetService<SiloNode>() is not null) services.GetRequiredService<LocalGateway>().Own();
+        if (services.GetService<ClusterMembership>()?.Document is not { } document) return;
         LinkIdentity self = services.GetRequiredService<LinkIdentity>();
         var endpoint = new MembershipEndpoint(
             document, self.Key, self.Certificate is not null, Time(services), services.GetRequiredService<ILogger<MembershipEndpoint>>());
@@ -72,6 +102,8 @@ internal static class PipelineServices
     private static string Model(IServiceProvider provider) => provider.GetRequiredService<ClusterSettings>().ModelName;
 
     private static OrleansSilo Silo(IServiceProvider provider) => provider.GetRequiredService<ClusterMembership>().Silo;
+
+    private static OrleansClient Client(IServiceProvider provider) => provider.GetRequiredService<ClusterClient>().Client;
 
     private static LocalGateway Local(IServiceProvider provider, ISilos silos, IAnswerSilos answers) =>
         new(provider.GetRequiredService<ClusterSettings>(), silos, answers, Time(provider), Logger(provider));

@@ -13,7 +13,7 @@ InlineSockets.Enable();
 try
 {
     Descriptors.Demand();
-    OwnThread.Demand(options.Silos > 0 ? 0 : options.Threads);
+    OwnThread.Demand(options.ServesAlone ? options.Threads : 0);
     await GatewayHost.RunAsync(options);
     return 0;
 }

@@ -47,6 +47,16 @@ public sealed class RopeFactors(ReadOnlySpan<float> factors) : IEquatable<RopeFa
 {
     private readonly float[] values = factors.ToArray();
 
+    /// <summary>The same factor for every pair.</summary>
+    /// <param name="headDim">Width of a head.</param>
+    /// <param name="factor">The factor.</param>
+    public static RopeFactors Same(int headDim, double factor)
+    {
+        float[] factors = new float[headDim / 2];
+        Array.Fill(factors, (float)factor);
+        return new RopeFactors(factors);
+    }
+
     /// <summary>The numbers.</summary>
     public ReadOnlySpan<float> Values => values;
 
@@ -101,6 +111,9 @@ public sealed record ModelConfig
 
     /// <summary>What the rotary frequencies are divided by, or null for nothing; a checkpoint has this or <see cref="RopeScaling"/>.</summary>
     public RopeFactors? RopeFactors { get; init; }
+
+    /// <summary>What the rotary embedding's cosines and sines are multiplied with: more than 1 in models scaled by YaRN.</summary>
+    public float RopeMagnitude { get; init; } = 1;
 
     /// <summary>Which elements of a head the rotary embedding pairs.</summary>
     public required RotaryLayout RotaryLayout { get; init; }

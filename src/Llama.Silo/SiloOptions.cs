@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
 using Llama.Grains.Certificates;
 using Llama.Grains.Membership;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.Silo;

@@ -47,8 +47,22 @@ internal sealed class RandomWeights(ulong seed)
             case ElementType.Q4_K: Set(bytes, blockBytes, 0, SuperScale4); Set(bytes, blockBytes, 2, 0x1380); break; // 7.5 × 2^-13
             case ElementType.Q5_K: Set(bytes, blockBytes, 0, SuperScale5); Set(bytes, blockBytes, 2, 0x13c0); break; // 15.5 × 2^-14
             case ElementType.Q6_K: Set(bytes, blockBytes, 208, SuperScale6); break;
-            default: throw new NotSupportedException($"random {type}");
+            case ElementType.Q2_K: Set(bytes, blockBytes, 80, SuperScale4); Set(bytes, blockBytes, 82, 0x0e00); break; // 1.5 × 2^-12
+            case ElementType.Q3_K: Set(bytes, blockBytes, 108, SuperScale5); break;
+            case ElementType.IQ4_NL: Set(bytes, blockBytes, 0, Scale8); break;
+            case ElementType.IQ4_XS: Set(bytes, blockBytes, 0, SuperScale6); break;
+            case ElementType.TQ1_0: Set(bytes, blockBytes, 52, Scale4 + 0x0800); break;
+            case ElementType.TQ2_0: Set(bytes, blockBytes, 64, Scale4 + 0x0800); break;
+            case ElementType.MXFP4: for (int at = 0; at < bytes.Length; at += blockBytes) bytes[at] = 120; break;
+            case ElementType.IQ1_M: for (int at = 48; at < bytes.Length; at += blockBytes) SetNibbles(bytes.Slice(at, 8), SuperScale4); break;
+            default: Set(bytes, blockBytes, 0, SuperScale4); break;
         }
+    }
+
+    /// <summary>A half-precision number in the upper four bits of four words.</summary>
+    private static void SetNibbles(Span<byte> words, ushort half)
+    {
+        for (int i = 0; i < 4; i++) words[(2 * i) + 1] = (byte)((words[(2 * i) + 1] & 0x0f) | (((half >> (4 * i)) & 0x0f) << 4));
     }
 
     private static void Set(Span<byte> bytes, int blockBytes, int offset, ushort half)

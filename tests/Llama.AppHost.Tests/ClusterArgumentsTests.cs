@@ -47,6 +47,15 @@ public sealed class ClusterArgumentsTests
     }
 
     [Fact]
+    public void Front_EveryOption_IsPassedOn()
+        => Assert.Equal(
+            [
+                "--front=True", "--host=127.0.0.1", "--port=8083", "--unknown-fields=ignore", "--cluster=etcd://node-7",
+                $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
+            ],
+            ClusterArguments.Front(Everything, 8081, 8083));
+
+    [Fact]
     public void Silo_EveryOption_IsPassedOn()
     {
         Assert.Equal(

@@ -15,15 +15,15 @@ public sealed class ClusterResourcesTests
     {
         CancellationToken testEnds = TestContext.Current.CancellationToken;
         IDistributedApplicationTestingBuilder builder = await DistributedApplicationTestingBuilder.CreateAsync<AppHostOptions>(
-            ["--port=0", "--silos=2", "--gateways=2", "--threads=1"], testEnds);
+            ["--port=0", "--silos=2", "--gateways=2", "--fronts=1", "--threads=1"], testEnds);
         await using (builder)
         {
             await using DistributedApplication application = await builder.BuildAsync(testEnds);
             await application.StartAsync(testEnds);
-            foreach (string name in (string[])["gateway", "gateway-2", "silo-1", "silo-2"])
+            foreach (string name in (string[])["gateway", "gateway-2", "front-1", "silo-1", "silo-2"])
                 await application.ResourceNotifications.WaitForResourceHealthyAsync(name, testEnds).WaitAsync(Deadline, testEnds);
 
-            foreach (string gateway in (string[])["gateway", "gateway-2"])
+            foreach (string gateway in (string[])["gateway", "gateway-2", "front-1"])
             {
                 using HttpClient http = application.CreateHttpClient(gateway, "http");
                 Assert.Contains("tinystories", await http.GetStringAsync(new Uri("/v1/models", UriKind.Relative), testEnds), StringComparison.Ordinal);

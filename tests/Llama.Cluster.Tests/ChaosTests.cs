@@ -5,7 +5,7 @@ using Llama.Tests;
 
 namespace Llama.Cluster.Tests;
 
-/// <summary>A minute of what <c>Llama.Bench chaos</c> does for ten.</summary>
+/// <summary>Three quarters of a minute of what <c>Llama.Bench chaos</c> does for ten.</summary>
 public sealed class ChaosTests
 {
     public ChaosTests() => Assert.SkipUnless(ProcessTable.IsThere, "needs signals and /proc");
@@ -18,7 +18,7 @@ public sealed class ChaosTests
             Model = TestPaths.TinyStories,
             Silos = 2,
             Clients = 4,
-            Seconds = 60,
+            Seconds = 45,
             Events = 30,
             GatewayKills = 4,
             Seed = 5,

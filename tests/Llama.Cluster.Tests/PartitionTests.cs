@@ -1,3 +1,4 @@
+using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;
@@ -61,5 +62,51 @@ public sealed class PartitionTests
 
         Task<TimeSpan> StandsByAsync(string silo) => Wait.UntilAsync(
             $"{silo} stands by", Deadline, async () => (await cluster.Client.StatusAsync()).Standby.Contains(silo), () => cluster.Output);
+    }
+
+    [Fact]
+    public async Task Cut_PortsOfOrleansAlone_StreamsAndEpochGoOnAndTheSiloIsAMemberAgain()
+    {
+        int[] ports = [.. Enumerable.Range(0, 3).Select(_ => FreePort.Choose())];
+        using var folder = new TemporaryFolder();
+        using SplitNetwork network = SplitNetwork.Create();
+        using var cluster = new TestCluster(TestPaths.TinyStories, 2)
+        {
+            Around = command => command.Name == "silo-2" ? network.Far(command) : network.Near(command),
+            Connect = network.ConnectAsync,
+        };
+        await File.WriteAllTextAsync(folder["key"], "the key of this cluster", TestContext.Current.CancellationToken);
+        string key = $"--cluster-key-file={folder["key"]}";
+        cluster.StartGateway($"--host={SplitNetwork.NearAddress}", $"--cluster-port={ports[0]}", key);
+        cluster.StartSilo(1, $"--listen={SplitNetwork.NearAddress}:0", $"--cluster-port={ports[1]}", key);
+        RunningProgram cut = cluster.StartSilo(2, $"--listen={SplitNetwork.FarAddress}:0", $"--cluster-port={ports[2]}", key);
+        await cluster.ReadyAsync();
+        TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
+        var undisturbed = new Streams(cluster.Client, requests);
+        await undisturbed.EndedAsync();
+        ClusterStatus before = await cluster.Client.StatusAsync();
+
+        // What it says is the only place where its membership shows: its layers stay as they are.
+        network.CutPorts(ports);
+        Task again = ComeBackAsync();
+        do
+        {
+            Streams streams = await Streams.BegunAsync(cluster, requests);
+            await streams.EndedAsync();
+            Assert.Equal(undisturbed.Tokens, streams.Tokens);
+            Assert.InRange(streams.LongestSilence.TotalSeconds, 0, 2);
+        }
+        while (!again.IsCompleted);
+        await again;
+        ClusterStatus after = await cluster.Client.StatusAsync();
+        Assert.Equal(before.Epoch, after.Epoch);
+        Assert.Equal(cut.Id, after.Pipelines[0].Stages[1].ProcessId);
+
+        async Task ComeBackAsync()
+        {
+            await cut.SaysAsync("OrleansSilo[2] ", Deadline);
+            network.MendPorts(ports);
+            await cut.SaysAsync("incarnation 2, ", Deadline);
+        }
     }
 }

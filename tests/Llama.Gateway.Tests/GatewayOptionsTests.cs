@@ -6,6 +6,8 @@ namespace Llama.Gateway.Tests;
 
 public sealed class GatewayOptionsTests
 {
+    private static readonly GatewayOptions Serving = new() { Model = "." };
+
     [Theory]
     [InlineData("Host", "127.0.0.1:8080")]
     [InlineData("Host", "http://gateway")]
@@ -51,16 +53,16 @@ public sealed class GatewayOptionsTests
     public void Validate_ReachableWithoutKey_IsRefused()
     {
         Assert.SkipWhen(Environment.GetEnvironmentVariable("LLAMA_CLUSTER_KEY") is not null, "the environment has a cluster key");
-        var open = new GatewayOptions { Host = "0.0.0.0" };
+        var open = Serving with { Host = "0.0.0.0" };
 
         Assert.Equal(["Host"], Assert.Single(open.Validate(new ValidationContext(open))).MemberNames);
-        Assert.Empty(new GatewayOptions().Validate(new ValidationContext(open)));
+        Assert.Empty(Serving.Validate(new ValidationContext(open)));
     }
 
     [Fact]
     public void Validate_MoreReplicasThanSilos_IsRefused()
     {
-        var options = new GatewayOptions { Replicas = 2 };
+        var options = Serving with { Replicas = 2 };
 
         Assert.Equal(["Replicas", "Silos"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
         Assert.Empty((options with { Silos = 2 }).Validate(new ValidationContext(options)));
@@ -69,7 +71,7 @@ public sealed class GatewayOptionsTests
     [Fact]
     public void Validate_ClusterWithoutSilos_IsRefused()
     {
-        var options = new GatewayOptions { Cluster = "etcd://node-7" };
+        var options = Serving with { Cluster = "etcd://node-7" };
 
         Assert.Equal(["Silos"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
         Assert.Empty((options with { Silos = 2 }).Validate(new ValidationContext(options)));
@@ -78,7 +80,7 @@ public sealed class GatewayOptionsTests
     [Fact]
     public void Validate_SilosAndEveryInterface_AsksWhereOthersReachIt()
     {
-        var options = new GatewayOptions { Silos = 2, Host = "0.0.0.0" };
+        var options = Serving with { Silos = 2, Host = "0.0.0.0" };
 
         ValidationResult fault = options.Validate(new ValidationContext(options)).First();
         Assert.Equal(["Host"], fault.MemberNames);
@@ -93,11 +95,51 @@ public sealed class GatewayOptionsTests
     public void Validate_FewerCoresThanThreads_IsRefusedWhereTheGatewayComputes()
     {
         Assert.SkipUnless(ThreadAffinity.IsSupported, "Threads are pinned on Linux only.");
-        var options = new GatewayOptions { Threads = 2, Cores = $"{ThreadAffinity.Cores()[0]}" };
+        var options = Serving with { Threads = 2, Cores = $"{ThreadAffinity.Cores()[0]}" };
 
         Assert.Equal(["Cores", "Threads"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
         Assert.Empty((options with { Threads = 1 }).Validate(new ValidationContext(options)));
         Assert.Empty((options with { Silos = 1 }).Validate(new ValidationContext(options)));
+    }
+
+    [Fact]
+    public void Validate_NoModel_IsMissingUnlessItIsAFront()
+    {
+        var options = new GatewayOptions();
+
+        Assert.Equal(["Model"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
+        Assert.Empty((options with { Front = true }).Validate(new ValidationContext(options)));
+        Assert.True(IsAllowed("Model", ""));
+    }
+
+    [Fact]
+    public void Validate_FrontWithWhatIsNoneOfIts_NamesEachOption()
+    {
+        var options = new GatewayOptions
+        {
+            Front = true, Model = "models", Silos = 2, Threads = 99, Memory = new ByteSize(1L << 30), Replicas = 2, Name = "front", Cluster = "memory",
+            MaxWaiting = 3, Weights = "q8_0",
+        };
+
+        ValidationResult[] faults = [.. options.Validate(new ValidationContext(options))];
+
+        Assert.All(faults, fault => Assert.Contains("--front", fault.ErrorMessage, StringComparison.Ordinal));
+        Assert.Equal(
+            ["Cluster", "MaxWaiting", "Memory", "Model", "Name", "Replicas", "Silos", "Threads", "Weights"],
+            faults.Select(fault => fault.MemberNames.First()).Order());
+    }
+
+    [Fact]
+    public void Validate_FrontWithAllThatItTakes_IsAllowed()
+    {
+        var options = new GatewayOptions
+        {
+            Front = true, Cluster = "http://127.0.0.1:8080", Port = 0, Advertise = "api.example.org", UnknownFields = "ignore",
+            RecoveryTimeout = TimeSpan.FromSeconds(5), ShutdownTimeout = TimeSpan.Zero, Verbose = true,
+        };
+
+        Assert.Empty(options.Validate(new ValidationContext(options)));
+        Assert.False(options.ServesAlone);
     }
 
     private static bool IsAllowed(string property, object value)

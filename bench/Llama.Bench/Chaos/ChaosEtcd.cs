@@ -3,7 +3,7 @@ using Llama.Bench.Processes;
 
 namespace Llama.Bench.Chaos;
 
-/// <summary>An etcd of the run's own, which keeps its data while it is away.</summary>
+/// <summary>An etcd of the run's own, which keeps its data while it is away, or loses them.</summary>
 internal sealed class ChaosEtcd : IAsyncDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("llama-chaos-").FullName;
@@ -23,7 +23,7 @@ internal sealed class ChaosEtcd : IAsyncDisposable
         var command = new ChildCommand(
             "etcd", "etcd",
             [
-                $"--data-dir={Path.Combine(folder, "data")}", $"--listen-client-urls={clients}", $"--advertise-client-urls={clients}",
+                $"--data-dir={Data}", $"--listen-client-urls={clients}", $"--advertise-client-urls={clients}",
                 $"--listen-peer-urls={peers}", $"--initial-advertise-peer-urls={peers}", $"--initial-cluster=default={peers}",
             ]);
         start = () => new ChaosProcess(command, say, fault);
@@ -41,10 +41,12 @@ internal sealed class ChaosEtcd : IAsyncDisposable
     /// <summary>The address of the cluster.</summary>
     public string Cluster { get; }
 
+    private string Data => Path.Combine(folder, "data");
+
     /// <summary>Does something to it.</summary>
     public Task BeginAsync(ChaosAction action)
     {
-        if (action == ChaosAction.KillEtcd) return KillAsync();
+        if (action != ChaosAction.HangEtcd) return KillAsync();
         process!.Send(Signal.Stop);
         return Task.CompletedTask;
     }
@@ -52,8 +54,14 @@ internal sealed class ChaosEtcd : IAsyncDisposable
     /// <summary>Undoes it.</summary>
     public void End(ChaosAction action)
     {
-        if (action == ChaosAction.KillEtcd) process = start();
-        else process!.Send(Signal.Continue);
+        if (action == ChaosAction.HangEtcd)
+        {
+            process!.Send(Signal.Continue);
+            return;
+        }
+
+        if (action == ChaosAction.EmptyEtcd) Directory.Delete(Data, recursive: true);
+        process = start();
     }
 
     /// <inheritdoc/>

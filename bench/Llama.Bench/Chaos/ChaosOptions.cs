@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
 namespace Llama.Bench.Chaos;
@@ -44,7 +45,7 @@ internal sealed record ChaosOptions : IValidatableObject
     public int GatewayKills { get; init; }
 
     /// <summary>Kills and standstills of the etcd a minute.</summary>
-    [Description("Kills (until it is started again) and standstills of the etcd a minute, on average. The etcd is one of the run's own.")]
+    [Description("Kills (until it is started again, with its data or without) and standstills of the etcd a minute, on average. It is one of the run's own.")]
     [Range(0, 60)]
     public int EtcdKills { get; init; }
 

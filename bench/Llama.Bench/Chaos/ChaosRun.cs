@@ -106,7 +106,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
 
     private async Task DisturbAsync(ChaosCluster cluster, ChaosEtcd? etcd, ChaosEvent item, CancellationToken stopping)
     {
-        bool isEtcd = item.Action is ChaosAction.KillEtcd or ChaosAction.HangEtcd;
+        bool isEtcd = item.Action is ChaosAction.KillEtcd or ChaosAction.HangEtcd or ChaosAction.EmptyEtcd;
         string whom = item.Silo == 0 ? "" : $" silo-{item.Silo}";
         string what = string.Create(CultureInfo.InvariantCulture, $"{item.Action}{whom} for {item.Lasts.TotalSeconds:0.0} s");
         await DelayUntilAsync(item.At, stopping).ConfigureAwait(false);

@@ -32,6 +32,9 @@ internal enum ChaosAction
 
     /// <summary>The etcd stands still until the end.</summary>
     HangEtcd,
+
+    /// <summary>The etcd is killed, and started again without its data at the end.</summary>
+    EmptyEtcd,
 }
 
 /// <summary>A disturbance.</summary>
@@ -56,7 +59,7 @@ internal static class ChaosSchedule
     /// <summary>Of the gateway's absence.</summary>
     private const double LongestGatewaySeconds = 3;
 
-    /// <summary>Of the etcd's absence. Leases last 5 s: some end meanwhile.</summary>
+    /// <summary>Of the etcd's absence.</summary>
     private const double LongestEtcdSeconds = 10;
 
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(2);
@@ -69,7 +72,7 @@ internal static class ChaosSchedule
         [
             .. Of(options.GatewayKills, options.Seconds, LongestGatewaySeconds, [ChaosAction.KillGateway], new Random(~options.Seed)),
             .. Of(
-                options.EtcdKills, options.Seconds, LongestEtcdSeconds, [ChaosAction.KillEtcd, ChaosAction.HangEtcd],
+                options.EtcdKills, options.Seconds, LongestEtcdSeconds, [ChaosAction.KillEtcd, ChaosAction.HangEtcd, ChaosAction.EmptyEtcd],
                 new Random(options.Seed ^ 0x5eed)),
         ];
         int permanent = options.Silos + options.Standbys;

@@ -39,6 +39,18 @@ internal sealed record ClusterPrograms
         ("shutdown-timeout", "00:00:01"),
         ("tls", Tls is null ? null : Path.GetFullPath(Tls))));
 
+    /// <summary>A front's.</summary>
+    /// <param name="number">The front's number, from 1.</param>
+    /// <param name="port">The port that it listens on.</param>
+    /// <exception cref="FileNotFoundException">The program is not beside this one.</exception>
+    public ChildCommand Front(int number, int port) => ChildCommand.ForProgram($"front-{number}", "Llama.Gateway", Arguments(
+        ("front", true),
+        ("host", "127.0.0.1"),
+        ("port", port),
+        ("cluster", Cluster),
+        ("shutdown-timeout", "00:00:01"),
+        ("tls", Tls is null ? null : Path.GetFullPath(Tls))));
+
     /// <summary>A silo's, with one thread that computes.</summary>
     /// <param name="number">The silo's number, from 1.</param>
     /// <exception cref="FileNotFoundException">The program is not beside this one.</exception>

@@ -1,4 +1,4 @@
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Scheduling;
 
 namespace Llama.Bench.Simulate;

@@ -1,4 +1,4 @@
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;

@@ -9,31 +9,32 @@ using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
-using Llama.Grains.Links;
+using Llama.Grains.Text;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Llama.Gateway.Api;
 
-/// <summary>The HTTP front: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page.</summary>
+/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page.</summary>
 public static class LlamaApi
 {
     /// <summary>
-    /// Registers the front. It needs an <see cref="IGateway"/> and the <see cref="LinkIdentity"/> that has the cluster's key, and
-    /// takes its time and its chance from a <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
+    /// Registers the API. It needs an <see cref="IGateway"/> and an <see cref="IModelSource"/>, and takes its time and its chance from a
+    /// <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
     /// </summary>
     /// <param name="services">Where to.</param>
-    /// <param name="model">The model that is served.</param>
+    /// <param name="key">The cluster key, which who changes the cluster must show; empty for none.</param>
     /// <param name="ignoreUnknownFields">Whether fields of requests that nobody knows pass.</param>
     /// <param name="names">Host names that the gateway is reached by, each perhaps with a port; addresses need not be named.</param>
     public static IServiceCollection AddLlamaApi(
-        this IServiceCollection services, ServedModel model, bool ignoreUnknownFields, params IEnumerable<string?> names)
+        this IServiceCollection services, ReadOnlyMemory<byte> key, bool ignoreUnknownFields, params IEnumerable<string?> names)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(Random.Shared);
-        services.AddSingleton(model);
+        services.AddSingleton(provider => new ServedModel(
+            provider.GetRequiredService<IModelSource>(), provider.GetRequiredService<TimeProvider>().GetUtcNow()));
         services.TryAddSingleton(provider => new ServingTime(provider.GetRequiredService<IHostApplicationLifetime>(), TimeSpan.Zero));
         services.AddSingleton<ApiGuard>();
-        services.AddSingleton(new RequestReader(model, ignoreUnknownFields));
+        services.AddSingleton(provider => new RequestReader(provider.GetRequiredService<ServedModel>(), ignoreUnknownFields));
         services.AddSingleton<GenerationPlanner>();
         services.AddSingleton<ChoiceRunner>();
         services.AddSingleton<KeptAnswers>();
@@ -48,8 +49,7 @@ public static class LlamaApi
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
-        services.AddSingleton(new GatewayNames(names));
-        services.AddSingleton<OperatorGuard>();
+        services.AddSingleton(new OperatorGuard(key, new GatewayNames(names)));
         return services;
     }
 

@@ -1,6 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 
 namespace Llama.Grains.Answers;
 

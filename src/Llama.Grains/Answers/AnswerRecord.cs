@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Cryptography;
 using System.Text;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 

@@ -1,4 +1,5 @@
 using Llama.Grains.Silos;
+using Llama.Grains.Stages;
 
 namespace Llama.Grains.Gateway;
 

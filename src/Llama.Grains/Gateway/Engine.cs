@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
+using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Grains.Scheduling;
 using Llama.Model;

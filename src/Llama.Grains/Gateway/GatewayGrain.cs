@@ -55,6 +55,8 @@ public sealed class GatewayGrain(LocalGateway gateway, TokenFeeds feeds, SiloPro
         FrontAttachment attachment, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(attachment);
+        if (attachment.Fingerprint is { } other && other != gateway.Fingerprint)
+            throw new InvalidOperationException($"The pipelines are of a model with the fingerprint {gateway.Fingerprint}, not {other}.");
         TokenFeed feed = feeds.Open(attachment.Id);
         try
         {

@@ -1,4 +1,5 @@
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Grains.Gateway;
 

@@ -1,4 +1,5 @@
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Grains.Gateway;
 
@@ -37,6 +38,7 @@ public interface IGatewayGrain : IGrainWithStringKey
     /// </summary>
     /// <param name="attachment">Names it; a name that nobody has used before.</param>
     /// <param name="cancellationToken">Ends it.</param>
+    /// <exception cref="InvalidOperationException">It is for the tokens of another model.</exception>
     [Alias("Attach")]
     IAsyncEnumerable<TokenBatch> AttachAsync(FrontAttachment attachment, CancellationToken cancellationToken);
 
@@ -92,8 +94,9 @@ public sealed record ClusterChangeFault([property: Id(0)] ClusterChangeError Err
 
 /// <summary>Under which a gateway process submits requests and reads their tokens.</summary>
 /// <param name="Id">Its name; a new one each time.</param>
+/// <param name="Fingerprint">Fingerprint of the model whose tokens are submitted; null where that is not told.</param>
 [GenerateSerializer, Immutable, Alias("llama.front-attachment")]
-public sealed record FrontAttachment([property: Id(0)] Guid Id);
+public sealed record FrontAttachment([property: Id(0)] Guid Id, [property: Id(1)] string? Fingerprint = null);
 
 /// <summary>A request under an attachment.</summary>
 /// <param name="Attachment">The attachment.</param>

@@ -1,7 +1,8 @@
 using System.Runtime.CompilerServices;
+using Llama.Grains.Generation;
 using Llama.Grains.Silos;
 using Llama.Grains.Answers;
-using Llama.Grains.Scheduling;
+using Llama.Grains.Stages;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
@@ -21,6 +22,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     private readonly PipelinePlanner planner;
     private readonly AnswerKeepers records;
     private readonly Lock choosing = new();
+    private volatile GatewaySummary summary = new(null, 0);
     private int disposed;
 
     /// <summary>Plans pipelines of the silos, once <see cref="Own"/> has been called.</summary>
@@ -29,10 +31,10 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         ArgumentNullException.ThrowIfNull(settings);
         this.settings = settings;
         for (int i = 0; i < settings.Replicas; i++)
-            replicas.Add(new Replica(i, new Engine(settings.Config, settings.Limits, time, logger)));
+            replicas.Add(new Replica(i, new Engine(settings.Config, settings.Limits, time, logger), time.GetTimestamp()));
         planner = new PipelinePlanner(settings);
         explanation = new PlanExplanation(settings, planner);
-        controller = new ClusterController(settings, silos, replicas, time, logger);
+        controller = new ClusterController(settings, silos, planner, replicas, time, logger);
         records = new AnswerKeepers(
             answers, () => Silos, () => HasPlanned ? null : NotPlanned(replicas[0]), () => Keeper, time);
     }
@@ -40,11 +42,23 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     /// <inheritdoc/>
     public IAnswerRecords Records => records;
 
+    /// <summary>Fingerprint of the model's configuration.</summary>
+    internal string Fingerprint => settings.Identity.Fingerprint;
+
     /// <summary>Whether this process owns the pipelines.</summary>
     public bool Owns => controller.Owns;
 
     /// <inheritdoc/>
-    public GatewaySummary Summary => new(replicas.Exists(IsReady) ? null : replicas[0].Reason, MaxSequenceTokens);
+    public GatewaySummary Summary
+    {
+        get
+        {
+            // Requests ask for it several times, and it rarely changes.
+            var now = (Reason: replicas.Exists(replica => replica.IsReady) ? null : replicas[0].Reason, MaxSequenceTokens);
+            GatewaySummary last = summary;
+            return (last.Reason, last.MaxSequenceTokens) == now ? last : summary = new GatewaySummary(now.Reason, now.MaxSequenceTokens);
+        }
+    }
 
     /// <summary>What is where.</summary>
     public ClusterStatus Status => new()
@@ -73,7 +87,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     };
 
     /// <summary>The silo that keeps answers at present, the one with the first layers; null while there is none.</summary>
-    private SiloProcess? Keeper => replicas.Find(IsReady)?.Pipeline?.Plan[0].Member is { } silo ? Process(silo) : null;
+    private SiloProcess? Keeper => replicas.Find(replica => replica.IsReady)?.Pipeline?.Plan[0].Member is { } silo ? Process(silo) : null;
 
     /// <summary>What other gateway processes are told.</summary>
     /// <param name="self">This process.</param>
@@ -87,10 +101,19 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     private IEnumerable<Member> Standby =>
         controller.Silos.Except(controller.Drained).Where(silo => !replicas.Exists(replica => replica.Uses(silo)));
 
-    private int MaxSequenceTokens => Math.Min(
-        settings.Config.ContextLength,
-        replicas.Select(r => r.Pipeline).Where(p => p is { Ready: true }).Select(p => p!.KvBlocks * BlockPool.BlockTokens)
-            .DefaultIfEmpty(settings.Config.ContextLength).Max());
+    private int MaxSequenceTokens
+    {
+        get
+        {
+            int most = 0;
+            foreach (Replica replica in replicas)
+            {
+                if (replica.Pipeline is { Ready: true } pipeline) most = Math.Max(most, planner.Tokens(pipeline.KvBlocks));
+            }
+
+            return most > 0 ? most : settings.Config.ContextLength;
+        }
+    }
 
     /// <summary>Has this process own the pipelines from now on.</summary>
     public void Own() => controller.Own();
@@ -126,13 +149,13 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     }
 
     /// <inheritdoc/>
-    public Task DrainAsync(string silo, CancellationToken cancellationToken) => controller.DrainAsync(silo, cancellationToken);
+    public Task DrainAsync(string silo, CancellationToken cancellationToken) => controller.Changes.DrainAsync(silo, cancellationToken);
 
     /// <inheritdoc/>
-    public Task TakeBackAsync(string silo, CancellationToken cancellationToken) => controller.TakeBackAsync(silo, cancellationToken);
+    public Task TakeBackAsync(string silo, CancellationToken cancellationToken) => controller.Changes.TakeBackAsync(silo, cancellationToken);
 
     /// <inheritdoc/>
-    public Task RebalanceAsync(CancellationToken cancellationToken) => controller.RebalanceAsync(cancellationToken);
+    public Task RebalanceAsync(CancellationToken cancellationToken) => controller.Changes.RebalanceAsync(cancellationToken);
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -155,7 +178,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         lock (choosing)
         {
             Replica replica = replicas[chooser.Choose(
-                request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(IsReady(r), r.Requests, cached[i]))])];
+                request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(r.IsReady, r.Requests, cached[i]))])];
             replica.Requests++;
             return replica;
         }
@@ -165,8 +188,6 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
 
     private static GenerationException NotPlanned(Replica replica) =>
         new(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
-
-    private static bool IsReady(Replica replica) => replica.Pipeline is { Ready: true, Lost.IsCompleted: false };
 
     private static PipelineStatus Describe(Replica replica) => new()
     {

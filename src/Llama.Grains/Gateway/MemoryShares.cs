@@ -1,4 +1,4 @@
-using Llama.Grains.Silos;
+using Llama.Grains.Stages;
 
 namespace Llama.Grains.Gateway;
 

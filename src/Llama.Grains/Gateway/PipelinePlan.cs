@@ -1,5 +1,5 @@
-using Llama.Grains.Silos;
 using Llama.Grains.Placement;
+using Llama.Grains.Stages;
 using Llama.Model.Kernels;
 
 namespace Llama.Grains.Gateway;
@@ -20,7 +20,18 @@ internal sealed record PlannedStage(
 /// <param name="Inherits">What it goes on with; null for a pipeline that begins with empty blocks.</param>
 /// <param name="BySteps">Whether its cut follows the times of stages that have worked.</param>
 internal sealed record PipelinePlan(
-    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null, bool BySteps = false);
+    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null, bool BySteps = false)
+{
+    /// <summary>Which silo gets which layers, and had which before, for people.</summary>
+    public string Text => string.Join(", ", Stages.Select(TextOf));
+
+    private string TextOf(PlannedStage stage)
+    {
+        LayerSpan? before = stage.KeepsBlocks ? Inherits?.Plan.Stages.First(old => old.Member.Name == stage.Member.Name).Span : null;
+        return $"{stage.Member.Name} {stage.Span.First}-{stage.Span.End}"
+            + (before is not { } had ? "" : had == stage.Span ? " as before" : $" after {had.First}-{had.End}");
+    }
+}
 
 /// <summary>What a lost pipeline leaves to the next.</summary>
 /// <param name="Lineage">The epoch in which its blocks got their numbers.</param>

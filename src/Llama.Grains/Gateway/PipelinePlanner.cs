@@ -1,6 +1,6 @@
-using Llama.Grains.Silos;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
+using Llama.Grains.Stages;
 using Llama.Model.Kernels;
 using Llama.Model.Layers;
 

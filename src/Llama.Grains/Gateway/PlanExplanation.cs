@@ -1,4 +1,4 @@
-using Llama.Grains.Silos;
+using Llama.Grains.Stages;
 
 namespace Llama.Grains.Gateway;
 
@@ -18,7 +18,7 @@ internal sealed class PlanExplanation(ClusterSettings settings, PipelinePlanner 
                 KvBlocks = 0,
                 Stages = [],
                 Reason = replica.Reason,
-                MissingBytes = replica.Misfit is { NeededBytes: > 0 } misfit
+                MissingBytes = replica.State is Waiting { Misfit: { NeededBytes: > 0 } misfit }
                     ? Math.Max(0, misfit.NeededBytes - misfit.OfferedBytes)
                     : null,
             };

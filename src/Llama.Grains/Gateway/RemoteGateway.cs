@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Threading.Channels;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 using Llama.Grains.Hosting;
 using Microsoft.Extensions.Logging;
 
@@ -22,7 +23,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 
-    private readonly Func<IGatewayGrain> grain;
+    private readonly GatewayRoute route;
     private readonly TimeSpan recoveryTimeout;
     private readonly TimeProvider time;
     private readonly ILogger logger;
@@ -37,17 +38,17 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
 
     /// <summary>Begins to look for the owner.</summary>
     /// <param name="model">The model's name.</param>
-    /// <param name="grain">The grain at present; throws while the cluster cannot be reached.</param>
+    /// <param name="route">The way to the grain.</param>
     /// <param name="answers">Calls what silos keep of answers.</param>
     /// <param name="recoveryTimeout">How long a request waits for an owner before it fails.</param>
     /// <param name="time">Measures silence and pauses.</param>
     /// <param name="logger">Told when an owner is found and lost.</param>
     /// <param name="heard">Told who owns the pipelines, each time that it is heard; must not block.</param>
     public RemoteGateway(
-        string model, Func<IGatewayGrain> grain, IAnswerSilos answers, TimeSpan recoveryTimeout, TimeProvider time, ILogger logger,
+        string model, GatewayRoute route, IAnswerSilos answers, TimeSpan recoveryTimeout, TimeProvider time, ILogger logger,
         Action<SiloProcess>? heard = null)
     {
-        (this.grain, this.recoveryTimeout, this.time, this.logger, this.heard) = (grain, recoveryTimeout, time, logger, heard);
+        (this.route, this.recoveryTimeout, this.time, this.logger, this.heard) = (route, recoveryTimeout, time, logger, heard);
         status = new ClusterStatus { Epoch = 0, Model = model, Ready = false, MaxSequenceTokens = 0, Pipelines = [], Standby = [] };
         plan = new ClusterPlan { Epoch = 0, Model = model, Layers = 0, NeededBytes = 0, Pipelines = [], Standby = [], Drained = [], Refused = [] };
         Records = new AnswerKeepers(
@@ -59,7 +60,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     public IAnswerRecords Records { get; }
 
     /// <inheritdoc/>
-    public GatewaySummary Summary => report?.Summary ?? new GatewaySummary(reason, 0);
+    public GatewaySummary Summary => report?.Summary ?? new GatewaySummary(route.Unreachable() ?? reason, 0);
 
     /// <inheritdoc/>
     public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
@@ -70,9 +71,12 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
         List<GeneratedToken> tokens = [.. request.ResumedTokens];
         long lost = time.GetTimestamp();
         bool resumed = request.IsResubmitted;
+        string? fingerprint = route.Fingerprint();
         while (true)
         {
             Attachment attachment = await NextAsync(lost, cancellationToken).ConfigureAwait(false);
+            if (attachment.Fingerprint != fingerprint)
+                throw new GenerationException(GenerationError.Unavailable, "The cluster serves another model now.", TryAgain);
             Channel<Item> items = Channel.CreateUnbounded<Item>(new UnboundedChannelOptions { SingleReader = true, SingleWriter = true });
             int number = attachment.Add(items.Writer);
             bool whole = false;
@@ -144,7 +148,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
         ClusterChangeFault? fault;
         try
         {
-            fault = await grain().ChangeAsync(change, cancellationToken).ConfigureAwait(false);
+            fault = await route.Grain().ChangeAsync(change, cancellationToken).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // A failure is a value: whatever keeps the owner from answering.
         catch (Exception e) when (e is not OperationCanceledException)
@@ -161,7 +165,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     {
         try
         {
-            return await question(grain()).ConfigureAwait(false);
+            return await question(route.Grain()).ConfigureAwait(false);
         }
 #pragma warning disable CA1031 // A failure is a value: whatever keeps the owner from answering.
         catch (Exception e) when (e is not OperationCanceledException)
@@ -172,7 +176,8 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
         }
     }
 
-    private static string NoAnswer(Exception e) => $"The gateway that owns the pipelines does not answer: {Brief.Of(e)}";
+    private string NoAnswer(Exception e) =>
+        route.Unreachable() ?? $"The gateway that owns the pipelines does not answer: {Brief.Of(e)}";
 
     /// <summary>The attachment, waiting for one as long as a request may wait.</summary>
     private async Task<Attachment> NextAsync(long since, CancellationToken cancellationToken)
@@ -194,7 +199,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     {
         try
         {
-            if (await grain().SubmitAsync(new Submission(attachment.Name, number, request), cancellationToken).ConfigureAwait(false)) return true;
+            if (await route.Grain().SubmitAsync(new Submission(attachment.Name, number, request), cancellationToken).ConfigureAwait(false)) return true;
         }
 #pragma warning disable CA1031 // Whatever went wrong: the attachment tells whether the owner is there.
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
@@ -211,7 +216,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     {
         try
         {
-            if (!attachment.IsOver) _ = grain().CancelAsync(new SubmittedRequest(attachment.Name, number), CancellationToken.None);
+            if (!attachment.IsOver) _ = route.Grain().CancelAsync(new SubmittedRequest(attachment.Name, number), CancellationToken.None);
         }
 #pragma warning disable CA1031 // An owner that cannot be told ends the request with the attachment.
         catch (Exception)
@@ -233,7 +238,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
                 {
                     using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
                     deadline.CancelAfter(LongestSilence);
-                    GatewayReport latest = await grain().ReportAsync(deadline.Token).WaitAsync(deadline.Token).ConfigureAwait(false);
+                    GatewayReport latest = await route.Grain().ReportAsync(deadline.Token).WaitAsync(deadline.Token).ConfigureAwait(false);
                     if (latest.Owner != report?.Owner) Log.Found(logger, latest.Owner.Name);
                     report = latest;
                     heard?.Invoke(latest.Owner);
@@ -260,20 +265,21 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     {
         while (!stopping.IsCancellationRequested)
         {
-            var attachment = new Attachment(Guid.NewGuid());
+            Attachment? attachment = null;
             try
             {
+                attachment = new Attachment(Guid.NewGuid(), route.Fingerprint());
                 await ReadAsync(attachment).ConfigureAwait(false);
             }
 #pragma warning disable CA1031 // A failure is a value: it is tried again.
             catch (Exception e)
 #pragma warning restore CA1031
             {
-                if (attachment.WasOpen && !stopping.IsCancellationRequested) Log.Lost(logger, Brief.Of(e));
+                if (attachment is { WasOpen: true } && !stopping.IsCancellationRequested) Log.Lost(logger, Brief.Of(e));
             }
 
             if (attached.Task.IsCompleted) attached = New();
-            attachment.End();
+            attachment?.End();
             await Task.Delay(Pause, time, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
 
@@ -283,7 +289,7 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     private async Task ReadAsync(Attachment attachment)
     {
         using var silence = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
-        IAsyncEnumerator<TokenBatch> batches = grain().AttachAsync(new FrontAttachment(attachment.Name), silence.Token)
+        IAsyncEnumerator<TokenBatch> batches = route.Grain().AttachAsync(new FrontAttachment(attachment.Name, attachment.Fingerprint), silence.Token)
             .GetAsyncEnumerator(silence.Token);
         try
         {
@@ -332,13 +338,16 @@ public sealed partial class RemoteGateway : IGateway, IAsyncDisposable
     private readonly record struct Item(GeneratedToken? Token, GenerationException? Fault);
 
     /// <summary>One enumeration of batches, and who waits for what is in them.</summary>
-    private sealed class Attachment(Guid name)
+    private sealed class Attachment(Guid name, string? fingerprint)
     {
         private readonly ConcurrentDictionary<int, ChannelWriter<Item>> requests = new();
         private int last;
         private volatile bool over;
 
         public Guid Name => name;
+
+        /// <summary>Of the model whose tokens are submitted.</summary>
+        public string? Fingerprint => fingerprint;
 
         /// <summary>Whether a batch has come.</summary>
         public bool WasOpen { get; set; }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 using Microsoft.Extensions.Hosting;
 
 namespace Llama.Grains.Gateway;

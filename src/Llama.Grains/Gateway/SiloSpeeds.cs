@@ -1,5 +1,5 @@
-using Llama.Grains.Silos;
 using Llama.Grains.Settings;
+using Llama.Grains.Stages;
 using Llama.Model.Kernels;
 
 namespace Llama.Grains.Gateway;

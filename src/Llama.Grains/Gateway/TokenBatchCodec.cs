@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Grains.Gateway;
 

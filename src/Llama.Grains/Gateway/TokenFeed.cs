@@ -1,3 +1,4 @@
+using Llama.Grains.Generation;
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;

@@ -2,8 +2,8 @@ using System.Net;
 using System.Reflection;
 using Llama.Grains.Links;
 using Llama.Grains.Membership;
+using Llama.Grains.Options;
 using Llama.Grains.Settings;
-using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Hosting;
@@ -14,7 +14,7 @@ namespace Llama.Grains.Hosting;
 /// </summary>
 public sealed class ClusterMembership : IAsyncDisposable
 {
-    private readonly HealingDocument? document;
+    private readonly ClusterStore store;
 
     /// <summary>Reads what the process was told. <see cref="Silo"/> joins when it is started.</summary>
     /// <param name="options">What the process was told.</param>
@@ -31,32 +31,24 @@ public sealed class ClusterMembership : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(place);
         ArgumentNullException.ThrowIfNull(identity);
-        IConfiguration configuration = options.ClusterConfiguration();
-        var secrets = new MembershipSecrets
-        {
-            Key = identity.Key,
-            Certificate = identity.Certificate,
-            Login = StoreLogin.Load(options.ClusterLoginFile),
-        };
-        Document = MembershipProviders.Open(configuration, secrets, TimeProvider.System);
-        if (Document is not null) document = new HealingDocument(Document, secrets, TimeProvider.System, loggers.CreateLogger<HealingDocument>());
+        store = new ClusterStore(options, identity.Key, identity.Certificate, loggers);
         Silo = new OrleansSilo(
             new OrleansSiloSettings
             {
                 Name = identity.Name,
                 Role = role,
                 Version = Assembly.GetExecutingAssembly().GetName().Version?.ToString(3) ?? "0",
-                Configuration = configuration,
+                Configuration = store.Configuration,
                 AdvertisedAddress = place.Advertised,
                 ListenAddress = place.Listen,
                 SiloPort = place.Port,
                 ClientPort = role == SiloRoles.Gateway ? 0 : null,
                 Key = identity.Key,
                 Certificate = identity.Certificate,
-                WaitForStore = document is null ? _ => Task.CompletedTask : document.WaitAsync,
+                WaitForStore = store.WaitAsync,
                 Configure = silo =>
                 {
-                    silo.Services.AddMembership(document, secrets);
+                    store.AddTo(silo.Services);
                     configure(silo);
                 },
             },
@@ -64,7 +56,7 @@ public sealed class ClusterMembership : IAsyncDisposable
     }
 
     /// <summary>The document as its store has it; null where the store is of another kind.</summary>
-    public IMembershipDocument? Document { get; }
+    public IMembershipDocument? Document => store.Document;
 
     /// <summary>The silo.</summary>
     public OrleansSilo Silo { get; }
@@ -73,7 +65,7 @@ public sealed class ClusterMembership : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await Silo.DisposeAsync().ConfigureAwait(false);
-        document?.Dispose();
+        store.Dispose();
     }
 }
 

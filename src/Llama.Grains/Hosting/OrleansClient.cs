@@ -41,10 +41,16 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
 
     private readonly ILogger logger = loggers.CreateLogger<OrleansClient>();
     private readonly Published<IGrainFactory?> grains = new(null);
+    private volatile string reason = "it has not been tried yet";
+    private volatile int connections;
 
     /// <summary>Makes references to grains. Their calls fail while no silo can be reached.</summary>
     /// <exception cref="SiloUnavailableException">The cluster has not been reached yet.</exception>
-    public IGrainFactory Grains => grains.Now ?? throw new SiloUnavailableException("No silo of the cluster has been reached yet.");
+    public IGrainFactory Grains => grains.Now ?? throw new SiloUnavailableException("No silo of the cluster is reached.");
+
+    /// <summary>Why no silo can be reached, in a sentence; null while there is a connection to one.</summary>
+    public string? Unreachable => grains.Now is null ? $"No gateway silo of the cluster can be reached: {reason}."
+        : connections == 0 ? "No gateway silo of the cluster can be reached: the connections to those that were there have ended." : null;
 
     /// <summary>Waits until the cluster has been reached for the first time.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
@@ -68,6 +74,7 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
             catch (Exception e) when (e is not OrleansConfigurationException)
 #pragma warning restore CA1031
             {
+                reason = Brief.Of(e);
                 Log.Failed(logger, RetryPause.TotalSeconds, e);
                 await Task.Delay(RetryPause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -100,12 +107,15 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
             client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = settings.ResponseTimeout);
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
             client.UseConnectionRetryFilter(RetryAsync);
+            client.AddGatewayCountChangedHandler((_, count) => connections = count.NumberOfConnectedGateways);
             settings.Configure(client);
         }));
 
     private async Task<bool> RetryAsync(Exception exception, CancellationToken cancellationToken)
     {
-        Log.NotConnected(logger, RetryPause.TotalSeconds, exception.Message);
+        string found = Brief.Of(exception);
+        if (found != reason) Log.NotConnected(logger, RetryPause.TotalSeconds, found);
+        reason = found;
         await Task.Delay(RetryPause, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return true;
     }
@@ -115,7 +125,7 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
         [LoggerMessage(1, LogLevel.Information, "Connected to the cluster")]
         public static partial void Connected(ILogger logger);
 
-        [LoggerMessage(2, LogLevel.Information, "No silo of the cluster can be reached; the next attempt is in {Seconds} s: {Reason}")]
+        [LoggerMessage(2, LogLevel.Warning, "No silo of the cluster can be reached; it is tried again every {Seconds} s: {Reason}")]
         public static partial void NotConnected(ILogger logger, double seconds, string reason);
 
         [LoggerMessage(3, LogLevel.Warning, "The client of the cluster failed; it begins anew in {Seconds} s")]

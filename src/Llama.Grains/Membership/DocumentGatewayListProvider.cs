@@ -23,13 +23,16 @@ internal sealed class DocumentGatewayListProvider(HealingDocument document, IOpt
 
     /// <inheritdoc/>
     /// <exception cref="MembershipStoreException">The store is away, and has been since the client was started.</exception>
+    /// <exception cref="SiloUnavailableException">No silo takes clients, nor has one since the client was started.</exception>
     public async Task<IList<Uri>> GetGateways()
     {
         try
         {
             MembershipState? state = await document.LookAsync(CancellationToken.None).ConfigureAwait(false);
-            Uri[] found = [.. (state ?? MembershipState.None).Of(document.Realm).Rows.Where(IsGateway).Select(AddressOf)];
+            SiloRow[] gateways = [.. (state ?? MembershipState.None).Rows.Where(IsGateway)];
+            Uri[] found = [.. gateways.Where(document.Realm.Has).Select(AddressOf)];
             if (found.Length > 0) last = found;
+            else if (last.Length == 0) throw new SiloUnavailableException(WhyNone(gateways));
         }
         catch (MembershipStoreException) when (last.Length > 0)
         {
@@ -38,6 +41,10 @@ internal sealed class DocumentGatewayListProvider(HealingDocument document, IOpt
 
         return last;
     }
+
+    private string WhyNone(SiloRow[] strangers) => strangers is [var stranger, ..]
+        ? $"the silo {stranger.Name} is no member of this client's cluster: it has {document.Realm.Difference(stranger)}"
+        : "no silo that takes clients is in the membership document";
 
     private static bool IsGateway(SiloRow row) => row.Status == SiloStatus.Active && row.ProxyPort > 0;
 

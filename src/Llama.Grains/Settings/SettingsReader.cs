@@ -97,6 +97,7 @@ public static class SettingsReader
     private static string Fault(OptionDefinition definition, FoundValue? value, string what) => value switch
     {
         null => $"{definition.Name}: is missing; expected {definition.Expected}",
+        { IsText: true, Text: "" } => $"{definition.Name}: {what}",
         { IsText: false } => $"{definition.Name}: a list or section {what} ({value.Source})",
         _ => $"{definition.Name}: '{value.Text}' {what} ({value.Source})",
     };

@@ -1,4 +1,5 @@
 using Llama.Grains.Links;
+using Llama.Grains.Stages;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Silos;

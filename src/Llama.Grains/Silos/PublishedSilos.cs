@@ -1,4 +1,5 @@
 using Llama.Grains.Hosting;
+using Llama.Grains.Stages;
 
 namespace Llama.Grains.Silos;
 

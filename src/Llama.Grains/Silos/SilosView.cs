@@ -1,3 +1,5 @@
+using Llama.Grains.Stages;
+
 namespace Llama.Grains.Silos;
 
 /// <summary>The silos with devices at one moment.</summary>

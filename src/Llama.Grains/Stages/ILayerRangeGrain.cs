@@ -1,4 +1,3 @@
-using Llama.Grains.Silos;
 
 namespace Llama.Grains.Stages;
 

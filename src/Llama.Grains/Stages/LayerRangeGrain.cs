@@ -1,5 +1,4 @@
 using Llama.Grains.Hosting;
-using Llama.Grains.Silos;
 
 namespace Llama.Grains.Stages;
 

@@ -1,7 +1,6 @@
 using System.Net;
 using Llama.Grains.Answers;
 using Llama.Grains.Links;
-using Llama.Grains.Silos;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Machine;

@@ -1,3 +1,4 @@
+using Llama.Model.Chat;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 using Microsoft.Extensions.DependencyInjection;
@@ -13,7 +14,11 @@ public static class ModelTypes
     /// </summary>
     /// <param name="services">Where the serializer's options are.</param>
     public static IServiceCollection AddModelTypes(this IServiceCollection services) =>
-        services.Configure<TypeManifestOptions>(options => options.WellKnownTypeAliases["llama.token"] = typeof(TokenLogprob));
+        services.Configure<TypeManifestOptions>(options =>
+        {
+            options.WellKnownTypeAliases["llama.token"] = typeof(TokenLogprob);
+            options.WellKnownTypeAliases["llama.message"] = typeof(ChatMessage);
+        });
 }
 
 /// <summary><see cref="MachineRates"/> as it travels: the model knows nothing of grains.</summary>

@@ -58,14 +58,14 @@ internal static class ConfigLimits
             $"{file}: found width {dim} and {heads} heads, expected the heads to divide the width where head_dim is not there");
 
     /// <summary>The rotary scaling with the user's factor, if there is one.</summary>
-    /// <exception cref="CheckpointException">The model's frequencies are not scaled.</exception>
+    /// <exception cref="CheckpointException">The model's frequencies are not scaled as Llama 3.1's.</exception>
     public static RopeScaling? Override(string file, RopeScaling? scaling, CheckpointOptions options)
     {
         if (options.RopeFactor is not { } factor) return scaling;
         if (scaling is null)
         {
             throw new CheckpointException(
-                $"--rope-factor: found {factor}, but {file} has no scaled rotary frequencies, expected it not to be set");
+                $"--rope-factor: found {factor}, but {file} does not scale rotary frequencies as Llama 3.1 does, expected it not to be set");
         }
 
         return factor >= 1 && factor <= RopeFactor

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Llama.Model.Checkpoints.Files;
+using Llama.Model.Checkpoints.HuggingFace;
 using Llama.Model.Kernels;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
@@ -22,6 +23,12 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         name = StoredName(name);
+        if (FindFp8(name, rows, columns) is { } encoded)
+        {
+            if (!joined.TryGetValue(name, out WeightMatrix? decoded)) joined.Add(name, decoded = Decode(name, encoded, rows, columns));
+            return decoded;
+        }
+
         IReadOnlyList<StoredTensor> parts = FindAlike(name);
         int shards = parts.Count;
         ElementType type = parts[0].Type;
@@ -41,6 +48,13 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
     /// <inheritdoc/>
     internal override byte[] ReadRow(string name, int rows, int columns, int row)
     {
+        if (FindFp8(StoredName(name), rows, columns) is { } encoded)
+        {
+            byte[] decoded = new byte[encoded.RowBytes];
+            fixed (byte* target = decoded) encoded.Decode(row, 1, target);
+            return decoded;
+        }
+
         WeightMatrix matrix = OpenMatrix(name, rows, columns);
         return new ReadOnlySpan<byte>(matrix.Row(row), (int)matrix.Type.Bytes(columns)).ToArray();
     }
@@ -97,6 +111,10 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
     /// <exception cref="CheckpointException">The tensor or its file is missing, cut off or damaged.</exception>
     protected abstract IReadOnlyList<StoredTensor> Find(string name);
 
+    /// <summary>A matrix that is stored in eight-bit floats; null for one that is not.</summary>
+    /// <exception cref="CheckpointException">The tensor, its scales or their file are missing, cut off or damaged, or of another shape.</exception>
+    private protected virtual Fp8Weights? FindFp8(string name, int rows, int columns) => null;
+
     /// <summary>Unmaps the files.</summary>
     protected abstract void CloseFiles();
 
@@ -109,11 +127,11 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         foreach (nint allocation in allocations) NativeMemory.AlignedFree((void*)allocation);
     }
 
-    /// <summary>Copies a vector as single-precision numbers.</summary>
+    /// <summary>Copies a vector, or all of a small tensor, as single-precision numbers.</summary>
     /// <exception cref="CheckpointException">It is stored in blocks.</exception>
     private protected static float[] ReadSingles(StoredTensor part)
     {
-        int length = (int)part.Shape[^1];
+        int length = checked((int)part.Elements);
         float[] vector = new float[length];
         switch (part.Type)
         {
@@ -167,6 +185,17 @@ internal abstract unsafe class FileCheckpoint : Checkpoint
         }
 
         return new WeightMatrix(name, type, rows, columns, (nint)memory);
+    }
+
+    /// <summary>Decodes into memory of our own; of the file nothing stays there.</summary>
+    private WeightMatrix Decode(string name, Fp8Weights encoded, int rows, int columns)
+    {
+        byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)(encoded.RowBytes * rows), 64);
+        allocations.Add((nint)memory);
+        MemoryPages.AskForHuge((nint)memory, encoded.RowBytes * rows);
+        encoded.Decode(0, rows, memory);
+        foreach (StoredTensor part in Find(name)) MemoryPages.Drop(part.Data, part.DataBytes);
+        return new WeightMatrix(name, encoded.Type, rows, columns, (nint)memory);
     }
 
     private static CheckpointException WrongShape(StoredTensor part, string expected) =>

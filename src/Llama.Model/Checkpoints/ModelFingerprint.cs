@@ -34,6 +34,7 @@ public static class ModelFingerprint
 
             """);
         if (config.RopeFactors is { } factors) text += $"ropeFactors {Convert.ToHexStringLower(MemoryMarshal.AsBytes(factors.Values))}\n";
+        if (config.RopeMagnitude != 1) text += string.Create(CultureInfo.InvariantCulture, $"ropeMagnitude {config.RopeMagnitude:R}\n");
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ReplaceLineEndings("\n"))));
     }
 }

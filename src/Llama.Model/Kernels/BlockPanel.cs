@@ -109,7 +109,7 @@ internal static unsafe class BlockPanel
 
     /// <summary>Adds a block's sums, scaled, to those of sixteen rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddBlock<T>(float* scale, short* partSums, Vector256<int> a, Vector256<int> b, in Panel panel, float* sums)
+    public static void AddBlock<T>(float* scale, short* inputSums, Vector256<int> a, Vector256<int> b, in Panel panel, float* sums)
         where T : struct, IBlockFormat
     {
         Vector256<float> inputScale = Vector256.Create(*scale);
@@ -119,11 +119,11 @@ internal static unsafe class BlockPanel
             Vector256.ConvertToSingle(b), inputScale * Vector256.Load(panel.Scales + GroupRows), Vector256.Load(sums + GroupRows));
         if (T.HasOffsets)
         {
-            int parts = T.Type.BlockElements() / PartElements;
+            int count = T.Type.BlockElements() / T.OffsetElements;
             a = b = Vector256<int>.Zero;
-            for (int pair = 0; pair < (parts + 1) / 2; pair++)
+            for (int pair = 0; pair < (count + 1) / 2; pair++)
             {
-                Vector256<short> x = Vector256.Create(Unsafe.ReadUnaligned<int>(partSums + (2 * pair))).AsInt16();
+                Vector256<short> x = Vector256.Create(Unsafe.ReadUnaligned<int>(inputSums + (2 * pair))).AsInt16();
                 a += SmallIntegers.MultiplyAddPairs(Vector256.Load(panel.Offsets + (pair * Rows * 2)), x);
                 b += SmallIntegers.MultiplyAddPairs(Vector256.Load(panel.Offsets + (pair * Rows * 2) + Rows), x);
             }
@@ -137,6 +137,12 @@ internal static unsafe class BlockPanel
         sumsA.Store(sums);
         sumsB.Store(sums + GroupRows);
     }
+
+    /// <summary>The scales at the same place of eight rows, in a format that has no half-precision numbers for them.</summary>
+    public static Vector256<float> Scales<T>(byte** rows, nint offset)
+        where T : struct, IBlockFormat => Vector256.Create(
+            T.Scale(rows[0] + offset), T.Scale(rows[1] + offset), T.Scale(rows[2] + offset), T.Scale(rows[3] + offset),
+            T.Scale(rows[4] + offset), T.Scale(rows[5] + offset), T.Scale(rows[6] + offset), T.Scale(rows[7] + offset));
 
     /// <summary>The half-precision numbers at the same place of eight rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

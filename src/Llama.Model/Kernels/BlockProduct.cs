@@ -43,6 +43,20 @@ internal static unsafe class BlockProduct
             case ElementType.Q4_K: InterleavedProduct<NibbleProduct<Q4_KBlock>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.Q6_K: Multiply<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q2_K: Multiply<Q2_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q3_K: Multiply<Q3_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ4_NL: Multiply<IQ4_NLBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ4_XS: Multiply<IQ4_XSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ3_S: Multiply<IQ3_SBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ3_XXS: Multiply<IQ3_XXSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ2_S: Multiply<IQ2_SBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ2_XS: Multiply<IQ2_XSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ2_XXS: Multiply<IQ2_XXSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ1_M: Multiply<IQ1_MBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.IQ1_S: Multiply<IQ1_SBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.TQ2_0: Multiply<TQ2_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.TQ1_0: Multiply<TQ1_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.MXFP4: Multiply<MXFP4Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             default: throw new NotSupportedException($"{weights.Type} is no type of blocks");
         }
     }

@@ -59,7 +59,7 @@ internal static unsafe class BlockRow
                 if (T.Bias != 0) dots -= inputSums * T.Bias;
                 Vector256<float> inputScale = Vector256.Load(inputScales);
                 lanes = Vector256.FusedMultiplyAdd(
-                    Vector256.ConvertToSingle(dots), inputScale * Halves<T>(row + T.ScaleAt), lanes);
+                    Vector256.ConvertToSingle(dots), inputScale * Scales<T>(row), lanes);
                 if (T.HasOffsets)
                 {
                     lanes = Vector256.FusedMultiplyAdd(
@@ -97,11 +97,12 @@ internal static unsafe class BlockRow
         Vector128<int>* offsets = stackalloc Vector128<int>[Lanes.Count];
         ushort* scales = stackalloc ushort[Lanes.Count];
         ushort* offsetScales = stackalloc ushort[Lanes.Count];
+        float* ownScales = stackalloc float[T.ScaleAt < 0 ? Lanes.Count : 0];
         for (int i = 0; i < count; i++)
         {
             byte* block = rows[i] + (firstBlock * T.Type.BlockBytes());
             sbyte* x = inputs.Bytes(token) + (firstBlock * T.Type.BlockElements());
-            short* sums = inputs.Sums(token) + (firstBlock * (T.Type.BlockElements() / PartElements));
+            short* sums = inputs.Sums(token, T.OffsetElements) + (firstBlock * (T.Type.BlockElements() / T.OffsetElements));
             float* inputScales = inputs.Scales(token) + firstBlock;
             for (int rest = inputs.Blocks - firstBlock; rest > 0; rest -= Lanes.Count, inputScales += Lanes.Count)
             {
@@ -111,18 +112,19 @@ internal static unsafe class BlockRow
                     Vector256<int> dot = T.Dot(block, x);
                     if (T.HasOffsets) offsets[j] = T.DotOffsets(block, sums);
                     dots[j] = dot;
-                    scales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt);
+                    if (T.ScaleAt < 0) ownScales[j] = T.Scale(block);
+                    else scales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt);
                     if (T.HasOffsets) offsetScales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + sizeof(ushort));
                     block += T.Type.BlockBytes();
                     x += T.Type.BlockElements();
-                    sums += T.Type.BlockElements() / PartElements;
+                    sums += T.Type.BlockElements() / T.OffsetElements;
                 }
 
                 Vector256<int> sum = Lanes.SumEach(dots[0], dots[1], dots[2], dots[3], dots[4], dots[5], dots[6], dots[7]);
                 if (T.Bias != 0) sum -= bias;
                 Vector256<float> inputScale = Vector256.Load(inputScales);
-                Vector256<float> lanes = Vector256.FusedMultiplyAdd(
-                    Vector256.ConvertToSingle(sum), inputScale * HalfBits.ToSingle(Vector128.Load(scales)), results[i]);
+                Vector256<float> blockScale = T.ScaleAt < 0 ? Vector256.Load(ownScales) : HalfBits.ToSingle(Vector128.Load(scales));
+                Vector256<float> lanes = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(sum), inputScale * blockScale, results[i]);
                 if (T.HasOffsets)
                 {
                     sum = Lanes.SumHalves(
@@ -137,6 +139,18 @@ internal static unsafe class BlockRow
                 results[i] = Vector256.ConditionalSelect(there.AsSingle(), lanes, results[i]);
             }
         }
+    }
+
+    /// <summary>The scales of eight blocks of a row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Scales<T>(byte* first)
+        where T : struct, IRowFormat
+    {
+        if (T.ScaleAt >= 0) return Halves<T>(first + T.ScaleAt);
+        nint bytes = T.Type.BlockBytes();
+        return Vector256.Create(
+            T.Scale(first), T.Scale(first + bytes), T.Scale(first + (2 * bytes)), T.Scale(first + (3 * bytes)),
+            T.Scale(first + (4 * bytes)), T.Scale(first + (5 * bytes)), T.Scale(first + (6 * bytes)), T.Scale(first + (7 * bytes)));
     }
 
     /// <summary>The half-precision numbers at the same place of eight blocks of a row.</summary>

@@ -6,7 +6,8 @@ using Llama.Model.Weights.Quantization;
 namespace Llama.Model.Kernels;
 
 /// <summary>
-/// Some columns of sixteen rows, in two groups of eight that alternate: integers, in the order of <see cref="WordLayout{T}"/>; for every pair of parts sixteen pairs of offsets, one of each row; for every block sixteen scales of both kinds.
+/// Some columns of sixteen rows, in two groups of eight that alternate: integers, in the order of <see cref="WordLayout{T}"/>; for every pair of
+/// offsets sixteen, one of each row; for every block sixteen scales of both kinds.
 /// </summary>
 /// <param name="scratch">The memory.</param>
 /// <param name="integersLength">Floats of it for the integers.</param>
@@ -42,7 +43,7 @@ internal unsafe struct Panel(float* scratch, int integersLength, int factorsLeng
     public readonly Panel NextFactors<T>()
         where T : struct, IBlockFormat => this with
     {
-        Offsets = Offsets + (((T.Type.BlockElements() / BlockRows.PartElements) + 1) / 2 * 4 * GroupRows),
+        Offsets = Offsets + (((T.Type.BlockElements() / T.OffsetElements) + 1) / 2 * 4 * GroupRows),
         Scales = Scales + (2 * GroupRows),
         OffsetScales = OffsetScales + (2 * GroupRows),
     };
@@ -54,19 +55,19 @@ internal unsafe struct Panel(float* scratch, int integersLength, int factorsLeng
     public readonly void SetFactors<T>(byte** rows, nint offset)
         where T : struct, IBlockFormat
     {
-        BlockPanel.Halves(rows, offset + T.ScaleAt).Store(Scales);
+        (T.ScaleAt < 0 ? BlockPanel.Scales<T>(rows, offset) : BlockPanel.Halves(rows, offset + T.ScaleAt)).Store(Scales);
         if (!T.HasOffsets) return;
         BlockPanel.Halves(rows, offset + T.ScaleAt + sizeof(ushort)).Store(OffsetScales);
-        int parts = T.Type.BlockElements() / BlockRows.PartElements;
-        for (int part = 0; part < parts; part++)
+        int count = T.Type.BlockElements() / T.OffsetElements;
+        for (int i = 0; i < count; i++)
         {
-            short* offsets = Offsets + (part / 2 * 4 * GroupRows) + (part % 2);
+            short* offsets = Offsets + (i / 2 * 4 * GroupRows) + (i % 2);
             for (int r = 0; r < GroupRows; r++)
             {
-                offsets[2 * r] = (short)T.Offset(rows[r] + offset, part);
+                offsets[2 * r] = (short)T.Offset(rows[r] + offset, i);
 
                 // A block of one part has only the first of the two.
-                if (parts == 1) offsets[(2 * r) + 1] = 0;
+                if (count == 1) offsets[(2 * r) + 1] = 0;
             }
         }
     }

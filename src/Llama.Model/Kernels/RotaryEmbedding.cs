@@ -10,11 +10,13 @@ internal sealed unsafe class RotaryEmbedding
 {
     private readonly float[] frequencies;
     private readonly RotaryLayout layout;
+    private readonly double magnitude;
 
     /// <summary>Computes the frequencies of a model.</summary>
     public RotaryEmbedding(ModelConfig config)
     {
         layout = config.RotaryLayout;
+        magnitude = config.RopeMagnitude;
         frequencies = new float[config.HeadDim / 2];
         double logTheta = Elementary.Log(config.RopeTheta);
         for (int i = 0; i < frequencies.Length; i++)
@@ -45,7 +47,7 @@ internal sealed unsafe class RotaryEmbedding
     public int Pairs => frequencies.Length;
 
     /// <summary>
-    /// Cosines and sines of one position. The angle is a product of two single-precision numbers rounded once, as in the released
+    /// Cosines and sines of one position, times the model's magnitude. The angle is a product of two single-precision numbers rounded once, as in the released
     /// models' own code, so that long contexts see the angles that they were trained with.
     /// </summary>
     /// <param name="position">Position in the sequence, from 0.</param>
@@ -56,8 +58,8 @@ internal sealed unsafe class RotaryEmbedding
         for (int i = 0; i < frequencies.Length; i++)
         {
             (double sin, double cos) = Elementary.SinCos((float)position * frequencies[i]);
-            cosines[i] = (float)cos;
-            sines[i] = (float)sin;
+            cosines[i] = (float)(cos * magnitude);
+            sines[i] = (float)(sin * magnitude);
         }
     }
 

@@ -25,6 +25,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
     private readonly NativeBuffer quads;
     private readonly NativeBuffer scales;
     private readonly NativeBuffer sums;
+    private readonly NativeBuffer halfSums;
     private bool paired;
     private bool quartered;
 
@@ -45,6 +46,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         quads = new NativeBuffer(places / 4);
         scales = new NativeBuffer((places / blockElements) + Lanes.Count);
         sums = new NativeBuffer((places / PartElements) + Lanes.Count);
+        halfSums = new NativeBuffer((places / PartElements) + Lanes.Count);
     }
 
     /// <summary>Elements that share a scale.</summary>
@@ -103,6 +105,11 @@ internal sealed unsafe class RoundedInputs : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public short* Sums(int token) => (short*)sums.Pointer + ((long)token * (Columns / PartElements));
 
+    /// <summary>The sums of every 32 or 16 bytes of a vector; eight or sixteen of them may be read together.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public short* Sums(int token, int elements) =>
+        elements == PartElements ? Sums(token) : (short*)halfSums.Pointer + ((long)token * (Columns / (PartElements / 2)));
+
     /// <summary>Rounds one vector, to nearest, ties to even.</summary>
     /// <param name="token">Its place.</param>
     /// <param name="source"><see cref="Columns"/> numbers.</param>
@@ -113,7 +120,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         short* wordTarget = Words(token);
         int* pairTarget = Pairs(token);
         int* quadTarget = Quads(token);
-        short* sumTarget = Sums(token);
+        short* sumTarget = Sums(token), halfSumTarget = Sums(token, PartElements / 2);
         for (int done = 0; done < Columns; done += BlockElements, scale++)
         {
             // Magnitudes as integers have the order of the numbers, and what is no number is above all: the scale becomes it, too.
@@ -135,7 +142,10 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 rounded.Store(byteTarget + done + i);
                 first.Store(wordTarget + done + i);
                 second.Store(wordTarget + done + i + 16);
-                sumTarget[(done + i) / PartElements] = (short)Vector256.Sum(i0 + i1 + i2 + i3);
+                int firstSum = Vector256.Sum(i0 + i1), secondSum = Vector256.Sum(i2 + i3);
+                sumTarget[(done + i) / PartElements] = (short)(firstSum + secondSum);
+                *halfSumTarget++ = (short)firstSum;
+                *halfSumTarget++ = (short)secondSum;
                 if (paired)
                 {
                     Spread(first.AsInt32(), pairTarget);
@@ -159,6 +169,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         quads.Dispose();
         scales.Dispose();
         sums.Dispose();
+        halfSums.Dispose();
     }
 
     /// <summary>Stores eight integers where one vector of four has its places.</summary>

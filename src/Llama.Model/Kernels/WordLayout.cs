@@ -52,9 +52,9 @@ internal static unsafe class WordLayout<T>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyFour(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums)
     {
-        nint stride = inputs.Blocks, parts = T.Type.BlockElements() / PartElements;
+        nint stride = inputs.Blocks, parts = T.Type.BlockElements() / PartElements, offsets = T.Type.BlockElements() / T.OffsetElements;
         float* scales = inputs.Scales(token) + firstBlock;
-        short* partSums = inputs.Sums(token) + (firstBlock * parts);
+        short* inputSums = inputs.Sums(token, T.OffsetElements) + (firstBlock * offsets);
         int* x = inputs.Pairs(token) + (firstBlock * parts * PartPairs * BlockPanel.Tokens);
         short* integers = (short*)panel.Integers;
         for (int block = firstBlock; block < firstBlock + blocks; block++)
@@ -80,12 +80,12 @@ internal static unsafe class WordLayout<T>
             }
 
             float* lane = sums + (block % Lanes.Count * BlockPanel.Rows);
-            BlockPanel.AddBlock<T>(scales, partSums, a0, b0, panel, lane);
-            BlockPanel.AddBlock<T>(scales + stride, partSums + (stride * parts), a1, b1, panel, lane + BlockPanel.TokenSums);
-            BlockPanel.AddBlock<T>(scales + (2 * stride), partSums + (2 * stride * parts), a2, b2, panel, lane + (2 * BlockPanel.TokenSums));
-            BlockPanel.AddBlock<T>(scales + (3 * stride), partSums + (3 * stride * parts), a3, b3, panel, lane + (3 * BlockPanel.TokenSums));
+            BlockPanel.AddBlock<T>(scales, inputSums, a0, b0, panel, lane);
+            BlockPanel.AddBlock<T>(scales + stride, inputSums + (stride * offsets), a1, b1, panel, lane + BlockPanel.TokenSums);
+            BlockPanel.AddBlock<T>(scales + (2 * stride), inputSums + (2 * stride * offsets), a2, b2, panel, lane + (2 * BlockPanel.TokenSums));
+            BlockPanel.AddBlock<T>(scales + (3 * stride), inputSums + (3 * stride * offsets), a3, b3, panel, lane + (3 * BlockPanel.TokenSums));
             scales++;
-            partSums += parts;
+            inputSums += offsets;
             panel = panel.NextFactors<T>();
         }
     }
@@ -94,9 +94,9 @@ internal static unsafe class WordLayout<T>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyOne(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums)
     {
-        int parts = T.Type.BlockElements() / PartElements;
+        int parts = T.Type.BlockElements() / PartElements, offsets = T.Type.BlockElements() / T.OffsetElements;
         float* scales = inputs.Scales(token) + firstBlock;
-        short* partSums = inputs.Sums(token) + (firstBlock * parts);
+        short* inputSums = inputs.Sums(token, T.OffsetElements) + (firstBlock * offsets);
         int* x = inputs.Pairs(token) + (firstBlock * parts * PartPairs * BlockPanel.Tokens);
         short* integers = (short*)panel.Integers;
         for (int block = firstBlock; block < firstBlock + blocks; block++)
@@ -109,9 +109,9 @@ internal static unsafe class WordLayout<T>
                 b += SmallIntegers.MultiplyAddPairs(Vector256.Load(integers + BlockPanel.Rows), pair);
             }
 
-            BlockPanel.AddBlock<T>(scales, partSums, a, b, panel, sums + (block % Lanes.Count * BlockPanel.Rows));
+            BlockPanel.AddBlock<T>(scales, inputSums, a, b, panel, sums + (block % Lanes.Count * BlockPanel.Rows));
             scales++;
-            partSums += parts;
+            inputSums += offsets;
             panel = panel.NextFactors<T>();
         }
     }

@@ -1,11 +1,8 @@
 namespace Llama.Model.Tokenization;
 
 /// <summary>Turns text into token ids and back. Implementations are immutable and may be used from several threads.</summary>
-public interface ITokenizer
+public interface ITokenizer : IVocabulary
 {
-    /// <summary>Number of ids, special tokens included.</summary>
-    int VocabSize { get; }
-
     /// <summary>The begin-of-text token, or null for a vocabulary without one.</summary>
     int? BeginOfText { get; }
 
@@ -50,19 +47,4 @@ public interface ITokenizer
     /// tokens that 3.1 renamed are known by both names.
     /// </summary>
     int? FindSpecial(string name);
-
-    /// <summary>
-    /// The bytes that a token adds to a text (UTF-8, not necessarily whole characters); empty for special tokens and ids that the
-    /// vocabulary lacks.
-    /// </summary>
-    ReadOnlySpan<byte> TokenBytes(int id);
-
-    /// <summary>Whether a token is one byte of a character that is no token itself: a space among them belongs to the text.</summary>
-    bool IsByte(int id);
-
-    /// <summary>
-    /// Whether <see cref="Encode"/> puts a space before a text (SentencePiece's dummy prefix), so that decoding a whole text must drop it.
-    /// <see cref="StreamingDecoder"/> does.
-    /// </summary>
-    bool AddsLeadingSpace { get; }
 }

@@ -6,24 +6,24 @@ namespace Llama.Model.Tokenization;
 /// Turns tokens into text as they come, never half a character: bytes that do not yet make one wait for the next token, and bytes that
 /// never can become U+FFFD. For one text and one thread.
 /// </summary>
-/// <param name="tokenizer">The vocabulary.</param>
+/// <param name="vocabulary">The vocabulary.</param>
 /// <param name="startsText">
 /// Whether the first token is the first of a whole text, so that the space that the tokenizer put there is dropped; false for what
 /// continues a prompt, whose first space belongs to the text.
 /// </param>
-public sealed class StreamingDecoder(ITokenizer tokenizer, bool startsText)
+public sealed class StreamingDecoder(IVocabulary vocabulary, bool startsText)
 {
     private readonly Decoder utf8 = Encoding.UTF8.GetDecoder();
-    private bool dropSpace = startsText && tokenizer.AddsLeadingSpace;
+    private bool dropSpace = startsText && vocabulary.AddsLeadingSpace;
 
     /// <summary>Takes the next token.</summary>
     /// <param name="token">Its id; special tokens and ids that the vocabulary lacks add nothing.</param>
     /// <returns>The characters that are complete now; may be empty.</returns>
     public string Append(int token)
     {
-        ReadOnlySpan<byte> bytes = tokenizer.TokenBytes(token);
+        ReadOnlySpan<byte> bytes = vocabulary.TokenBytes(token);
         if (bytes.IsEmpty) return "";
-        if (dropSpace && bytes[0] == (byte)' ' && !tokenizer.IsByte(token)) bytes = bytes[1..];
+        if (dropSpace && bytes[0] == (byte)' ' && !vocabulary.IsByte(token)) bytes = bytes[1..];
         dropSpace = false;
         return Decode(bytes, flush: false);
     }

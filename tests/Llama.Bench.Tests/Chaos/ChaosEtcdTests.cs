@@ -12,7 +12,7 @@ public class ChaosEtcdTests
     private static CancellationToken TestEnds => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task BeginAsync_Kill_IsAwayUntilTheEndAndThenHasItsData()
+    public async Task BeginAsync_Actions_IsAwayUntilTheEndAndThenHasItsDataOrNone()
     {
         Assert.SkipUnless(EtcdServer.IsThere, "needs the program etcd (Debian: etcd-server)");
         List<string> faults = [];
@@ -33,6 +33,11 @@ public class ChaosEtcdTests
         await HangsAsync(document);
         etcd.End(ChaosAction.HangEtcd);
         await ReadAsync(document);
+
+        await etcd.BeginAsync(ChaosAction.EmptyEtcd);
+        await Assert.ThrowsAsync<MembershipStoreException>(() => document.ReadAsync(TestEnds));
+        etcd.End(ChaosAction.EmptyEtcd);
+        Assert.Null((await ReadAsync(document)).Text);
         Assert.Empty(faults);
     }
 

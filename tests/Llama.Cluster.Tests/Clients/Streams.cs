@@ -31,9 +31,9 @@ internal sealed class Streams
     public TimeSpan LongestSilence => TimeSpan.FromTicks(longestSilence);
 
     /// <summary>Asks for all of them, and waits until each has some tokens.</summary>
-    public static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests, int tokens = 5)
+    public static async Task<Streams> BegunAsync(TestCluster cluster, TokenRequest[] requests, int tokens = 5, GatewayClient? client = null)
     {
-        var streams = new Streams(cluster.Client, requests);
+        var streams = new Streams(client ?? cluster.Client, requests);
         await Wait.UntilAsync(
             "every stream has begun", TimeSpan.FromSeconds(30), () => streams.Tokens.All(t => t.Count >= tokens), () => cluster.Output);
         return streams;

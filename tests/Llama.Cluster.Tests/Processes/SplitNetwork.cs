@@ -80,6 +80,17 @@ internal sealed partial class SplitNetwork : IDisposable
         Do("-n", far, "neighbour", "del", NearAddress, "dev", Cable);
     }
 
+    /// <summary>
+    /// Cuts what goes between the networks to or from some TCP ports, and nothing else, in both directions: the far side has no route for
+    /// it any more (ip-rule(8)).
+    /// </summary>
+    /// <param name="ports">The ports, of either side.</param>
+    public void CutPorts(params IReadOnlyList<int> ports) => RuleOut("add", ports);
+
+    /// <summary>Opens them again.</summary>
+    /// <param name="ports">Those that were cut.</param>
+    public void MendPorts(params IReadOnlyList<int> ports) => RuleOut("del", ports);
+
     /// <summary>Connects this process to a port in the near network: a socket belongs to the network that its thread was in.</summary>
     public async ValueTask<Stream> ConnectAsync(int port)
     {
@@ -133,6 +144,15 @@ internal sealed partial class SplitNetwork : IDisposable
     private static string? Raise(string network, string address) =>
         Run("-n", network, "link", "set", "lo", "up") ?? Run("-n", network, "address", "add", $"{address}/30", "dev", Cable)
         ?? Run("-n", network, "link", "set", Cable, "up");
+
+    private void RuleOut(string change, IReadOnlyList<int> ports)
+    {
+        foreach (int port in ports)
+        {
+            foreach (string end in (string[])["sport", "dport"])
+                Do("-n", far, "rule", change, "to", NearAddress, "ipproto", "tcp", end, $"{port}", "blackhole");
+        }
+    }
 
     private static void Do(params string[] arguments) => Assert.Null(Run(arguments));
 

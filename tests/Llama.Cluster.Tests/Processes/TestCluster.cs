@@ -91,6 +91,13 @@ internal sealed class TestCluster(string model, int silos, string? store = null,
     public RunningProgram StartGateway(params string[] more) =>
         Gateway = Start(Options.Gateway(), more);
 
+    /// <summary>Starts a front.</summary>
+    /// <param name="number">Its number, from 1.</param>
+    /// <param name="port">The port that it listens on.</param>
+    /// <param name="more">Further arguments, or others than AppHost's.</param>
+    public RunningProgram StartFront(int number, int port, params string[] more) =>
+        Start(Options.Front(number, port), more);
+
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="more">Further arguments, or others than usual.</param>

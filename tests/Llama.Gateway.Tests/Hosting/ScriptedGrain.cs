@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 

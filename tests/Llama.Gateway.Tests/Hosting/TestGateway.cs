@@ -3,7 +3,7 @@ using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
 using Llama.Grains.Gateway;
-using Llama.Grains.Links;
+using Llama.Grains.Text;
 using Llama.Model;
 using Llama.Model.Chat;
 using Llama.Model.Sampling;
@@ -36,45 +36,27 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public static async Task<TestGateway> StartAsync(
         TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null,
-        bool ignoreUnknownFields = false, string name = "test-model", SamplingParameters? sampling = null, string? jinja = null)
+        bool ignoreUnknownFields = false, string name = "test-model", SamplingParameters? sampling = null, string? jinja = null,
+        Func<LocalModel, IModelSource>? change = null)
     {
-        var config = new ModelConfig
-        {
-            Dim = 8,
-            Layers = 8,
-            Heads = 2,
-            KvHeads = 2,
-            HeadDim = 4,
-            HiddenDim = 16,
-            VocabSize = tokenizer?.VocabSize ?? TestTokenizer.FirstWord,
-            ContextLength = 64,
-            NormEps = 1e-5f,
-            RopeTheta = 10000,
-            RotaryLayout = RotaryLayout.Halves,
-            Family = LlamaFamily.Llama2,
-            EndTokens = [TestTokenizer.End],
-            Sampling = sampling ?? new SamplingParameters(),
-        };
+        var shape = new ModelShape(
+            name, "f00d", ContextLength: 64, tokenizer?.VocabSize ?? TestTokenizer.FirstWord, sampling ?? new SamplingParameters());
         var grain = new ScriptedGrain();
         var logs = new RecordingLogger();
         var builder = WebApplication.CreateSlimBuilder();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         builder.Logging.ClearProviders().AddProvider(logs);
         builder.Services.AddSingleton<IGateway>(grain);
-        builder.Services.AddSingleton(new LinkIdentity
-        {
-            Name = "gateway",
-            Fingerprint = "f00d",
-            ContextLength = 64,
-            Key = Encoding.UTF8.GetBytes(key),
-        });
         builder.Services.AddSingleton(new Random(7));
         if (time is not null) builder.Services.AddSingleton(time);
         var chat = tokenizer is null || template is null ? null
             : jinja is null ? ChatTemplates.Create(template, tokenizer) : OwnTemplate(jinja, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);
-        var model = new ServedModel(name, config, Task.FromResult(new ModelText(tokenizer, chat)), created);
-        builder.Services.AddLlamaApi(model, ignoreUnknownFields, "the-gateway.example:80");
+        var model = new LocalModel(shape, Task.FromResult(new ModelText(tokenizer, chat)));
+        var source = change?.Invoke(model) ?? model;
+        builder.Services.AddSingleton(source);
+        builder.Services.AddLlamaApi(Encoding.UTF8.GetBytes(key), ignoreUnknownFields, "the-gateway.example:80");
+        builder.Services.AddSingleton(new ServedModel(source, created));
         var app = builder.Build();
         app.MapLlamaApi();
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -1,5 +1,5 @@
 using Llama.Grains.Answers;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Tests.Gateway;
 using Llama.Tests;
 

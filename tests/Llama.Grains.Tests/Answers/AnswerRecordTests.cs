@@ -1,6 +1,6 @@
 using System.Buffers;
-using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Answers;

@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Placement;
 using Llama.Model.Sampling;
 using Llama.Tests;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Scheduling;
 using Microsoft.Extensions.Logging.Abstractions;
 

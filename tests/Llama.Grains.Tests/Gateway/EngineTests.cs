@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Grains.Scheduling;
 using Llama.Model.Layers;

@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -78,4 +79,16 @@ public sealed class LocalGatewayTests
     }
 
     private static GeneratedToken[] Resumed(int count) => [.. Enumerable.Repeat(new GeneratedToken(new TokenLogprob(5, 0), [], null), count)];
+
+    /// <summary>The HTTP side asks several times a request whether the model answers, and how long a sequence may be.</summary>
+    [Fact]
+    public async Task Summary_NothingHasChanged_AllocatesNothing()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2, replicas: 2);
+        GatewaySummary before = cluster.Gateway.Summary;
+        Assert.Equal(new GatewaySummary(null, TestModel.TinyStories.Config.ContextLength), before);
+        long allocated = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 1000; i++) Assert.Same(before, cluster.Gateway.Summary);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);
+    }
 }

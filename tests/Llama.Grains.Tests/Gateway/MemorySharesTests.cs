@@ -1,5 +1,5 @@
-using Llama.Grains.Silos;
 using Llama.Grains.Gateway;
+using Llama.Grains.Stages;
 using Llama.Grains.Tests.Silos;
 
 namespace Llama.Grains.Tests.Gateway;

@@ -1,6 +1,6 @@
-using Llama.Grains.Silos;
 using Llama.Grains.Gateway;
 using Llama.Grains.Placement;
+using Llama.Grains.Stages;
 using Llama.Grains.Tests.Silos;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Kernels;

@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Gateway;

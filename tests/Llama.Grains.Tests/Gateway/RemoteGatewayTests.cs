@@ -1,5 +1,6 @@
 using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -12,6 +13,39 @@ public sealed class RemoteGatewayTests
     private static readonly SiloProcess Second = new("gateway-2", "2");
 
     private readonly TestGatewayGrain grain = new();
+
+    [Fact]
+    public async Task GenerateAsync_PipelinesAreOfAnotherModel_IsUnavailable()
+    {
+        await using TestCluster cluster = await StartAsync();
+        await using RemoteGateway remote = Start(
+            cluster, 0.5, new GatewayRoute { Grain = () => grain, Fingerprint = () => "of another model" });
+
+        GenerationException fault =
+            await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(remote, Requests(cluster).Last())).Soon();
+
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.NotEqual(0, grain.Attached);
+    }
+
+    [Fact]
+    public async Task GenerateAsync_NextOwnerHasAnotherModel_EndsAndLaterRequestsGoThere()
+    {
+        await using TestCluster cluster = await StartAsync();
+        string? told = null;
+        await using RemoteGateway remote = Start(cluster, route: new GatewayRoute { Grain = () => grain, Fingerprint = () => told });
+        GenerationRequest request = Requests(cluster).Last();
+
+        GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(remote, request, async at =>
+        {
+            if (at != 10) return;
+            told = cluster.Gateway.Fingerprint;
+            await grain.ActivateAsync(cluster.Gateway, Second);
+        })).Soon();
+
+        Assert.Equal(GenerationError.Unavailable, fault.Error);
+        Assert.Equal(150, (await CollectAsync(remote, request).Soon()).Count);
+    }
 
     [Fact]
     public async Task GenerateAsync_OwnerElsewhere_GivesEveryTokenAsTheOwnerDoes()
@@ -362,6 +396,7 @@ public sealed class RemoteGatewayTests
         return cluster;
     }
 
-    private RemoteGateway Start(TestCluster cluster, double recoverySeconds = 30) => new("test", 
-        () => grain, cluster.Silos, TimeSpan.FromSeconds(recoverySeconds), TimeProvider.System, NullLogger.Instance);
+    private RemoteGateway Start(TestCluster cluster, double recoverySeconds = 30, GatewayRoute? route = null) => new(
+        "test", route ?? new GatewayRoute { Grain = () => grain }, cluster.Silos, TimeSpan.FromSeconds(recoverySeconds), TimeProvider.System,
+        NullLogger.Instance);
 }

@@ -1,5 +1,6 @@
 using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -150,7 +151,7 @@ public sealed class SharedGatewayTests
         return new Process(self, local, new SharedGateway(
             local,
             heard => new RemoteGateway(
-                "test", () => grain, cluster.Silos, TimeSpan.FromSeconds(30), TimeProvider.System, NullLogger.Instance, heard),
+                "test", new GatewayRoute { Grain = () => grain }, cluster.Silos, TimeSpan.FromSeconds(30), TimeProvider.System, NullLogger.Instance, heard),
             self));
     }
 

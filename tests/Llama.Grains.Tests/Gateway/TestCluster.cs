@@ -1,5 +1,6 @@
 using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Stages;
 using Llama.Model;
 using Llama.Model.Checkpoints;

@@ -1,5 +1,6 @@
 using System.Buffers;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Grains.Tests.Gateway;

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 using Llama.Tests;
 

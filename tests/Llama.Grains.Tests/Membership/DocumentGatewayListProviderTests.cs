@@ -1,6 +1,5 @@
 using Llama.Grains.Membership;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 using Orleans.Configuration;
 
 namespace Llama.Grains.Tests.Membership;
@@ -14,7 +13,7 @@ public sealed class DocumentGatewayListProviderTests : IDisposable
     public DocumentGatewayListProviderTests()
     {
         document = new HealingDocument(store, new MembershipSecrets(), TimeProvider.System, NullLogger<HealingDocument>.Instance);
-        provider = new DocumentGatewayListProvider(document, Options.Create(new GatewayOptions()));
+        provider = new DocumentGatewayListProvider(document, Microsoft.Extensions.Options.Options.Create(new GatewayOptions()));
     }
 
     public void Dispose() => document.Dispose();

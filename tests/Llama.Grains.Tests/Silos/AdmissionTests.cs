@@ -1,5 +1,6 @@
 using Llama.Grains.Silos;
 using Llama.Grains.Links;
+using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Tests;
 

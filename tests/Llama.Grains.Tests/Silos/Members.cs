@@ -1,4 +1,4 @@
-using Llama.Grains.Silos;
+using Llama.Grains.Stages;
 using Llama.Model.Kernels;
 
 namespace Llama.Grains.Tests.Silos;

@@ -4,9 +4,11 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Llama.Grains.Answers;
 using Llama.Grains.Gateway;
-using Llama.Grains.Silos;
+using Llama.Grains.Generation;
 using Llama.Grains.Stages;
+using Llama.Grains.Text;
 using Llama.Grains.Wire;
+using Llama.Model.Chat;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 using Microsoft.Extensions.DependencyInjection;
@@ -51,6 +53,9 @@ public sealed class WireTypesTests : IDisposable
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly SiloProcess Silo = new("silo-1", "a1");
+    private static readonly ModelShape Shape = new("stories", "f00d", 256, 32_000, new SamplingParameters { Temperature = 0.6f, TopP = 0.9f });
+    private static readonly TemplateFacts Template = new("llama3", true, [128_009]);
+    private static readonly TextFault Refusal = new(TextError.Overloaded, "1024 texts wait to be tokenized.");
 
     private static readonly object[] Values =
     [
@@ -98,10 +103,21 @@ public sealed class WireTypesTests : IDisposable
         new GatewayReport(new SiloProcess("gateway-1", "b2"), new GatewaySummary(null, 256), Silo, [Silo, new SiloProcess("silo-2", "a2")], true),
         new ClusterChange(ClusterChangeKind.Rebalance, "silo-1"),
         new ClusterChangeFault(ClusterChangeError.Unavailable, "Another change is in flight."),
-        new FrontAttachment(Id),
+        new FrontAttachment(Id, "f00d"),
         new Submission(Id, 12, Request),
         new SubmittedRequest(Id, 12),
         new TokenBatch(new byte[] { 1, 0, 0, 0, 0 }),
+        Shape,
+        Template,
+        new TextFacts([2, 128_009], Template, true, 1_900_000),
+        new ModelDescription("0A1B", Shape, new TextFacts([2], null, false, 7)),
+        new VocabularyPlace("0A1B", 262_144),
+        new VocabularyPage(new byte[] { 3, 32 }),
+        new TextToEncode("0A1B", "Once upon", true, [new ChatMessage("user", "Hi")], new ChatOptions { AddGenerationPrompt = false }),
+        new EncodedText([1, 70_000], Refusal),
+        Refusal,
+        new ChatMessageOnTheWire { Role = "user", Content = "Hi", More = """{"name":"ann"}""" },
+        new ChatOptionsOnTheWire { Tools = "[]", Variables = """{"x":1.50}""", AddGenerationPrompt = true, ContinueFinalMessage = true },
     ];
 
     private readonly ServiceProvider services =
@@ -171,6 +187,32 @@ public sealed class WireTypesTests : IDisposable
         List<GeneratedToken> tokens = [Token];
         GenerationRequest request = Request with { ResumedTokens = [.. tokens] };
         Assert.Equal(Text(request), Text(Serializer.Deserialize<GenerationRequest>(Serializer.SerializeToArray(request))!));
+    }
+
+    /// <summary>Values of JSON keep their digits, and members their order.</summary>
+    [Fact]
+    public void Serialize_ConversationWithJson_IsReadBack()
+    {
+        var message = new ChatMessage("tool", "22 °C")
+        {
+            More = new Dictionary<string, JsonElement>
+            {
+                ["name"] = JsonElement.Parse("\"weather\""), ["content"] = JsonElement.Parse("[1, null]"),
+            },
+        };
+        var options = new ChatOptions
+        {
+            Tools = JsonElement.Parse("""[{"type":"function"}]"""),
+            Variables = new Dictionary<string, JsonElement> { ["pi"] = JsonElement.Parse("3.140") },
+            ContinueFinalMessage = true,
+        };
+        var request = new TextToEncode("0A1B", null, false, [message, new ChatMessage("user", "Hi")], options);
+
+        TextToEncode read = Serializer.Deserialize<TextToEncode>(Serializer.SerializeToArray(request))!;
+
+        Assert.Equal(Text(request), Text(read));
+        Assert.Equal("3.140", read.Options!.Variables["pi"].GetRawText());
+        Assert.Equal(["name", "content"], read.Messages[0].More.Keys);
     }
 
     private static void AssertDistinct(string[] aliases)

@@ -43,6 +43,7 @@ public class ModelFingerprintTests
             config with { RopeScaling = new RopeScaling(32, 1, 4, 8192) },
             config with { RopeFactors = new RopeFactors([1, 8]) },
             config with { RopeFactors = new RopeFactors([2, 8]) },
+            config with { RopeMagnitude = 1.25f },
             config with { RotaryLayout = RotaryLayout.Halves },
         ];
         Assert.Equal(others.Length + 1, others.Append(config).Select(ModelFingerprint.Of).Distinct().Count());

@@ -8,6 +8,8 @@ public sealed class BlockProductTests
     [
         ElementType.Q4_0, ElementType.Q4_1, ElementType.Q5_0, ElementType.Q5_1,
         ElementType.Q8_0, ElementType.Q4_K, ElementType.Q5_K, ElementType.Q6_K,
+        ElementType.Q2_K, ElementType.Q3_K, ElementType.IQ4_NL, ElementType.IQ4_XS, ElementType.IQ3_S, ElementType.IQ3_XXS, ElementType.IQ2_S,
+        ElementType.IQ2_XS, ElementType.IQ2_XXS, ElementType.IQ1_M, ElementType.IQ1_S, ElementType.TQ2_0, ElementType.TQ1_0, ElementType.MXFP4,
     ];
 
     [Theory]

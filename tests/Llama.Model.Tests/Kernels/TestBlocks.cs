@@ -41,6 +41,13 @@ internal sealed unsafe class TestBlocks : IDisposable
                 BinaryPrimitives.WriteHalfLittleEndian(blocks.AsSpan(block + place), (Half)((random.NextDouble() * 0.2) - 0.1));
         }
 
+        for (int block = 0; block < blocks.Length; block += type.BlockBytes())
+        {
+            // Around 0.1 as well: an exponent; the half-precision number that four words hold the nibbles of.
+            if (type == ElementType.MXFP4) blocks[block] = (byte)random.Next(122, 127);
+            if (type == ElementType.IQ1_M) SetNibbles(blocks.AsSpan(block + 48, 8), (Half)((random.NextDouble() * 0.2) - 0.1));
+        }
+
         memory = new NativeBuffer((blocks.Length + (2 * Poison) + 3) / 4);
         var bytes = new Span<byte>(memory.Pointer, (int)memory.Length * sizeof(float));
         bytes.Fill(0xff);
@@ -87,13 +94,35 @@ internal sealed unsafe class TestBlocks : IDisposable
         ElementType.Q8_0 => ByDefinition<Q8_0Block>(),
         ElementType.Q4_K => ByDefinition<Q4_KBlock>(),
         ElementType.Q5_K => ByDefinition<Q5_KBlock>(),
-        _ => ByDefinition<Q6_KBlock>(),
+        ElementType.Q6_K => ByDefinition<Q6_KBlock>(),
+        ElementType.Q2_K => ByDefinition<Q2_KBlock>(),
+        ElementType.Q3_K => ByDefinition<Q3_KBlock>(),
+        ElementType.IQ4_NL => ByDefinition<IQ4_NLBlock>(),
+        ElementType.IQ4_XS => ByDefinition<IQ4_XSBlock>(),
+        ElementType.IQ3_S => ByDefinition<IQ3_SBlock>(),
+        ElementType.IQ3_XXS => ByDefinition<IQ3_XXSBlock>(),
+        ElementType.IQ2_S => ByDefinition<IQ2_SBlock>(),
+        ElementType.IQ2_XS => ByDefinition<IQ2_XSBlock>(),
+        ElementType.IQ2_XXS => ByDefinition<IQ2_XXSBlock>(),
+        ElementType.IQ1_M => ByDefinition<IQ1_MBlock>(),
+        ElementType.IQ1_S => ByDefinition<IQ1_SBlock>(),
+        ElementType.TQ2_0 => ByDefinition<TQ2_0Block>(),
+        ElementType.TQ1_0 => ByDefinition<TQ1_0Block>(),
+        ElementType.MXFP4 => ByDefinition<MXFP4Block>(),
+        _ => throw new NotSupportedException($"{Matrix.Type}"),
     };
 
     public void Dispose()
     {
         memory.Dispose();
         inputs.Dispose();
+    }
+
+    /// <summary>Writes a number into the upper four bits of four words.</summary>
+    public static void SetNibbles(Span<byte> words, Half number)
+    {
+        ushort bits = BitConverter.HalfToUInt16Bits(number);
+        for (int i = 0; i < 4; i++) words[(2 * i) + 1] = (byte)((words[(2 * i) + 1] & 0x0f) | (((bits >> (4 * i)) & 0x0f) << 4));
     }
 
     /// <summary>The matrix as it is after all of it was copied.</summary>
@@ -128,13 +157,13 @@ internal sealed unsafe class TestBlocks : IDisposable
                 for (int j = 0; j < 32; j++, x++)
                 {
                     sum += *x * (j < 16 ? first[j] : second[j - 16]);
-                    offsets += *x * T.Offset(row, part);
+                    offsets += *x * T.Offset(row, ((part * 32) + j) / T.OffsetElements);
                 }
             }
 
             float scale = inputs.Scales(token)[i];
             ref float lane = ref lanes[i % Lanes.Count];
-            lane = MathF.FusedMultiplyAdd(sum, (float)*(Half*)(row + T.ScaleAt) * scale, lane);
+            lane = MathF.FusedMultiplyAdd(sum, (T.ScaleAt < 0 ? T.Scale(row) : (float)*(Half*)(row + T.ScaleAt)) * scale, lane);
             if (T.HasOffsets) lane = MathF.FusedMultiplyAdd(offsets, (float)*(Half*)(row + T.ScaleAt + 2) * scale, lane);
         }
 
@@ -144,8 +173,13 @@ internal sealed unsafe class TestBlocks : IDisposable
     private static int[] Halves(ElementType type) => type switch
     {
         ElementType.Q6_K => [208],
-        ElementType.Q4_0 or ElementType.Q5_0 or ElementType.Q8_0 => [0],
-        _ => [0, 2],
+        ElementType.Q4_1 or ElementType.Q5_1 or ElementType.Q4_K or ElementType.Q5_K => [0, 2],
+        ElementType.Q2_K => [80, 82],
+        ElementType.Q3_K => [108],
+        ElementType.TQ1_0 => [52],
+        ElementType.TQ2_0 => [64],
+        ElementType.MXFP4 or ElementType.IQ1_M => [],
+        _ => [0],
     };
 
     private void Prepare(int firstToken, int tokenCount)

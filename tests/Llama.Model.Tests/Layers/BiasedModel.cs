@@ -114,10 +114,14 @@ internal static class BiasedModel
     /// <param name="path">The file.</param>
     /// <param name="tensors">Its tensors.</param>
     /// <param name="part">Its number from 0, how many parts there are, and tensors of all of them; null for a file that is not split.</param>
+    /// <param name="more">Further metadata.</param>
     public static void WriteGguf(
-        string path, IReadOnlyList<(GgufTensor Tensor, float[] Values)> tensors, (int Number, int Count, int Tensors)? part = null)
+        string path,
+        IReadOnlyList<(GgufTensor Tensor, float[] Values)> tensors,
+        (int Number, int Count, int Tensors)? part = null,
+        params ReadOnlySpan<KeyValuePair<string, object>> more)
     {
-        var metadata = new List<KeyValuePair<string, object>>();
+        var metadata = new List<KeyValuePair<string, object>>([.. more]);
         if (part is { } split)
             metadata.AddRange([new("split.no", split.Number), new("split.count", split.Count), new("split.tensors.count", split.Tensors)]);
         if (part is null or { Number: 0 })

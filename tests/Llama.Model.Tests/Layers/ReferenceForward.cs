@@ -6,7 +6,10 @@ namespace Llama.Model.Tests.Layers;
 /// </summary>
 /// <param name="config">The model.</param>
 /// <param name="tensors">Its tensors by name; a bias that is not there is none.</param>
-internal sealed class ReferenceForward(ModelConfig config, IReadOnlyDictionary<string, (int[] Shape, float[] Values)> tensors)
+/// <param name="frequency">The rotary frequency of a pair where the model scales it.</param>
+/// <param name="magnitude">What cosines and sines are multiplied with.</param>
+internal sealed class ReferenceForward(
+    ModelConfig config, IReadOnlyDictionary<string, (int[] Shape, float[] Values)> tensors, Func<int, double>? frequency = null, double magnitude = 1)
 {
     private readonly List<double[]>[] keys = [.. Enumerable.Range(0, config.Layers).Select(_ => new List<double[]>())];
     private readonly List<double[]>[] values = [.. Enumerable.Range(0, config.Layers).Select(_ => new List<double[]>())];
@@ -71,10 +74,11 @@ internal sealed class ReferenceForward(ModelConfig config, IReadOnlyDictionary<s
         {
             for (int i = 0; i < half; i++)
             {
-                double angle = position * Math.Pow(config.RopeTheta, -2.0 * i / config.HeadDim);
+                double angle = position * (frequency?.Invoke(i) ?? Math.Pow(config.RopeTheta, -2.0 * i / config.HeadDim));
+                double cos = magnitude * Math.Cos(angle), sin = magnitude * Math.Sin(angle);
                 double re = heads[head + i], im = heads[head + half + i];
-                rotated[head + i] = (re * Math.Cos(angle)) - (im * Math.Sin(angle));
-                rotated[head + half + i] = (im * Math.Cos(angle)) + (re * Math.Sin(angle));
+                rotated[head + i] = (re * cos) - (im * sin);
+                rotated[head + half + i] = (im * cos) + (re * sin);
             }
         }
 

@@ -21,20 +21,21 @@ internal sealed class ChatEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, FieldScope.Chat, fields => Plan(context, fields), cancellationToken);
+        var plan = await requests.ReadAsync(context, FieldScope.Chat, (fields, ending) => PlanAsync(context, fields, ending), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private GenerationPlan Plan(HttpContext context, JsonFields fields)
+    private async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
         var client = ClientName.Of(context);
-        var parameters = GenerationParameters.Read(fields, model.Config.Sampling) with
+        var parameters = GenerationParameters.Read(fields, model.Sampling) with
         {
             LogProbabilities = ReadLogProbabilities(fields),
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
-        return planner.Plan([messages.Read(fields)], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
+        var prompt = await messages.ReadAsync(fields, cancellationToken);
+        return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }
 
     private static int? ReadLogProbabilities(JsonFields fields)

@@ -16,15 +16,16 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
 
     /// <summary>Reads the messages.</summary>
     /// <param name="fields">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="ApiException">There are none, or they are not text, or the model cannot chat like this.</exception>
-    public IReadOnlyList<int> Read(JsonFields fields)
+    public ValueTask<IReadOnlyList<int>> ReadAsync(JsonFields fields, CancellationToken cancellationToken)
     {
         var list = fields.Require(RequestFields.Messages);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, RequestFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
         planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
-        return model.Encode(messages, ReadOptions(fields));
+        return model.EncodeAsync(messages, ReadOptions(fields), cancellationToken);
     }
 
     /// <summary>The first field that says how messages are written, unless none asks for anything; null without one.</summary>
@@ -38,7 +39,7 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
     private ChatOptions ReadOptions(JsonFields fields)
     {
         if (FindOption(fields) is not { Name: var name }) return new ChatOptions();
-        if (model.Text.Template is { TakesOptions: false } template)
+        if (model.Template is { TakesOptions: false } template)
         {
             throw ApiException.Invalid(
                 name, $"{name} needs a checkpoint with a chat template of its own; the chat template is {template.Name}.", "unsupported_parameter");

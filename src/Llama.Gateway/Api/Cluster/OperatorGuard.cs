@@ -2,7 +2,6 @@ using System.Net;
 using System.Security.Cryptography;
 using System.Text;
 using Llama.Gateway.Api.Errors;
-using Llama.Grains.Links;
 using Llama.Grains.Settings;
 
 namespace Llama.Gateway.Api.Cluster;
@@ -11,9 +10,9 @@ namespace Llama.Gateway.Api.Cluster;
 /// Who may change the cluster: a caller that shows the cluster's key, or, where there is none, somebody on this machine; and never a web page,
 /// neither a stranger's (by its <c>Origin</c>) nor one whose name was made to mean this machine (DNS rebinding, by the <c>Host</c>).
 /// </summary>
-/// <param name="self">Has the key.</param>
+/// <param name="key">The cluster key; empty for none.</param>
 /// <param name="names">The gateway's own names.</param>
-internal sealed class OperatorGuard(LinkIdentity self, GatewayNames names)
+internal sealed class OperatorGuard(ReadOnlyMemory<byte> key, GatewayNames names)
 {
     private const string Scheme = "Bearer ";
 
@@ -44,7 +43,7 @@ internal sealed class OperatorGuard(LinkIdentity self, GatewayNames names)
                 throw Forbidden($"The request comes from a web page of '{origin}'; only this gateway's own may change the cluster.");
         }
 
-        if (self.Key.IsEmpty) CheckNearness(context);
+        if (key.IsEmpty) CheckNearness(context);
         else CheckKey(context);
     }
 
@@ -59,7 +58,7 @@ internal sealed class OperatorGuard(LinkIdentity self, GatewayNames names)
         string authorization = context.Request.Headers.Authorization.ToString();
         bool has = authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase);
         byte[] shown = SHA256.HashData(Encoding.UTF8.GetBytes(has ? authorization[Scheme.Length..].Trim() : string.Empty));
-        if (CryptographicOperations.FixedTimeEquals(shown, SHA256.HashData(self.Key.Span))) return;
+        if (CryptographicOperations.FixedTimeEquals(shown, SHA256.HashData(key.Span))) return;
         context.Response.Headers.WWWAuthenticate = "Bearer";
         throw new ApiException(
             StatusCodes.Status401Unauthorized,

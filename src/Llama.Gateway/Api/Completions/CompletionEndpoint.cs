@@ -23,19 +23,19 @@ internal sealed class CompletionEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task HandleAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var plan = await requests.ReadAsync(context, FieldScope.Completion, fields => Plan(context, fields), cancellationToken);
+        var plan = await requests.ReadAsync(context, FieldScope.Completion, (fields, ending) => PlanAsync(context, fields, ending), cancellationToken);
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private GenerationPlan Plan(HttpContext context, JsonFields fields)
+    private async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
         var client = ClientName.Of(context);
-        var parameters = GenerationParameters.Read(fields, model.Config.Sampling) with
+        var parameters = GenerationParameters.Read(fields, model.Sampling) with
         {
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
-        return planner.Plan(prompts.Read(fields), parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
+        return planner.Plan(await prompts.ReadAsync(fields, cancellationToken), parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
     }
 }

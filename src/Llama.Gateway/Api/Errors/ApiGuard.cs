@@ -1,6 +1,6 @@
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Writing;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Errors;
 

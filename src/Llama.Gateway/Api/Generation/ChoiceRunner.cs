@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Generation;
 

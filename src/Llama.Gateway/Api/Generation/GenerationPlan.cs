@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -45,7 +46,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
     public const long RandomSeeds = 1L << 53;
 
     /// <summary>Longest sequence in tokens; before the first plan of the cluster, what the model was made for.</summary>
-    public int MaxSequenceTokens => gateway.Summary.MaxSequenceTokens is > 0 and var most ? most : model.Config.ContextLength;
+    public int MaxSequenceTokens => gateway.Summary.MaxSequenceTokens is > 0 and var most ? most : model.ContextLength;
 
     /// <summary>Plans the choices.</summary>
     /// <param name="prompts">The prompts as token ids.</param>

@@ -8,21 +8,19 @@ namespace Llama.Gateway.Api.Reading;
 /// <param name="ignoreUnknown">Whether fields that nobody knows pass.</param>
 internal sealed class RequestReader(ServedModel model, bool ignoreUnknown)
 {
-    private readonly long maxBytes = RequestBody.LimitFor(model.Config.ContextLength);
-
     /// <summary>Reads a request; nothing of its body is kept afterwards but what was made of it.</summary>
     /// <typeparam name="T">What is made of it.</typeparam>
     /// <param name="context">The request.</param>
     /// <param name="scope">Which request it is.</param>
-    /// <param name="read">Makes it.</param>
+    /// <param name="read">Makes it, before the body is forgotten.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="Errors.ApiException">The body or a field of it is bad, or it names another model.</exception>
     public async Task<T> ReadAsync<T>(
-        HttpContext context, FieldScope scope, Func<JsonFields, T> read, CancellationToken cancellationToken)
+        HttpContext context, FieldScope scope, Func<JsonFields, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken)
     {
-        using var document = await RequestBody.ReadAsync(context, maxBytes, cancellationToken);
+        using var document = await RequestBody.ReadAsync(context, RequestBody.LimitFor(model.ContextLength), cancellationToken);
         var fields = JsonFields.Of(document.RootElement, scope, ignoreUnknown);
         if (fields.Get(RequestFields.Model) is { } name) ModelEndpoints.ThrowUnlessServed(model, name, RequestFields.Model.Name);
-        return read(fields);
+        return await read(fields, cancellationToken);
     }
 }

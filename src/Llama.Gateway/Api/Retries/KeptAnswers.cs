@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Retries;
 
@@ -65,7 +66,7 @@ internal sealed partial class KeptAnswers(
         }
 
         var found = await gateway.Records.FindAsync(key.RecordName, cancellationToken);
-        var record = AnswerRecord.Read(found.Span, model.Config.VocabSize);
+        var record = AnswerRecord.Read(found.Span, model.VocabSize);
         if (record is not null && record.Request != key.Request) throw Reused(key);
         lock (gate)
         {

@@ -20,7 +20,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task TokenizeAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var tokens = await requests.ReadAsync(context, FieldScope.Tokenize, ReadTokens, cancellationToken);
+        var tokens = await requests.ReadAsync(context, FieldScope.Tokenize, ReadTokensAsync, cancellationToken);
         await JsonAnswer.WriteAsync(
             context.Response,
             json =>
@@ -41,7 +41,8 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task DetokenizeAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var text = await requests.ReadAsync(context, FieldScope.Detokenize, ReadText, cancellationToken);
+        var text = await requests.ReadAsync(
+            context, FieldScope.Detokenize, (fields, _) => ValueTask.FromResult(ReadText(fields)), cancellationToken);
         await JsonAnswer.WriteAsync(
             context.Response,
             json =>
@@ -53,7 +54,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
             cancellationToken);
     }
 
-    private IReadOnlyList<int> ReadTokens(JsonFields fields)
+    private ValueTask<IReadOnlyList<int>> ReadTokensAsync(JsonFields fields, CancellationToken cancellationToken)
     {
         var beginOfText = fields.Get(RequestFields.AddSpecialTokens);
         if (fields.Get(RequestFields.Messages) is null)
@@ -63,7 +64,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
             var field = RequestFields.TokenizedText;
             var text = fields.Require(field);
             planner.CheckText(text, field.Name);
-            return model.Encode(text, beginOfText ?? true, field.Name);
+            return model.EncodeAsync(text, beginOfText ?? true, field.Name, cancellationToken);
         }
 
         if (fields.Get(RequestFields.TokenizedText) is not null)
@@ -74,7 +75,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
                 "add_special_tokens", "add_special_tokens must be absent or false beside messages, whose template has its own; found true.");
         }
 
-        return messages.Read(fields);
+        return messages.ReadAsync(fields, cancellationToken);
     }
 
     private string ReadText(JsonFields fields)
@@ -83,6 +84,6 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
         var list = fields.Require(field);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(field.Name, list, field.Expected);
         planner.CheckCount(list.GetArrayLength(), field.Name);
-        return model.Decode(TokenIds.Read(list, field.Name, field.Name, model.Config.VocabSize), field.Name);
+        return model.Decode(TokenIds.Read(list, field.Name, field.Name, model.VocabSize), field.Name);
     }
 }

@@ -122,6 +122,17 @@ internal sealed class JsonSettings
         return Guard(field, () => value.EnumerateArray().Select(item => item.GetString()!).ToArray());
     }
 
+    /// <summary>A list of whole numbers from <paramref name="least"/> to <paramref name="most"/>.</summary>
+    public IReadOnlyList<int>? WholeList(string field, int least, int most)
+    {
+        if (Find(field) is not { } value) return null;
+        if (value.ValueKind != JsonValueKind.Array) throw Wrong(field, value, "a list of whole numbers");
+        return [.. value.EnumerateArray().Select(item =>
+            item.ValueKind == JsonValueKind.Number && item.TryGetInt32(out int number) && number >= least && number <= most
+                ? number
+                : throw Wrong(field, item, $"whole numbers from {least} to {most}"))];
+    }
+
     /// <summary>A token id, or a list of them; those outside the vocabulary are left out and told.</summary>
     public IReadOnlyList<int>? Tokens(string field, int vocabSize, List<string> warnings)
     {

@@ -1,3 +1,4 @@
+using Llama.Model.Checkpoints.HuggingFace;
 using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints.Files;
@@ -30,7 +31,13 @@ internal sealed record StoredTensor(string Name, string File, string TypeName, l
     };
 
     /// <summary>Bytes of all elements.</summary>
-    public long DataBytes => Type.Bytes(Shape.Aggregate(1L, (product, dimension) => product * dimension));
+    public long DataBytes => IsFp8 ? Elements : Type.Bytes(Elements);
+
+    /// <summary>Elements of all dimensions.</summary>
+    public long Elements => Shape.Aggregate(1L, (product, dimension) => product * dimension);
+
+    /// <summary>Whether it holds eight-bit floats, which are decoded before the model computes with them.</summary>
+    public bool IsFp8 => KnownType is null && TypeName == Fp8Weights.TypeName;
 
     /// <summary>A shape as messages show it.</summary>
     public static string Text(params ReadOnlySpan<long> shape)

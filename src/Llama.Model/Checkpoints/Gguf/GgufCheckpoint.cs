@@ -40,7 +40,7 @@ internal sealed class GgufCheckpoint : FileCheckpoint
                 Path = path,
                 Config = config with
                 {
-                    RopeFactors = factors ?? config.RopeFactors,
+                    RopeFactors = Both(factors, config.RopeFactors),
                     TiedEmbeddings = parts.Find(GgufNames.Of(TensorNames.Output)) is null && !parts.Missing.Any(),
                     BiasElements = ModelTensors.BiasElements(config, bias => missingMayHaveBiases || parts.Find(GgufNames.Of(bias)) is not null),
                 },
@@ -86,6 +86,15 @@ internal sealed class GgufCheckpoint : FileCheckpoint
         int weights = ModelTensors.Of(config).Count(tensor => parts.Find(GgufNames.Of(tensor.Name)) is null);
         int found = parts.Here.Sum(part => part.TensorNames.Count);
         return parts.First.Metadata.Whole("split.tensors.count", 0, int.MaxValue) is not { } all || all > found + weights;
+    }
+
+    /// <summary>Frequencies may be divided twice, as in llama.cpp: by a tensor, and by the scaling that the metadata names.</summary>
+    private static RopeFactors? Both(RopeFactors? tensor, RopeFactors? scaling)
+    {
+        if (tensor is null || scaling is null) return tensor ?? scaling;
+        float[] products = new float[tensor.Values.Length];
+        for (int pair = 0; pair < products.Length; pair++) products[pair] = tensor[pair] * scaling[pair];
+        return new RopeFactors(products);
     }
 
     private static RopeFactors? ReadRopeFactors(GgufParts parts, int headDim)

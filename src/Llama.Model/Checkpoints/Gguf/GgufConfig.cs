@@ -18,6 +18,9 @@ internal static class GgufConfig
     /// <summary>The key of the recommended least share of the greatest probability.</summary>
     public const string MinP = "general.sampling.min_p";
 
+    /// <summary>The key of what cosines and sines are multiplied with, beside what YaRN's own scaling does.</summary>
+    public const string RopeMagnitude = $"{Architecture}.rope.scaling.attn_factor";
+
     private const string Architecture = "llama";
 
     /// <summary>Reads the configuration of a model, but for what its tensors tell.</summary>
@@ -38,6 +41,8 @@ internal static class GgufConfig
         }
 
         int contextLength = ContextLength();
+        double theta = metadata.Positive(Key("rope.freq_base"), ConfigLimits.RopeTheta) ?? 10_000;
+        (RopeFactors? factors, float magnitude) = Scaling(metadata, headDim, theta, contextLength);
         var config = ConfigLimits.Check(metadata.Path, new ModelConfig
         {
             Dim = dim,
@@ -50,9 +55,10 @@ internal static class GgufConfig
             ContextLength = ConfigLimits.Override(contextLength, options),
             NormEps = (float)(metadata.Positive(Key("attention.layer_norm_rms_epsilon"), 1)
                 ?? throw metadata.Missing(Key("attention.layer_norm_rms_epsilon"))),
-            RopeTheta = metadata.Positive(Key("rope.freq_base"), ConfigLimits.RopeTheta) ?? 10_000,
+            RopeTheta = theta,
             RopeScaling = ConfigLimits.Override(metadata.Path, null, options),
-            RopeFactors = LinearFactors(metadata, headDim),
+            RopeFactors = factors,
+            RopeMagnitude = magnitude,
             RotaryLayout = RotaryLayout.AdjacentPairs,
             Family = default,
             EndTokens = [],
@@ -89,22 +95,43 @@ internal static class GgufConfig
         };
     }
 
-    /// <summary>Linear scaling divides every frequency by one factor; Llama 3.1's lies in a tensor, and other kinds are none of Llama's.</summary>
-    private static RopeFactors? LinearFactors(GgufMetadata metadata, int headDim)
+    /// <summary>
+    /// Linear scaling divides every frequency by one factor, YaRN each by its own; Llama 3.1's lies in a tensor, and other kinds are none
+    /// of Llama's. As in llama.cpp, whose converter writes what is left of YaRN's magnitude into a factor of its own.
+    /// </summary>
+    private static (RopeFactors? Factors, float Magnitude) Scaling(GgufMetadata metadata, int headDim, double theta, int contextLength)
     {
         const string Type = $"{Architecture}.rope.scaling.type";
-        const string Factor = $"{Architecture}.rope.scaling.factor";
-        const string OldFactor = $"{Architecture}.rope.scale_linear";
+        const string OriginalContext = $"{Architecture}.rope.scaling.original_context_length";
+        const string Extrapolation = $"{Architecture}.rope.scaling.yarn_ext_factor";
         string? type = metadata.Text(Type);
-        if (type is not (null or "none" or "linear")) throw metadata.Wrong(Type, "none or linear");
-        if (type == "none") return null;
-        double factor = metadata.Number(Factor, 0, ConfigLimits.RopeFactor) ?? metadata.Number(OldFactor, 0, ConfigLimits.RopeFactor) ?? 1;
+        if (type is not (null or "none" or "linear" or "yarn")) throw metadata.Wrong(Type, "none, linear or yarn");
+        double magnitude = Positive(RopeMagnitude) ?? 1;
+        double factor = Factor("factor") ?? metadata.Number($"{Architecture}.rope.scale_linear", 0, ConfigLimits.RopeFactor) ?? 1;
 
         // As llama.cpp has it, 0 stands for none.
-        if (factor is 0 or 1) return null;
-        float[] factors = new float[headDim / 2];
-        Array.Fill(factors, (float)factor);
-        return new RopeFactors(factors);
+        if (factor == 0 || type == "none") factor = 1;
+        if (type == "yarn")
+        {
+            if (metadata.Number(Extrapolation, float.MinValue, float.MaxValue) is >= 0 and not 1)
+                throw metadata.Wrong(Extrapolation, "1, or a number below 0 for the same");
+            var yarn = new YarnScaling
+            {
+                Factor = factor,
+                OriginalContext = metadata.Whole(OriginalContext, 0, ConfigLimits.ContextLength) is > 0 and { } said ? said : contextLength,
+                BetaFast = Rotations("yarn_beta_fast") ?? 32,
+                BetaSlow = Rotations("yarn_beta_slow") ?? 1,
+            };
+            double logMultiplier = Factor("yarn_log_multiplier") ?? 0;
+            magnitude *= YarnScaling.Magnitude(factor) / (logMultiplier == 0 ? 1 : YarnScaling.Magnitude(factor, logMultiplier));
+            return (yarn.Factors(headDim, theta), (float)magnitude);
+        }
+
+        return (factor == 1 ? null : RopeFactors.Same(headDim, factor), (float)magnitude);
+
+        double? Factor(string name) => metadata.Number($"{Architecture}.rope.scaling.{name}", 0, ConfigLimits.RopeFactor);
+        double? Positive(string key) => metadata.Positive(key, ConfigLimits.RopeFactor);
+        double? Rotations(string name) => metadata.Positive($"{Architecture}.rope.scaling.{name}", YarnScaling.MostRotations);
     }
 
     private static SamplingParameters Sampling(GgufMetadata metadata)

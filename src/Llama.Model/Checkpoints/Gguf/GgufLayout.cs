@@ -32,6 +32,7 @@ public static class GgufLayout
             new("llama.rope.dimension_count", config.HeadDim),
             new("llama.rope.freq_base", (float)config.RopeTheta),
             new("llama.vocab_size", config.VocabSize),
+            .. config.RopeMagnitude == 1 ? [] : (KeyValuePair<string, object>[])[new(GgufConfig.RopeMagnitude, config.RopeMagnitude)],
             .. Sampling(config.Sampling),
         ];
     }

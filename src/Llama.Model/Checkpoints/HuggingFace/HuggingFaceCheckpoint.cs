@@ -6,13 +6,17 @@ namespace Llama.Model.Checkpoints.HuggingFace;
 /// <summary>A checkpoint in Hugging Face's format: every tensor whole, in one file or, by an index, in several.</summary>
 internal sealed class HuggingFaceCheckpoint : FileCheckpoint
 {
+    private const int MostScales = 1 << 24;
+
     private readonly SafetensorsParts parts;
     private readonly HuggingFaceBiases biases;
+    private readonly (int Rows, int Columns) fp8Block;
 
-    private HuggingFaceCheckpoint(SafetensorsParts parts, HuggingFaceBiases biases)
+    private HuggingFaceCheckpoint(SafetensorsParts parts, HuggingFaceBiases biases, (int Rows, int Columns) fp8Block)
     {
         this.parts = parts;
         this.biases = biases;
+        this.fp8Block = fp8Block;
     }
 
     /// <summary>Opens a folder. Weight files need not be there; those that are must hold nothing that cannot be computed with.</summary>
@@ -20,8 +24,15 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
     public static HuggingFaceCheckpoint OpenFolder(string folder, CheckpointOptions options)
     {
         var assumptions = new List<string>();
-        (ModelConfig config, ElementType? weightType, HuggingFaceBiases biases) = HuggingFaceConfig.Read(folder, options, assumptions);
+        (ModelConfig config, ElementType? weightType, HuggingFaceBiases biases, (int Rows, int Columns)? fp8Block) =
+            HuggingFaceConfig.Read(folder, options, assumptions);
         var parts = new SafetensorsParts(folder, new TensorCheck(config, HuggingFaceNames.Of, HuggingFaceNames.IsIgnored));
+        if (fp8Block is not null)
+        {
+            weightType ??= ElementType.BF16;
+            assumptions.Add($"Weights of eight-bit floats take memory as {weightType}; inputs of their products are not rounded to eight bits.");
+        }
+
         weightType ??= parts.AnyType switch
         {
             "F32" => ElementType.F32,
@@ -29,7 +40,7 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
             "BF16" => ElementType.BF16,
             _ => null,
         };
-        return new HuggingFaceCheckpoint(parts, biases)
+        return new HuggingFaceCheckpoint(parts, biases, fp8Block ?? (HuggingFaceConfig.Fp8Block, HuggingFaceConfig.Fp8Block))
         {
             Path = folder,
             Config = config with { BiasElements = ModelTensors.BiasElements(config, bias => MayHaveBias(parts, biases, bias)) },
@@ -51,6 +62,18 @@ internal sealed class HuggingFaceCheckpoint : FileCheckpoint
         // Tied embeddings are stored once, as a rule as embeddings.
         bool isOutput = name == TensorNames.TokenEmbeddings && Config.TiedEmbeddings && !parts.Has(theirs) && parts.Has(output);
         return [parts.Find(isOutput ? output : theirs)];
+    }
+
+    /// <inheritdoc/>
+    private protected override Fp8Weights? FindFp8(string name, int rows, int columns)
+    {
+        StoredTensor weights = LocateHere(name)[0];
+        if (!weights.IsFp8) return null;
+        string stem = weights.Name[..weights.Name.LastIndexOf('.')];
+        StoredTensor scale = parts.Find(stem + (parts.Has(stem + HuggingFaceNames.InverseScale) ? HuggingFaceNames.InverseScale : HuggingFaceNames.Scale));
+        if (scale.Elements > MostScales)
+            throw new CheckpointException($"{scale.File}: tensor {scale.Name}: found {scale.Elements} scales, expected at most {MostScales}");
+        return new Fp8Weights(weights, scale, ReadSingles(scale), rows, columns, fp8Block, WeightType);
     }
 
     /// <inheritdoc/>

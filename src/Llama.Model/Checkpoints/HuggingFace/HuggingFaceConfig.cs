@@ -24,24 +24,30 @@ internal static class HuggingFaceConfig
     /// <summary>The file's name.</summary>
     public const string FileName = "config.json";
 
+    /// <summary>Rows, and columns, that share a scale of eight-bit floats where the configuration does not say.</summary>
+    public const int Fp8Block = 128;
+
     private static readonly string[] Architectures = ["LlamaForCausalLM", "MistralForCausalLM"];
 
     /// <summary>Reads the configuration of a folder.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="options">What the user set over it.</param>
     /// <param name="assumptions">Receives what was assumed, one sentence each.</param>
-    /// <returns>The configuration, the type of the weights if the file tells it, and the biases that it demands.</returns>
+    /// <returns>
+    /// The configuration, the type of the weights if the file tells it, the biases that it demands, and the rows and columns that share a scale if
+    /// weights are eight-bit floats.
+    /// </returns>
     /// <exception cref="CheckpointException">A field is missing, of another kind, or asks for what a Llama model does not do.</exception>
-    public static (ModelConfig Config, ElementType? WeightType, HuggingFaceBiases Biases) Read(
+    public static (ModelConfig Config, ElementType? WeightType, HuggingFaceBiases Biases, (int Rows, int Columns)? Fp8Block) Read(
         string folder, CheckpointOptions options, List<string> assumptions)
     {
         var file = JsonSettings.Read(Path.Combine(folder, FileName));
         RefuseOthers(file);
         int dim = file.Whole("hidden_size", 1, ConfigLimits.Dim) ?? throw file.Missing("hidden_size");
         int heads = file.Whole("num_attention_heads", 1, ConfigLimits.Heads) ?? throw file.Missing("num_attention_heads");
-        JsonSettings? rope = file.Object("rope_parameters") ?? file.Object("rope_scaling");
         int contextLength = ContextLength(file, options, assumptions);
         int headDim = file.Whole("head_dim", 1, ConfigLimits.Dim) ?? ConfigLimits.HeadDim(file.Path, dim, heads);
+        HuggingFaceRope rope = HuggingFaceRope.Read(file, headDim);
         var config = ConfigLimits.Check(file.Path, new ModelConfig
         {
             Dim = dim,
@@ -53,11 +59,10 @@ internal static class HuggingFaceConfig
             VocabSize = file.Whole("vocab_size", 1, ConfigLimits.VocabSize) ?? throw file.Missing("vocab_size"),
             ContextLength = ConfigLimits.Override(contextLength, options),
             NormEps = (float)(file.Positive("rms_norm_eps", 1) ?? 1e-6),
-            RopeTheta = rope?.Positive("rope_theta", ConfigLimits.RopeTheta)
-                ?? file.Positive("rope_theta", ConfigLimits.RopeTheta)
-                ?? 10_000,
-            RopeScaling = ConfigLimits.Override(file.Path, Scaling(rope), options),
-            RopeFactors = LinearFactors(rope, headDim),
+            RopeTheta = HuggingFaceRope.Theta(file),
+            RopeScaling = ConfigLimits.Override(file.Path, rope.Scaling, options),
+            RopeFactors = rope.Factors,
+            RopeMagnitude = rope.Magnitude,
             RotaryLayout = RotaryLayout.Halves,
             TiedEmbeddings = file.Flag("tie_word_embeddings") ?? false,
             Family = default,
@@ -76,7 +81,7 @@ internal static class HuggingFaceConfig
             "bfloat16" => ElementType.BF16,
             _ => null,
         };
-        return (config, weightType, new HuggingFaceBiases(file.Flag("attention_bias") ?? false, file.Flag("mlp_bias") ?? false));
+        return (config, weightType, new HuggingFaceBiases(file.Flag("attention_bias") ?? false, file.Flag("mlp_bias") ?? false), Quantization(file));
     }
 
     private static void RefuseOthers(JsonSettings file)
@@ -98,49 +103,36 @@ internal static class HuggingFaceConfig
 
         if (file.Number("partial_rotary_factor", 0, 1) is { } part and not 1)
             throw file.Wrong("partial_rotary_factor", $"1, not {part}: every element of a head is turned");
-        if (file.Object("quantization_config") is { } quantization)
+    }
+
+    /// <summary>Rows and columns that share a scale of eight-bit floats; null for weights that are not quantised.</summary>
+    private static (int Rows, int Columns)? Quantization(JsonSettings file)
+    {
+        if (file.Object("quantization_config") is not { } quantization) return null;
+        string method = quantization.Text("quant_method") ?? "an unknown method";
+        string? kind = method switch
+        {
+            "fp8" or "fbgemm_fp8" => "fp8",
+            "compressed-tensors" => quantization.Text("format"),
+            "modelopt" => quantization.Text("quant_algo"),
+            _ => null,
+        };
+        if (kind is not ("fp8" or "float-quantized" or "FP8"))
         {
             throw new CheckpointException(
-                $"{file.Path}: quantization_config: found weights of {quantization.Text("quant_method") ?? "an unknown method"}, expected F32, F16 or BF16: "
+                $"{file.Path}: quantization_config: found weights of {Excerpt.Of(kind is null ? method : $"{method}, {kind}")}, expected F32, F16, BF16 or FP8 with scales: "
                 + "use the checkpoint that it was made from, with --weights for fewer bits, or a GGUF file of the model");
         }
+
+        return quantization.WholeList("weight_block_size", 1, ConfigLimits.HiddenDim) switch
+        {
+            null => (Fp8Block, Fp8Block),
+            [var rows, var columns] => (rows, columns),
+            _ => throw quantization.Wrong("weight_block_size", "two numbers, of rows and columns"),
+        };
     }
 
     private static bool Is(string? found, string expected) => found is null || found.Equals(expected, StringComparison.OrdinalIgnoreCase);
-
-    private static RopeScaling? Scaling(JsonSettings? rope)
-    {
-        switch (rope?.Text("rope_type") ?? rope?.Text("type"))
-        {
-            case null or "default":
-                return null;
-            case "llama3":
-                double factor = rope!.Positive("factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("factor");
-                double low = rope.Positive("low_freq_factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("low_freq_factor");
-                double high = rope.Positive("high_freq_factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("high_freq_factor");
-                int original = rope.Whole("original_max_position_embeddings", 1, ConfigLimits.ContextLength)
-                    ?? throw rope.Missing("original_max_position_embeddings");
-                if (factor < 1) throw rope.Wrong("factor", "a number of at least 1");
-                if ((float)high <= (float)low) throw rope.Wrong("high_freq_factor", $"more than low_freq_factor, {low}");
-                return new RopeScaling((float)factor, (float)low, (float)high, original);
-            case "linear":
-                return null;
-            case "dynamic":
-                throw rope!.Wrong(
-                    rope.Has("rope_type") ? "rope_type" : "type",
-                    "default, linear or llama3: with dynamic scaling a key depends on how long the text becomes after it, so nothing computed could be kept");
-            default:
-                throw rope!.Wrong(rope.Has("rope_type") ? "rope_type" : "type", "default, linear or llama3");
-        }
-    }
-
-    private static RopeFactors? LinearFactors(JsonSettings? rope, int headDim)
-    {
-        if ((rope?.Text("rope_type") ?? rope?.Text("type")) != "linear") return null;
-        float[] factors = new float[headDim / 2];
-        Array.Fill(factors, (float)(rope!.Positive("factor", ConfigLimits.RopeFactor) ?? throw rope.Missing("factor")));
-        return new RopeFactors(factors);
-    }
 
     private static int ContextLength(JsonSettings file, CheckpointOptions options, List<string> assumptions)
     {

@@ -3,6 +3,12 @@ namespace Llama.Model.Checkpoints.HuggingFace;
 /// <summary>Hugging Face's names of the tensors that <see cref="TensorNames"/> names as Meta does.</summary>
 internal static class HuggingFaceNames
 {
+    /// <summary>What the name of a weight ends with in that of its scales, in most files.</summary>
+    public const string Scale = ".weight_scale";
+
+    /// <summary>The same in files of block scales, which weights are multiplied with all the same.</summary>
+    public const string InverseScale = ".weight_scale_inv";
+
     private static readonly Dictionary<string, string> Parts = new(StringComparer.Ordinal)
     {
         ["attention.wq"] = "self_attn.q_proj",
@@ -15,6 +21,8 @@ internal static class HuggingFaceNames
         ["attention_norm"] = "input_layernorm",
         ["ffn_norm"] = "post_attention_layernorm",
     };
+
+    private static readonly string[] Scales = [Scale, InverseScale, ".input_scale", ".output_scale", ".k_scale", ".v_scale", ".kv_scale"];
 
     /// <summary>Hugging Face's name of a tensor.</summary>
     /// <param name="name">A name of <see cref="TensorNames"/>.</param>
@@ -36,11 +44,13 @@ internal static class HuggingFaceNames
     }
 
     /// <summary>
-    /// Whether a tensor without a name of ours changes nothing: tables of the rotary embedding, which is computed from the configuration,
-    /// and what lies beside the language model, other heads say.
+    /// Whether a tensor without a name of ours is read elsewhere or changes nothing: scales of eight-bit floats, and those that inputs, keys and
+    /// values would be rounded with; tables of the rotary embedding, which is computed from the configuration; and what lies beside the language
+    /// model, other heads say.
     /// </summary>
     /// <param name="name">Hugging Face's name.</param>
     public static bool IsIgnored(string name) =>
         name.Contains(".rotary_emb.", StringComparison.Ordinal)
+        || Array.Exists(Scales, ending => name.EndsWith(ending, StringComparison.Ordinal))
         || !(name.StartsWith("model.", StringComparison.Ordinal) || name.StartsWith("lm_head.", StringComparison.Ordinal));
 }

@@ -153,6 +153,7 @@ internal sealed class SafetensorsFile : IDisposable
     {
         "F32" => 4,
         "F16" or "BF16" => 2,
+        Fp8Weights.TypeName => 1,
         _ => null,
     };
 

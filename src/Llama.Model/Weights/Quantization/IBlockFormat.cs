@@ -5,22 +5,28 @@ namespace Llama.Model.Weights.Quantization;
 
 /// <summary>
 /// A block of elements that share scales, in parts of 32. An element is <c>scale × integer + offset scale × offset</c>: both scales
-/// are the block's, numbers in half precision; the offset is one integer for a part; the factors that a format has for fewer elements
-/// than a block are multiplied into the integers.
+/// are the block's, numbers in half precision as a rule; the offset is one integer for a part, or for each half of one; the factors that a
+/// format has for fewer elements than a block are multiplied into the integers.
 /// </summary>
 internal unsafe interface IBlockFormat
 {
     /// <summary>The type, which says the sizes.</summary>
     static abstract ElementType Type { get; }
 
-    /// <summary>Bytes before the scale.</summary>
+    /// <summary>Bytes before the scale in half precision; -1 in formats that have another, which <see cref="Scale"/> tells.</summary>
     static abstract int ScaleAt { get; }
+
+    /// <summary>The scale where <see cref="ScaleAt"/> is -1.</summary>
+    static virtual float Scale(byte* block) => throw new NotSupportedException("the scale lies at its place");
 
     /// <summary>Whether there are offsets; their scale follows the other one.</summary>
     static abstract bool HasOffsets { get; }
 
-    /// <summary>The offset of a part, 0 in formats that have none.</summary>
-    static abstract int Offset(byte* block, int part);
+    /// <summary>Elements that share an offset: 32, or 16.</summary>
+    static virtual int OffsetElements => BlockRows.PartElements;
+
+    /// <summary>The offset of so many elements, 0 in formats that have none.</summary>
+    static abstract int Offset(byte* block, int index);
 
     /// <summary>The integers of a part, at most 2^12 in magnitude.</summary>
     /// <param name="block">The block.</param>
@@ -44,10 +50,26 @@ internal unsafe interface IRowFormat : IBlockFormat
     /// <param name="x">A byte for each element, none of them -128.</param>
     static abstract Vector256<int> Dot(byte* block, sbyte* x);
 
-    /// <summary>Exact sum of the products of the parts' offsets with a number for each: the sum of all four lanes.</summary>
+    /// <summary>Exact sum of the products of the offsets with a number for each: the sum of all four lanes.</summary>
     /// <param name="block">The block.</param>
-    /// <param name="sums">The sum of the bytes of each part.</param>
+    /// <param name="sums">The sum of the bytes that share an offset.</param>
     static abstract Vector128<int> DotOffsets(byte* block, short* sums);
+}
+
+/// <summary>A format without offsets, whose integers are stored with their signs.</summary>
+internal unsafe interface IPlainFormat : IRowFormat
+{
+    /// <inheritdoc/>
+    static bool IBlockFormat.HasOffsets => false;
+
+    /// <inheritdoc/>
+    static int IBlockFormat.Offset(byte* block, int index) => 0;
+
+    /// <inheritdoc/>
+    static int IBlockFormat.Bias => 0;
+
+    /// <inheritdoc/>
+    static Vector128<int> IRowFormat.DotOffsets(byte* block, short* sums) => default;
 }
 
 /// <summary>

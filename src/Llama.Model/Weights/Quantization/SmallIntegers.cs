@@ -20,6 +20,17 @@ internal static unsafe class SmallIntegers
     public static Vector256<byte> Nibbles(byte* source, int upper) =>
         (Vector256.Load(source).AsUInt16() >>> (4 * upper)).AsByte() & Vector256.Create((byte)0x0f);
 
+    /// <summary>Two bits of each of 32 bytes: parts 0 to 3 share the first 32 bytes, from the lowest bits on, others the next.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> TwoBits(byte* source, int part) =>
+        (Vector256.Load(source + (part / 4 * 32)).AsUInt16() >>> (2 * (part % 4))).AsByte() & Vector256.Create((byte)3);
+
+    /// <summary>The numbers of a table that 32 nibbles stand for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<sbyte> Look(Vector128<sbyte> table, Vector256<byte> nibbles) => Avx2.IsSupported
+        ? Avx2.Shuffle(Vector256.Create(table, table), nibbles.AsSByte())
+        : Vector256.Create(Vector128.Shuffle(table, nibbles.GetLower().AsSByte()), Vector128.Shuffle(table, nibbles.GetUpper().AsSByte()));
+
     /// <summary>Sixteen where a byte has a bit, else zero: a fifth bit.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<byte> Fifths(Vector256<byte> bytes, Vector256<byte> bit) =>

@@ -201,17 +201,10 @@ internal readonly unsafe struct Q6_KBlock : IRowFormat
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x)
-    {
-        // A part has two scales: the first one's elements are the lower half of a vector.
-        Vector128<sbyte> scales = Vector128.Load(Scales(block, 0));
-        Vector128<sbyte> first = Vector128.Shuffle(scales, Vector128.Create(0, 0, 2, 2, 4, 4, 6, 6, 1, 1, 3, 3, 5, 5, 7, 7));
-        Vector128<sbyte> second = Vector128.Shuffle(scales, Vector128.Create(8, 8, 10, 10, 12, 12, 14, 14, 9, 9, 11, 11, 13, 13, 15, 15));
-        return SmallIntegers.MultiplyAddPairs(
-                SmallIntegers.AddQuads(Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3)), SmallIntegers.Widen(first))
-            + SmallIntegers.MultiplyAddPairs(
-                SmallIntegers.AddQuads(Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7)), SmallIntegers.Widen(second));
-    }
+    public static Vector256<int> Dot(byte* block, sbyte* x) => BlockDot.OfHalfParts(
+        Vector128.Load(Scales(block, 0)),
+        Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3),
+        Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Tests.Hosting;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Tests.Api.Errors;
 

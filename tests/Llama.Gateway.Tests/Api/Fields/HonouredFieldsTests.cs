@@ -1,6 +1,6 @@
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Tests.Hosting;
-using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Tests.Api.Fields;
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Llama.Gateway.Tests.Hosting;
-using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Api.Retries;

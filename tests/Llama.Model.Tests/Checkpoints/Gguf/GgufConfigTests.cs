@@ -28,7 +28,7 @@ public sealed class GgufConfigTests : IDisposable
     [InlineData("llama.attention.value_length", 8, "llama.attention.value_length: found 8, expected 16, the width of a head")]
     [InlineData("llama.rope.dimension_count", 8, "llama.rope.dimension_count: found 8, expected 16, the width of a head")]
     [InlineData("llama.expert_count", 8, "llama.expert_count: found 8, expected 0: a plain Llama model")]
-    [InlineData("llama.rope.scaling.type", "yarn", "llama.rope.scaling.type: found 'yarn', expected none or linear")]
+    [InlineData("llama.rope.scaling.type", "longrope", "llama.rope.scaling.type: found 'longrope', expected none, linear or yarn")]
     [InlineData("llama.attention.layer_norm_rms_epsilon", null, "llama.attention.layer_norm_rms_epsilon: not there")]
     [InlineData("llama.attention.layer_norm_rms_epsilon", true, "llama.attention.layer_norm_rms_epsilon: found true, expected a number above 0")]
     [InlineData("tokenizer.ggml.eos_token_id", "2", "tokenizer.ggml.eos_token_id: found '2', expected a token of the vocabulary")]

@@ -45,8 +45,8 @@ public sealed class GgufFileTests : IDisposable
     [Fact]
     public void Open_TensorOfUnknownType_NamesTensorTypeAndPlace()
     {
-        string refusal = Refusal(bytes => BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(At(bytes, "blk.0.attn_k.weight") + 20), 10));
-        Assert.Contains("tensor blk.0.attn_k.weight: found type Q2_K, expected F32, F16", refusal);
+        string refusal = Refusal(bytes => BinaryPrimitives.WriteInt32LittleEndian(bytes.AsSpan(At(bytes, "blk.0.attn_k.weight") + 20), 40));
+        Assert.Contains("tensor blk.0.attn_k.weight: found type NVFP4, expected F32, F16", refusal);
         Assert.Matches(@"tiny\.gguf: at byte [0-9]+: ", refusal);
         Assert.Contains(
             "found type number 77",

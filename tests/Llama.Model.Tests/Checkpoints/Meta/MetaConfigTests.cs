@@ -87,6 +87,6 @@ public class MetaConfigTests
         Assert.Contains("--context: found 0", CheckpointReading.Refusal(folder.Path, new() { ContextLength = 0 }));
         Assert.Contains("--rope-factor: found NaN", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = float.NaN }));
         File.WriteAllText(folder["params.json"], $"{{{Fields}}}");
-        Assert.Contains("no scaled rotary frequencies", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = 8 }));
+        Assert.Contains("does not scale rotary frequencies", CheckpointReading.Refusal(folder.Path, new() { RopeFactor = 8 }));
     }
 }

@@ -1,6 +1,6 @@
 using Llama.Model.Sampling;
 
-namespace Llama.Grains.Gateway;
+namespace Llama.Grains.Generation;
 
 /// <summary>One generation: a prompt of token ids, and how to go on from it.</summary>
 [GenerateSerializer, Immutable, Alias("llama.generation-request")]

@@ -1,9 +1,10 @@
-using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.ComponentModel;
+using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 using Llama.Model.KeyValueCache;
 
-namespace Llama.Grains.Settings;
+namespace Llama.Grains.Options;
 
 /// <summary>Which model a process works with, and the settings of it in which all processes of a cluster must agree.</summary>
 public abstract record ModelOptions
@@ -11,7 +12,7 @@ public abstract record ModelOptions
     /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
     [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
     [Required, ExistingCheckpoint]
-    public string Model { get; init; } = "";
+    public virtual string Model { get; init; } = "";
 
     /// <summary>Context length in tokens, or null for the checkpoint's own.</summary>
     [Description("Context length in tokens, if not the checkpoint's own.")]

@@ -1,7 +1,8 @@
-using Llama.Grains.Silos;
+using Llama.Grains.Stages;
 using Llama.Model.Kernels;
+using Llama.Grains.Tests.Silos;
 
-namespace Llama.Grains.Tests.Silos;
+namespace Llama.Grains.Tests.Stages;
 
 public sealed class MemberTests
 {

@@ -1,7 +1,8 @@
-using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.ComponentModel;
+using Llama.Grains.Settings;
 
-namespace Llama.Grains.Settings;
+namespace Llama.Grains.Options;
 
 /// <summary>How a cluster serves its model: what a gateway is told, by its user or by the program that starts it.</summary>
 public abstract record ServingOptions : ClusterOptions

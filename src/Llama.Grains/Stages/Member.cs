@@ -2,7 +2,7 @@ using System.Globalization;
 using Llama.Grains.Settings;
 using Llama.Model.Kernels;
 
-namespace Llama.Grains.Silos;
+namespace Llama.Grains.Stages;
 
 /// <summary>A silo with a device, as its layer-range grain tells.</summary>
 [GenerateSerializer, Immutable, Alias("llama.member")]

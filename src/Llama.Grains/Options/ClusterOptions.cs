@@ -1,9 +1,9 @@
-using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using System.ComponentModel;
 using Llama.Grains.Membership;
 using Microsoft.Extensions.Configuration;
 
-namespace Llama.Grains.Settings;
+namespace Llama.Grains.Options;
 
 /// <summary>Which model a process works with, and in which cluster.</summary>
 public abstract record ClusterOptions : ModelOptions

@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Llama.Model.Chat;
+
+namespace Llama.Grains.Wire;
+
+/// <summary><see cref="ChatMessage"/> as it travels.</summary>
+[GenerateSerializer, Alias("llama.chat-message")]
+public record struct ChatMessageOnTheWire
+{
+    /// <summary>Who speaks.</summary>
+    [Id(0)]
+    public string Role { get; set; }
+
+    /// <summary>What is said.</summary>
+    [Id(1)]
+    public string Content { get; set; }
+
+    /// <summary>Further members, a JSON object; null for none.</summary>
+    [Id(2)]
+    public string? More { get; set; }
+}
+
+/// <summary>Converts <see cref="ChatMessage"/>.</summary>
+[RegisterConverter]
+public sealed class ChatMessageConverter : IConverter<ChatMessage, ChatMessageOnTheWire>
+{
+    /// <inheritdoc/>
+    public ChatMessage ConvertFromSurrogate(in ChatMessageOnTheWire surrogate) =>
+        new(surrogate.Role, surrogate.Content) { More = JsonMembers.Read(surrogate.More) };
+
+    /// <inheritdoc/>
+    public ChatMessageOnTheWire ConvertToSurrogate(in ChatMessage value) => new()
+    {
+        Role = value.Role,
+        Content = value.Content,
+        More = JsonMembers.Write(value.More),
+    };
+}
+
+/// <summary><see cref="ChatOptions"/> as they travel.</summary>
+[GenerateSerializer, Alias("llama.chat-options")]
+public record struct ChatOptionsOnTheWire
+{
+    /// <summary>Tools that the model may call, a JSON list; null for none.</summary>
+    [Id(0)]
+    public string? Tools { get; set; }
+
+    /// <summary>Further variables of the template, a JSON object; null for none.</summary>
+    [Id(1)]
+    public string? Variables { get; set; }
+
+    /// <summary>Whether the assistant's next message is begun.</summary>
+    [Id(2)]
+    public bool AddGenerationPrompt { get; set; }
+
+    /// <summary>Whether the last message is gone on with instead.</summary>
+    [Id(3)]
+    public bool ContinueFinalMessage { get; set; }
+}
+
+/// <summary>Converts <see cref="ChatOptions"/>.</summary>
+[RegisterConverter]
+public sealed class ChatOptionsConverter : IConverter<ChatOptions, ChatOptionsOnTheWire>
+{
+    /// <inheritdoc/>
+    public ChatOptions ConvertFromSurrogate(in ChatOptionsOnTheWire surrogate) => new()
+    {
+        Tools = surrogate.Tools is null ? null : JsonElement.Parse(surrogate.Tools),
+        Variables = JsonMembers.Read(surrogate.Variables),
+        AddGenerationPrompt = surrogate.AddGenerationPrompt,
+        ContinueFinalMessage = surrogate.ContinueFinalMessage,
+    };
+
+    /// <inheritdoc/>
+    public ChatOptionsOnTheWire ConvertToSurrogate(in ChatOptions value) => new()
+    {
+        Tools = value.Tools?.GetRawText(),
+        Variables = JsonMembers.Write(value.Variables),
+        AddGenerationPrompt = value.AddGenerationPrompt,
+        ContinueFinalMessage = value.ContinueFinalMessage,
+    };
+}
+
+/// <summary>Named JSON values as one text: numbers keep their digits.</summary>
+internal static class JsonMembers
+{
+    private static readonly Dictionary<string, JsonElement> None = [];
+
+    /// <summary>The JSON object of the values; null for none.</summary>
+    public static string? Write(IReadOnlyDictionary<string, JsonElement> members)
+    {
+        if (members.Count == 0) return null;
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(bytes))
+        {
+            json.WriteStartObject();
+            foreach ((string name, JsonElement value) in members)
+            {
+                json.WritePropertyName(name);
+                value.WriteTo(json);
+            }
+
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+    }
+
+    /// <summary>The values of a JSON object; none for null.</summary>
+    public static IReadOnlyDictionary<string, JsonElement> Read(string? members) =>
+        members is null ? None : JsonElement.Parse(members).EnumerateObject().ToDictionary(member => member.Name, member => member.Value);
+}
