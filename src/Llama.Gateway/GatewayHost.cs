@@ -10,6 +10,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Text;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Machine;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
@@ -88,9 +89,8 @@ internal static partial class GatewayHost
         List<string> warnings = [];
         Task<ITokenizer?>? tokenizer = options.Front ? null : Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
         if (options.ServesAlone) Instructions.Choose(options.Instructions);
-        Task<MachineRates>? rates = options.ServesAlone
-            ? MachineRates.MeasureQuicklyAsync(options.Threads, CoreList.Parse(options.Cores))
-            : null;
+        CpuDevice? device = options.ServesAlone ? new CpuDevice(options.Threads, CoreList.Parse(options.Cores)) : null;
+        Task<MachineRates>? rates = device?.MeasureAsync();
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         ReadOnlyMemory<byte> key = ClusterKey.Load(options.ClusterKeyFile);
         WebApplicationBuilder builder = CreateBuilder(options, certificate);
@@ -103,21 +103,22 @@ internal static partial class GatewayHost
         else
         {
             using Checkpoint checkpoint = OpenCheckpoint(options);
-            LinkIdentity identity = LinkIdentity.Of(
-                options.Silos > 0 ? options.Name : "gateway", checkpoint, KvTypeAttribute.Parse(options.KvType), key) with
+            var identity = new LinkIdentity
             {
-                Certificate = certificate,
+                Name = options.Silos > 0 ? options.Name : "gateway",
+                Model = ModelIdentity.Of(checkpoint, KvTypeAttribute.Parse(options.KvType)),
+                Credentials = new ClusterCredentials { Key = key, Certificate = certificate },
             };
             name = options.ModelName ?? Checkpoint.NameOf(options.Model);
             text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
             var shape = new ModelShape(
-                name, identity.Fingerprint, checkpoint.Config.ContextLength, checkpoint.Config.VocabSize, checkpoint.Config.Sampling);
+                name, identity.Model.Fingerprint, checkpoint.Config.ContextLength, checkpoint.Config.VocabSize, checkpoint.Config.Sampling);
             builder.Services.AddSingleton(new LocalModel(shape, text));
             builder.Services.AddSingleton<IModelSource>(provider => provider.GetRequiredService<LocalModel>());
             builder.Services.AddSingleton(identity);
             builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
-            if (rates is null) builder.Services.AddSharedPipelines(options, identity);
-            else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, rates.GetAwaiter().GetResult()));
+            if (device is null) builder.Services.AddSharedPipelines(options, identity);
+            else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, device, rates!.GetAwaiter().GetResult()));
         }
 
         builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", options.Host, options.Advertise);
@@ -166,15 +167,15 @@ internal static partial class GatewayHost
     }
 
     /// <summary>What the device of a gateway that serves alone is started with.</summary>
-    private static SiloSettings SiloSettings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, MachineRates rates) => new()
+    private static SiloSettings SiloSettings(
+        GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, CpuDevice device, MachineRates rates) => new()
     {
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
-        Profile = NumericProfile.Of(checkpoint, gateway.KvType),
-        Threads = options.Threads,
+        Device = device,
+        Offer = device.Offer(checkpoint, gateway.Model.KvType),
         Memory = options.Memory?.Bytes,
         Rates = rates,
-        Cores = CoreList.Parse(options.Cores),
     };
 
     private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()

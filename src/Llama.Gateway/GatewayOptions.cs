@@ -38,6 +38,7 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         [nameof(Silos)] = "makes a gateway that owns pipelines, which is another process",
         [nameof(Name)] = OfSilos,
         [nameof(ClusterPort)] = OfSilos,
+        [nameof(FrontPort)] = OfSilos,
         [nameof(Threads)] = OfDevices,
         [nameof(Memory)] = OfDevices,
         [nameof(Cores)] = OfDevices,
@@ -78,6 +79,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Description("Port for calls of the other processes, beside that of --port; 0 takes any free one.")]
     [Range(0, 65535)]
     public int ClusterPort { get; init; }
+
+    /// <summary>Port for fronts; 0 for any free one.</summary>
+    [Description("Port that fronts connect to, beside that of --port; 0 takes any free one.")]
+    [Range(0, 65535)]
+    public int FrontPort { get; init; }
 
     /// <summary>How long answers that have begun may take after the gateway was told to stop.</summary>
     [Description("How long answers that have begun may take when the gateway is told to stop.")]

@@ -33,7 +33,7 @@ internal static class PipelineServices
         var self = new SiloProcess(options.Name, $"{Guid.NewGuid()}");
         services.AddSingleton(self);
         services.AddSingleton(provider => new ClusterMembership(
-            options, SiloPlace.Of(options.Host, options.Advertise, options.ClusterPort), SiloRoles.Gateway, identity,
+            options, SiloPlace.Of(options.Host, options.Advertise, options.ClusterPort, options.FrontPort), SiloRoles.Gateway, identity,
             provider.GetRequiredService<ILoggerFactory>(),
             silo => silo.Services
                 .AddSingleton(provider.GetRequiredService<LocalGateway>())
@@ -52,7 +52,7 @@ internal static class PipelineServices
                 new GatewayRoute
                 {
                     Grain = () => Silo(provider).Grains.GetGrain<IGatewayGrain>(Model(provider)),
-                    Fingerprint = () => identity.Fingerprint,
+                    Fingerprint = () => identity.Model.Fingerprint,
                 },
                 provider.GetRequiredService<GrainAnswers>(), options.RecoveryTimeout, Time(provider), Logger(provider), heard),
             self));
@@ -95,7 +95,7 @@ internal static class PipelineServices
         if (services.GetService<ClusterMembership>()?.Document is not { } document) return;
         LinkIdentity self = services.GetRequiredService<LinkIdentity>();
         var endpoint = new MembershipEndpoint(
-            document, self.Key, self.Certificate is not null, Time(services), services.GetRequiredService<ILogger<MembershipEndpoint>>());
+            document, self.Credentials.Key, self.Credentials.Certificate is not null, Time(services), services.GetRequiredService<ILogger<MembershipEndpoint>>());
         application.Map(MembershipEndpoint.Path, endpoint.InvokeAsync);
     }
 

@@ -26,10 +26,14 @@ try
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
     await using var silo = new SiloNode(siloSettings, logger);
     await using var cluster = new ClusterMembership(
-        options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort), SiloRoles.Devices,
+        options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort, clientPort: null), SiloRoles.Devices,
         siloSettings.Identity, logging, builder => builder.Services.AddSingleton(silo).AddSingleton(silo.Answers));
+    await using var eviction = new PeerEviction(cluster.Silo, TimeProvider.System, logger);
+    silo.OwnerLost += eviction.Suspect;
     await cluster.Silo.StartAsync(stopping.Token);
-    await Task.Delay(Timeout.Infinite, stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+    Task stopped = Task.Delay(Timeout.Infinite, stopping.Token);
+    Task ended = await Task.WhenAny(cluster.Silo.ExecuteTask!, stopped);
+    if (ended != stopped) await ended;
     return 0;
 }
 #pragma warning disable CA1031 // Whatever it is, the user is told, and the runtime need not abort the process.

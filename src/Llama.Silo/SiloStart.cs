@@ -4,6 +4,7 @@ using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Weights;
 using Microsoft.Extensions.Logging;
 
@@ -19,7 +20,8 @@ internal static partial class SiloStart
     {
         Instructions.Choose(options.Instructions);
         IReadOnlyList<int>? cores = CoreList.Parse(options.Cores);
-        Task<MachineRates> measuring = MachineRates.MeasureQuicklyAsync(options.Threads, cores);
+        var device = new CpuDevice(options.Threads, cores);
+        Task<MachineRates> measuring = device.MeasureAsync();
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
         HostPort listen = HostPort.Parse(options.Listen);
@@ -27,18 +29,25 @@ internal static partial class SiloStart
         Log.Started(logger, options.Name, options.Threads, options.Model);
         return new SiloSettings
         {
-            Identity = LinkIdentity.Of(options.Name, checkpoint, kvType, ClusterKey.Load(options.ClusterKeyFile))
-                with { Certificate = CertificateFolder.Load(options.Tls) },
+            Identity = new LinkIdentity
+            {
+                Name = options.Name,
+                Model = ModelIdentity.Of(checkpoint, kvType),
+                Credentials = new ClusterCredentials
+                {
+                    Key = ClusterKey.Load(options.ClusterKeyFile),
+                    Certificate = CertificateFolder.Load(options.Tls),
+                },
+            },
             OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),
-            Profile = NumericProfile.Of(checkpoint, kvType),
+            Device = device,
+            Offer = device.Offer(checkpoint, kvType),
             ListenHost = listen.Host,
             ListenPort = listen.Port ?? 0,
             Advertise = options.Advertise,
-            Threads = options.Threads,
             Memory = options.Memory?.Bytes,
             LogMemory = options.LogMemory.Bytes,
             Rates = measuring.GetAwaiter().GetResult(),
-            Cores = cores,
         };
     }
 

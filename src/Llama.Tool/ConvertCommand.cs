@@ -14,7 +14,7 @@ internal static class ConvertCommand
     /// <param name="cancellationToken">Ends it; no file is left.</param>
     public static void Run(ConvertOptions options, ProgressDisplay display, CancellationToken cancellationToken)
     {
-        ElementType type = WeightTypeAttribute.Parse(options.Type);
+        WeightMix type = WeightTypeAttribute.Parse(options.Type);
         var watch = Stopwatch.StartNew();
         long bytes = display.Show(progress =>
         {

@@ -14,7 +14,7 @@ internal sealed record ConvertOptions
     public string Model { get; init; } = "";
 
     /// <summary>Type of the weights.</summary>
-    [Description("Type of the weights. Rows that it does not divide become q8_0 or else f16; norms are always f32.")]
+    [Description("Type of the weights. Rows of matrices that it does not divide become what llama.cpp makes of them, at last f16; norms are always f32.")]
     [WeightType(writable: true)]
     public string Type { get; init; } = "q8_0";
 

@@ -19,7 +19,7 @@ internal static class MakeCommand
     public static void Run(MakeOptions options, ProgressDisplay display, CancellationToken cancellationToken)
     {
         ModelConfig config = ModelShapes.ByName[options.Shape];
-        ElementType type = WeightTypeAttribute.Parse(options.Type);
+        WeightMix type = WeightTypeAttribute.Parse(options.Type);
         var watch = Stopwatch.StartNew();
         long bytes = display.Show(progress =>
         {
@@ -40,7 +40,7 @@ internal static class MakeCommand
     public static void Write(
         ModelConfig config,
         string name,
-        ElementType type,
+        WeightMix type,
         int seed,
         string output,
         IProgress<GgufProgress> progress,

@@ -18,7 +18,7 @@ public sealed partial class ExamplesTests : IDisposable
         { "docs/examples/systemd/llama-gateway.service", 1 },
         { "docs/examples/systemd/llama-silo.service", 1 },
         { "docs/examples/kubernetes/llama.yaml", 2 },
-        { "docs/operations.md", 11 },
+        { "docs/operations.md", 12 },
     };
 
     /// <inheritdoc/>

@@ -1,12 +1,7 @@
 using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
-using Llama.Grains.Answers;
-using Llama.Grains.Hosting;
-using Llama.Grains.Membership;
 using Llama.Tests;
-using Microsoft.Extensions.Configuration;
-using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Cluster.Tests;
 
@@ -62,11 +57,11 @@ public sealed class GatewayLossTests
         await undisturbed.ReadAsync(cluster.Client, "another", Prompt);
         Assert.True(undisturbed.IsComplete);
         Assert.All(undisturbed.Tokens, tokens => Assert.Equal(KeyedAnswer.Length, tokens.Count));
-        using OrleansClient grains = await ConnectAsync(cluster);
+        using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
         Task reading = broken.ReadAsync(cluster.Client, Key, Prompt);
         await Wait.UntilAsync(
-            "a silo has kept a part", Deadline, async () => (await KeptAsync(grains))?.TokenCount >= Length / 8, () => cluster.Output);
+            "a silo has kept a part", Deadline, async () => (await kept.ReadAsync(Key))?.TokenCount >= Length / 8, () => cluster.Output);
         ProcessTable.Signal(gateway.Id, "KILL");
         await reading.WaitAsync(Deadline, TestContext.Current.CancellationToken);
         Assert.False(broken.IsComplete);
@@ -95,29 +90,5 @@ public sealed class GatewayLossTests
         await again.ReadAsync(successor, Key, Prompt);
         Assert.Equal(retry.Tokens, again.Tokens);
         Assert.Equal(sampled, (await successor.StatusAsync()).Pipelines[0].SampledTokens);
-    }
-
-    private static async Task<OrleansClient> ConnectAsync(TestCluster cluster)
-    {
-        var client = new OrleansClient(
-            new OrleansClientSettings
-            {
-                Configuration = new ConfigurationBuilder().AddInMemoryCollection(ClusterAddress.Parse(cluster.Store).ToConfiguration()).Build(),
-            },
-            NullLoggerFactory.Instance, TimeProvider.System);
-        await client.StartAsync(TestContext.Current.CancellationToken);
-        await client.WaitForConnectionAsync(TestContext.Current.CancellationToken).WaitAsync(Deadline, TestContext.Current.CancellationToken);
-        return client;
-    }
-
-    /// <summary>What the first silo has kept of the answer.</summary>
-    private static async Task<AnswerRecord?> KeptAsync(OrleansClient client)
-    {
-        IAnswersGrain answers = client.Grains.GetGrain<IAnswersGrain>("silo-1");
-        string name = AnswerRecord.NameOf("address 127.0.0.1", Key);
-        List<byte> bytes = [];
-        while (await answers.ReadAsync(new RecordPlace(name, bytes.Count), TestContext.Current.CancellationToken) is { Bytes.Length: > 0 } page)
-            bytes.AddRange(page.Bytes.Span);
-        return AnswerRecord.Read(bytes.ToArray(), int.MaxValue);
     }
 }

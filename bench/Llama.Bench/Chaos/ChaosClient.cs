@@ -14,22 +14,22 @@ internal sealed class ChaosClient : IDisposable
     /// <summary>Before a request is sent again.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
-    private static readonly Uri Completions = new("v1/completions", UriKind.Relative);
-
     private readonly HttpClient http;
+    private readonly Uri[] completions;
     private readonly string[] undisturbed = new string[ChaosRequests.Count];
 
     private readonly bool asksAgain;
+    private uint asked;
 
-    /// <summary>A client of a gateway. It closes the connection of an answer that it does not read to the end.</summary>
-    /// <param name="gateway">Its address.</param>
+    /// <summary>A client of gateways or fronts. It closes the connection of an answer that it does not read to the end.</summary>
+    /// <param name="addresses">Their addresses, asked in turn.</param>
     /// <param name="asksAgain">Whether an answer that breaks off, or none at all, is asked for again with the same key.</param>
-    public ChaosClient(Uri gateway, bool asksAgain)
+    public ChaosClient(IEnumerable<Uri> addresses, bool asksAgain)
     {
         this.asksAgain = asksAgain;
+        completions = [.. addresses.Select(address => new Uri(address, "v1/completions"))];
         http = new HttpClient(new SocketsHttpHandler { UseProxy = false, ResponseDrainTimeout = TimeSpan.Zero })
         {
-            BaseAddress = gateway,
             Timeout = Timeout.InfiniteTimeSpan,
         };
     }
@@ -110,7 +110,7 @@ internal sealed class ChaosClient : IDisposable
 
     private async Task<string> AskAsync(int number, bool stream, int parts, string? key, CancellationToken stopping)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, Completions)
+        using var request = new HttpRequestMessage(HttpMethod.Post, completions[Interlocked.Increment(ref asked) % completions.Length])
         {
             Content = JsonContent.Create(ChaosRequests.Body(number, stream)),
         };

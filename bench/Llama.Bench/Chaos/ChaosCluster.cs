@@ -4,7 +4,7 @@ using Llama.Grains.Gateway;
 
 namespace Llama.Bench.Chaos;
 
-/// <summary>A gateway and silos as processes of this machine, each silo behind a proxy.</summary>
+/// <summary>A gateway, or fronts before two, and silos as processes of this machine, each silo behind a proxy.</summary>
 internal sealed class ChaosCluster : IAsyncDisposable
 {
     private static readonly TimeSpan ReadyDeadline = TimeSpan.FromSeconds(60);
@@ -12,10 +12,14 @@ internal sealed class ChaosCluster : IAsyncDisposable
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
 
     private readonly HttpClient http;
-    private readonly Func<ChaosProcess> startGateway;
+    private readonly Func<int, ChaosProcess> startGateway;
+    private readonly ChaosProcess?[] gateways;
+    private readonly List<ChaosProcess> fronts = [];
     private readonly List<ChaosSilo> silos = [];
     private readonly int permanent;
-    private ChaosProcess? gateway;
+
+    /// <summary>The gateway that is killed next: not the one that was killed last, so that it owns the pipelines, at first perhaps.</summary>
+    private int owner;
 
     /// <summary>Starts it.</summary>
     /// <param name="options">What the user wants.</param>
@@ -34,10 +38,16 @@ internal sealed class ChaosCluster : IAsyncDisposable
             Cluster = options.Cluster,
             Port = port,
         };
-        Address = new Uri(programs.Url);
-        http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Address, Timeout = TimeSpan.FromSeconds(5) };
-        startGateway = () => Start(programs.Gateway());
-        gateway = startGateway();
+        int[] ports = options.Fronts == 0 ? [port] : [port, FreePort.Choose()];
+        startGateway = number => Start((programs with { Port = ports[number] }).Gateway() with
+        {
+            Name = options.Fronts == 0 ? "gateway" : $"gateway-{number + 1}",
+        });
+        gateways = [.. ports.Select((_, number) => startGateway(number))];
+        int[] frontPorts = [.. Enumerable.Range(0, options.Fronts).Select(_ => FreePort.Choose())];
+        foreach (int frontPort in frontPorts) fronts.Add(Start(programs.Front(fronts.Count + 1, frontPort)));
+        Addresses = [.. (options.Fronts == 0 ? ports : frontPorts).Select(one => new Uri($"http://127.0.0.1:{one}"))];
+        http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Addresses[0], Timeout = TimeSpan.FromSeconds(5) };
         for (int number = 1; number <= permanent + ChaosSchedule.Joining; number++)
         {
             var silo = new ChaosSilo(programs.Silo(number), Start);
@@ -48,21 +58,22 @@ internal sealed class ChaosCluster : IAsyncDisposable
         ChaosProcess Start(ChildCommand command) => new(command, say, fault);
     }
 
-    /// <summary>The gateway's.</summary>
-    public Uri Address { get; }
+    /// <summary>Whom clients ask: the fronts, or the gateway.</summary>
+    public IReadOnlyList<Uri> Addresses { get; }
 
     /// <summary>The processes that run.</summary>
-    public IEnumerable<ChaosProcess> Processes => silos.Select(silo => silo.Process).Prepend(gateway).OfType<ChaosProcess>();
+    public IEnumerable<ChaosProcess> Processes => [.. gateways.Concat(fronts).Concat(silos.Select(silo => silo.Process)).OfType<ChaosProcess>()];
 
     /// <summary>Begins a disturbance.</summary>
     public Task BeginAsync(ChaosEvent item) =>
-        item.Action == ChaosAction.KillGateway ? KillGatewayAsync() : silos[item.Silo - 1].BeginAsync(item.Action);
+        item.Action == ChaosAction.KillGateway ? KillGatewayAsync(owner) : silos[item.Silo - 1].BeginAsync(item.Action);
 
     /// <summary>Ends it.</summary>
     public Task EndAsync(ChaosEvent item)
     {
         if (item.Action != ChaosAction.KillGateway) return silos[item.Silo - 1].EndAsync(item.Action);
-        gateway = startGateway();
+        gateways[owner] = startGateway(owner);
+        owner = (owner + 1) % gateways.Length;
         return Task.CompletedTask;
     }
 
@@ -84,21 +95,22 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public async Task StopAsync()
     {
         await Task.WhenAll(silos.Select(silo => silo.LeaveAsync())).ConfigureAwait(false);
-        if (gateway is { } process) await process.StopAsync().ConfigureAwait(false);
+        await Task.WhenAll(gateways.Concat(fronts).OfType<ChaosProcess>().Select(process => process.StopAsync())).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         foreach (ChaosSilo silo in silos) await silo.DisposeAsync().ConfigureAwait(false);
-        await KillGatewayAsync().ConfigureAwait(false);
+        foreach (ChaosProcess front in fronts) await front.DisposeAsync().ConfigureAwait(false);
+        for (int number = 0; number < gateways.Length; number++) await KillGatewayAsync(number).ConfigureAwait(false);
         http.Dispose();
     }
 
-    private async Task KillGatewayAsync()
+    private async Task KillGatewayAsync(int number)
     {
-        if (gateway is not { } process) return;
-        gateway = null;
+        if (gateways[number] is not { } process) return;
+        gateways[number] = null;
         await process.DisposeAsync().ConfigureAwait(false);
     }
 

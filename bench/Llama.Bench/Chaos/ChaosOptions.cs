@@ -40,9 +40,15 @@ internal sealed record ChaosOptions : IValidatableObject
     public int Events { get; init; } = 15;
 
     /// <summary>Kills of the gateway a minute.</summary>
-    [Description("Kills of the gateway a minute, on average, each until it is started again; clients then ask again, with the same Idempotency-Key.")]
+    [Description("Kills of the gateway, or of two in turn under --fronts, a minute, on average, each until it is started again; clients of a gateway"
+        + " then ask again, with the same Idempotency-Key.")]
     [Range(0, 60)]
     public int GatewayKills { get; init; }
+
+    /// <summary>Fronts.</summary>
+    [Description("Fronts, before two gateways; clients ask only these, and then nothing twice. 0 for clients that ask one gateway.")]
+    [Range(0, 16)]
+    public int Fronts { get; init; }
 
     /// <summary>Kills and standstills of the etcd a minute.</summary>
     [Description("Kills (until it is started again, with its data or without) and standstills of the etcd a minute, on average. It is one of the run's own.")]

@@ -47,7 +47,7 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
         var cluster = new ChaosCluster(options with { Cluster = address }, Say, Fault);
         await using (cluster.ConfigureAwait(false))
         {
-            using var client = new ChaosClient(cluster.Address, asksAgain: options.GatewayKills > 0);
+            using var client = new ChaosClient(cluster.Addresses, asksAgain: options is { GatewayKills: > 0, Fronts: 0 });
             await cluster.ReadyAsync(stopping).ConfigureAwait(false);
             await client.RecordAsync(stopping).ConfigureAwait(false);
             watch.Start();

@@ -13,12 +13,16 @@ namespace Llama.Bench.Link;
 /// <summary><c>Llama.Bench link</c>: one step at a time to the other end of a link, which sends it back.</summary>
 internal static class LinkCommand
 {
-    private static readonly LinkIdentity Self = new() { Name = "bench", Fingerprint = "bench", ContextLength = 1 };
+    private static readonly LinkIdentity Self = new()
+    {
+        Name = "bench",
+        Model = new ModelIdentity { Fingerprint = "bench", ContextLength = 1 },
+    };
 
     /// <summary>Measures, and prints the distribution.</summary>
     public static async Task RunAsync(LinkOptions options, TextWriter output, CancellationToken cancellationToken)
     {
-        LinkIdentity self = Self with { Certificate = CertificateFolder.Load(options.Tls) };
+        LinkIdentity self = Self with { Credentials = new ClusterCredentials { Certificate = CertificateFolder.Load(options.Tls) } };
         LinkListener listener = LinkListener.Start(
             "127.0.0.1", 0, self, (stream, _, ended) => AnswerAsync(stream, options.Bytes, ended), NullLogger.Instance);
         await using (listener)
@@ -81,7 +85,7 @@ internal static class LinkCommand
             (FrameKind kind, _) = await reader.ReadHeaderAsync(int.MaxValue, cancellationToken);
             Frames.Expect(kind, FrameKind.Step, []);
             int stepBytes = StepCodec.ReadLength((await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken)).Span, out _, out _);
-            StepCodec.Read((await reader.ReadAsync(stepBytes, cancellationToken)).Span, Step);
+            StepCodec.Read((await reader.ReadAsync(stepBytes, cancellationToken)).Span, Step, isLast: true);
             await reader.ReadAsync(hiddenStates, cancellationToken);
         }
     }

@@ -26,7 +26,7 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
     {
         Fill(0, depth, 0);
         return new TestResult(
-            $"prefill {tokens}", depth, tokens, 1, (tokens + Step.MaxTokens - 1) / Step.MaxTokens, Repeat(repetitions, () => Fill(depth, tokens, 0)));
+            $"prefill {tokens}", depth, tokens, 1, (tokens + range.MaxStepTokens - 1) / range.MaxStepTokens, Repeat(repetitions, () => Fill(depth, tokens, 0)));
     }
 
     /// <summary>Time in which several sequences generate tokens together, one of each a step.</summary>
@@ -69,9 +69,9 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
 
     private void Fill(int first, int count, int sequence)
     {
-        for (int done = 0; done < count; done += Step.MaxTokens)
+        for (int done = 0; done < count; done += range.MaxStepTokens)
         {
-            int[] tokens = [.. Enumerable.Range(first + done, Math.Min(Step.MaxTokens, count - done)).Select(Token)];
+            int[] tokens = [.. Enumerable.Range(first + done, Math.Min(range.MaxStepTokens, count - done)).Select(Token)];
             int end = first + done + tokens.Length;
             var step = new Step();
             if (done + tokens.Length == count) step.AddSamplingSequence(first + done, tokens, Table(sequence, end), Greedy, 0, 0);

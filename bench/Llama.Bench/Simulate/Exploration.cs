@@ -167,7 +167,7 @@ internal sealed class Exploration
         else if (held.Carried is { } carried) memory.Renumber(blocks, carried);
         if (lost is not null && repartitions) result = result with { Repartitions = result.Repartitions + 1 };
         pipeline = new SimulatedPipeline(Times, stages, time);
-        scheduler.Attach(stages, blocks, ++epoch, lost?.Hull(held.Unfinished), held.Carried);
+        scheduler.Attach(stages, blocks, SimulatedPipeline.MaxStepTokens, ++epoch, lost?.Hull(held.Unfinished), held.Carried);
     }
 
     private void Complete()

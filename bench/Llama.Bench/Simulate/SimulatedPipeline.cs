@@ -21,6 +21,9 @@ internal sealed record StageTimes(double WeightsSeconds, double TokenSeconds, do
 /// <param name="time">The clock.</param>
 internal sealed class SimulatedPipeline(StageTimes times, int stages, VirtualTime time)
 {
+    /// <summary>Most tokens of a step, as on processors.</summary>
+    public const int MaxStepTokens = 256;
+
     private readonly long[] freeAt = new long[stages];
     private readonly Queue<(long At, Step Step)> results = [];
 

@@ -71,7 +71,8 @@ internal sealed class ClusterChanges(
     {
         foreach (ReplicaMachine machine in machines)
         {
-            if (await machine.FinishMoveAsync(view).ConfigureAwait(false) is { } reason) Fail(machine.Replica, reason);
+            if (IsOutdated(machine.Replica)) await machine.DropMoveAsync().ConfigureAwait(false);
+            else if (await machine.FinishMoveAsync(view).ConfigureAwait(false) is { } reason) Fail(machine.Replica, reason);
             if (!pool.Expects && machine.Replica is { State: Serving { Pipeline: var pipeline }, IsReady: true }
                 && pipeline.Plan.Any(stage => pool.IsDrained(stage.Member)))
                 Leave(machine, pipeline, view);
@@ -83,6 +84,15 @@ internal sealed class ClusterChanges(
             change.Done.TrySetResult();
         }
     }
+
+    /// <summary>
+    /// Whether a drain's move counts on a silo of the present pipeline that has left the cluster, which may be seen before the loss of that
+    /// pipeline is: the drain is planned anew, with the silos that are left.
+    /// </summary>
+    private bool IsOutdated(Replica replica) =>
+        replica.State is Moving { Pipeline: var pipeline, Move.Plan: var plan }
+        && plan.Stages.Any(stage => Holds(pipeline, stage.Member) && pool.Members.All(silo => silo.Instance != stage.Member.Instance))
+        && !changes.Any(change => change.Drains is null && change.Moved.Contains(replica));
 
     /// <summary>Gives up all changes.</summary>
     /// <param name="reason">Why, in a sentence.</param>

@@ -105,7 +105,7 @@ internal sealed partial class Engine : IAsyncDisposable
     {
         Detach(pipeline);
         pipeline = next;
-        scheduler.Attach(next.Stages, next.KvBlocks, next.Epoch, next.LostLayers, next.Carried);
+        scheduler.Attach(next.Stages, next.KvBlocks, next.MaxStepTokens, next.Epoch, next.LostLayers, next.Carried);
         next.Start(
             result => mailbox.Writer.TryWrite(new Message(null, next, result)),
             _ => Post(() => Detach(next)));

@@ -2,7 +2,7 @@ using Llama.Grains.Silos;
 
 namespace Llama.Grains.Gateway;
 
-/// <summary>Hands out the numbers of plans. They only grow, whoever plans. Used by one loop.</summary>
+/// <summary>Hands out the numbers of plans. They only grow, also when another process plans. Used by one loop.</summary>
 internal sealed class Epochs
 {
     /// <summary>

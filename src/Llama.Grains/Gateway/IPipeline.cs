@@ -13,6 +13,9 @@ internal interface IPipeline
     /// <summary>Blocks in every stage's KV pool.</summary>
     int KvBlocks { get; }
 
+    /// <summary>Most tokens of a step: as many as every stage takes.</summary>
+    int MaxStepTokens { get; }
+
     /// <summary>The plan that it belongs to.</summary>
     ulong Epoch { get; }
 

@@ -43,7 +43,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     public IAnswerRecords Records => records;
 
     /// <summary>Fingerprint of the model's configuration.</summary>
-    internal string Fingerprint => settings.Identity.Fingerprint;
+    internal string Fingerprint => settings.Identity.Model.Fingerprint;
 
     /// <summary>Whether this process owns the pipelines.</summary>
     public bool Owns => controller.Owns;
@@ -79,7 +79,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         Epoch = controller.Epoch,
         Model = settings.ModelName,
         Layers = settings.Config.Layers,
-        NeededBytes = planner.ModelBytes,
+        NeededBytes = planner.ModelBytes(controller.Silos),
         Pipelines = [.. replicas.Select(explanation.Of)],
         Standby = [.. Standby.Select(PlanExplanation.Of)],
         Drained = [.. controller.Drained.Select(PlanExplanation.Of)],

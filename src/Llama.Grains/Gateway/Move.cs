@@ -71,6 +71,7 @@ internal sealed class Move : IAsyncDisposable
                 KvBlocks = Plan.KvBlocks,
                 Logs = stage.Logs,
                 Lineage = epoch,
+                Ticket = Guid.NewGuid(),
             };
             await silos.LoadAsync(silo, assignment, ending.Token).WaitAsync(ending.Token).ConfigureAwait(false);
             return null;

@@ -33,6 +33,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     private readonly TaskCompletionSource<string> lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly List<Task> loops = [];
     private readonly PipelinePlan plan;
+
+    /// <summary>What links to each stage open with: only who has this plan from its owner knows them.</summary>
+    private readonly Guid[] tickets;
     private readonly StageWatch watch;
     private readonly StageHeartbeats heartbeats;
     private readonly FrameWriter stepWriter = new();
@@ -55,6 +58,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
         outgoing = Channel.CreateBounded<Step>(
             new BoundedChannelOptions(StepsAStage * Plan.Count) { SingleReader = true, AllowSynchronousContinuations = true });
         WeightBytes = new long[Plan.Count];
+        tickets = [.. Plan.Select(_ => Guid.NewGuid())];
     }
 
     /// <summary>Which replica it serves.</summary>
@@ -67,7 +71,7 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public IReadOnlyList<PlannedStage> Plan => plan.Stages;
 
     /// <summary>What the next pipeline may go on with, when this one is lost.</summary>
-    public Heritage Heritage => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep), completeLogs);
+    public PreviousPipeline AsPrevious => new(Lineage, plan with { Inherits = null }, Volatile.Read(ref completedStep), completeLogs);
 
     /// <summary>Bytes of weights of each stage; 0 until it has loaded.</summary>
     public long[] WeightBytes { get; }
@@ -95,6 +99,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
     /// <inheritdoc/>
     public int KvBlocks => plan.KvBlocks;
+
+    /// <inheritdoc/>
+    public int MaxStepTokens { get; private set; }
 
     /// <inheritdoc/>
     public LayerSpan? LostLayers { get; private set; }
@@ -132,18 +139,19 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
 
         StageReport[] reports =
             await Task.WhenAll(Enumerable.Range(0, Plan.Count).Select(i => LoadAsync(i, silos, deadline.Token))).ConfigureAwait(false);
+        MaxStepTokens = reports.Min(report => report.MaxStepTokens);
         FindLostLayers(reports, held.Unfinished);
 
-        await heartbeats.OpenAsync(stage => DialAsync(Plan[stage], LinkPurpose.Heartbeat)).ConfigureAwait(false);
-        results = await DialAsync(Plan[^1], LinkPurpose.Results).ConfigureAwait(false);
+        await heartbeats.OpenAsync(stage => DialAsync(stage, LinkPurpose.Heartbeat)).ConfigureAwait(false);
+        results = await DialAsync(Plan.Count - 1, LinkPurpose.Results).ConfigureAwait(false);
         resultReader = new FrameReader(results);
-        steps = await DialAsync(Plan[0], LinkPurpose.Steps).ConfigureAwait(false);
+        steps = await DialAsync(0, LinkPurpose.Steps).ConfigureAwait(false);
         Own(WatchFirstStageAsync());
         await ProbeAsync(deadline.Token).ConfigureAwait(false);
         Ready = true;
 
-        Task<Stream> DialAsync(PlannedStage stage, LinkPurpose purpose) =>
-            Dialler.DialAsync(stage.Member.Address, self, new LinkTarget(purpose, Epoch), deadline.Token);
+        Task<Stream> DialAsync(int stage, LinkPurpose purpose) => Dialler.DialAsync(
+            Plan[stage].Member.Address, self, new LinkTarget(purpose, new LinkTicket(Epoch, tickets[stage])), deadline.Token);
     }
 
     /// <inheritdoc/>
@@ -241,6 +249,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             Inherits = Plan[stage].KeepsBlocks ? plan.Inherits!.Lineage : 0,
             Carried = Plan[stage].KeepsBlocks ? Carried : null,
             NextAddress = last ? null : Plan[stage + 1].Member.Address,
+            Ticket = tickets[stage],
+            NextTicket = last ? default : tickets[stage + 1],
         };
         try
         {
@@ -248,7 +258,8 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
             StageReport report = await silos.LoadAsync(Plan[stage].Member, assignment, cancellationToken).WaitAsync(cancellationToken)
                 .ConfigureAwait(false);
             WeightBytes[stage] = report.WeightBytes;
-            return report;
+            return report.MaxStepTokens is >= StepBudget.LeastStepTokens and <= Step.MaxTokens ? report : throw new StageException(
+                $"it takes {report.MaxStepTokens} tokens a step; expected {StepBudget.LeastStepTokens} to {Step.MaxTokens}.");
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {

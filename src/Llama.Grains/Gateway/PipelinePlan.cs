@@ -20,7 +20,7 @@ internal sealed record PlannedStage(
 /// <param name="Inherits">What it goes on with; null for a pipeline that begins with empty blocks.</param>
 /// <param name="BySteps">Whether its cut follows the times of stages that have worked.</param>
 internal sealed record PipelinePlan(
-    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, Heritage? Inherits = null, bool BySteps = false)
+    IReadOnlyList<PlannedStage> Stages, int KvBlocks, LayerTime SlowestLayer, PreviousPipeline? Inherits = null, bool BySteps = false)
 {
     /// <summary>Which silo gets which layers, and had which before, for people.</summary>
     public string Text => string.Join(", ", Stages.Select(TextOf));
@@ -40,7 +40,7 @@ internal sealed record PipelinePlan(
 /// <param name="Logs">
 /// Layers whose logs are complete: there is all that went into them. A log that a stage began when it had the layer before already is not.
 /// </param>
-internal sealed record Heritage(ulong Lineage, PipelinePlan Plan, ulong CompletedStep, IReadOnlyList<int> Logs);
+internal sealed record PreviousPipeline(ulong Lineage, PipelinePlan Plan, ulong CompletedStep, IReadOnlyList<int> Logs);
 
 /// <summary>A prediction of the time that a layer takes, generous: weights may come from a disk, and a core may be slow.</summary>
 /// <param name="Seconds">For reading its weights.</param>

@@ -2,7 +2,6 @@ using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Model.Kernels;
-using Llama.Model.Layers;
 
 namespace Llama.Grains.Gateway;
 
@@ -26,11 +25,11 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// allows.
     /// </summary>
     /// <param name="silos">The silos in pipeline order as far as they are new, at most <see cref="MostStages"/>.</param>
-    /// <param name="heritage">What the pipeline before leaves; null when there was none.</param>
+    /// <param name="previous">What the pipeline before leaves; null when there was none.</param>
     /// <param name="trusted">Whether a silo may go on with the blocks that it has; null where nothing is left.</param>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
-    public PipelinePlan Plan(IReadOnlyList<Member> silos, Heritage? heritage = null, Func<Member, bool>? trusted = null) =>
-        Plan(silos, Rates(silos, null), heritage, trusted);
+    public PipelinePlan Plan(IReadOnlyList<Member> silos, PreviousPipeline? previous = null, Func<Member, bool>? trusted = null) =>
+        Plan(silos, Rates(silos, null), previous, trusted);
 
     /// <summary>Plans the stages for silos that are there now, with what was measured since the present plan was made.</summary>
     /// <param name="present">What the pipeline that serves will leave.</param>
@@ -40,7 +39,7 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     /// <returns>Null when the slowest stage would not become faster by a twentieth.</returns>
     /// <exception cref="PlacementException">The model does not fit them.</exception>
     public PipelinePlan? Improve(
-        Heritage present, IReadOnlyList<Member> silos, Func<Member, bool> trusted, IReadOnlyDictionary<string, double>? layerSeconds)
+        PreviousPipeline present, IReadOnlyList<Member> silos, Func<Member, bool> trusted, IReadOnlyDictionary<string, double>? layerSeconds)
     {
         Member[] all = [.. present.Plan.Stages.Select(stage => stage.Member).UnionBy(silos, silo => silo.Name)];
         IReadOnlyDictionary<string, MachineRates> rates = Rates(all, layerSeconds);
@@ -51,11 +50,11 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     }
 
     private PipelinePlan Plan(
-        IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, Heritage? heritage, Func<Member, bool>? trusted)
+        IReadOnlyList<Member> silos, IReadOnlyDictionary<string, MachineRates> rates, PreviousPipeline? previous, Func<Member, bool>? trusted)
     {
-        ModelCosts costs = Costs();
+        ModelCosts costs = Costs(silos);
         PlannedStage? Before(Member silo) =>
-            heritage?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
+            previous?.Plan.Stages.FirstOrDefault(stage => stage.Member.Instance == silo.Instance && trusted!(silo));
         if (settings.Ranges is { } given && given.Count != silos.Count)
             throw new PlacementException($"--ranges names {given.Count} ranges; {silos.Count} silos are there.");
         SiloCapacity Offer(Member silo) => new(Speed(rates[silo.Name]), silo.MemoryBytes, Before(silo)?.Span ?? default);
@@ -67,10 +66,10 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         {
             long weights = Weights(costs, spans[i]);
             long memory = Math.Min(settings.KvMemory, silos[i].MemoryBytes - weights);
-            blocks = Math.Min(blocks, memory / KvBlockBytes(spans[i].Count));
+            blocks = Math.Min(blocks, memory / (silos[i].KvBlockBytes * spans[i].Count));
             if (blocks < 1)
             {
-                long needed = weights + KvBlockBytes(spans[i].Count);
+                long needed = weights + (silos[i].KvBlockBytes * spans[i].Count);
                 throw new PlacementException(
                     $"{silos[i].Name} has no room for KV: layers {spans[i].First} to {spans[i].End - 1} take {weights} of"
                     + $" {silos[i].MemoryBytes} bytes and at most {settings.KvMemory} may be KV.",
@@ -85,20 +84,20 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             silos.Min(silo => silo.Threads));
         PlannedStage[] stages =
             [.. spans.Select((span, i) => Place(silos[i], rates[silos[i].Name], span, kvBlocks, costs, Before(silos[i])))];
-        return new PipelinePlan(stages, kvBlocks, slowest, stages.Any(stage => stage.KeepsBlocks) ? heritage : null);
+        return new PipelinePlan(stages, kvBlocks, slowest, stages.Any(stage => stage.KeepsBlocks) ? previous : null);
     }
 
     /// <summary>
     /// Plans the pipeline that follows a lost one with the same cut: its silos keep their places, others take the empty ones.
     /// </summary>
-    /// <param name="heritage">What the lost one leaves.</param>
+    /// <param name="previous">What the lost one leaves.</param>
     /// <param name="free">Silos that may be chosen, best first.</param>
     /// <param name="trusted">Whether a silo may go on with the blocks that it has.</param>
     /// <returns>Null when no silo keeps its place, or not every place finds a silo.</returns>
-    public PipelinePlan? Repair(Heritage heritage, IReadOnlyList<Member> free, Func<Member, bool> trusted)
+    public PipelinePlan? Repair(PreviousPipeline previous, IReadOnlyList<Member> free, Func<Member, bool> trusted)
     {
-        PipelinePlan before = heritage.Plan;
-        ModelCosts costs = Costs();
+        PipelinePlan before = previous.Plan;
+        ModelCosts costs = Costs([.. before.Stages.Select(stage => stage.Member)]);
         Member?[] places =
         [
             .. before.Stages.Select(stage => free.FirstOrDefault(silo => trusted(silo) && silo.Instance == stage.Member.Instance)),
@@ -115,30 +114,31 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
             }
 
             // One that comes back under its name takes its own place, where its machine may still have the weights in memory.
-            long needed = Weights(costs, stage.Span) + (before.KvBlocks * KvBlockBytes(stage.Span.Count));
+            long needed = Weights(costs, stage.Span) + (before.KvBlocks * stage.Member.KvBlockBytes * stage.Span.Count);
             places[i] = free.Where(silo => !places.Contains(silo) && silo.Profile == stage.Member.Profile && silo.MemoryBytes >= needed)
                 .OrderByDescending(silo => trusted(silo) && silo.Name == stage.Member.Name).FirstOrDefault();
             if (places[i] is not { } taker) return null;
             stages.Add(Place(taker, Rates([.. places.OfType<Member>()], null)[taker.Name], stage.Span, before.KvBlocks, costs));
         }
 
-        return before with { Stages = stages, Inherits = heritage };
+        return before with { Stages = stages, Inherits = previous };
     }
 
     /// <summary>Bytes that a stage of a plan takes.</summary>
     public StageNeeds Needs(PipelinePlan plan, PlannedStage stage) => new(
-        Weights(Costs(), stage.Span),
-        plan.KvBlocks * KvBlockBytes(stage.Span.Count),
-        stage.Logs.Count * plan.KvBlocks * CpuLayerRange.LogBlockBytes(settings.Config),
-        CpuLayerRange.ActivationBytes(settings.Config));
+        Weights(Costs([stage.Member]), stage.Span),
+        plan.KvBlocks * stage.Member.KvBlockBytes * stage.Span.Count,
+        stage.Logs.Count * plan.KvBlocks * stage.Member.LogBlockBytes,
+        stage.Member.ActivationBytes);
 
-    /// <summary>Bytes that the layers take as a whole with the least of KV that is planned for.</summary>
-    public long ModelBytes => Costs().Bytes(new LayerSpan(0, settings.Config.Layers));
+    /// <summary>Bytes that the layers take as a whole with the least of KV that is planned for; without KV where no silo is there to tell it.</summary>
+    /// <param name="silos">Silos that may be planned with.</param>
+    public long ModelBytes(IReadOnlyList<Member> silos) => Costs(silos).Bytes(new LayerSpan(0, settings.Config.Layers));
 
     /// <summary>Predicted times of a range of layers, to compare stages by.</summary>
     public StageTime Predict(LayerSpan span, MachineRates rates)
     {
-        double bytes = Costs().Time(span);
+        double bytes = Costs([]).Time(span);
         return StageTime.Of(bytes / settings.ElementBytes, bytes, rates);
     }
 
@@ -163,8 +163,8 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     private PlannedStage Place(
         Member silo, MachineRates rates, LayerSpan span, int kvBlocks, ModelCosts costs, PlannedStage? before = null)
     {
-        long log = kvBlocks * CpuLayerRange.LogBlockBytes(settings.Config);
-        long free = silo.MemoryBytes - Weights(costs, span) - (kvBlocks * KvBlockBytes(span.Count));
+        long log = kvBlocks * silo.LogBlockBytes;
+        long free = silo.MemoryBytes - Weights(costs, span) - (kvBlocks * silo.KvBlockBytes * span.Count);
         int most = (int)Math.Clamp(Math.Min(silo.LogMemoryBytes, free) / log, 0, span.Count);
         IEnumerable<int> sent = span.End < settings.Config.Layers ? [span.End] : [];
         IEnumerable<int> within = before?.Logs.Where(layer => layer > span.First && layer < span.End) ?? [];
@@ -172,13 +172,13 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
         return new PlannedStage(silo, span, rates, [.. sent.Concat(within).Take(most).Order()], keepsBlocks);
     }
 
-    private ModelCosts Costs()
+    /// <summary>What the layers take, with the least of KV that is planned for, in the silos' profile.</summary>
+    private ModelCosts Costs(IReadOnlyList<Member> silos)
     {
         int contextBlocks = BlockPool.BlocksFor(settings.Config.ContextLength);
-        return ModelCosts.Of(settings.Config, settings.ElementBytes, KvBlockBytes(1) * Math.Min(contextBlocks, MostFullSequences));
+        long kvBlockBytes = silos.Select(silo => silo.KvBlockBytes).FirstOrDefault();
+        return ModelCosts.Of(settings.Config, settings.ElementBytes, kvBlockBytes * Math.Min(contextBlocks, MostFullSequences));
     }
-
-    private long KvBlockBytes(int layers) => CpuLayerRange.KvBlockBytes(settings.Config, settings.Identity.KvType, layers);
 
     private static long Weights(ModelCosts costs, LayerSpan span) => costs.Bytes(span) - (span.Count * costs.KvBytesPerLayer);
 }

@@ -11,7 +11,7 @@ namespace Llama.Grains.Gateway;
 /// <param name="now">The present time (the controller's clock).</param>
 internal sealed class Replica(int number, Engine engine, long now)
 {
-    private volatile ReplicaState state = new Waiting(new ReplicaLegacy(now), "The gateway has just started.");
+    private volatile ReplicaState state = new Waiting(new ReplicaHistory(now), "The gateway has just started.");
 
     /// <summary>Its number, from 0.</summary>
     public int Number { get; } = number;
@@ -39,7 +39,7 @@ internal sealed class Replica(int number, Engine engine, long now)
     public string Reason => State switch
     {
         Waiting waiting => waiting.Reason,
-        Opening { Legacy.LastFailure: { } failure } => $"The silos are loading their layers again, after this: {failure}",
+        Opening { History.LastFailure: { } failure } => $"The silos are loading their layers again, after this: {failure}",
         Moving => "Its layers move to other silos.",
         _ => "The silos are loading their layers.",
     };

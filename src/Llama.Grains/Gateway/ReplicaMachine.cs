@@ -44,12 +44,12 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
     /// <summary>Opens a pipeline, if the replica waits for one and the silos allow it.</summary>
     public void Plan(SilosView view)
     {
-        if (replica.State is not Waiting waiting || !waiting.Legacy.IsDue(view.Version, services.Time)) return;
+        if (replica.State is not Waiting waiting || !waiting.History.IsDue(view.Version, services.Time)) return;
         (PipelinePlan? plan, Waiting still) = services.Division.Plan(replica, waiting);
         if (still.Reason != waiting.Reason && still.Reason == still.Misfit?.Message)
             ControllerLog.DoesNotFit(services.Logger, replica.Number, still.Reason);
         if (plan is null) replica.State = still;
-        else Open(plan, waiting.Legacy with { Heritage = plan.Inherits }, view);
+        else Open(plan, waiting.History with { Previous = plan.Inherits }, view);
     }
 
     /// <summary>Has the silos load that are new to a plan, while the pipeline goes on.</summary>
@@ -79,9 +79,17 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         PipelinePlan plan = moving.Move.Plan;
         await moving.Move.DisposeAsync().ConfigureAwait(false);
         await CloseAsync(moving).ConfigureAwait(false);
-        Heritage? heritage = plan.Inherits is null ? null : moving.Pipeline.Heritage;
-        Open(plan with { Inherits = heritage }, new ReplicaLegacy(services.Time.GetTimestamp(), heritage), view);
+        PreviousPipeline? previous = plan.Inherits is null ? null : moving.Pipeline.AsPrevious;
+        Open(plan with { Inherits = previous }, new ReplicaHistory(services.Time.GetTimestamp(), previous), view);
         return null;
+    }
+
+    /// <summary>Ends a move; its pipeline goes on, if it is there.</summary>
+    public async Task DropMoveAsync()
+    {
+        if (replica.State is not Moving moving) return;
+        replica.State = new Serving(moving.Pipeline, moving.Opened);
+        await moving.Move.DisposeAsync().ConfigureAwait(false);
     }
 
     /// <summary>Closes the pipeline: another process owns the pipelines, or this one stops.</summary>
@@ -98,15 +106,15 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         var has = (WithPipeline)replica.State;
         bool worked = has.Pipeline.Ready;
         await CloseAsync(has).ConfigureAwait(false);
-        Heritage? heritage = worked ? has.Pipeline.Heritage : (has as Opening)?.Legacy.Heritage;
-        replica.State = new Waiting(new ReplicaLegacy(services.Time.GetTimestamp(), heritage), reason);
+        PreviousPipeline? previous = worked ? has.Pipeline.AsPrevious : (has as Opening)?.History.Previous;
+        replica.State = new Waiting(new ReplicaHistory(services.Time.GetTimestamp(), previous), reason);
     }
 
     /// <summary>Counts anew how long it has been without a pipeline: this process begins to own them.</summary>
     public void Restart()
     {
         if (replica.State is Waiting waiting)
-            replica.State = waiting with { Legacy = waiting.Legacy with { Since = services.Time.GetTimestamp() } };
+            replica.State = waiting with { History = waiting.History with { Since = services.Time.GetTimestamp() } };
     }
 
     private async Task LoseAsync(Pipeline pipeline, SilosView view)
@@ -114,14 +122,15 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         await DropMoveAsync().ConfigureAwait(false);
         string reason = await pipeline.Lost.ConfigureAwait(false);
         bool worked = pipeline.Ready;
-        ReplicaLegacy? before = (replica.State as Opening)?.Legacy;
+        ReplicaHistory? before = (replica.State as Opening)?.History;
         services.Pool.Doubt(pipeline.Plan.Select(stage => stage.Member));
+        foreach (PlannedStage stage in pipeline.Plan) services.Silos.Suspect(stage.Member);
         await CloseAsync((WithPipeline)replica.State).ConfigureAwait(false);
         if (pipeline.Unfit is { } silo) services.Pool.Blame(silo, pipeline.Silent);
         if (worked || before is null)
         {
             ControllerLog.Lost(services.Logger, replica.Number, pipeline.Epoch, reason);
-            replica.State = new Waiting(new ReplicaLegacy(services.Time.GetTimestamp(), pipeline.Heritage), reason);
+            replica.State = new Waiting(new ReplicaHistory(services.Time.GetTimestamp(), pipeline.AsPrevious), reason);
             return;
         }
 
@@ -130,10 +139,10 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         replica.State = new Waiting(before.Failed(reason, view.Version, services.Time), reason);
     }
 
-    private void Open(PipelinePlan plan, ReplicaLegacy legacy, SilosView view)
+    private void Open(PipelinePlan plan, ReplicaHistory history, SilosView view)
     {
         var pipeline = Pipeline.Create(replica.Number, services.Epochs.Next(view), plan, services.Time);
-        replica.State = new Opening(pipeline, OpenAsync(pipeline), legacy);
+        replica.State = new Opening(pipeline, OpenAsync(pipeline), history);
     }
 
     private async Task OpenAsync(Pipeline pipeline)
@@ -161,14 +170,6 @@ internal sealed class ReplicaMachine(Replica replica, ReplicaServices services)
         has.Pipeline.Fail("The pipeline was closed.");
         await has.Opened.ConfigureAwait(false);
         await has.Pipeline.DisposeAsync().ConfigureAwait(false);
-    }
-
-    /// <summary>Ends a move; its pipeline goes on, if it is there.</summary>
-    private async Task DropMoveAsync()
-    {
-        if (replica.State is not Moving moving) return;
-        replica.State = new Serving(moving.Pipeline, moving.Opened);
-        await moving.Move.DisposeAsync().ConfigureAwait(false);
     }
 }
 

@@ -6,10 +6,10 @@ namespace Llama.Grains.Gateway;
 internal abstract record ReplicaState;
 
 /// <summary>It has no pipeline: silos are missing, the last plan failed, or another process owns the pipelines.</summary>
-/// <param name="Legacy">What is left of the pipelines before.</param>
+/// <param name="History">What is left of the pipelines before.</param>
 /// <param name="Reason">What it waits for, in a sentence.</param>
 /// <param name="Misfit">Why the layers did not fit when they were planned last; null when they did.</param>
-internal sealed record Waiting(ReplicaLegacy Legacy, string Reason, PlacementException? Misfit = null) : ReplicaState;
+internal sealed record Waiting(ReplicaHistory History, string Reason, PlacementException? Misfit = null) : ReplicaState;
 
 /// <summary>It has a pipeline.</summary>
 /// <param name="Pipeline">The pipeline.</param>
@@ -19,8 +19,8 @@ internal abstract record WithPipeline(Pipeline Pipeline, Task Opened) : ReplicaS
 /// <summary>The silos load their layers, and the links are opened.</summary>
 /// <param name="Pipeline">The pipeline.</param>
 /// <param name="Opened">Ends when its opening has, whether it works or not.</param>
-/// <param name="Legacy">What the replica waits with again, if it does not work.</param>
-internal sealed record Opening(Pipeline Pipeline, Task Opened, ReplicaLegacy Legacy) : WithPipeline(Pipeline, Opened);
+/// <param name="History">What the replica waits with again, if it does not work.</param>
+internal sealed record Opening(Pipeline Pipeline, Task Opened, ReplicaHistory History) : WithPipeline(Pipeline, Opened);
 
 /// <summary>The pipeline works.</summary>
 /// <param name="Pipeline">The pipeline.</param>
@@ -35,8 +35,8 @@ internal sealed record Moving(Pipeline Pipeline, Task Opened, Move Move) : WithP
 
 /// <summary>What is left to a replica of the pipelines that it had.</summary>
 /// <param name="Since">When it lost the last one that worked, or began to own pipelines (the controller's clock).</param>
-/// <param name="Heritage">What that one left to the next; null when there was none, or nobody has anything of it.</param>
-internal sealed record ReplicaLegacy(long Since, Heritage? Heritage = null)
+/// <param name="Previous">What that one left to the next; null when there was none, or nobody has anything of it.</param>
+internal sealed record ReplicaHistory(long Since, PreviousPipeline? Previous = null)
 {
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
@@ -56,7 +56,7 @@ internal sealed record ReplicaLegacy(long Since, Heritage? Heritage = null)
     /// <param name="reason">Why.</param>
     /// <param name="version">The silos' version.</param>
     /// <param name="time">The controller's clock.</param>
-    public ReplicaLegacy Failed(string reason, long version, TimeProvider time)
+    public ReplicaHistory Failed(string reason, long version, TimeProvider time)
     {
         double pause = Math.Min(0.1 * Math.Pow(2, FailedPlans + 1), LongestPause.TotalSeconds);
         return this with

@@ -21,16 +21,16 @@ internal sealed class SiloDivision(
     /// <returns>The plan; or null, and what the replica waits for.</returns>
     public (PipelinePlan? Plan, Waiting Still) Plan(Replica replica, Waiting waiting)
     {
-        Heritage? heritage = waiting.Legacy.FailedPlans < MostRepairs ? waiting.Legacy.Heritage : null;
+        PreviousPipeline? previous = waiting.History.FailedPlans < MostRepairs ? waiting.History.Previous : null;
         List<Member> unused = Usable(replica);
-        if (heritage is not null && planner.Repair(heritage, unused, pool.IsFit) is { } repaired) return (repaired, waiting);
+        if (previous is not null && planner.Repair(previous, unused, pool.IsFit) is { } repaired) return (repaired, waiting);
 
         List<Member> free = [.. unused.GroupBy(silo => silo.Profile).MaxBy(profile => profile.Count()) ?? Enumerable.Empty<Member>()];
         int target = Math.Min(Share(replica.Number, settings.ExpectedSilos), planner.MostStages);
 
         // Drained ones are not waited for: they are there.
         int awaited = Math.Min(Share(replica.Number, settings.ExpectedSilos - pool.Drained.Count), target);
-        bool patient = time.GetElapsedTime(waiting.Legacy.Since) < settings.SiloWait;
+        bool patient = time.GetElapsedTime(waiting.History.Since) < settings.SiloWait;
         if (free.Count < awaited && (patient || free.Count == 0 || settings.Ranges is not null))
         {
             string reason = string.Join(' ', [$"Waiting for silos: {free.Count} of {awaited} are there.", .. pool.Refused]);
@@ -39,7 +39,7 @@ internal sealed class SiloDivision(
 
         try
         {
-            return (planner.Plan(Ordered(free.Take(target)), heritage, pool.IsFit), waiting);
+            return (planner.Plan(Ordered(free.Take(target)), previous, pool.IsFit), waiting);
         }
         catch (PlacementException e)
         {
@@ -52,11 +52,11 @@ internal sealed class SiloDivision(
     public PipelinePlan PlanAway(Replica replica, Pipeline pipeline)
     {
         List<Member> others = Usable(replica);
-        if (planner.Repair(pipeline.Heritage, others, pool.IsFit) is { } repaired) return repaired;
+        if (planner.Repair(pipeline.AsPrevious, others, pool.IsFit) is { } repaired) return repaired;
         string profile = pipeline.Plan[0].Member.Profile;
         Member[] rest = [.. others.Where(silo => silo.Profile == profile && pool.IsFit(silo)).Take(planner.MostStages)];
         if (rest.Length == 0) throw new PlacementException("No other silo is there to take its layers.");
-        PipelinePlan plan = planner.Plan(Ordered(rest), pipeline.Heritage, pool.IsFit);
+        PipelinePlan plan = planner.Plan(Ordered(rest), pipeline.AsPrevious, pool.IsFit);
         CheckRoom(pipeline, plan);
         return plan;
     }
@@ -80,7 +80,7 @@ internal sealed class SiloDivision(
             HashSet<string> chosen =
                 [.. pipeline.Plan.Select(stage => stage.Member.Name).Concat(more.Select(silo => silo.Name)).Take(planner.MostStages)];
             Member[] planned = [.. pool.Members.Where(silo => chosen.Contains(silo.Name) && pool.IsFree(silo))];
-            if (planner.Improve(pipeline.Heritage, planned, pool.IsFit, pipeline.Times.LayerSeconds) is not { } plan) continue;
+            if (planner.Improve(pipeline.AsPrevious, planned, pool.IsFit, pipeline.Times.LayerSeconds) is not { } plan) continue;
             CheckRoom(pipeline, plan);
             foreach (PlannedStage stage in plan.Stages) spare.RemoveAll(silo => silo.Name == stage.Member.Name);
             plans.Add((replica, plan));

@@ -48,7 +48,8 @@ internal sealed class StageHeartbeats(
         {
             while (true)
             {
-                (FrameKind kind, byte[] payload) = await Frames.ReadAsync(link, StageHeartbeatCodec.Bytes, ending.Token).ConfigureAwait(false);
+                (FrameKind kind, byte[] payload) =
+                    await Frames.ReadAsync(link, StageHeartbeatCodec.MaxBytes, ending.Token).ConfigureAwait(false);
                 Frames.Expect(kind, FrameKind.StageHeartbeat, payload);
                 RangeProgress progress = StageHeartbeatCodec.Read(payload);
                 watch.Hear(stage, progress);

@@ -31,7 +31,7 @@ public sealed class ClusterMembership : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(place);
         ArgumentNullException.ThrowIfNull(identity);
-        store = new ClusterStore(options, identity.Key, identity.Certificate, loggers);
+        store = new ClusterStore(options, identity.Credentials.Key, identity.Credentials.Certificate, loggers);
         Silo = new OrleansSilo(
             new OrleansSiloSettings
             {
@@ -42,10 +42,10 @@ public sealed class ClusterMembership : IAsyncDisposable
                 AdvertisedAddress = place.Advertised,
                 ListenAddress = place.Listen,
                 SiloPort = place.Port,
-                ClientPort = role == SiloRoles.Gateway ? 0 : null,
-                Key = identity.Key,
-                Certificate = identity.Certificate,
-                WaitForStore = store.WaitAsync,
+                ClientPort = place.ClientPort,
+                Key = identity.Credentials.Key,
+                Certificate = identity.Credentials.Certificate,
+                WaitForStore = cancellationToken => store.WaitAsync(identity.Name, cancellationToken),
                 Configure = silo =>
                 {
                     store.AddTo(silo.Services);
@@ -73,17 +73,19 @@ public sealed class ClusterMembership : IAsyncDisposable
 /// <param name="Listen">The address that it listens on.</param>
 /// <param name="Advertised">The address that others reach it at.</param>
 /// <param name="Port">Port for other silos; 0 for any free one.</param>
-public sealed record SiloPlace(IPAddress Listen, IPAddress Advertised, int Port)
+/// <param name="ClientPort">Port for fronts; 0 for any free one, null for a silo that takes none.</param>
+public sealed record SiloPlace(IPAddress Listen, IPAddress Advertised, int Port, int? ClientPort)
 {
     /// <summary>A place by host names.</summary>
     /// <param name="listen">Host that it listens on.</param>
     /// <param name="advertise">Host that others reach it by; null for the same.</param>
     /// <param name="port">Port for other silos; 0 for any free one.</param>
+    /// <param name="clientPort">Port for fronts; 0 for any free one, null for a silo that takes none.</param>
     /// <exception cref="IOException">A host has no address, or others cannot reach it.</exception>
-    public static SiloPlace Of(string listen, string? advertise, int port)
+    public static SiloPlace Of(string listen, string? advertise, int port, int? clientPort)
     {
         IPAddress own = HostPort.Parse(listen).FindAddress();
-        if (advertise is null) return new SiloPlace(own, own, port);
+        if (advertise is null) return new SiloPlace(own, own, port, clientPort);
         HostPort host = HostPort.Parse(advertise);
         IPAddress advertised = host.FindAddress();
 
@@ -94,6 +96,6 @@ public sealed record SiloPlace(IPAddress Listen, IPAddress Advertised, int Port)
                 $"--advertise: '{host.Host}' means {advertised} on this machine, where others cannot reach it; name an address instead");
         }
 
-        return new SiloPlace(own, advertised, port);
+        return new SiloPlace(own, advertised, port, clientPort);
     }
 }

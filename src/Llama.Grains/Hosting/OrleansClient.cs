@@ -36,7 +36,6 @@ public sealed record OrleansClientSettings
 /// <param name="time">The clock.</param>
 public sealed partial class OrleansClient(OrleansClientSettings settings, ILoggerFactory loggers, TimeProvider time) : BackgroundService
 {
-    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(3);
 
     private readonly ILogger logger = loggers.CreateLogger<OrleansClient>();
@@ -58,28 +57,15 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
         (await grains.WaitAsync(now => now is not null, cancellationToken).ConfigureAwait(false))!;
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await LiveAsync(stoppingToken).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // Whatever keeps the client from connecting, it tries again; only a wrong configuration never gets better.
-            catch (Exception e) when (e is not OrleansConfigurationException)
-#pragma warning restore CA1031
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Attempts.RepeatAsync(
+            LiveAsync,
+            e =>
             {
                 reason = Brief.Of(e);
-                Log.Failed(logger, RetryPause.TotalSeconds, e);
-                await Task.Delay(RetryPause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-    }
+                Log.Failed(logger, Attempts.Pause.TotalSeconds, e);
+            },
+            time, stoppingToken);
 
     private async Task LiveAsync(CancellationToken stoppingToken)
     {
@@ -114,9 +100,9 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
     private async Task<bool> RetryAsync(Exception exception, CancellationToken cancellationToken)
     {
         string found = Brief.Of(exception);
-        if (found != reason) Log.NotConnected(logger, RetryPause.TotalSeconds, found);
+        if (found != reason) Log.NotConnected(logger, Attempts.Pause.TotalSeconds, found);
         reason = found;
-        await Task.Delay(RetryPause, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await Task.Delay(Attempts.Pause, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return true;
     }
 

@@ -15,7 +15,6 @@ namespace Llama.Grains.Hosting;
 /// <param name="time">The clock.</param>
 public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFactory loggers, TimeProvider time) : BackgroundService, IAsyncDisposable
 {
-    private static readonly TimeSpan RetryPause = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan GenerationPause = TimeSpan.FromMilliseconds(20);
 
     private readonly ILogger logger = loggers.CreateLogger<OrleansSilo>();
@@ -92,32 +91,13 @@ public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFac
     }
 
     /// <inheritdoc/>
-    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
-    {
-        while (!stoppingToken.IsCancellationRequested)
-        {
-            try
-            {
-                await LiveAsync(stoppingToken).ConfigureAwait(false);
-            }
-            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
-            {
-                return;
-            }
-#pragma warning disable CA1031 // Whatever keeps the silo from joining, it tries again; only a wrong configuration never gets better.
-            catch (Exception e) when (e is not OrleansConfigurationException)
-#pragma warning restore CA1031
-            {
-                TellFault(e);
-                await Task.Delay(RetryPause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-    }
+    protected override Task ExecuteAsync(CancellationToken stoppingToken) =>
+        Attempts.RepeatAsync(LiveAsync, TellFault, time, stoppingToken);
 
     /// <summary>One incarnation, from before its host is built until that has ended.</summary>
     private async Task LiveAsync(CancellationToken stoppingToken)
     {
-        await WaitForStoreAsync(stoppingToken).ConfigureAwait(false);
+        await settings.WaitForStore(stoppingToken).ConfigureAwait(false);
         await WaitForNewGenerationAsync(stoppingToken).ConfigureAwait(false);
         long start = time.GetTimestamp();
         var silo = new InnerSilo(settings, loggers, dialler!, siloPort!, clientPort);
@@ -159,30 +139,11 @@ public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFac
         }
     }
 
-    private async Task WaitForStoreAsync(CancellationToken stoppingToken)
-    {
-        while (true)
-        {
-            try
-            {
-                await settings.WaitForStore(stoppingToken).ConfigureAwait(false);
-                return;
-            }
-#pragma warning disable CA1031 // A store may fail in any way, and may come back from it.
-            catch (Exception e) when (!stoppingToken.IsCancellationRequested)
-#pragma warning restore CA1031
-            {
-                TellFault(e);
-                await Task.Delay(RetryPause, time, stoppingToken).ConfigureAwait(false);
-            }
-        }
-    }
-
     /// <summary>Says what keeps the silo from joining, once for all attempts that it keeps from it.</summary>
     private void TellFault(Exception exception)
     {
         string fault = exception.GetBaseException().Message;
-        if (fault != toldFault) Log.NotJoined(logger, settings.Name, RetryPause.TotalSeconds, fault);
+        if (fault != toldFault) Log.NotJoined(logger, settings.Name, Attempts.Pause.TotalSeconds, fault);
         toldFault = fault;
     }
 

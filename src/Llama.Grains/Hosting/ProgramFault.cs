@@ -17,7 +17,7 @@ public static class ProgramFault
     public static int Tell(string program, Exception exception)
     {
         string reason = exception is CheckpointException or IOException or UnauthorizedAccessException or InvalidDataException
-            or FormatException or ArgumentException or SocketException or OutOfMemoryException
+            or FormatException or ArgumentException or SocketException or OutOfMemoryException or OrleansConfigurationException
             ? exception.Message
             : exception.ToString();
         try

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Llama.Grains.Certificates;
 using Llama.Grains.Settings;
 
 namespace Llama.Grains.Links;
@@ -6,7 +7,7 @@ namespace Llama.Grains.Links;
 /// <summary>Opens links to other processes.</summary>
 public static class Dialler
 {
-    /// <summary>Connects and greets.</summary>
+    /// <summary>Connects and completes the handshake.</summary>
     /// <param name="address"><c>host:port</c>.</param>
     /// <param name="self">This process.</param>
     /// <param name="target">What the link is for.</param>
@@ -22,25 +23,27 @@ public static class Dialler
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         deadline.CancelAfter(Handshake.Deadline);
         Socket? socket = null;
-        bool secured = false;
+        string hint = "";
         try
         {
             socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
             LinkSocket.Configure(socket);
             await socket.ConnectAsync(endPoint.Host, port, deadline.Token).ConfigureAwait(false);
+            ProcessCertificate? certificate = self.Credentials.Certificate;
+            if (certificate is not null) hint = " It may have been started without --tls.";
             Stream stream = await LinkTls.DialAsync(
-                new NetworkStream(socket, ownsSocket: true), self.Certificate, deadline.Token).ConfigureAwait(false);
-            secured = self.Certificate is not null;
+                new NetworkStream(socket, ownsSocket: true), certificate, deadline.Token).ConfigureAwait(false);
+
+            // In TLS 1.3 the side that dials has done its part before the other has seen its certificate.
+            hint = certificate is null
+                ? " It may need TLS: this process was started without --tls." : " It may have refused this process's certificate, which its log says.";
             await Handshake.DialAsync(stream, self, target, deadline.Token).ConfigureAwait(false);
             return stream;
         }
         catch (Exception e) when (e is SocketException or IOException)
         {
             socket?.Dispose();
-
-            // In TLS 1.3 the side that dials has done its part before the other has seen its certificate.
-            string hint = secured && e is not LinkException ? " It may have refused this process's certificate, which its log says." : "";
-            throw new IOException($"No {target.Purpose} link to {address}: {e.Message}{hint}", e);
+            throw new IOException($"No {target.Purpose} link to {address}: {e.Message}{(e is LinkException ? "" : hint)}", e);
         }
         catch (OperationCanceledException e)
         {

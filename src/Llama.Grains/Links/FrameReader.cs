@@ -54,8 +54,12 @@ public sealed class FrameReader(Stream stream)
     public async ValueTask<ReadOnlyMemory<byte>> PeekAsync(int bytes, CancellationToken cancellationToken)
     {
         if (start == end) start = end = 0;
-        if (buffer.Length - start < bytes) MakeRoom(bytes);
-        while (end - start < bytes) end += await ReceiveAsync(buffer.AsMemory(end), cancellationToken).ConfigureAwait(false);
+        while (end - start < bytes)
+        {
+            if (buffer.Length - start < bytes && (start > 0 || end == buffer.Length)) MakeRoom(bytes);
+            end += await ReceiveAsync(buffer.AsMemory(end), cancellationToken).ConfigureAwait(false);
+        }
+
         return buffer.AsMemory(start, bytes);
     }
 
@@ -78,10 +82,13 @@ public sealed class FrameReader(Stream stream)
         return bytes > 0 ? bytes : throw new EndOfStreamException("The other side closed the link.");
     }
 
-    /// <summary>Moves what has not been read to the front, of a larger buffer if need be.</summary>
+    /// <summary>
+    /// Moves what has not been read to the front, of a larger buffer once this one is full: no announcement makes it larger than twice what
+    /// has come.
+    /// </summary>
     private void MakeRoom(int bytes)
     {
-        byte[] target = bytes <= buffer.Length ? buffer : new byte[bytes];
+        byte[] target = end - start < buffer.Length ? buffer : new byte[Math.Min(bytes, 2 * buffer.Length)];
         buffer.AsSpan(start, end - start).CopyTo(target);
         (buffer, start, end) = (target, 0, end - start);
     }

@@ -10,10 +10,10 @@ public enum FrameKind : byte
     /// <summary>The dialler's hello (JSON).</summary>
     Hello = 1,
 
-    /// <summary>The listener's hello and proof (JSON).</summary>
+    /// <summary>The listener's answer to it (JSON).</summary>
     Welcome = 2,
 
-    /// <summary>The dialler's proof (JSON).</summary>
+    /// <summary>A side's proof that it has the cluster key.</summary>
     Proof = 3,
 
     /// <summary>The handshake is complete.</summary>
@@ -87,9 +87,8 @@ public static class Frames
         await stream.FlushAsync(cancellationToken).ConfigureAwait(false);
     }
 
-    /// <summary>Sends a message as JSON.</summary>
-    public static ValueTask SendJsonAsync<T>(Stream stream, FrameKind kind, T message, CancellationToken cancellationToken) =>
-        SendAsync(stream, kind, JsonSerializer.SerializeToUtf8Bytes(message, Json), cancellationToken);
+    /// <summary>A message as JSON.</summary>
+    public static byte[] Encode<T>(T message) => JsonSerializer.SerializeToUtf8Bytes(message, Json);
 
     /// <summary>What the bytes before a payload say.</summary>
     /// <param name="header">At least <see cref="HeaderBytes"/> bytes.</param>
@@ -116,26 +115,6 @@ public static class Frames
         await stream.ReadExactlyAsync(payload, cancellationToken).ConfigureAwait(false);
         return (kind, payload);
     }
-
-    /// <summary>Reads a JSON message of one kind.</summary>
-    /// <param name="stream">The link.</param>
-    /// <param name="expected">The kind.</param>
-    /// <param name="maxBytes">Longest payload allowed.</param>
-    /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="LinkException">Another kind came, a refusal with its reason, or JSON that is no such message.</exception>
-    /// <exception cref="EndOfStreamException">The other side closed the link.</exception>
-    public static async ValueTask<T> ReadJsonAsync<T>(
-        Stream stream, FrameKind expected, int maxBytes, CancellationToken cancellationToken)
-    {
-        (FrameKind kind, byte[] payload) = await ReadAsync(stream, maxBytes, cancellationToken).ConfigureAwait(false);
-        Expect(kind, expected, payload);
-        return Parse<T>(expected, payload);
-    }
-
-    /// <summary>Reads a JSON message of one kind, of at most <see cref="MaxControlBytes"/>.</summary>
-    /// <inheritdoc cref="ReadJsonAsync{T}(Stream, FrameKind, int, CancellationToken)"/>
-    public static ValueTask<T> ReadJsonAsync<T>(Stream stream, FrameKind expected, CancellationToken cancellationToken) =>
-        ReadJsonAsync<T>(stream, expected, MaxControlBytes, cancellationToken);
 
     /// <summary>Waits on a link whose other side speaks only to say that it failed.</summary>
     /// <returns>What it said; null when the link closed without a word.</returns>

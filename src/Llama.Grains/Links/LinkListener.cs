@@ -105,12 +105,15 @@ public sealed partial class LinkListener : IAsyncDisposable
 
     private async Task ServeAsync(Socket link)
     {
+        EndPoint? peer = null;
         try
         {
+            peer = link.RemoteEndPoint;
             LinkSocket.Configure(link);
             using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
             deadline.CancelAfter(Handshake.Deadline);
-            Stream stream = await LinkTls.AcceptAsync(link, self.Certificate, deadline.Token).ConfigureAwait(false);
+            Stream stream = await LinkTls.AcceptAsync(
+                new NetworkStream(link, ownsSocket: true), self.Credentials.Certificate, deadline.Token).ConfigureAwait(false);
             await using (stream.ConfigureAwait(false))
             {
                 (_, LinkTarget target) = await Handshake.AnswerAsync(stream, self, deadline.Token).ConfigureAwait(false);
@@ -124,7 +127,7 @@ public sealed partial class LinkListener : IAsyncDisposable
         }
         catch (LinkException e)
         {
-            Log.LinkClosed(logger, e.Message);
+            Log.LinkClosed(logger, peer, e.Message);
         }
         catch (Exception e) when (e is IOException or SocketException)
         {
@@ -145,8 +148,8 @@ public sealed partial class LinkListener : IAsyncDisposable
 
     private static partial class Log
     {
-        [LoggerMessage(1, LogLevel.Warning, "A link was closed: {Reason}")]
-        public static partial void LinkClosed(ILogger logger, string reason);
+        [LoggerMessage(1, LogLevel.Warning, "A link was closed: {Peer}: {Reason}")]
+        public static partial void LinkClosed(ILogger logger, EndPoint? peer, string reason);
 
         [LoggerMessage(2, LogLevel.Error, "A link failed")]
         public static partial void LinkFailed(ILogger logger, Exception exception);

@@ -11,18 +11,21 @@ namespace Llama.Grains.Links;
 public readonly record struct StepResult(ulong Epoch, ulong Number, SampledTokens Sampled);
 
 /// <summary>
-/// A step's result as bytes, little-endian: epoch and number (8 each), count of tokens (4), and for each the sampled token, the count of
-/// its top logprobs (4), and the top logprobs; a token is its id (4) and log-probability (4).
+/// A step's result as bytes, little-endian: epoch and number (8 each), count of tokens and bytes of optional parts (4 each), for each
+/// token the sampled one, the count of its top logprobs (4), and the top logprobs; then the <see cref="OptionalParts"/>. A token is its
+/// id (4) and log-probability (4).
 /// </summary>
 public static class ResultCodec
 {
     /// <summary>Longest encoded result.</summary>
-    public const int MaxBytes = 20 + (Step.MaxTokens * (12 + (Step.MaxTopLogprobs * 8)));
+    public const int MaxBytes = HeaderBytes + (Step.MaxTokens * (12 + (Step.MaxTopLogprobs * 8))) + OptionalParts.MaxBytes;
+
+    private const int HeaderBytes = 24;
 
     /// <summary>Bytes that a result takes.</summary>
     public static int Bytes(StepResult result)
     {
-        int bytes = 20;
+        int bytes = HeaderBytes;
         for (int i = 0; i < result.Sampled.Count; i++) bytes += 12 + (result.Sampled[i].TopLogprobs.Length * 8);
         return bytes;
     }
@@ -35,7 +38,8 @@ public static class ResultCodec
         BinaryPrimitives.WriteUInt64LittleEndian(target, result.Epoch);
         BinaryPrimitives.WriteUInt64LittleEndian(target[8..], result.Number);
         BinaryPrimitives.WriteInt32LittleEndian(target[16..], result.Sampled.Count);
-        Span<byte> rest = target[20..];
+        BinaryPrimitives.WriteInt32LittleEndian(target[20..], 0);
+        Span<byte> rest = target[HeaderBytes..];
         for (int i = 0; i < result.Sampled.Count; i++)
         {
             SampledToken sampled = result.Sampled[i];
@@ -49,16 +53,18 @@ public static class ResultCodec
     /// <summary>Decodes a result.</summary>
     /// <param name="source">The bytes.</param>
     /// <param name="sampled">Empty; receives the tokens, and becomes the result's.</param>
-    /// <exception cref="LinkException">The bytes are no result.</exception>
+    /// <exception cref="LinkException">The bytes are no result, or one of its parts must be understood and is unknown.</exception>
     public static StepResult Read(ReadOnlySpan<byte> source, SampledTokens sampled)
     {
         ArgumentNullException.ThrowIfNull(sampled);
-        if (source.Length < 20) throw Malformed(source.Length);
+        if (source.Length < HeaderBytes) throw Malformed(source.Length);
         ulong epoch = BinaryPrimitives.ReadUInt64LittleEndian(source);
         ulong number = BinaryPrimitives.ReadUInt64LittleEndian(source[8..]);
         int count = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
-        if (count is < 0 or > Step.MaxTokens) throw Malformed(source.Length);
-        ReadOnlySpan<byte> rest = source[20..];
+        int partBytes = BinaryPrimitives.ReadInt32LittleEndian(source[20..]);
+        if (count is < 0 or > Step.MaxTokens || partBytes < 0 || partBytes > source.Length - HeaderBytes) throw Malformed(source.Length);
+        OptionalParts.Check(source[^partBytes..], Step.MaxTokens, isLast: true);
+        ReadOnlySpan<byte> rest = source[HeaderBytes..^partBytes];
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
         for (int i = 0; i < count; i++)
         {

@@ -3,11 +3,17 @@ using Llama.Model.Layers;
 
 namespace Llama.Grains.Links;
 
-/// <summary>How far a stage is, as bytes, little-endian: step (8), layers (8), steps in flight (4), time of the layers in 100 ns (8).</summary>
+/// <summary>
+/// How far a stage is, as bytes, little-endian: step (8), layers (8), steps in flight (4), time of the layers in 100 ns (8). What later
+/// versions put behind these is ignored.
+/// </summary>
 public static class StageHeartbeatCodec
 {
     /// <summary>Bytes of an encoded heartbeat.</summary>
     public const int Bytes = 28;
+
+    /// <summary>Longest heartbeat of any version.</summary>
+    public const int MaxBytes = 1024;
 
     /// <summary>Writes a heartbeat.</summary>
     /// <param name="progress">How far the stage is.</param>
@@ -22,11 +28,11 @@ public static class StageHeartbeatCodec
 
     /// <summary>Reads a heartbeat.</summary>
     /// <exception cref="LinkException">The bytes are none.</exception>
-    public static RangeProgress Read(ReadOnlySpan<byte> source) => source.Length == Bytes
+    public static RangeProgress Read(ReadOnlySpan<byte> source) => source.Length >= Bytes
         ? new RangeProgress(
             BinaryPrimitives.ReadUInt64LittleEndian(source),
             BinaryPrimitives.ReadInt64LittleEndian(source[8..]),
             BinaryPrimitives.ReadInt32LittleEndian(source[16..]),
             TimeSpan.FromTicks(BinaryPrimitives.ReadInt64LittleEndian(source[20..])))
-        : throw new LinkException($"A heartbeat has {source.Length} bytes; expected {Bytes}.");
+        : throw new LinkException($"A heartbeat has {source.Length} bytes; expected {Bytes} or more.");
 }

@@ -9,25 +9,28 @@ namespace Llama.Grains.Links;
 
 /// <summary>
 /// A step as bytes, all numbers little-endian (as every machine is that .NET runs a silo on): epoch and number (8 bytes each), counts of
-/// sequences, tokens, blocks and copies, the layers that compute it (4 each), the sequences (48 each), the tokens and the blocks (4 each), the copies (8 each). The
-/// hidden states, where there are any, follow it in the frame.
+/// sequences, tokens, blocks and copies, the layers that compute it, bytes of optional parts (4 each), the sequences (44 each), the tokens
+/// and the blocks (4 each), the copies (8 each), the <see cref="OptionalParts"/>. The hidden states, where there are any, follow it in the
+/// frame. A sequence is its first position, its counts of tokens and blocks, flags (1: it samples), temperature, top-k, top-p, min-p
+/// (4 each), the number that samples (8) and its count of top logprobs (4).
 /// </summary>
 public static class StepCodec
 {
     /// <summary>Bytes before the sequences.</summary>
-    public const int HeaderBytes = 40;
+    public const int HeaderBytes = 44;
 
-    /// <summary>Longest encoded step without hidden states.</summary>
-    public const int MaxBytes = 1 << 24;
+    /// <summary>Most blocks in the tables of all sequences: those of as many sequences as a step may have, of 131,072 positions each.</summary>
+    public const int MaxBlocks = Step.MaxTokens << 13;
 
-    private const int SequenceBytes = 48;
+    private const int SequenceBytes = 44;
     private const int CopyBytes = 8;
+    private const int Samples = 1;
 
     /// <summary>Bytes that a step takes.</summary>
     public static int Bytes(Step step)
     {
         ArgumentNullException.ThrowIfNull(step);
-        return Bytes(step.Sequences.Length, step.Tokens.Length, step.Blocks.Length, step.Copies.Length);
+        return Bytes(step.Sequences.Length, step.Tokens.Length, step.Blocks.Length, step.Copies.Length, step.Parts.Length);
     }
 
     /// <summary>Writes a step.</summary>
@@ -44,6 +47,7 @@ public static class StepCodec
         BinaryPrimitives.WriteInt32LittleEndian(target[28..], step.Copies.Length);
         BinaryPrimitives.WriteInt32LittleEndian(target[32..], step.FirstLayer);
         BinaryPrimitives.WriteInt32LittleEndian(target[36..], step.EndLayer);
+        BinaryPrimitives.WriteInt32LittleEndian(target[40..], step.Parts.Length);
         target = target[HeaderBytes..];
         foreach (StepSequence sequence in step.Sequences)
         {
@@ -60,6 +64,8 @@ public static class StepCodec
             BinaryPrimitives.WriteInt32LittleEndian(target[4..], copy.Target);
             target = target[CopyBytes..];
         }
+
+        step.Parts.CopyTo(target);
     }
 
     /// <summary>How long an encoded step is, from its first bytes.</summary>
@@ -74,17 +80,25 @@ public static class StepCodec
         tokens = BinaryPrimitives.ReadInt32LittleEndian(header[20..]);
         int blocks = BinaryPrimitives.ReadInt32LittleEndian(header[24..]);
         int copies = BinaryPrimitives.ReadInt32LittleEndian(header[28..]);
-        if (sequences is < 1 or > Step.MaxTokens || tokens is < 1 or > Step.MaxTokens || blocks < 1 || blocks > MaxBytes / 8
-            || copies is < 0 or > Step.MaxTokens)
-            throw new LinkException($"A step announces {sequences} sequences, {tokens} tokens, {blocks} blocks and {copies} copies.");
-        return Bytes(sequences, tokens, blocks, copies);
+        int parts = BinaryPrimitives.ReadInt32LittleEndian(header[40..]);
+        if (sequences is < 1 or > Step.MaxTokens || tokens is < 1 or > Step.MaxTokens || blocks is < 1 or > MaxBlocks
+            || copies is < 0 or > Step.MaxTokens || parts is < 0 or > OptionalParts.MaxBytes)
+        {
+            throw new LinkException(
+                $"A step announces {sequences} sequences, {tokens} tokens, {blocks} blocks, {copies} copies and {parts} bytes of parts.");
+        }
+
+        return Bytes(sequences, tokens, blocks, copies, parts);
     }
 
     /// <summary>Reads a step whose length was found by <see cref="ReadLength"/>.</summary>
     /// <param name="source">The encoded step.</param>
     /// <param name="step">Emptied and filled.</param>
-    /// <exception cref="LinkException">Its sequences do not add up to its tokens and blocks.</exception>
-    public static void Read(ReadOnlySpan<byte> source, Step step)
+    /// <param name="isLast">Whether the reader is the last stage, whom parts for the last stage concern, too.</param>
+    /// <exception cref="LinkException">
+    /// Its sequences do not add up to its tokens and blocks, or one of its parts must be understood and is unknown.
+    /// </exception>
+    public static void Read(ReadOnlySpan<byte> source, Step step, bool isLast)
     {
         ArgumentNullException.ThrowIfNull(step);
         step.Clear();
@@ -97,6 +111,11 @@ public static class StepCodec
         int blocks = BinaryPrimitives.ReadInt32LittleEndian(source[24..]);
         ReadOnlySpan<byte> tokenBytes = source.Slice(HeaderBytes + (sequences * SequenceBytes), tokens * sizeof(int));
         int copies = BinaryPrimitives.ReadInt32LittleEndian(source[28..]);
+        int partBytes = BinaryPrimitives.ReadInt32LittleEndian(source[40..]);
+        ReadOnlySpan<byte> parts = source[^partBytes..];
+        OptionalParts.Check(parts, sequences, isLast);
+        step.AddParts(parts);
+        source = source[..^partBytes];
         ReadOnlySpan<byte> copyBytes = source[^(copies * CopyBytes)..];
         ReadOnlySpan<byte> blockBytes = source[^((copies * CopyBytes) + (blocks * sizeof(int)))..^(copies * CopyBytes)];
         for (; copyBytes.Length > 0; copyBytes = copyBytes[CopyBytes..])
@@ -128,8 +147,8 @@ public static class StepCodec
         }
     }
 
-    private static int Bytes(int sequences, int tokens, int blocks, int copies) =>
-        HeaderBytes + (sequences * SequenceBytes) + ((tokens + blocks) * sizeof(int)) + (copies * CopyBytes);
+    private static int Bytes(int sequences, int tokens, int blocks, int copies, int parts) =>
+        HeaderBytes + (sequences * SequenceBytes) + ((tokens + blocks) * sizeof(int)) + (copies * CopyBytes) + parts;
 
     private static void Add(Step step, StepSequence sequence, ReadOnlySpan<int> tokens, ReadOnlySpan<int> blocks)
     {
@@ -144,33 +163,39 @@ public static class StepCodec
         BinaryPrimitives.WriteInt32LittleEndian(target, sequence.FirstPosition);
         BinaryPrimitives.WriteInt32LittleEndian(target[4..], sequence.TokenCount);
         BinaryPrimitives.WriteInt32LittleEndian(target[8..], sequence.BlockCount);
-        BinaryPrimitives.WriteInt32LittleEndian(target[12..], sequence.Samples ? 1 : 0);
+        BinaryPrimitives.WriteInt32LittleEndian(target[12..], sequence.Samples ? Samples : 0);
         BinaryPrimitives.WriteSingleLittleEndian(target[16..], sequence.Sampling.Temperature);
         BinaryPrimitives.WriteInt32LittleEndian(target[20..], sequence.Sampling.TopK);
         BinaryPrimitives.WriteSingleLittleEndian(target[24..], sequence.Sampling.TopP);
         BinaryPrimitives.WriteSingleLittleEndian(target[28..], sequence.Sampling.MinP);
         BinaryPrimitives.WriteDoubleLittleEndian(target[32..], sequence.Number);
-        BinaryPrimitives.WriteInt64LittleEndian(target[40..], sequence.TopLogprobs);
+        BinaryPrimitives.WriteInt32LittleEndian(target[40..], sequence.TopLogprobs);
     }
 
-    private static StepSequence ReadSequence(ReadOnlySpan<byte> source) => new()
+    /// <exception cref="LinkException">It has a flag that is unknown: what it means cannot be left out.</exception>
+    private static StepSequence ReadSequence(ReadOnlySpan<byte> source)
     {
-        FirstPosition = BinaryPrimitives.ReadInt32LittleEndian(source),
-        TokenOffset = 0,
-        TokenCount = BinaryPrimitives.ReadInt32LittleEndian(source[4..]),
-        BlockOffset = 0,
-        BlockCount = BinaryPrimitives.ReadInt32LittleEndian(source[8..]),
-        Samples = BinaryPrimitives.ReadInt32LittleEndian(source[12..]) != 0,
-        Sampling = new SamplingParameters
+        int flags = BinaryPrimitives.ReadInt32LittleEndian(source[12..]);
+        if ((flags & ~Samples) != 0) throw new LinkException($"A sequence of a step has the flags 0x{flags:X}; expected 0 or {Samples}.");
+        return new StepSequence
         {
-            Temperature = BinaryPrimitives.ReadSingleLittleEndian(source[16..]),
-            TopK = BinaryPrimitives.ReadInt32LittleEndian(source[20..]),
-            TopP = BinaryPrimitives.ReadSingleLittleEndian(source[24..]),
-            MinP = BinaryPrimitives.ReadSingleLittleEndian(source[28..]),
-        },
-        Number = BinaryPrimitives.ReadDoubleLittleEndian(source[32..]),
-        TopLogprobs = (int)BinaryPrimitives.ReadInt64LittleEndian(source[40..]),
-    };
+            FirstPosition = BinaryPrimitives.ReadInt32LittleEndian(source),
+            TokenOffset = 0,
+            TokenCount = BinaryPrimitives.ReadInt32LittleEndian(source[4..]),
+            BlockOffset = 0,
+            BlockCount = BinaryPrimitives.ReadInt32LittleEndian(source[8..]),
+            Samples = flags == Samples,
+            Sampling = new SamplingParameters
+            {
+                Temperature = BinaryPrimitives.ReadSingleLittleEndian(source[16..]),
+                TopK = BinaryPrimitives.ReadInt32LittleEndian(source[20..]),
+                TopP = BinaryPrimitives.ReadSingleLittleEndian(source[24..]),
+                MinP = BinaryPrimitives.ReadSingleLittleEndian(source[28..]),
+            },
+            Number = BinaryPrimitives.ReadDoubleLittleEndian(source[32..]),
+            TopLogprobs = BinaryPrimitives.ReadInt32LittleEndian(source[40..]),
+        };
+    }
 
     private static void WriteNumbers(ReadOnlySpan<int> numbers, Span<byte> target) => MemoryMarshal.AsBytes(numbers).CopyTo(target);
 

@@ -32,6 +32,9 @@ internal sealed record ProcessMark(string Boot, string Space, int Pid, string St
     public bool IsGone => IsOfThisBoot && Space == ThisSpace
         && (OperatingSystem.IsLinux() ? !Posix.Exists(Pid) || LinuxStart(Pid, Started) != Started : StartElsewhere(Pid, Started) != Started);
 
+    /// <summary>Whether the process is there; false where this cannot be told from here.</summary>
+    public bool IsAlive => IsOfThisBoot && Space == ThisSpace && !IsGone;
+
     /// <summary>A process of this machine; null where there is none with this id.</summary>
     public static ProcessMark? Of(int pid) => (OperatingSystem.IsLinux() ? LinuxStart(pid, null) : StartElsewhere(pid, null)) is { } started
         ? new ProcessMark(ThisBoot, ThisSpace, pid, started)

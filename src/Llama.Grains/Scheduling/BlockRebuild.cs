@@ -132,14 +132,16 @@ internal sealed class BlockRebuild(BlockPool pool)
     }
 
     /// <summary>Puts blocks into a step, as many as there is room for. Whatever is part of it is known from then on.</summary>
+    /// <param name="batch">The step.</param>
+    /// <param name="maxStepTokens">Most tokens that it may have.</param>
     /// <returns>Its tokens.</returns>
-    public int Fill(Batch batch)
+    public int Fill(Batch batch, int maxStepTokens)
     {
         while (chains.Count > 0)
         {
             (Sequence sequence, Chain chain) = chains.First();
             if (!SkipShared(sequence, chain, batch.Step.Number)) break;
-            int room = (Model.Layers.Step.MaxTokens - batch.Step.Tokens.Length) / BlockPool.BlockTokens;
+            int room = (maxStepTokens - batch.Step.Tokens.Length) / BlockPool.BlockTokens;
             int count = Math.Min(room, chain.Blocks.Count - chain.Rebuilt);
             if (count > 0) Add(batch, sequence, chain, count);
             if (chain.Rebuilt < chain.Blocks.Count) break;

@@ -9,7 +9,7 @@ namespace Llama.Grains.Scheduling;
 internal sealed partial class Scheduler
 {
     /// <summary>Most sequences of a step that only decode: prompts always find room beside them.</summary>
-    private const int MostDecoding = Step.MaxTokens - StepBudget.Least;
+    private int MostDecoding => maxStepTokens - StepBudget.Least;
 
     /// <summary>For so many stages, one more step than there are stages may be in flight; found by simulation.</summary>
     private const int StagesForOneMore = 8;
@@ -57,7 +57,7 @@ internal sealed partial class Scheduler
     private void AddRebuilding(Batch batch)
     {
         if (!rebuild.Pending) return;
-        batch.PromptTokens = rebuild.Fill(batch);
+        batch.PromptTokens = rebuild.Fill(batch, maxStepTokens);
         if (batch.Rebuilds) recovery.Rebuild(batch.PromptTokens, new LayerSpan(batch.Step.FirstLayer, batch.Step.EndLayer));
 
         // Those whose blocks are known by now may begin.
@@ -102,7 +102,7 @@ internal sealed partial class Scheduler
     private int Backlog()
     {
         int tokens = 0;
-        for (LinkedListNode<Sequence>? place = prompts.First; place is not null && tokens < Stages * Step.MaxTokens; place = place.Next)
+        for (LinkedListNode<Sequence>? place = prompts.First; place is not null && tokens < Stages * maxStepTokens; place = place.Next)
             tokens += place.Value.Tokens.Count - place.Value.Scheduled;
         return tokens;
     }

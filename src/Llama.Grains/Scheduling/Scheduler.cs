@@ -43,6 +43,7 @@ internal sealed partial class Scheduler
     private readonly RecoveryWatch recovery;
     private readonly Queue<Batch> inFlight = [];
     private readonly Stack<Batch> spare = [];
+    private int maxStepTokens;
     private StepBudget budget;
     private BlockPool pool;
     private SequenceBlocks blocks;
@@ -66,7 +67,7 @@ internal sealed partial class Scheduler
         pool = new BlockPool(0);
         blocks = new SequenceBlocks(pool);
         rebuild = new BlockRebuild(pool);
-        budget = new StepBudget(limits.StepTokens);
+        budget = new StepBudget(limits.StepTokens, maxStepTokens);
     }
 
     /// <summary>Stages of the pipeline; 0 while there is none.</summary>
@@ -133,16 +134,19 @@ internal sealed partial class Scheduler
     /// <summary>Begins to make steps for a pipeline. There must be none.</summary>
     /// <param name="stages">Steps that it computes at once.</param>
     /// <param name="kvBlocks">Blocks in every stage.</param>
+    /// <param name="mostTokens">Most tokens of a step.</param>
     /// <param name="pipelineEpoch">The plan that its steps belong to.</param>
     /// <param name="lost">
     /// The layers whose blocks are lost, where the others kept those of the pipeline before; null when its stages hold nothing.
     /// </param>
     /// <param name="carried">The blocks that go on under new numbers, as <see cref="Fit"/> gave them.</param>
-    public void Attach(int stages, int kvBlocks, ulong pipelineEpoch, LayerSpan? lost = null, IReadOnlyList<int>? carried = null)
+    public void Attach(
+        int stages, int kvBlocks, int mostTokens, ulong pipelineEpoch, LayerSpan? lost = null, IReadOnlyList<int>? carried = null)
     {
         Stages = stages;
         epoch = pipelineEpoch;
-        budget = new StepBudget(limits.StepTokens);
+        maxStepTokens = mostTokens;
+        budget = new StepBudget(limits.StepTokens, maxStepTokens);
         if (lost is null || (carried is null && kvBlocks != pool.Count))
         {
             (lastStep, completedStep) = (0, 0);

@@ -1,5 +1,3 @@
-using Llama.Model.Layers;
-
 namespace Llama.Grains.Scheduling;
 
 /// <summary>
@@ -10,13 +8,17 @@ namespace Llama.Grains.Scheduling;
 /// tokens in parts of c takes L/c + P - 1 times d + c·t, which is least for c = √(L·d / ((P-1)·t)).
 /// </summary>
 /// <param name="fixedTokens">Tokens of a step, if they are not to be measured.</param>
-internal sealed class StepBudget(int? fixedTokens)
+/// <param name="maxStepTokens">Most tokens that every stage takes.</param>
+internal sealed class StepBudget(int? fixedTokens, int maxStepTokens)
 {
     /// <summary>How much longer a step with prompt tokens may take than one without.</summary>
     public const int DecodeSteps = 8;
 
     /// <summary>Fewer are not worth a step, and so many always go: a prompt never stands still.</summary>
     public const int Least = BlockPool.BlockTokens;
+
+    /// <summary>A stage must take so many tokens a step: beside the prompt's part, some sequences that decode.</summary>
+    public const int LeastStepTokens = 2 * Least;
 
     /// <summary>Fewer count as so many when they are spread: of a short prompt, every part that waits for another step costs more.</summary>
     private const int LeastBacklog = 128;
@@ -50,7 +52,7 @@ internal sealed class StepBudget(int? fixedTokens)
     /// <param name="stages">Stages of the pipeline.</param>
     public int PromptTokens(int inStep, int decoding, int promptTokens, int backlog, int stages)
     {
-        int most = Step.MaxTokens - inStep;
+        int most = maxStepTokens - inStep;
         if (fixedTokens is { } tokens) return Math.Clamp(tokens - inStep, Math.Min(Least, most), most);
         if (decoding == 0 && stages == 1) return most;
         if (decodeSeconds <= 0 || promptTokenSeconds <= 0) return Math.Min(BeforeMeasured, most);

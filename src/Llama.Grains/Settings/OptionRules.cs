@@ -1,6 +1,5 @@
 using System.ComponentModel.DataAnnotations;
 using Llama.Model.Chat;
-using Llama.Model.Checkpoints.Gguf;
 using Llama.Model.Kernels;
 using Llama.Model.KeyValueCache;
 using Llama.Model.Weights;
@@ -29,11 +28,11 @@ public sealed class WeightTypeAttribute(bool writable) : ValidationAttribute($"o
     /// <inheritdoc/>
     public override bool IsValid(object? value) => value is null or "" || Names(writable).Contains((string)value, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The type of a valid name.</summary>
-    public static ElementType Parse(string name) => Enum.Parse<ElementType>(name, ignoreCase: true);
+    /// <summary>The types of a valid name.</summary>
+    public static WeightMix Parse(string name) => WeightMix.Parse(name);
 
     private static IEnumerable<string> Names(bool writable) =>
-        (writable ? GgufConverter.Types : Enum.GetValues<ElementType>()).Select(type => $"{type}".ToLowerInvariant());
+        (writable ? [] : Enum.GetNames<ElementType>()).Concat(WeightMix.All.Select(mix => mix.Name)).Distinct().Select(name => name.ToLowerInvariant());
 }
 
 /// <summary>The text must name a type that keys and values can be kept in, in upper or lower case.</summary>

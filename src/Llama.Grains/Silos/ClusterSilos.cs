@@ -23,6 +23,7 @@ public sealed partial class ClusterSilos : ISilos, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly ConcurrentDictionary<SiloAddress, Member> described = new();
     private readonly ConcurrentDictionary<SiloAddress, string> faults = new();
+    private readonly PeerEviction eviction;
     private readonly Task loop;
 
     /// <summary>Begins to look.</summary>
@@ -32,6 +33,7 @@ public sealed partial class ClusterSilos : ISilos, IAsyncDisposable
     public ClusterSilos(OrleansSilo host, TimeProvider time, ILogger logger)
     {
         (this.host, this.time, this.logger) = (host, time, logger);
+        eviction = new PeerEviction(host, time, logger);
         loop = Task.Run(RunAsync);
     }
 
@@ -44,7 +46,7 @@ public sealed partial class ClusterSilos : ISilos, IAsyncDisposable
 
     /// <inheritdoc/>
     public Task<StageReport> LoadAsync(Member silo, StageAssignment assignment, CancellationToken cancellationToken) =>
-        Range(silo).LoadAsync(assignment, cancellationToken).WaitAsync(cancellationToken);
+        Range(silo).LoadAsync(assignment with { Owner = host.Incarnation?.Address }, cancellationToken).WaitAsync(cancellationToken);
 
     /// <inheritdoc/>
     public Task MarkAsync(Member silo, bool drained, CancellationToken cancellationToken)
@@ -54,10 +56,21 @@ public sealed partial class ClusterSilos : ISilos, IAsyncDisposable
     }
 
     /// <inheritdoc/>
+    public void Suspect(Member silo)
+    {
+        ArgumentNullException.ThrowIfNull(silo);
+        foreach ((SiloAddress address, Member member) in described)
+        {
+            if (member.Instance == silo.Instance) eviction.Suspect(address);
+        }
+    }
+
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync().ConfigureAwait(false);
         await loop.ConfigureAwait(false);
+        await eviction.DisposeAsync().ConfigureAwait(false);
         stopping.Dispose();
     }
 

@@ -27,4 +27,8 @@ public interface ISilos
     /// <param name="drained">Whether it is.</param>
     /// <param name="cancellationToken">Gives up.</param>
     Task MarkAsync(Member silo, bool drained, CancellationToken cancellationToken);
+
+    /// <summary>A pipeline was lost in which a silo had a place: its process may be gone, and the cluster may be told so.</summary>
+    /// <param name="silo">The silo.</param>
+    void Suspect(Member silo);
 }

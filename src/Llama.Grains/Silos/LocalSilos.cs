@@ -37,6 +37,12 @@ public sealed class LocalSilos : ISilos, IAnswerSilos
     }
 
     /// <inheritdoc/>
+    public void Suspect(Member silo)
+    {
+        // It is this process.
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<int>> AppendAsync(string silo, IReadOnlyList<RecordPart> parts, CancellationToken cancellationToken) =>
         Task.FromResult(this.silo.Answers.Append(parts));
 

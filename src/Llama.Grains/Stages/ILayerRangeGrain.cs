@@ -74,6 +74,18 @@ public sealed record StageAssignment
     /// <summary>Where the next stage listens; null for the last.</summary>
     [Id(8)]
     public string? NextAddress { get; init; }
+
+    /// <summary>A random number that links to the stage are opened with.</summary>
+    [Id(9)]
+    public required Guid Ticket { get; init; }
+
+    /// <summary>The ticket of the next stage; all zeros for the last.</summary>
+    [Id(10)]
+    public Guid NextTicket { get; init; }
+
+    /// <summary>The silo, and which incarnation, that owns the pipeline; null where it is no member of a cluster.</summary>
+    [Id(11)]
+    public SiloAddress? Owner { get; init; }
 }
 
 /// <summary>A stage that is ready for steps.</summary>
@@ -82,7 +94,9 @@ public sealed record StageAssignment
 /// <param name="KeptEnd">The layer after the last of them; not above the first when there are none.</param>
 /// <param name="KeptLogs">Layers whose logs it still has.</param>
 /// <param name="AppliedStep">The last step that it applied to them. Later ones of older epochs were dropped, and never run.</param>
+/// <param name="MaxStepTokens">Most tokens of a step.</param>
 [GenerateSerializer, Immutable, Alias("llama.stage-report")]
 public sealed record StageReport(
     [property: Id(0)] long WeightBytes, [property: Id(1)] int KeptFirst, [property: Id(2)] int KeptEnd,
-    [property: Id(3)] IReadOnlyList<int> KeptLogs, [property: Id(4)] ulong AppliedStep);
+    [property: Id(3)] IReadOnlyList<int> KeptLogs, [property: Id(4)] ulong AppliedStep,
+    [property: Id(5)] int MaxStepTokens);

@@ -6,8 +6,7 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Stages;
 
 /// <summary>Holds the loaded range, and for the present epoch the conveyor that moves steps through it.</summary>
-public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdentity self, IReadOnlyList<int>? cores = null)
-    : IAsyncDisposable
+public sealed class LayerRangeHost(Func<Checkpoint> open, IDevice device, LinkIdentity self) : IAsyncDisposable
 {
     /// <summary>A step in the range ends within this time unless it hangs; those behind it are dropped.</summary>
     private static readonly TimeSpan StopDeadline = TimeSpan.FromSeconds(20);
@@ -16,7 +15,7 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
     private readonly SemaphoreSlim loading = new(1);
 
     private Checkpoint? checkpoint;
-    private CpuLayerRange? range;
+    private ILayerRange? range;
     private StageAssignment? loaded;
     private ulong epoch;
     private ulong appliedStep;
@@ -64,11 +63,11 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
         if (!fits) await Task.Run(() => LoadAsync(assignment, keeps ? assignment.Carried : []), cancellationToken).ConfigureAwait(false);
         loaded = assignment;
         conveyor = new StageConveyor(range!, assignment, self);
-        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep);
+        return new StageReport(range!.WeightBytes, kept.First, kept.End, logs, appliedStep, range.MaxStepTokens);
     }
 
-    /// <summary>The conveyor of an epoch, for a link that brings its steps or takes its results; null when there is none.</summary>
-    public StageConveyor? Conveyor(ulong epoch) => conveyor is { } present && present.Epoch == epoch ? present : null;
+    /// <summary>The conveyor of the present epoch; null when there is none.</summary>
+    public StageConveyor? Conveyor => conveyor;
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -102,8 +101,8 @@ public sealed class LayerRangeHost(Func<Checkpoint> open, int threads, LinkIdent
             }
 
             checkpoint = open();
-            range = CpuLayerRange.Load(
-                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.KvType, assignment.KvBlocks, threads, cores, assignment.Logs);
+            range = device.Load(
+                checkpoint, assignment.FirstLayer, assignment.EndLayer, self.Model.KvType, assignment.KvBlocks, assignment.Logs);
         }
         catch
         {

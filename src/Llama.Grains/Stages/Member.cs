@@ -69,6 +69,18 @@ public sealed record Member
     [Id(10)]
     public bool Drained { get; init; }
 
+    /// <summary>Bytes of KV that a block of 16 positions takes in one layer.</summary>
+    [Id(13)]
+    public required long KvBlockBytes { get; init; }
+
+    /// <summary>Bytes that one KV block takes in a log of hidden states.</summary>
+    [Id(14)]
+    public required long LogBlockBytes { get; init; }
+
+    /// <summary>Bytes of the intermediate results of the largest step.</summary>
+    [Id(15)]
+    public required long ActivationBytes { get; init; }
+
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Fault() =>
         Name is not { Length: > 0 and <= MaxNameLength } ? $"A silo's name has {Name.Length} characters; expected 1 to {MaxNameLength}."
@@ -85,6 +97,8 @@ public sealed record Member
         : SharedMemory is { Length: > MaxNameLength * 4 }
             ? $"Silo '{Name}' names its memory with {SharedMemory.Length} characters; expected at most {MaxNameLength * 4}."
         : LogMemoryBytes < 0 ? $"Silo '{Name}' has {LogMemoryBytes} bytes of memory for a log; expected 0 or more."
+        : KvBlockBytes < 1 || LogBlockBytes < 1 || ActivationBytes < 0
+            ? $"Silo '{Name}' needs {KvBlockBytes}, {LogBlockBytes} and {ActivationBytes} bytes for a KV block, its log and a step; expected more than 0."
         : null;
 
     private static bool IsRate(double value) => value is >= LeastRate and <= MostRate;

@@ -3,7 +3,7 @@ using Llama.Grains.Answers;
 using Llama.Grains.Links;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
-using Llama.Model.Machine;
+using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
 namespace Llama.Grains.Stages;
@@ -17,8 +17,11 @@ public sealed record SiloSettings
     /// <summary>Opens the model; called once for every load, and the result belongs to the caller.</summary>
     public required Func<Checkpoint> OpenCheckpoint { get; init; }
 
-    /// <summary>The numeric profile that this process computes in.</summary>
-    public required string Profile { get; init; }
+    /// <summary>The device that holds the layers.</summary>
+    public required IDevice Device { get; init; }
+
+    /// <summary>What the device offers for this model.</summary>
+    public required DeviceOffer Offer { get; init; }
 
     /// <summary>Host to listen on.</summary>
     public string ListenHost { get; init; } = "127.0.0.1";
@@ -29,10 +32,7 @@ public sealed record SiloSettings
     /// <summary>Host or <c>host:port</c> that others reach the silo by; null for where it listens.</summary>
     public string? Advertise { get; init; }
 
-    /// <summary>Compute threads.</summary>
-    public required int Threads { get; init; }
-
-    /// <summary>What these threads reach together.</summary>
+    /// <summary>How fast the device is.</summary>
     public required MachineRates Rates { get; init; }
 
     /// <summary>Most bytes that weights and KV may take; null for an equal share of the machine's with the other silos there.</summary>
@@ -40,9 +40,6 @@ public sealed record SiloSettings
 
     /// <summary>Most bytes that a log of hidden states may take, from which the next stage can be rebuilt; 0 for none.</summary>
     public long LogMemory { get; init; }
-
-    /// <summary>Cores that the compute threads are pinned to, in order, at least one for each; null to pin none.</summary>
-    public IReadOnlyList<int>? Cores { get; init; }
 }
 
 /// <summary>
@@ -51,8 +48,8 @@ public sealed record SiloSettings
 /// </summary>
 public sealed class SiloNode : IAsyncDisposable
 {
-    /// <summary>The device of a silo: its processor.</summary>
-    public const string Device = "cpu";
+    /// <summary>The device of a silo, of which it has one, in the key of its grain.</summary>
+    private const string Device = "0";
 
     private readonly LayerRangeHost range;
     private readonly LinkListener listener;
@@ -65,7 +62,7 @@ public sealed class SiloNode : IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(settings);
         LinkIdentity self = settings.Identity;
-        range = new LayerRangeHost(settings.OpenCheckpoint, settings.Threads, self, settings.Cores);
+        range = new LayerRangeHost(settings.OpenCheckpoint, settings.Device, self);
         listener = LinkListener.Start(settings.ListenHost, settings.ListenPort, self, ServeAsync, logger);
         member = new Member
         {
@@ -73,16 +70,22 @@ public sealed class SiloNode : IAsyncDisposable
             Address = AdvertisedAddress(settings.Advertise, listener.EndPoint),
             ProcessId = Environment.ProcessId,
             Instance = $"{Guid.NewGuid()}",
-            Threads = settings.Threads,
+            Threads = settings.Offer.Threads,
             Rates = settings.Rates,
             LogMemoryBytes = settings.LogMemory,
-            MemoryBytes = settings.Memory ?? MachineMemory.Limit,
-            SharedMemory = MachineMemory.Name,
+            MemoryBytes = settings.Memory ?? settings.Offer.MemoryBytes,
+            SharedMemory = settings.Offer.MemoryName,
             IsMemoryGiven = settings.Memory is not null,
-            Profile = settings.Profile,
+            Profile = settings.Offer.Profile,
             LastEpoch = 0,
+            KvBlockBytes = settings.Offer.KvBlockBytes,
+            LogBlockBytes = settings.Offer.LogBlockBytes,
+            ActivationBytes = settings.Offer.ActivationBytes,
         };
     }
+
+    /// <summary>The heartbeat link to the owner of the pipeline has ended: it may be gone, or may just have another plan.</summary>
+    public event Action<SiloAddress>? OwnerLost;
 
     /// <summary>What the silo offers.</summary>
     public Member Member => member with { LastEpoch = range.Epoch, Drained = drained };
@@ -118,6 +121,15 @@ public sealed class SiloNode : IAsyncDisposable
         return advertise.Contains(':', StringComparison.Ordinal) ? advertise : $"{advertise}:{endPoint.Port}";
     }
 
+    private string Refusal(LinkTicket? shown, LinkTicket? expected)
+    {
+        if (shown is not { } ticket) return $"A link to a stage of {member.Name} needs the ticket of a plan, and has none.";
+        string there = expected is { } stage ? $"a stage of epoch {stage.Epoch}" : "no stage";
+        return ticket.Epoch == expected?.Epoch
+            ? $"{member.Name} has {there}, but of another plan than the link's."
+            : $"{member.Name} has {there}; the link is for one of epoch {ticket.Epoch}.";
+    }
+
     private async Task ServeAsync(Stream stream, LinkTarget target, CancellationToken cancellationToken)
     {
         if (target.Purpose == LinkPurpose.Check)
@@ -129,10 +141,10 @@ public sealed class SiloNode : IAsyncDisposable
             return;
         }
 
-        if (range.Conveyor(target.Epoch) is not { } conveyor)
+        StageConveyor? conveyor = range.Conveyor;
+        if (conveyor is null || conveyor.Ticket != target.Ticket)
         {
-            string reason = $"{member.Name} has no stage of epoch {target.Epoch}.";
-            await Handshake.RefuseAsync(stream, reason, cancellationToken).ConfigureAwait(false);
+            await Handshake.RefuseAsync(stream, Refusal(target.Ticket, conveyor?.Ticket), cancellationToken).ConfigureAwait(false);
             return;
         }
 
@@ -141,7 +153,19 @@ public sealed class SiloNode : IAsyncDisposable
         {
             LinkPurpose.Steps => conveyor.ReceiveAsync(stream, cancellationToken),
             LinkPurpose.Results => conveyor.ReturnResultsAsync(stream, cancellationToken),
-            _ => conveyor.HeartbeatAsync(stream, TimeProvider.System, cancellationToken),
+            _ => HeartbeatAsync(conveyor, stream, cancellationToken),
         }).ConfigureAwait(false);
+    }
+
+    private async Task HeartbeatAsync(StageConveyor conveyor, Stream stream, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await conveyor.HeartbeatAsync(stream, TimeProvider.System, cancellationToken).ConfigureAwait(false);
+        }
+        finally
+        {
+            if (conveyor.Owner is { } owner && !cancellationToken.IsCancellationRequested) OwnerLost?.Invoke(owner);
+        }
     }
 }

@@ -53,6 +53,12 @@ public sealed class StageConveyor : IAsyncDisposable
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch => assignment.Epoch;
 
+    /// <inheritdoc cref="StageAssignment.Owner"/>
+    public SiloAddress? Owner => assignment.Owner;
+
+    /// <summary>What links to it must show.</summary>
+    public LinkTicket Ticket => new(assignment.Epoch, assignment.Ticket);
+
     /// <summary>How far the stage is.</summary>
     public RangeProgress Progress => range.Progress;
 
@@ -189,6 +195,8 @@ public sealed class StageConveyor : IAsyncDisposable
     {
         ReadOnlyMemory<byte> header = await reader.PeekAsync(StepCodec.HeaderBytes, cancellationToken).ConfigureAwait(false);
         int stepBytes = StepCodec.ReadLength(header.Span, out int tokens, out LayerSpan layers);
+        if (tokens > range.MaxStepTokens)
+            throw new LinkException($"A step of {tokens} tokens came; expected at most {range.MaxStepTokens}.");
         if (!stepPool.TryTake(out Step? step)) step = new Step();
         HiddenStates hidden = range.RentHiddenStates(tokens);
         try
@@ -199,7 +207,7 @@ public sealed class StageConveyor : IAsyncDisposable
                 throw new LinkException(
                     $"A step of {tokens} tokens has {frameBytes} bytes; expected {stepBytes} and {hiddenBytes} of hidden states.");
             ReadOnlyMemory<byte> encoded = await reader.ReadAsync(stepBytes, cancellationToken).ConfigureAwait(false);
-            StepCodec.Read(encoded.Span, step);
+            StepCodec.Read(encoded.Span, step, IsLast);
             if (step.Epoch != Epoch) throw new LinkException($"A step of epoch {step.Epoch} came; expected epoch {Epoch}.");
             await reader.ReadAsync(hidden.Bytes[..hiddenBytes], cancellationToken).ConfigureAwait(false);
             await computing.Writer.WaitToWriteAsync(cancellationToken).ConfigureAwait(false);
@@ -259,7 +267,8 @@ public sealed class StageConveyor : IAsyncDisposable
     private Task<Stream> OpenAsync() => IsLast
         ? resultLink.Task.WaitAsync(Handshake.Deadline, ending.Token)
         : Dialler.DialAsync(
-            assignment.NextAddress!, self, new LinkTarget(LinkPurpose.Steps, assignment.Epoch), ending.Token);
+            assignment.NextAddress!, self, new LinkTarget(LinkPurpose.Steps, new LinkTicket(assignment.Epoch, assignment.NextTicket)),
+            ending.Token);
 
     /// <summary>The next stage speaks only to say that it failed.</summary>
     private async Task WatchAsync(Stream next)

@@ -14,7 +14,7 @@ internal sealed class RemoteEncoder(string model, Func<ITokenizerGrain> grain, T
     private static readonly TimeSpan Pause = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 
-    /// <summary>A client's call of a silo that dies is not told so; a text that takes longer than this is none that a context has room for.</summary>
+    /// <summary>A text that takes longer than this is none that a context has room for.</summary>
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(3);
 
     /// <inheritdoc/>
@@ -31,11 +31,10 @@ internal sealed class RemoteEncoder(string model, Func<ITokenizerGrain> grain, T
         long start = time.GetTimestamp();
         while (true)
         {
-            using var deadline = new CancellationTokenSource(Deadline, time);
-            using var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
             try
             {
-                EncodedText encoded = await grain().EncodeAsync(request, ending.Token).WaitAsync(ending.Token).ConfigureAwait(false);
+                EncodedText encoded = await TokenizerCall.WithinAsync(
+                    ending => grain().EncodeAsync(request, ending), Deadline, time, cancellationToken).ConfigureAwait(false);
                 return encoded.Fault is { } fault ? throw Of(fault) : encoded.Tokens;
             }
 #pragma warning disable CA1031 // A failure is a value: whatever keeps a silo from answering.

@@ -80,12 +80,8 @@ public sealed partial class RemoteModel(
         return VocabularyCodec.Read(bytes.ToArray(), facts.AddsLeadingSpace);
     }
 
-    private async Task<T> AskAsync<T>(Func<CancellationToken, Task<T>> question, CancellationToken stopping)
-    {
-        using var deadline = new CancellationTokenSource(Deadline, time);
-        using var ending = CancellationTokenSource.CreateLinkedTokenSource(stopping, deadline.Token);
-        return await question(ending.Token).WaitAsync(ending.Token).ConfigureAwait(false);
-    }
+    private Task<T> AskAsync<T>(Func<CancellationToken, Task<T>> question, CancellationToken stopping) =>
+        TokenizerCall.WithinAsync(question, Deadline, time, stopping);
 
     private sealed record Served(ModelDescription Description, ModelText Text);
 

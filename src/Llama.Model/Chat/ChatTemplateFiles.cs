@@ -22,6 +22,7 @@ internal static class ChatTemplateFiles
     /// <exception cref="CheckpointException">A file that could hold a template cannot be read.</exception>
     public static (IReadOnlyDictionary<string, string> Texts, string File)? Find(string path)
     {
+        path = CachePaths.Resolve(path);
         if (GgufPaths.Find(path) is { } gguf)
         {
             using var parts = new GgufFile(gguf);

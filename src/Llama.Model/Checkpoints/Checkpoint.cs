@@ -34,16 +34,16 @@ public abstract class Checkpoint : IDisposable
     /// (<c>config.json</c>, <c>model.safetensors</c> or its index), or a single GGUF file or set of parts. A GGUF's first part has to be
     /// there; of the others no weight file has to, and what is there of the first one may be asked for what the configuration leaves open.
     /// </summary>
-    /// <param name="path">The folder, or the GGUF file.</param>
+    /// <param name="path">The folder, or the GGUF file; or where a cache of Hugging Face or of Ollama has them (<see cref="CachePaths"/>).</param>
     /// <param name="options">What the user set over it.</param>
     /// <exception cref="CheckpointException">There is no checkpoint, or its configuration is not that of a Llama model.</exception>
     public static Checkpoint Open(string path, CheckpointOptions options)
     {
         FileCheckpoint stored = OpenStored(path, options);
-        if (options.Weights is not { } type) return stored;
+        if (options.Weights is not { } mix) return stored;
         try
         {
-            return QuantizedCheckpoint.Of(stored, type, options.Threads);
+            return QuantizedCheckpoint.Of(stored, mix, options.Threads);
         }
         catch
         {
@@ -54,9 +54,9 @@ public abstract class Checkpoint : IDisposable
 
     /// <summary>What a checkpoint is called: its folder's name, or its GGUF file's without extension and number of the part.</summary>
     /// <param name="path">The folder or file.</param>
-    public static string NameOf(string path) => File.Exists(path)
+    public static string NameOf(string path) => CachePaths.NameOf(path) ?? (File.Exists(path)
         ? GgufPaths.NameOf(path)
-        : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+        : System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path))));
 
     /// <summary>Opens a checkpoint as it is stored, whatever type was asked for.</summary>
     /// <param name="path">The folder, or the GGUF file.</param>
@@ -66,6 +66,7 @@ public abstract class Checkpoint : IDisposable
     {
         try
         {
+            path = CachePaths.Resolve(path);
             if (GgufPaths.Find(path) is { } file) return GgufCheckpoint.OpenFile(path, file, options);
             if (!Directory.Exists(path))
                 throw new CheckpointException($"{path}: there is no such folder or file; a checkpoint is a folder or a .gguf file");

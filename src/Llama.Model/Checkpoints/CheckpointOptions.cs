@@ -11,8 +11,8 @@ public sealed record CheckpointOptions
     /// <summary>Factor of Llama 3.1's rotary scaling (<c>--rope-factor</c>), or null for the checkpoint's own.</summary>
     public float? RopeFactor { get; init; }
 
-    /// <summary>Type that matrices are rounded to when they are opened (<c>--weights</c>), or null to have them as they are stored.</summary>
-    public ElementType? Weights { get; init; }
+    /// <summary>Types that matrices are rounded to when they are opened (<c>--weights</c>), or null to have them as they are stored.</summary>
+    public WeightMix? Weights { get; init; }
 
     /// <summary>Threads to round them on.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;

@@ -12,38 +12,40 @@ namespace Llama.Model.Checkpoints;
 internal sealed unsafe class QuantizedCheckpoint : Checkpoint
 {
     private readonly FileCheckpoint source;
+    private readonly WeightMix mix;
     private readonly int threads;
     private readonly Dictionary<string, WeightMatrix> matrices = new(StringComparer.Ordinal);
     private readonly List<nint> allocations = [];
     private bool disposed;
 
-    private QuantizedCheckpoint(FileCheckpoint source, int threads)
+    private QuantizedCheckpoint(FileCheckpoint source, WeightMix mix, int threads)
     {
         this.source = source;
+        this.mix = mix;
         this.threads = threads;
     }
 
     /// <summary>A checkpoint of the type asked for; the source itself where it is stored in it already.</summary>
     /// <param name="source">The checkpoint as it is stored; belongs to the result.</param>
-    /// <param name="type">The type asked for.</param>
+    /// <param name="mix">The types asked for.</param>
     /// <param name="threads">Threads to round on.</param>
     /// <exception cref="CheckpointException">It is quantised already, to another type.</exception>
-    public static Checkpoint Of(FileCheckpoint source, ElementType type, int threads)
+    public static Checkpoint Of(FileCheckpoint source, WeightMix mix, int threads)
     {
         if (source.WeightType.BlockElements() > 1)
         {
-            return source.WeightType == type ? source : throw new CheckpointException(
-                $"{source.Path}: the weights are stored as {source.WeightName} and are not rounded a second time, to {type}: "
+            return source.WeightType == mix.Type ? source : throw new CheckpointException(
+                $"{source.Path}: the weights are stored as {source.WeightName} and are not rounded a second time, to {mix.Name}: "
                 + "leave --weights out, or use a checkpoint of F32, F16 or BF16");
         }
 
-        return new QuantizedCheckpoint(source, threads)
+        return new QuantizedCheckpoint(source, mix, threads)
         {
             Path = source.Path,
             Config = source.Config with { RotaryLayout = RotaryLayout.AdjacentPairs },
             Assumptions = source.Assumptions,
-            WeightType = type,
-            WeightName = GgufTypes.OfFile(GgufTypes.FileType(type))?.Name,
+            WeightType = mix.Type,
+            WeightName = GgufTypes.OfFile(GgufTypes.FileType(mix))?.Name,
         };
     }
 
@@ -60,7 +62,7 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
     internal override byte[] ReadRow(string name, int rows, int columns, int row)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        var rounding = new RowRounding(source.OpenMatrix(StoredName(name), rows, columns), WeightType, source.Config);
+        var rounding = new RowRounding(source.OpenMatrix(StoredName(name), rows, columns), mix, source.Config);
         byte[] bytes = new byte[rounding.RowBytes];
         fixed (byte* target = bytes) rounding.Write(row, 1, target, 1, CancellationToken.None);
         return bytes;
@@ -91,7 +93,7 @@ internal sealed unsafe class QuantizedCheckpoint : Checkpoint
 
     private WeightMatrix Round(WeightMatrix matrix)
     {
-        var rounding = new RowRounding(matrix, WeightType, source.Config);
+        var rounding = new RowRounding(matrix, mix, source.Config);
         if (rounding.ChangesNothing) return matrix;
         byte* memory = (byte*)NativeMemory.AlignedAlloc((nuint)(rounding.RowBytes * matrix.Rows), 64);
         allocations.Add((nint)memory);

@@ -18,14 +18,14 @@ internal sealed unsafe class RowRounding
 
     /// <summary>Describes the rounding of a matrix.</summary>
     /// <param name="source">The matrix.</param>
-    /// <param name="wanted">The type asked for; see <see cref="GgufLayout.TypeFor"/>.</param>
+    /// <param name="wanted">The types asked for; see <see cref="GgufLayout.TypeFor"/>.</param>
     /// <param name="config">The model that the matrix is of.</param>
-    public RowRounding(WeightMatrix source, ElementType wanted, ModelConfig config)
+    public RowRounding(WeightMatrix source, WeightMix wanted, ModelConfig config)
     {
         this.source = source;
         headDim = config.HeadDim;
         reorders = Reorders(source.Name, config);
-        Type = GgufLayout.TypeFor(wanted, source.Columns);
+        Type = GgufLayout.TypeFor(wanted.TypeOf(source.Name, config), source.Columns);
     }
 
     /// <summary>The type of the rounded rows.</summary>

@@ -28,10 +28,13 @@ internal sealed record YarnScaling
     public bool Truncate { get; init; } = true;
 
     /// <summary>What each frequency is divided by.</summary>
+    /// <param name="file">The configuration file, for messages.</param>
     /// <param name="headDim">Width of a head.</param>
     /// <param name="theta">Base of the frequencies.</param>
-    public RopeFactors Factors(int headDim, double theta)
+    /// <exception cref="CheckpointException">The base is at most 1: no pair turns slower than another.</exception>
+    public RopeFactors Factors(string file, int headDim, double theta)
     {
+        if (theta <= 1) throw new CheckpointException($"{file}: found {theta} as base of the rotary frequencies, expected more than 1 for YaRN");
         double low = PairOf(BetaFast), high = PairOf(BetaSlow);
         if (Truncate) (low, high) = (Math.Floor(low), Math.Ceiling(high));
         low = Math.Max(low, 0);

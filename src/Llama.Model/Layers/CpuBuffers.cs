@@ -5,6 +5,9 @@ namespace Llama.Model.Layers;
 /// <summary>The intermediate results of a step, made once for the largest one. Pages that no step ever needs are never touched.</summary>
 internal sealed unsafe class CpuBuffers : IDisposable
 {
+    /// <summary>Most tokens of a step.</summary>
+    public const int MaxTokens = 256;
+
     private readonly List<NativeBuffer> owned = [];
     private readonly float* cosines;
     private readonly float* sines;
@@ -14,15 +17,15 @@ internal sealed unsafe class CpuBuffers : IDisposable
     private readonly int tileLength;
     private readonly int softmaxLength;
 
-    /// <summary>Makes buffers for steps of up to <see cref="Step.MaxTokens"/> tokens.</summary>
+    /// <summary>Makes buffers for steps of up to <see cref="MaxTokens"/> tokens.</summary>
     public CpuBuffers(ModelConfig config, int threads)
     {
         int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
         pairs = config.HeadDim / 2;
-        tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
+        tileLength = ProductInputs.ScratchLength(MaxTokens);
         softmaxLength = Lanes.Pad(Attention.ScratchLength(
             Math.Max(config.Heads, Attention.MaxTokens * (config.Heads / config.KvHeads)), config.HeadDim));
-        Inputs = new ProductInputs(Step.MaxTokens, widest);
+        Inputs = new ProductInputs(MaxTokens, widest);
         Normed = Tokens(config.Dim);
         Queries = Tokens(config.QueryDim);
         Keys = Tokens(config.KvDim);
@@ -42,20 +45,20 @@ internal sealed unsafe class CpuBuffers : IDisposable
     {
         int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
         long aToken = widest + (2L * (config.Dim + config.QueryDim + config.KvDim + config.HiddenDim)) + config.HeadDim;
-        return Step.MaxTokens * aToken * sizeof(float);
+        return MaxTokens * aToken * sizeof(float);
     }
 
     /// <summary>Which sequence of the step each token belongs to.</summary>
-    public int[] SequenceOf { get; } = new int[Step.MaxTokens];
+    public int[] SequenceOf { get; } = new int[MaxTokens];
 
     /// <summary>Each token's position in its sequence.</summary>
-    public int[] PositionOf { get; } = new int[Step.MaxTokens];
+    public int[] PositionOf { get; } = new int[MaxTokens];
 
     /// <summary>The first token of each run of tokens that attend together.</summary>
-    public int[] RunStarts { get; } = new int[Step.MaxTokens];
+    public int[] RunStarts { get; } = new int[MaxTokens];
 
     /// <summary>How many tokens each of the runs has.</summary>
-    public int[] RunLengths { get; } = new int[Step.MaxTokens];
+    public int[] RunLengths { get; } = new int[MaxTokens];
 
     /// <summary>The inputs of the products at hand.</summary>
     public ProductInputs Inputs { get; }
@@ -103,7 +106,7 @@ internal sealed unsafe class CpuBuffers : IDisposable
         foreach (NativeBuffer buffer in owned) buffer.Dispose();
     }
 
-    private float* Tokens(int width) => Allocate((long)Step.MaxTokens * width);
+    private float* Tokens(int width) => Allocate((long)MaxTokens * width);
 
     private float* Allocate(long length)
     {

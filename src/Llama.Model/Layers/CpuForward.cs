@@ -60,7 +60,7 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <param name="before">What a range before leaves to this, which owns it from now on; null when there was none.</param>
     /// <exception cref="CheckpointException">A tensor is missing or wrong, or the model's heads cannot be kept in the KV type.</exception>
     public CpuForward(
-        Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads, RangeLegacy? before = null)
+        Checkpoint checkpoint, int firstLayer, int endLayer, ElementType kvType, int kvBlocks, int threads, KeptLayers? before = null)
     {
         config = checkpoint.Config;
         KvTypes.Check(kvType, config);
@@ -213,7 +213,7 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <param name="endLayer">The layer after its last.</param>
     /// <param name="kvBlocks">Blocks in every layer's pool.</param>
     /// <param name="carried">The blocks that go on, in the order of their new numbers; null when the numbers stay as they are.</param>
-    public RangeLegacy Leave(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int>? carried)
+    public KeptLayers Leave(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int>? carried)
     {
         bool embeds = firstLayer == 0;
         bool samples = endLayer == config.Layers;
@@ -226,11 +226,11 @@ internal sealed unsafe class CpuForward : IDisposable
 
         if (output is not null && !samples) GiveBack(output);
         if (embeddings is not null && !embeds && !(samples && config.TiedEmbeddings)) checkpoint.Release(embeddings.Name);
-        var legacy = new RangeLegacy(
+        var left = new KeptLayers(
             cache.Repartition(firstLayer - FirstLayer, endLayer - firstLayer, kvBlocks, carried), kept, samples ? output : null);
         (layers, output) = ([], null);
         Dispose();
-        return legacy;
+        return left;
 
         void GiveBack(ProductMatrix matrix)
         {

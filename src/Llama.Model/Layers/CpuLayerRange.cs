@@ -47,6 +47,9 @@ public sealed class CpuLayerRange : ILayerRange
     public int EndLayer => forward.EndLayer;
 
     /// <inheritdoc/>
+    public int MaxStepTokens => CpuBuffers.MaxTokens;
+
+    /// <inheritdoc/>
     public long WeightBytes => forward.WeightBytes;
 
     /// <summary>Bytes of weights that a step reads: all but the embeddings, of which it takes a row for each token.</summary>
@@ -58,15 +61,6 @@ public sealed class CpuLayerRange : ILayerRange
 
     /// <summary>Whether the weights lie where products read them fastest; before, and between steps, they are copied there.</summary>
     public bool IsRepacked => Volatile.Read(ref repacked);
-
-    /// <summary>Bytes of KV that one block takes in a range of this many layers.</summary>
-    public static long KvBlockBytes(ModelConfig config, ElementType kvType, int layers) => KvCache.BlockBytes(config, kvType) * layers;
-
-    /// <summary>Bytes that one KV block takes in the log of a range's hidden states.</summary>
-    public static long LogBlockBytes(ModelConfig config) => HiddenStateLog.BlockBytes(config.Dim);
-
-    /// <summary>Bytes of the intermediate results of a range's largest step.</summary>
-    public static long ActivationBytes(ModelConfig config) => CpuBuffers.Bytes(config);
 
     /// <summary>Maps the weights of the layers <c>[firstLayer, endLayer)</c> and makes their KV pools.</summary>
     /// <param name="checkpoint">Stays open, and is used by nobody else, until the range is disposed of.</param>
@@ -92,20 +86,8 @@ public sealed class CpuLayerRange : ILayerRange
         return Load(new Source(checkpoint, kvType, threads, cores), firstLayer, endLayer, kvBlocks, null, logs ?? [], _ => null);
     }
 
-    /// <summary>
-    /// Ends this range for another one of the same checkpoint, which takes over the weights, the KV blocks and the logs of the layers that
-    /// both have. This range is disposed of, also when the other cannot be loaded.
-    /// </summary>
-    /// <param name="firstLayer">First layer of the other.</param>
-    /// <param name="endLayer">The layer after its last.</param>
-    /// <param name="kvBlocks">Blocks of 16 positions in every layer's pool.</param>
-    /// <param name="logs">Layers that it keeps logs for, as a range that is loaded does.</param>
-    /// <param name="carried">
-    /// The blocks that go on, in the order of their new numbers; null when the numbers, and how many blocks there are, stay as they are.
-    /// </param>
-    /// <exception cref="CheckpointException">A tensor is missing or wrong.</exception>
-    /// <exception cref="ArgumentException">A block goes on that this range has not, or more than the other has room for.</exception>
-    public async Task<CpuLayerRange> RepartitionAsync(
+    /// <inheritdoc/>
+    public async Task<ILayerRange> RepartitionAsync(
         int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs, IReadOnlyList<int>? carried)
     {
         ArgumentNullException.ThrowIfNull(logs);
@@ -116,8 +98,8 @@ public sealed class CpuLayerRange : ILayerRange
             int blocks = forward.KvBlocks;
             if (carried is null ? kvBlocks != blocks : carried.Count > kvBlocks || carried.Any(block => (uint)block >= (uint)blocks))
                 throw new ArgumentException($"{carried?.Count ?? blocks} of {blocks} KV blocks cannot go on in a pool of {kvBlocks}.");
-            RangeLegacy legacy = forward.Leave(source.Checkpoint, firstLayer, endLayer, kvBlocks, carried);
-            return Load(source, firstLayer, endLayer, kvBlocks, legacy, logs, layer => Log(layer)?.Repartition(kvBlocks, carried));
+            KeptLayers kept = forward.Leave(source.Checkpoint, firstLayer, endLayer, kvBlocks, carried);
+            return Load(source, firstLayer, endLayer, kvBlocks, kept, logs, layer => Log(layer)?.Repartition(kvBlocks, carried));
         }
         finally
         {
@@ -149,7 +131,7 @@ public sealed class CpuLayerRange : ILayerRange
     }
 
     private static CpuLayerRange Load(
-        Source source, int firstLayer, int endLayer, int kvBlocks, RangeLegacy? before, IReadOnlyList<int> logs,
+        Source source, int firstLayer, int endLayer, int kvBlocks, KeptLayers? before, IReadOnlyList<int> logs,
         Func<int, HiddenStateLog?> kept)
     {
         int last = Math.Min(endLayer, source.Checkpoint.Config.Layers - 1);

@@ -25,7 +25,7 @@ public abstract class HiddenStates : IDisposable
     protected abstract void Dispose(bool disposing);
 }
 
-/// <summary>Hidden states in pinned arrays that a pool keeps; all of a pool have room for <see cref="Step.MaxTokens"/> tokens.</summary>
+/// <summary>Hidden states in pinned arrays that a pool keeps; all of a pool have room for <see cref="CpuBuffers.MaxTokens"/> tokens.</summary>
 internal sealed unsafe class PinnedHiddenStates : HiddenStates
 {
     private readonly byte[] array;
@@ -37,7 +37,7 @@ internal sealed unsafe class PinnedHiddenStates : HiddenStates
     {
         this.pool = pool;
         tokenBytes = dim * sizeof(float);
-        array = GC.AllocateUninitializedArray<byte>(Step.MaxTokens * tokenBytes, pinned: true);
+        array = GC.AllocateUninitializedArray<byte>(CpuBuffers.MaxTokens * tokenBytes, pinned: true);
     }
 
     /// <inheritdoc/>
@@ -50,7 +50,7 @@ internal sealed unsafe class PinnedHiddenStates : HiddenStates
     public static PinnedHiddenStates Rent(ConcurrentBag<PinnedHiddenStates> pool, int tokens, int dim)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, Step.MaxTokens);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, CpuBuffers.MaxTokens);
         if (!pool.TryTake(out PinnedHiddenStates? states)) states = new PinnedHiddenStates(pool, dim);
         states.length = tokens * states.tokenBytes;
         return states;

@@ -33,10 +33,10 @@ internal sealed unsafe class OutputHead : IDisposable
         this.pool = pool;
         norm = checkpoint.ReadVector(TensorNames.Norm, config.Dim);
         this.output = output;
-        normed = new NativeBuffer((long)Step.MaxTokens * config.Dim);
-        inputs = new ProductInputs(Step.MaxTokens, config.Dim);
-        inputs.Reset(normed.Pointer, Step.MaxTokens, output.Matrix);
-        tileLength = ProductInputs.ScratchLength(Step.MaxTokens);
+        normed = new NativeBuffer((long)CpuBuffers.MaxTokens * config.Dim);
+        inputs = new ProductInputs(CpuBuffers.MaxTokens, config.Dim);
+        inputs.Reset(normed.Pointer, CpuBuffers.MaxTokens, output.Matrix);
+        tileLength = ProductInputs.ScratchLength(CpuBuffers.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
         sampler = new Sampler(config.VocabSize);

@@ -44,8 +44,10 @@ public readonly record struct BlockCopy(int Source, int Target);
 /// </summary>
 public sealed class Step
 {
-    /// <summary>Most tokens that a step may carry: what a stage's buffers are made for.</summary>
-    public const int MaxTokens = 256;
+    /// <summary>
+    /// Most tokens, and most block copies, that a step may carry. A range may take fewer tokens (<see cref="ILayerRange.MaxStepTokens"/>).
+    /// </summary>
+    public const int MaxTokens = 2048;
 
     /// <summary>Most top logprobs that a sequence may ask for.</summary>
     public const int MaxTopLogprobs = 20;
@@ -57,6 +59,7 @@ public sealed class Step
     private readonly List<int> tokens = [];
     private readonly List<int> blocks = [];
     private readonly List<BlockCopy> copies = [];
+    private readonly List<byte> parts = [];
 
     /// <summary>The plan that it belongs to.</summary>
     public ulong Epoch { get; set; }
@@ -85,6 +88,9 @@ public sealed class Step
     /// <summary>The copies of blocks that come before the tokens, each seeing those before it.</summary>
     public ReadOnlySpan<BlockCopy> Copies => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(copies);
 
+    /// <summary>Optional parts that came with it over a link, encoded; they go on with it as they are.</summary>
+    public ReadOnlySpan<byte> Parts => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(parts);
+
     /// <summary>Whether a layer computes it, or lets it pass; copies of blocks are made in every layer.</summary>
     public bool IsComputedBy(int layer) => layer >= FirstLayer && layer < EndLayer;
 
@@ -96,7 +102,12 @@ public sealed class Step
         tokens.Clear();
         blocks.Clear();
         copies.Clear();
+        parts.Clear();
     }
+
+    /// <summary>Adds optional parts.</summary>
+    /// <param name="encoded">Whole parts, encoded.</param>
+    public void AddParts(ReadOnlySpan<byte> encoded) => parts.AddRange(encoded);
 
     /// <summary>Adds a copy of a block.</summary>
     /// <param name="source">The block that is read.</param>

@@ -17,8 +17,8 @@ internal static class StepValidation
     public static void Check(Step step, ModelConfig config, int kvBlocks, int hiddenBytes)
     {
         int tokens = step.Tokens.Length;
-        if (tokens is < 1 or > Step.MaxTokens)
-            throw Fault(step, $"has {tokens} tokens; expected 1 to {Step.MaxTokens}");
+        if (tokens is < 1 or > CpuBuffers.MaxTokens)
+            throw Fault(step, $"has {tokens} tokens; expected 1 to {CpuBuffers.MaxTokens}");
         if (hiddenBytes != (long)tokens * config.Dim * sizeof(float))
             throw Fault(step, $"came with {hiddenBytes} bytes of hidden states; expected {(long)tokens * config.Dim * sizeof(float)}");
         foreach (int token in step.Tokens)

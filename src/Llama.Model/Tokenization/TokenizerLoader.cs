@@ -21,6 +21,7 @@ public static class TokenizerLoader
     public static ITokenizer? Load(string path, List<string>? warnings = null)
     {
         warnings ??= [];
+        path = CachePaths.Resolve(path);
         if (GgufPaths.Find(path) is { } file)
         {
             using var gguf = new GgufFile(file);

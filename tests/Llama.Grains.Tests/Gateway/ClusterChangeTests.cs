@@ -1,6 +1,7 @@
 using Llama.Grains.Gateway;
 using Llama.Grains.Generation;
 using Llama.Grains.Placement;
+using Llama.Grains.Stages;
 using Llama.Model.Sampling;
 using Llama.Tests;
 
@@ -193,6 +194,33 @@ public sealed class ClusterChangeTests
         });
         Assert.Equal(["silo-1", "silo-4", "silo-5"], cluster.Status.Pipelines[0].Stages.Select(s => s.Silo).Order());
         Assert.Equal(["silo-2"], cluster.Status.Drained);
+    }
+
+    [Fact]
+    public async Task DrainAsync_SiloIsSeenToLeaveBeforeItsLinksEnd_IsDoneAllTheSame()
+    {
+        using var loads = new ManualResetEventSlim();
+        using var mayLoad = new ManualResetEventSlim();
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 3);
+        cluster.AddSilo("silo-4", loading: () =>
+        {
+            loads.Set();
+            mayLoad.Wait(Patience.Token);
+        });
+        cluster.AddSilo("silo-5");
+        await Patience.UntilAsync(() => cluster.Status.Standby.Count == 2, () => "The others do not stand by.");
+        SiloNode gone = cluster.Silos["silo-3"];
+        await AssertSameAsync(cluster, async () =>
+        {
+            Task drain = cluster.Gateway.DrainAsync("silo-2", Patience.Token);
+            await Patience.UntilAsync(() => loads.IsSet, () => "Nobody loads for it.");
+            cluster.Silos.Remove("silo-3");
+            mayLoad.Set();
+            await drain;
+        });
+        Assert.Equal(["silo-1", "silo-4", "silo-5"], cluster.Status.Pipelines[0].Stages.Select(s => s.Silo).Order());
+        Assert.Equal(["silo-2"], cluster.Status.Drained);
+        await gone.DisposeAsync();
     }
 
     [Fact]

@@ -172,4 +172,15 @@ public sealed class ClusterControllerTests
             await cluster.DisposeAsync().Soon();
         }
     }
+
+    [Fact]
+    public async Task Lost_Pipeline_SuspectsItsSilosAndNoOthers()
+    {
+        await using TestCluster cluster = await TestCluster.StartAsync(TestModel.Llama3, 2, spares: 1);
+        Assert.Empty(cluster.Silos.Suspected);
+        await cluster.KillAsync("silo-2");
+        await cluster.ReadyAsync();
+        await Patience.UntilAsync(() => cluster.Status.Epoch > 1, () => $"{cluster.Status}");
+        Assert.Equal(["silo-1", "silo-2"], cluster.Silos.Suspected.Take(2).Select(silo => silo.Name));
+    }
 }

@@ -106,6 +106,8 @@ public sealed class DrainMarksTests
         public Task<StageReport> LoadAsync(Member silo, StageAssignment assignment, CancellationToken cancellationToken) =>
             throw new NotSupportedException();
 
+        public void Suspect(Member silo) => throw new NotSupportedException();
+
         public async Task MarkAsync(Member silo, bool drained, CancellationToken cancellationToken)
         {
             if (Hanging is not null) await Hanging.Task;

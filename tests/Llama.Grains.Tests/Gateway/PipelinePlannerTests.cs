@@ -3,7 +3,9 @@ using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Silos;
 using Llama.Grains.Tests.Links;
+using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Layers;
 using Llama.Model.Weights;
 
 namespace Llama.Grains.Tests.Gateway;
@@ -27,7 +29,7 @@ public sealed class PipelinePlannerTests
     [InlineData(ElementType.F32, 1)]
     [InlineData(ElementType.F16, 2)]
     [InlineData(ElementType.Q8_0, 3.7647)]
-    public void Plan_KvType_DecidesHowManyBlocksFit(ElementType kvType, double times)
+    public void Plan_NeedsOfTheDevice_DecideHowManyBlocksFit(ElementType kvType, double times)
     {
         // Heads of 32 numbers: 128 bytes, 64, or 34.
         ClusterSettings settings = Settings(64 << 20, null) with
@@ -35,7 +37,9 @@ public sealed class PipelinePlannerTests
             Config = TestModel.TinyStories.Config with { ContextLength = 1 << 20 },
             Identity = LinkPair.Identity("gateway", kvType: kvType),
         };
-        int blocks = new PipelinePlanner(settings).Plan(Two).KvBlocks;
+        using Checkpoint checkpoint = TestModel.TinyStories.Open();
+        long needed = new CpuDevice(1).Offer(checkpoint, kvType).KvBlockBytes;
+        int blocks = new PipelinePlanner(settings).Plan([.. Two.Select(silo => silo with { KvBlockBytes = needed })]).KvBlocks;
         Assert.Equal((64 << 20) / (3.0 * 2 * 16 * 64 * 4) * times, blocks, 1.0);
     }
 
@@ -98,7 +102,7 @@ public sealed class PipelinePlannerTests
         PipelinePlan before = planner.Plan(Two);
         Member[] free = [Members.Make("silo-0"), Two[0], Members.Make(comes) with { Instance = "another" }];
         if (comes == "silo-3") free = free[1..];
-        PipelinePlan? plan = planner.Repair(new Heritage(5, before, 9, []), free, _ => true);
+        PipelinePlan? plan = planner.Repair(new PreviousPipeline(5, before, 9, []), free, _ => true);
         Assert.NotNull(plan);
         Assert.Equal(expected, plan.Stages.Select(stage => stage.Member.Name));
         Assert.Equal([true, false], plan.Stages.Select(stage => stage.KeepsBlocks));
@@ -110,19 +114,19 @@ public sealed class PipelinePlannerTests
     public void Repair_NobodyToTakeThePlaceOrNobodyLeft_IsNoPlan()
     {
         PipelinePlanner planner = Planner(100 * BlockBytes);
-        var heritage = new Heritage(5, planner.Plan(Two), 9, []);
-        Assert.Null(planner.Repair(heritage, [Two[0]], _ => true));
-        Assert.Null(planner.Repair(heritage, [Two[0], Members.Make("silo-3") with { Profile = "another" }], _ => true));
-        Assert.Null(planner.Repair(heritage, [Two[0], Members.Make("silo-3") with { MemoryBytes = 1000 }], _ => true));
-        Assert.Null(planner.Repair(heritage, [Members.Make("silo-3"), Members.Make("silo-4")], _ => true));
-        Assert.Null(planner.Repair(heritage, Two, _ => false));
+        var previous = new PreviousPipeline(5, planner.Plan(Two), 9, []);
+        Assert.Null(planner.Repair(previous, [Two[0]], _ => true));
+        Assert.Null(planner.Repair(previous, [Two[0], Members.Make("silo-3") with { Profile = "another" }], _ => true));
+        Assert.Null(planner.Repair(previous, [Two[0], Members.Make("silo-3") with { MemoryBytes = 1000 }], _ => true));
+        Assert.Null(planner.Repair(previous, [Members.Make("silo-3"), Members.Make("silo-4")], _ => true));
+        Assert.Null(planner.Repair(previous, Two, _ => false));
     }
 
     [Fact]
     public void Repair_SiloThatIsNotTrusted_MayTakeItsPlaceButItsBlocksAreLost()
     {
         PipelinePlanner planner = Planner(100 * BlockBytes);
-        PipelinePlan? plan = planner.Repair(new Heritage(5, planner.Plan(Two), 9, []), Two, silo => silo.Name == "silo-1");
+        PipelinePlan? plan = planner.Repair(new PreviousPipeline(5, planner.Plan(Two), 9, []), Two, silo => silo.Name == "silo-1");
         Assert.Equal([("silo-1", true), ("silo-2", false)], plan!.Stages.Select(stage => (stage.Member.Name, stage.KeepsBlocks)));
     }
 
@@ -132,10 +136,10 @@ public sealed class PipelinePlannerTests
     public void Plan_AnotherSiloForALostOne_TakesThePlaceWhereTheOthersKeepTheirLayers(int lost, params string[] expected)
     {
         PipelinePlanner planner = Planner(100 * BlockBytes);
-        var heritage = new Heritage(5, planner.Plan(Two), 9, []);
-        PipelinePlan plan = planner.Plan([Two[2 - lost], Members.Make("silo-3")], heritage, _ => true);
+        var previous = new PreviousPipeline(5, planner.Plan(Two), 9, []);
+        PipelinePlan plan = planner.Plan([Two[2 - lost], Members.Make("silo-3")], previous, _ => true);
         Assert.Equal(expected.Order(), Stages(plan).Order());
-        Assert.Same(heritage, plan.Inherits);
+        Assert.Same(previous, plan.Inherits);
     }
 
     [Fact]
@@ -147,19 +151,19 @@ public sealed class PipelinePlannerTests
         Assert.Equal(["1 0-2 logs 2", "2 2-4 logs 4", "3 4-6"], Stages(three));
 
         // The middle one is lost: what went into its first layer is in a log that lies within the first one's layers now.
-        var heritage = new Heritage(5, three, 9, [2, 4]);
-        PipelinePlan two = planner.Plan([silos[0], silos[2]], heritage, _ => true);
+        var previous = new PreviousPipeline(5, three, 9, [2, 4]);
+        PipelinePlan two = planner.Plan([silos[0], silos[2]], previous, _ => true);
         Assert.Equal(["1 0-3 logs 2,3 kept 2", "3 3-6 kept 2"], Stages(two));
         Assert.True(two.KvBlocks < three.KvBlocks);
 
         // One that comes takes its layers in the midst of the others, if that is where most stay.
-        PipelinePlan again = planner.Plan([.. silos[1..], silos[0]], new Heritage(6, two, 9, [2, 3]), _ => true);
+        PipelinePlan again = planner.Plan([.. silos[1..], silos[0]], new PreviousPipeline(6, two, 9, [2, 3]), _ => true);
         Assert.Equal(["1 0-2 logs 2 kept 2", "2 2-4 logs 4", "3 4-6 kept 2"], Stages(again));
 
         // Of a silo that is not trusted nothing is kept, and of none there is nothing to go on with.
-        Assert.Equal(["3 0-3 logs 3", "1 3-6"], Stages(planner.Plan([silos[2], silos[0]], heritage, _ => false)));
-        Assert.Null(planner.Plan([silos[2], silos[0]], heritage, _ => false).Inherits);
-        Assert.Null(planner.Plan([Members.Make("silo-8"), Members.Make("silo-9")], heritage, _ => true).Inherits);
+        Assert.Equal(["3 0-3 logs 3", "1 3-6"], Stages(planner.Plan([silos[2], silos[0]], previous, _ => false)));
+        Assert.Null(planner.Plan([silos[2], silos[0]], previous, _ => false).Inherits);
+        Assert.Null(planner.Plan([Members.Make("silo-8"), Members.Make("silo-9")], previous, _ => true).Inherits);
     }
 
     [Fact]
@@ -168,8 +172,8 @@ public sealed class PipelinePlannerTests
         long log = 100 * 16 * TestModel.Llama3.Config.Dim * 4;
         Member[] silos = [.. Enumerable.Range(1, 3).Select(i => Members.Make($"silo-{i}") with { LogMemoryBytes = (2 * log) - 1 })];
         PipelinePlanner planner = Planner(300 * BlockBytes, layers: 6);
-        var heritage = new Heritage(5, planner.Plan(silos), 9, [2, 4]);
-        Assert.Equal([[3], []], planner.Plan([silos[0], silos[2]], heritage, _ => true).Stages.Select(stage => stage.Logs));
+        var previous = new PreviousPipeline(5, planner.Plan(silos), 9, [2, 4]);
+        Assert.Equal([[3], []], planner.Plan([silos[0], silos[2]], previous, _ => true).Stages.Select(stage => stage.Logs));
     }
 
     [Fact]
@@ -221,7 +225,7 @@ public sealed class PipelinePlannerTests
         // Who was slow may recover.
         Assert.Equal([16, 16], planner.Improve(Now(plan), silos, _ => true, Seconds(0.010, 0.010))!.Stages.Select(stage => stage.Span.Count));
 
-        static Heritage Now(PipelinePlan plan) => new(5, plan, 9, []);
+        static PreviousPipeline Now(PipelinePlan plan) => new(5, plan, 9, []);
         static Dictionary<string, double> Seconds(double first, double second) => new() { ["silo-1"] = first, ["silo-2"] = second };
     }
 

@@ -72,18 +72,57 @@ public sealed class PipelineTests : IAsyncDisposable
             new(left.Member, new LayerSpan(0, 3), Members.Rates, [1, 2, 3], KeepsBlocks: true),
             new(right.Member, new LayerSpan(3, 6), Members.Rates, [], KeepsBlocks: true),
         ];
-        var heritage = new Heritage(3, new PipelinePlan(stages, 9, default), 70, [2, 3]);
-        await using Pipeline pipeline = Pipeline.Create(0, 5, new PipelinePlan(stages, 8, default, heritage), time);
+        var previous = new PreviousPipeline(3, new PipelinePlan(stages, 9, default), 70, [2, 3]);
+        await using Pipeline pipeline = Pipeline.Create(0, 5, new PipelinePlan(stages, 8, default, previous), time);
         int[]? carried = expected is null ? null : [8, 1];
         await pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, new HeldBlocks(Span(unfinished), carried), Patience.Token).Soon();
         Assert.Equal(expected is null ? null : Span(expected.Split(' ')[0]), pipeline.LostLayers);
-        if (expected is { Length: > 0 }) Assert.Equal(Logs(expected), pipeline.Heritage.Logs.Order().Except([1]));
-        else Assert.Equal(expected is null ? [1, 2, 3] : [2, 3], pipeline.Heritage.Logs.Order());
+        if (expected is { Length: > 0 }) Assert.Equal(Logs(expected), pipeline.AsPrevious.Logs.Order().Except([1]));
+        else Assert.Equal(expected is null ? [1, 2, 3] : [2, 3], pipeline.AsPrevious.Logs.Order());
 
         // Blocks under new numbers are of a new lineage.
         Assert.Equal((3ul, expected is null ? 3ul : 5ul), (right.Assigned!.Inherits, right.Assigned.Lineage));
         Assert.Equal(carried, right.Assigned.Carried);
-        Assert.Equal(right.Assigned.Lineage, pipeline.Heritage.Lineage);
+        Assert.Equal(right.Assigned.Lineage, pipeline.AsPrevious.Lineage);
+    }
+
+    [Fact]
+    public async Task OpenAsync_EveryStage_HasATicketOfItsOwnAndLinksShowIt()
+    {
+        ScriptedSilo[] stages = [Silo("silo-1"), Silo("silo-2"), Silo("silo-3")];
+        await using Pipeline pipeline = await OpenAsync(stages);
+        foreach (ScriptedSilo silo in stages)
+            Assert.All(silo.Tickets, ticket => Assert.Equal(new LinkTicket(5, silo.Assigned!.Ticket), ticket));
+
+        // Steps and heartbeats; heartbeats only, for the steps come from the stage before; results and heartbeats.
+        Assert.Equal([2, 1, 2], stages.Select(silo => silo.Tickets.Count));
+        Guid[] tickets = [.. stages.Select(silo => silo.Assigned!.Ticket)];
+        Assert.Equal([tickets[1], tickets[2], Guid.Empty], stages.Select(silo => silo.Assigned!.NextTicket));
+        Assert.Equal(3, tickets.Distinct().Count());
+        Assert.DoesNotContain(Guid.Empty, tickets);
+    }
+
+    [Fact]
+    public async Task MaxStepTokens_StagesThatTakeStepsOfSeveralSizes_IsTheLeast()
+    {
+        ScriptedSilo first = Silo("silo-1"), second = Silo("silo-2");
+        first.Report = first.Report with { MaxStepTokens = Step.MaxTokens };
+        second.Report = second.Report with { MaxStepTokens = 512 };
+        await using Pipeline pipeline = await OpenAsync(first, second);
+        Assert.Equal(512, pipeline.MaxStepTokens);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(StepBudget.LeastStepTokens - 1)]
+    [InlineData(Step.MaxTokens + 1)]
+    public async Task OpenAsync_StageThatTakesImpossibleSteps_IsUnfit(int maxStepTokens)
+    {
+        ScriptedSilo silo = Silo("silo-1");
+        silo.Report = silo.Report with { MaxStepTokens = maxStepTokens };
+        await using Pipeline pipeline = Create(silo);
+        await Assert.ThrowsAsync<StageException>(() => pipeline.OpenAsync(LinkPair.Identity("gateway"), Calls, default, Patience.Token).Soon());
+        Assert.Equal("silo-1", pipeline.Unfit?.Name);
     }
 
     [Fact]
@@ -126,7 +165,7 @@ public sealed class PipelineTests : IAsyncDisposable
         { "A frame of kind Step came", [0, 0, 0, 0, (byte)FrameKind.Step] },
         { "announces 4294967295 bytes", [255, 255, 255, 255, (byte)FrameKind.Result] },
         { "cut off or malformed", [3, 0, 0, 0, (byte)FrameKind.Result, 1, 2, 3] },
-        { "result of epoch 99", [20, 0, 0, 0, (byte)FrameKind.Result, .. Encoded.Of(new StepResult(99, 1, new SampledTokens()))] },
+        { "result of epoch 99", [24, 0, 0, 0, (byte)FrameKind.Result, .. Encoded.Of(new StepResult(99, 1, new SampledTokens()))] },
         { "out of paper", [12, 0, 0, 0, (byte)FrameKind.Failure, .. "out of paper"u8] },
     };
 
@@ -223,7 +262,7 @@ public sealed class PipelineTests : IAsyncDisposable
     {
         LayerSpan span = Span(kept.Split(' ')[0]);
         ScriptedSilo silo = Silo(name);
-        silo.Report = new StageReport(10, span.First, span.End, Logs(kept), kept.EndsWith("late", StringComparison.Ordinal) ? 69ul : 70);
+        silo.Report = new StageReport(10, span.First, span.End, Logs(kept), kept.EndsWith("late", StringComparison.Ordinal) ? 69ul : 70, 256);
         return silo;
     }
 
@@ -266,6 +305,7 @@ public sealed class PipelineTests : IAsyncDisposable
             this.load = load;
             listener = LinkListener.Start("127.0.0.1", 0, LinkPair.Identity(name), async (stream, target, cancellationToken) =>
             {
+                if (target.Ticket is { } ticket) Tickets.Add(ticket);
                 await Handshake.AcceptAsync(stream, cancellationToken);
                 await (target.Purpose switch
                 {
@@ -282,6 +322,9 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public ScriptedSilo? Last { get; set; }
 
+        /// <summary>What the links to its stage have shown.</summary>
+        public ConcurrentBag<LinkTicket> Tickets { get; } = [];
+
         public Stream? Results { get; private set; }
 
         /// <summary>Whether its process stands still, as seen from its heartbeats.</summary>
@@ -295,7 +338,7 @@ public sealed class PipelineTests : IAsyncDisposable
         public int Loads { get; private set; }
 
         /// <summary>What it answers when it has loaded.</summary>
-        public StageReport Report { get; set; } = new(10, 0, 0, [], 0);
+        public StageReport Report { get; set; } = new(10, 0, 0, [], 0, 256);
 
         /// <summary>What it was asked to load.</summary>
         public StageAssignment? Assigned { get; private set; }
@@ -333,7 +376,7 @@ public sealed class PipelineTests : IAsyncDisposable
             {
                 (_, byte[] payload) = await Frames.ReadAsync(stream, 10_000, cancellationToken);
                 var step = new Step();
-                StepCodec.Read(payload, step);
+                StepCodec.Read(payload, step, isLast: false);
                 await Patience.UntilAsync(() => Last!.Results is not null, () => "the gateway opens the link for results first");
                 byte[] result = Encoded.Of(new StepResult(step.Epoch, step.Number, new SampledTokens()));
                 await Frames.SendAsync(Last!.Results!, FrameKind.Result, result, cancellationToken);
@@ -350,6 +393,8 @@ public sealed class PipelineTests : IAsyncDisposable
 
         public Task<StageReport> LoadAsync(Member silo, StageAssignment assignment, CancellationToken cancellationToken) =>
             silos.Single(scripted => scripted.Member == silo).LoadAsync(assignment, cancellationToken);
+
+        public void Suspect(Member silo) => throw new NotSupportedException();
 
         public Task MarkAsync(Member silo, bool drained, CancellationToken cancellationToken) => throw new NotSupportedException();
     }

@@ -1,5 +1,6 @@
 using Llama.Grains.Generation;
 using Llama.Grains.Scheduling;
+using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Weights;
@@ -87,7 +88,8 @@ public sealed class SameBitsTests
     private static Task<TestCluster> StartAsync(int silos, SchedulerLimits limits, int blocks, ElementType kvType)
     {
         int layers = (TestModel.TinyStories.Config.Layers + silos - 1) / silos;
-        long blockBytes = CpuLayerRange.KvBlockBytes(TestModel.TinyStories.Config, kvType, layers);
+        using Checkpoint checkpoint = TestModel.TinyStories.Open();
+        long blockBytes = layers * new CpuDevice(1).Offer(checkpoint, kvType).KvBlockBytes;
         return TestCluster.StartAsync(TestModel.TinyStories, silos, limits: limits, kvMemory: blocks * blockBytes, kvType: kvType);
     }
 

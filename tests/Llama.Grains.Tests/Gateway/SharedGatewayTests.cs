@@ -14,12 +14,11 @@ public sealed class SharedGatewayTests
     public async Task GenerateAsync_PipelinesMoveBackAndForth_RequestsOfBothProcessesGetTheSameTokens()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
-        await using Process first = Start(cluster, cluster.Gateway, "gateway-1");
-        await using Process second = Start(cluster, cluster.StartGateway(), "gateway-2");
+        await using Pair pair = StartPair(cluster);
+        (Process first, Process second) = pair;
         await MoveAsync(first, from: second);
         GenerationRequest[] requests = [.. RemoteGatewayTests.Requests(cluster)];
-        List<string>[] undisturbed =
-            await Task.WhenAll(requests.Select(request => RemoteGatewayTests.CollectAsync(first.Shared, request))).Soon();
+        List<string>[] undisturbed = await UndisturbedAsync(first, requests);
         Assert.All(undisturbed, tokens => Assert.Equal(150, tokens.Count));
 
         int moves = 0;
@@ -46,12 +45,11 @@ public sealed class SharedGatewayTests
     public async Task GenerateAsync_PipelinesAreLeftBeforeItIsKnownWhoOwnsThem_RequestsGoOnAtTheNext()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
-        await using Process first = Start(cluster, cluster.Gateway, "gateway-1");
-        await using Process second = Start(cluster, cluster.StartGateway(), "gateway-2");
+        await using Pair pair = StartPair(cluster);
+        (Process first, Process second) = pair;
         await MoveAsync(first, from: second);
         GenerationRequest[] requests = [.. RemoteGatewayTests.Requests(cluster)];
-        List<string>[] undisturbed =
-            await Task.WhenAll(requests.Select(request => RemoteGatewayTests.CollectAsync(first.Shared, request))).Soon();
+        List<string>[] undisturbed = await UndisturbedAsync(first, requests);
         bool moved = false;
         List<string>[] disturbed = await Task.WhenAll(requests.Select((request, i) => RemoteGatewayTests.CollectAsync(
             first.Shared, request, async at =>
@@ -71,8 +69,8 @@ public sealed class SharedGatewayTests
     public async Task GenerateAsync_RequestsComeWhileThePipelinesMove_NoneFailsAndNoneWaitsForThePipelinesThatWereLeft()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
-        await using Process first = Start(cluster, cluster.Gateway, "gateway-1");
-        await using Process second = Start(cluster, cluster.StartGateway(), "gateway-2");
+        await using Pair pair = StartPair(cluster);
+        (Process first, Process second) = pair;
         await MoveAsync(first, from: second);
         GenerationRequest request = cluster.Model.Request(0) with { MaxTokens = 8 };
         List<string> expected = await RemoteGatewayTests.CollectAsync(first.Shared, request).Soon();
@@ -95,8 +93,8 @@ public sealed class SharedGatewayTests
     public async Task GenerateAsync_ClientGoesAway_TheSequenceEndsWhereItIs()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2);
-        await using Process first = Start(cluster, cluster.Gateway, "gateway-1");
-        await using Process second = Start(cluster, cluster.StartGateway(), "gateway-2");
+        await using Pair pair = StartPair(cluster);
+        (Process first, Process second) = pair;
         await MoveAsync(first, from: second);
         foreach (SharedGateway gateway in new[] { first.Shared, second.Shared })
         {
@@ -114,8 +112,8 @@ public sealed class SharedGatewayTests
     public async Task StatusSummaryRecordsAndChanges_AtEitherProcess_AreThoseOfTheOwner()
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2, spares: 1);
-        await using Process first = Start(cluster, cluster.Gateway, "gateway-1");
-        await using Process second = Start(cluster, cluster.StartGateway(), "gateway-2");
+        await using Pair pair = StartPair(cluster);
+        (Process first, Process second) = pair;
         foreach ((Process owner, Process other, string silo) in new[] { (second, first, "silo-1"), (first, second, "silo-2") })
         {
             await MoveAsync(owner, from: other);
@@ -145,6 +143,12 @@ public sealed class SharedGatewayTests
         await Patience.UntilAsync(() => to.Local.Owns && !from.Local.Owns, () => "The pipelines were not left.");
     }
 
+    private static Task<List<string>[]> UndisturbedAsync(Process process, GenerationRequest[] requests) =>
+        Task.WhenAll(requests.Select(request => RemoteGatewayTests.CollectAsync(process.Shared, request))).Soon();
+
+    private Pair StartPair(TestCluster cluster) =>
+        new(Start(cluster, cluster.Gateway, "gateway-1"), Start(cluster, cluster.StartGateway(), "gateway-2"));
+
     private Process Start(TestCluster cluster, LocalGateway local, string name)
     {
         var self = new SiloProcess(name, $"{Guid.NewGuid()}");
@@ -159,5 +163,14 @@ public sealed class SharedGatewayTests
     private sealed record Process(SiloProcess Self, LocalGateway Local, SharedGateway Shared) : IAsyncDisposable
     {
         public async ValueTask DisposeAsync() => await Shared.DisposeAsync().Soon();
+    }
+
+    private sealed record Pair(Process First, Process Second) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            await Second.DisposeAsync();
+            await First.DisposeAsync();
+        }
     }
 }

@@ -7,6 +7,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Grains.Tests.Silos;
 using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
 using Llama.Model.Weights;
 using Microsoft.Extensions.Logging.Abstractions;
 
@@ -87,17 +88,20 @@ internal sealed class TestCluster : IAsyncDisposable
         string name, string? folder = null, string? fingerprint = null, string? advertise = null, string? profile = null,
         Action? loading = null)
     {
+        var device = new CpuDevice(1);
+        DeviceOffer offer;
+        using (Checkpoint checkpoint = Model.Open()) offer = device.Offer(checkpoint, settings.Identity.Model.KvType);
         var node = new SiloNode(
             new SiloSettings
             {
-                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.KvType),
+                Identity = LinkPair.Identity(name, fingerprint: fingerprint ?? Model.Fingerprint, kvType: settings.Identity.Model.KvType),
                 OpenCheckpoint = () =>
                 {
                     loading?.Invoke();
                     return Checkpoint.Open(folder ?? Model.Folder, new CheckpointOptions());
                 },
-                Profile = profile ?? Model.Profile,
-                Threads = 1,
+                Device = device,
+                Offer = profile is null ? offer : offer with { Profile = profile },
                 Rates = Members.Rates,
                 LogMemory = logMemory,
                 Advertise = advertise,

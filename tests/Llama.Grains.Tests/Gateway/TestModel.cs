@@ -1,8 +1,8 @@
 using System.Text.Json;
 using Llama.Grains.Generation;
-using Llama.Grains.Stages;
 using Llama.Model;
 using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Weights;
 using Llama.Tests;
@@ -22,7 +22,8 @@ internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int
 
     public string Fingerprint => ModelFingerprint.Of(Config);
 
-    public string Profile { get; } = ProfileOf(Folder);
+    /// <summary>What a device of this machine with one thread offers.</summary>
+    public DeviceOffer Offer { get; } = OfferOf(Folder);
 
     public static TestModel Fixture(string name)
     {
@@ -57,9 +58,9 @@ internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int
         return checkpoint.Config;
     }
 
-    private static string ProfileOf(string folder)
+    private static DeviceOffer OfferOf(string folder)
     {
         using Checkpoint checkpoint = Checkpoint.Open(folder, new CheckpointOptions());
-        return NumericProfile.Of(checkpoint, ElementType.F32);
+        return new CpuDevice(1).Offer(checkpoint, ElementType.F32);
     }
 }

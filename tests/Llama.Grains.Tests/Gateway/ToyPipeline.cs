@@ -22,6 +22,8 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
 
     public int KvBlocks { get; } = kvBlocks;
 
+    public int MaxStepTokens => 256;
+
     public ulong Epoch { get; } = epoch;
 
     public LayerSpan? LostLayers => null;
@@ -78,7 +80,7 @@ internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : I
             if (lost is not null) return;
             Sent.Enqueue((step.Tokens.Length, step.Sequences.Length));
             Assert.Equal((Epoch, ++lastNumber), (step.Epoch, step.Number));
-            Assert.InRange(step.Tokens.Length, 1, Step.MaxTokens);
+            Assert.InRange(step.Tokens.Length, 1, MaxStepTokens);
             foreach (StepSequence sequence in step.Sequences)
             {
                 if (sequence.FirstPosition == 0) Begun.Enqueue(step.Tokens[sequence.TokenOffset]);

@@ -54,6 +54,17 @@ public sealed class FrameReaderTests
         Assert.Equal($"A frame announces {found} bytes; expected at most 100.", fault.Message);
     }
 
+    [Fact]
+    public async Task ReadFrameAsync_AnnouncementOfMoreThanComes_MakesRoomForWhatCame()
+    {
+        byte[] frame = new byte[1_000_000];
+        Frames.WriteHeader(frame, FrameKind.Result, 1 << 30);
+        var reader = new FrameReader(new MemoryStream(frame));
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        await Assert.ThrowsAsync<EndOfStreamException>(async () => await reader.ReadFrameAsync(1 << 30, Patience.Token));
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 1_000_000, 5_000_000);
+    }
+
     private static byte[] Payload(int length)
     {
         byte[] payload = new byte[length];

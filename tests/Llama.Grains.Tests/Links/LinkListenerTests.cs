@@ -128,12 +128,12 @@ public sealed class LinkListenerTests
         await Handshake.AcceptAsync(stream, cancellationToken);
         byte[] buffer = new byte[1];
         while (await stream.ReadAsync(buffer, cancellationToken) > 0)
-            await stream.WriteAsync(BitConverter.GetBytes(target.Epoch), cancellationToken);
+            await stream.WriteAsync(BitConverter.GetBytes(target.Ticket!.Value.Epoch), cancellationToken);
     }, NullLogger.Instance);
 
     private static Task<Stream> DialAsync(LinkListener listener, ulong epoch) =>
         Dialler.DialAsync(
-            listener.EndPoint.ToString(), LinkPair.Identity("silo-2"), new LinkTarget(LinkPurpose.Steps, epoch), Patience.Token).Soon();
+            listener.EndPoint.ToString(), LinkPair.Identity("silo-2"), new LinkTarget(LinkPurpose.Steps, new LinkTicket(epoch, default)), Patience.Token).Soon();
 
     private static async Task<ulong> EchoAsync(Stream link)
     {

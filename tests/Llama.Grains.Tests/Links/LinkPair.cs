@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Llama.Grains.Certificates;
 using Llama.Grains.Links;
 using Llama.Model.Weights;
 
@@ -30,15 +31,18 @@ internal sealed class LinkPair : IDisposable
     /// <summary>Who a process of the tests' cluster is.</summary>
     public static LinkIdentity Identity(
         string name, string key = "secret", string fingerprint = "f00d", int contextLength = 256, string? weights = null,
-        ElementType kvType = ElementType.F32, string digests = "") => new()
+        ElementType kvType = ElementType.F32, string digests = "", ProcessCertificate? certificate = null) => new()
         {
             Name = name,
-            Fingerprint = fingerprint,
-            ContextLength = contextLength,
-            Weights = weights,
-            LayerDigests = digests,
-            KvType = kvType,
-            Key = Encoding.UTF8.GetBytes(key),
+            Model = new ModelIdentity
+            {
+                Fingerprint = fingerprint,
+                ContextLength = contextLength,
+                Weights = weights,
+                LayerDigests = digests,
+                KvType = kvType,
+            },
+            Credentials = new ClusterCredentials { Key = Encoding.UTF8.GetBytes(key), Certificate = certificate },
         };
 
     public void Dispose()

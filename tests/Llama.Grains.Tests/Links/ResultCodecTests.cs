@@ -23,7 +23,7 @@ public sealed class ResultCodecTests
         var result = new StepResult(1, 2, new SampledTokens());
         for (int i = 0; i < Step.MaxTokens; i++) result.Sampled.Add(new TokenLogprob(-1, float.NaN), topLogprobs);
         byte[] bytes = Encoded.Of(result);
-        Assert.Equal(ResultCodec.MaxBytes, bytes.Length);
+        Assert.Equal(ResultCodec.MaxBytes - OptionalParts.MaxBytes, bytes.Length);
         AssertEqual(result, ResultCodec.Read(bytes, new SampledTokens()));
     }
 
@@ -37,13 +37,23 @@ public sealed class ResultCodecTests
     }
 
     [Fact]
+    public void Read_PartsOfLaterVersions_AreSkippedOrRefusedByName()
+    {
+        StepResult result = RandomResult(new Random(4));
+        AssertEqual(result, ResultCodec.Read(WithParts(result, OptionalPartsTests.Part("lsum", 0, 8)), new SampledTokens()));
+        LinkException fault = Assert.Throws<LinkException>(
+            () => ResultCodec.Read(WithParts(result, OptionalPartsTests.Part("Pool", 0, 8)), new SampledTokens()));
+        Assert.Contains("'Pool'", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Read_MutatedBytes_ThrowsLinkExceptionOrDecodesWithBoundedAllocation()
     {
         var random = new Random(8);
         int decoded = 0;
         for (int i = 0; i < 20_000; i++)
         {
-            byte[] bytes = Encoded.Of(RandomResult(random));
+            byte[] bytes = WithParts(RandomResult(random), random.Next(2) == 0 ? [] : OptionalPartsTests.Part("lsum", -1, random.Next(20)));
             for (int m = random.Next(1, 5); m > 0; m--) bytes[random.Next(Math.Min(bytes.Length, 60))] = (byte)random.Next(256);
             long before = GC.GetAllocatedBytesForCurrentThread();
             try
@@ -60,6 +70,13 @@ public sealed class ResultCodecTests
         }
 
         Assert.InRange(decoded, 1000, 19_999);
+    }
+
+    private static byte[] WithParts(StepResult result, byte[] parts)
+    {
+        byte[] bytes = [.. Encoded.Of(result), .. parts];
+        BitConverter.GetBytes(parts.Length).CopyTo(bytes, 20);
+        return bytes;
     }
 
     private static StepResult RandomResult(Random random)

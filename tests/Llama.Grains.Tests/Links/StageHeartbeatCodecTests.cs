@@ -12,6 +12,7 @@ public sealed class StageHeartbeatCodecTests
         byte[] bytes = new byte[StageHeartbeatCodec.Bytes];
         StageHeartbeatCodec.Write(progress, bytes);
         Assert.Equal(progress, StageHeartbeatCodec.Read(bytes));
+        Assert.Equal(progress, StageHeartbeatCodec.Read([.. bytes, 1, 2, 3]));
         Assert.Throws<LinkException>(() => StageHeartbeatCodec.Read(bytes.AsSpan(1)));
     }
 }

@@ -18,7 +18,7 @@ public sealed class StepCodecTests
             Assert.Equal(bytes.Length, StepCodec.ReadLength(bytes, out int tokens, out LayerSpan layers));
             Assert.Equal((step.Tokens.Length, new LayerSpan(step.FirstLayer, step.EndLayer)), (tokens, layers));
             Step read = RandomStep(new Random(seed + 1));
-            StepCodec.Read(bytes, read);
+            StepCodec.Read(bytes, read, isLast: true);
 
             Assert.Equal(step.Epoch, read.Epoch);
             Assert.Equal(step.Number, read.Number);
@@ -27,6 +27,7 @@ public sealed class StepCodecTests
             Assert.Equal(step.Tokens.ToArray(), read.Tokens.ToArray());
             Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
             Assert.Equal(step.Copies.ToArray(), read.Copies.ToArray());
+            Assert.Equal(step.Parts.ToArray(), read.Parts.ToArray());
         }
     }
 
@@ -39,7 +40,7 @@ public sealed class StepCodecTests
             step.AddSamplingSequence(int.MaxValue, [int.MinValue], [.. Enumerable.Repeat(i, 100)], sampling, 0.5, 20);
         for (int i = 0; i < Step.MaxTokens; i++) step.AddCopy(i, int.MaxValue - i);
         var read = new Step();
-        StepCodec.Read(Encode(step), read);
+        StepCodec.Read(Encode(step), read, isLast: true);
         Assert.Equal(step.Sequences.ToArray(), read.Sequences.ToArray());
         Assert.Equal(step.Blocks.ToArray(), read.Blocks.ToArray());
         Assert.Equal(step.Copies.ToArray(), read.Copies.ToArray());
@@ -49,9 +50,10 @@ public sealed class StepCodecTests
     public void ReadLength_CountsOutOfBounds_AreRefused()
     {
         byte[] header = Encode(RandomStep(new Random(1))).AsSpan(0, StepCodec.HeaderBytes).ToArray();
-        foreach (int offset in (int[])[16, 20, 24, 28])
+        foreach ((int offset, int least, int most) in ((int, int, int)[])
+            [(16, 1, Step.MaxTokens), (20, 1, Step.MaxTokens), (24, 1, StepCodec.MaxBlocks), (28, 0, Step.MaxTokens), (40, 0, OptionalParts.MaxBytes)])
         {
-            foreach (int count in (int[])[int.MinValue, -1, offset == 28 ? int.MaxValue : 0, offset == 24 ? StepCodec.MaxBytes : Step.MaxTokens + 1, int.MaxValue])
+            foreach (int count in (int[])[int.MinValue, -1, least - 1, most + 1, int.MaxValue])
             {
                 byte[] mutated = [.. header];
                 BinaryPrimitives.WriteInt32LittleEndian(mutated.AsSpan(offset), count);
@@ -68,19 +70,28 @@ public sealed class StepCodecTests
         step.AddSequence(0, [1, 2], [3]);
         step.AddSequence(0, [4], [5, 6]);
         byte[] bytes = Encode(step);
-        foreach (int offset in (int[])[4, 8, 52, 56])
+        foreach (int offset in (int[])[4, 8, 48, 52])
         {
             foreach (int count in (int[])[int.MinValue, -1, 0, 3, 4, int.MaxValue])
             {
                 byte[] mutated = [.. bytes];
                 BinaryPrimitives.WriteInt32LittleEndian(mutated.AsSpan(StepCodec.HeaderBytes + offset), count);
-                Assert.Throws<LinkException>(() => StepCodec.Read(mutated, new Step()));
+                Assert.Throws<LinkException>(() => StepCodec.Read(mutated, new Step(), isLast: true));
             }
         }
     }
 
     [Fact]
-    public void Read_MutatedBytes_ThrowsLinkExceptionOrDecodesWithinBounds()
+    public void Read_UnknownFlags_AreRefused()
+    {
+        byte[] bytes = Encode(RandomStep(new Random(1)));
+        bytes[StepCodec.HeaderBytes + 12] |= 2;
+        LinkException fault = Assert.Throws<LinkException>(() => StepCodec.Read(bytes, new Step(), isLast: true));
+        Assert.Contains("flags", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Read_MutatedBytes_ThrowsLinkExceptionOrDecodesWithBoundedAllocation()
     {
         var random = new Random(7);
         var read = new Step();
@@ -89,12 +100,13 @@ public sealed class StepCodecTests
         {
             byte[] bytes = Encode(RandomStep(random, most: 6));
             for (int m = random.Next(1, 5); m > 0; m--) bytes[random.Next(bytes.Length)] = (byte)random.Next(256);
+            long before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
                 // A conveyor reads as many bytes as the header says, or the link ends.
                 int length = StepCodec.ReadLength(bytes, out _, out _);
                 if (length > bytes.Length) continue;
-                StepCodec.Read(bytes.AsSpan(0, length), read);
+                StepCodec.Read(bytes.AsSpan(0, length), read, random.Next(2) == 0);
                 decoded++;
                 Assert.InRange(read.Tokens.Length, 1, Step.MaxTokens);
                 Assert.InRange(read.Sequences.Length, 1, Step.MaxTokens);
@@ -103,6 +115,8 @@ public sealed class StepCodecTests
             {
                 // As it should.
             }
+
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 20_000);
         }
 
         Assert.InRange(decoded, 1000, 19_999);
@@ -145,6 +159,7 @@ public sealed class StepCodecTests
         }
 
         for (int i = random.Next(4); i > 0; i--) step.AddCopy(random.Next(), random.Next());
+        for (int i = random.Next(3); i > 0; i--) step.AddParts(OptionalPartsTests.Part("tRac", random.Next(-1, step.Sequences.Length), random.Next(80)));
         return step;
     }
 }

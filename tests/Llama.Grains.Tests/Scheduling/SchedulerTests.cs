@@ -1,4 +1,5 @@
 using Llama.Grains.Generation;
+using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Tests.Gateway;
 using Llama.Model.Sampling;
@@ -21,6 +22,26 @@ public sealed class SchedulerTests
         int share = (7 + stages - 1) / stages;
         Assert.All(cluster.Sent, step => Assert.InRange(step.Sequences, 1, share));
         Assert.Equal((0, 0, 500), (cluster.Scheduler.RunningCount, cluster.Scheduler.WaitingCount, cluster.Scheduler.FreeBlocks));
+    }
+
+    [Theory]
+    [InlineData(32)]
+    [InlineData(100)]
+    [InlineData(1024)]
+    public void NextStep_PipelineWhoseStagesTakeSoMany_FillsStepsAndNeverExceedsThem(int maxStepTokens)
+    {
+        var cluster = new ToyCluster(0, 0, new SchedulerLimits { StepTokens = 2048 }) { MaxStepTokens = maxStepTokens };
+        cluster.Attach(2, 500);
+        ToyClient[] clients = [.. Enumerable.Range(0, 40).Select(i => cluster.Submit(ToyModel.Request(i, prompt: 1 + (60 * i % 700), generate: 8)))];
+        for (int i = 0; i < 20; i++) cluster.Step();
+
+        // Also what is rebuilt comes in steps of the size that the next pipeline takes.
+        cluster.Lose(new Random(1), 1);
+        cluster.MaxStepTokens = Math.Max(StepBudget.LeastStepTokens, maxStepTokens / 2);
+        cluster.GoOn(new LayerSpan(1, 2));
+        cluster.Run();
+        Assert.All(clients, client => client.AssertComplete());
+        Assert.InRange(cluster.Sent.Max(step => step.Tokens), maxStepTokens - StepBudget.Least, maxStepTokens);
     }
 
     [Fact]

@@ -12,7 +12,21 @@ public sealed class StepBudgetTests
     [InlineData(1000, 6, 250)]
     [InlineData(16, 250, 6)]
     public void PromptTokens_Fixed_IsWhatDecodingLeavesAndNeverNothing(int step, int inStep, int expected) =>
-        Assert.Equal(expected, new StepBudget(step).PromptTokens(inStep, inStep, 1000, 1000, 2));
+        Assert.Equal(expected, new StepBudget(step, maxStepTokens: 256).PromptTokens(inStep, inStep, 1000, 1000, 2));
+
+    [Theory]
+    [InlineData(StepBudget.LeastStepTokens)]
+    [InlineData(2048)]
+    public void PromptTokens_BesideDecodingSequences_NeverExceedWhatTheStagesTake(int maxStepTokens)
+    {
+        foreach (int? step in (int?[])[null, 16, 100_000])
+        {
+            var budget = new StepBudget(step, maxStepTokens);
+            int most = maxStepTokens - StepBudget.Least;
+            for (int inStep = 0; inStep <= most; inStep += StepBudget.Least)
+                Assert.InRange(budget.PromptTokens(inStep, inStep, 5000, 5000, 1), StepBudget.Least, maxStepTokens - inStep);
+        }
+    }
 
     [Fact]
     public void PromptTokens_OthersDecode_TheStepTakesAsLongAsEightThatDecode()
@@ -50,14 +64,14 @@ public sealed class StepBudgetTests
     [Fact]
     public void PromptTokens_NothingMeasured_IsHalfAStep()
     {
-        var budget = new StepBudget(null);
+        var budget = new StepBudget(null, maxStepTokens: 256);
         Assert.Equal(128, budget.PromptTokens(0, 0, 2048, 2048, 2));
         Assert.Equal(128, budget.PromptTokens(3, 3, 2048, 2048, 1));
     }
 
     private static StepBudget Measured(double decode, double promptToken)
     {
-        var budget = new StepBudget(null);
+        var budget = new StepBudget(null, maxStepTokens: 256);
         for (int i = 0; i < 100; i++)
         {
             budget.Measure(decode, 0);

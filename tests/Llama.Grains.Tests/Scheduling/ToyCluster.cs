@@ -24,6 +24,9 @@ internal sealed class ToyCluster
         if (stages > 0) Attach(stages, blocks);
     }
 
+    /// <summary>Most tokens that the stages of the next pipeline take.</summary>
+    public int MaxStepTokens { get; set; } = 256;
+
     public ManualTime Time { get; } = new();
 
     public Scheduler Scheduler { get; }
@@ -43,7 +46,7 @@ internal sealed class ToyCluster
     {
         memory = new ToyMemory(blocks, stages);
         (kvBlocks, stageCount) = (blocks, stages);
-        Scheduler.Attach(stages, blocks, ++epoch);
+        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch);
         Verify();
     }
 
@@ -83,7 +86,7 @@ internal sealed class ToyCluster
         Verify();
         if (held.Carried is { } carried) memory.Renumber(blocks, carried);
         kvBlocks = blocks;
-        Scheduler.Attach(stages, blocks, ++epoch, lost.Hull(held.Unfinished), held.Carried);
+        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, lost.Hull(held.Unfinished), held.Carried);
         Verify();
     }
 
@@ -108,7 +111,7 @@ internal sealed class ToyCluster
         while (Scheduler.NextStep() is { } step)
         {
             Sent.Add((step.Sequences.Length, step.Tokens.Length, step.Copies.Length));
-            Assert.InRange(step.Tokens.Length, 1, Llama.Model.Layers.Step.MaxTokens);
+            Assert.InRange(step.Tokens.Length, 1, MaxStepTokens);
             inFlight.Enqueue(step);
             Assert.InRange(inFlight.Count, 1, 2 * Scheduler.Stages);
             Verify();

@@ -69,12 +69,13 @@ public sealed class OptionRulesTests
     [Theory]
     [InlineData("q4_k", true, true)]
     [InlineData("Q8_0", true, true)]
-    [InlineData("q6_k", false, true)]
+    [InlineData("q6_k", true, true)]
+    [InlineData("q2_k", false, true)]
     [InlineData("q9", false, false)]
     public void WeightType_Name_MustBeOneThatCanBeWrittenOrRead(string name, bool writable, bool readable)
     {
         Assert.Equal(writable, new WeightTypeAttribute(writable: true).IsValid(name));
         Assert.Equal(readable, new WeightTypeAttribute(writable: false).IsValid(name));
-        Assert.Equal("one of f32, f16, bf16, q8_0, q4_0, q4_k", new WeightTypeAttribute(writable: true).FormatErrorMessage("--weights"));
+        Assert.Equal("one of f32, f16, bf16, q8_0, q4_0, q4_k, q5_k, q6_k, q4_k_m, q5_k_m", new WeightTypeAttribute(writable: true).FormatErrorMessage("--weights"));
     }
 }

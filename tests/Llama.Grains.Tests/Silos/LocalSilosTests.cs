@@ -3,6 +3,7 @@ using Llama.Grains.Silos;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Links;
+using Llama.Model.Layers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Silos;
@@ -17,8 +18,8 @@ public sealed class LocalSilosTests
             {
                 Identity = LinkPair.Identity("silo-1"),
                 OpenCheckpoint = TestModel.Llama3.Open,
-                Profile = "cpu",
-                Threads = 1,
+                Device = new CpuDevice(1),
+                Offer = TestModel.Llama3.Offer,
                 Rates = Members.Rates,
             },
             NullLogger.Instance);
@@ -26,7 +27,7 @@ public sealed class LocalSilosTests
         Assert.Equal([node.Member], silos.View.Members);
         Assert.Equal(silos.View, await silos.WaitForChangeAsync(0, Patience.Token).Soon());
 
-        var assignment = new StageAssignment { Epoch = 7, FirstLayer = 0, EndLayer = 4, KvBlocks = 8 };
+        var assignment = new StageAssignment { Epoch = 7, FirstLayer = 0, EndLayer = 4, KvBlocks = 8, Ticket = Guid.NewGuid() };
         Assert.True((await silos.LoadAsync(node.Member, assignment, Patience.Token).Soon()).WeightBytes > 0);
         Assert.Equal(7ul, node.Member.LastEpoch);
         await silos.MarkAsync(node.Member, true, Patience.Token).Soon();

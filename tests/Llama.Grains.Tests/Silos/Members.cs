@@ -19,5 +19,10 @@ internal static class Members
         MemoryBytes = 1L << 30,
         Profile = "cpu",
         LastEpoch = 0,
+
+        // Those of TestModel.Llama3 with keys and values in F32.
+        KvBlockBytes = 2 * 16 * 32 * 4,
+        LogBlockBytes = 16 * 64 * 4,
+        ActivationBytes = 1 << 20,
     };
 }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Llama.Grains.Answers;
 using Llama.Grains.Silos;
 using Llama.Grains.Stages;
@@ -10,8 +11,12 @@ internal sealed class TestSilos : ISilos, IAnswerSilos
     private readonly Lock gate = new();
     private readonly Dictionary<string, Listing> listings = new(StringComparer.Ordinal);
     private readonly PublishedSilos view = new();
+    private readonly ConcurrentQueue<Member> suspected = [];
 
     public SilosView View => view.Now;
+
+    /// <summary>Silos whose pipelines were lost, in order.</summary>
+    public IReadOnlyCollection<Member> Suspected => suspected;
 
     public IReadOnlyList<SiloNode> Nodes
     {
@@ -46,6 +51,8 @@ internal sealed class TestSilos : ISilos, IAnswerSilos
 
     public Task<SilosView> WaitForChangeAsync(long version, CancellationToken cancellationToken) =>
         view.WaitForChangeAsync(version, cancellationToken);
+
+    public void Suspect(Member silo) => suspected.Enqueue(silo);
 
     public async Task<StageReport> LoadAsync(Member silo, StageAssignment assignment, CancellationToken cancellationToken)
     {

@@ -1,7 +1,9 @@
+using Llama.Grains.Links;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Links;
 using Llama.Model.Checkpoints;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Tests.Stages;
 
@@ -17,7 +19,7 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
             opened++;
             return fault is null ? TestModel.Llama3.Open() : throw fault;
         },
-        1, LinkPair.Identity("silo-1"));
+        new CpuDevice(1), LinkPair.Identity("silo-1"));
 
     public ValueTask DisposeAsync() => host.DisposeAsync();
 
@@ -90,24 +92,24 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
     public async Task LoadAsync_EpochThatIsOver_IsRefusedAndTheStageStays(ulong epoch)
     {
         await host.LoadAsync(Assignment(5, 0, 2), Patience.Token);
-        StageConveyor? before = host.Conveyor(5);
+        StageConveyor? before = host.Conveyor;
         StageException refusal =
             await Assert.ThrowsAsync<StageException>(() => host.LoadAsync(Assignment(epoch, 0, 2), Patience.Token));
         Assert.Equal($"The stage is of epoch 5; epoch {epoch} is over.", refusal.Message);
         Assert.NotNull(before);
-        Assert.Same(before, host.Conveyor(5));
+        Assert.Same(before, host.Conveyor);
     }
 
     [Fact]
-    public async Task Conveyor_OtherEpochs_HaveNone()
+    public async Task Conveyor_AfterEachLoad_HasThatPlacesTicket()
     {
-        Assert.Null(host.Conveyor(0));
-        await host.LoadAsync(Assignment(5, 0, 2), Patience.Token);
-        Assert.Null(host.Conveyor(4));
-        Assert.Null(host.Conveyor(6));
-        await host.LoadAsync(Assignment(6, 0, 2), Patience.Token);
-        Assert.Null(host.Conveyor(5));
-        Assert.NotNull(host.Conveyor(6));
+        Assert.Null(host.Conveyor);
+        foreach (ulong epoch in (ulong[])[5, 6])
+        {
+            StageAssignment place = Assignment(epoch, 0, 2);
+            await host.LoadAsync(place, Patience.Token);
+            Assert.Equal(new LinkTicket(epoch, place.Ticket), host.Conveyor?.Ticket);
+        }
     }
 
     [Fact]
@@ -116,10 +118,10 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
         fault = new CheckpointException("/models/x: there is no such folder");
         StageException thrown = await Assert.ThrowsAsync<StageException>(() => host.LoadAsync(Assignment(2, 2, 4), Patience.Token));
         Assert.Equal(fault.Message, thrown.Message);
-        Assert.Null(host.Conveyor(2));
+        Assert.Null(host.Conveyor);
         fault = null;
         await host.LoadAsync(Assignment(3, 2, 4), Patience.Token);
-        Assert.NotNull(host.Conveyor(3));
+        Assert.NotNull(host.Conveyor);
     }
 
     [Theory]
@@ -133,6 +135,19 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
         await host.LoadAsync(Assignment(2, 0, 2), Patience.Token);
     }
 
+    /// <summary>Nothing above the seam knows what computes: ranges of another backend load, repartition and end as well.</summary>
+    [Fact]
+    public async Task LoadAsync_AnotherBackend_LoadsOnceAndRepartitionsAfterwards()
+    {
+        var device = new ToyDevice();
+        await using var other = new LayerRangeHost(TestModel.Llama3.Open, device, LinkPair.Identity("silo-1"));
+        Assert.Equal(new StageReport(1, 0, 0, [], 0, Step.MaxTokens) with { KeptLogs = [] }, (await other.LoadAsync(Assignment(1, 0, 2), Patience.Token)) with { KeptLogs = [] });
+        await other.LoadAsync(Assignment(2, 1, 3), Patience.Token);
+        await other.LoadAsync(Assignment(3, 1, 3), Patience.Token);
+        Assert.Equal([(0, 2)], device.Loaded);
+        Assert.Equal(3ul, other.Conveyor!.Epoch);
+    }
+
     [Fact]
     public async Task DisposeAsync_WhileLoadsWait_EndsThemAndMayBeCalledAgain()
     {
@@ -143,7 +158,7 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
                 mayLoad.Wait(Patience.Token);
                 return TestModel.Llama3.Open();
             },
-            1, LinkPair.Identity("silo-1"));
+            new CpuDevice(1), LinkPair.Identity("silo-1"));
         Task<StageReport> loading = slow.LoadAsync(Assignment(1, 0, 2), Patience.Token);
         Task disposing = slow.DisposeAsync().AsTask();
         Task<StageReport> waiting = slow.LoadAsync(Assignment(2, 0, 2), Patience.Token);
@@ -153,7 +168,7 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
         await disposing.Soon();
         await Assert.ThrowsAsync<StageException>(() => waiting.Soon());
         await slow.DisposeAsync().Soon();
-        Assert.Null(slow.Conveyor(1));
+        Assert.Null(slow.Conveyor);
     }
 
     /// <summary>The layers whose blocks were kept, and the logs.</summary>
@@ -170,5 +185,6 @@ public sealed class LayerRangeHostTests : IAsyncDisposable
         EndLayer = end,
         KvBlocks = kvBlocks,
         NextAddress = end == 4 ? null : "127.0.0.1:1",
+        Ticket = Guid.NewGuid(),
     };
 }

@@ -29,6 +29,7 @@ internal sealed class LinkedStages : IAsyncDisposable
         EndLayer = end,
         KvBlocks = 4,
         NextAddress = next,
+        Ticket = Guid.NewGuid(),
     };
 
     public static async Task<LinkedStages> StartAsync(params ILayerRange[] ranges)
@@ -50,9 +51,9 @@ internal sealed class LinkedStages : IAsyncDisposable
         }
 
         stages.Results = await Dialler.DialAsync(
-            stages.Listeners[^1].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Results, Epoch), Patience.Token).Soon();
+            stages.Listeners[^1].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Results), Patience.Token).Soon();
         stages.Steps = await Dialler.DialAsync(
-            stages.Listeners[0].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Steps, Epoch), Patience.Token).Soon();
+            stages.Listeners[0].EndPoint.ToString(), gateway, new LinkTarget(LinkPurpose.Steps), Patience.Token).Soon();
         return stages;
     }
 

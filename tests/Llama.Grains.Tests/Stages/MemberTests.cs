@@ -21,6 +21,9 @@ public sealed class MemberTests
         { "reads NaN bytes/s", Good with { Rates = Good.Rates with { BytesPerSecond = double.NaN } } },
         { "does Infinity operations/s", Good with { Rates = Good.Rates with { OperationsPerSecond = double.PositiveInfinity } } },
         { "0 bytes of memory", Good with { MemoryBytes = 0 } },
+        { "needs 0, 4096 and 1048576 bytes", Good with { KvBlockBytes = 0 } },
+        { "needs 4096, 0 and", Good with { LogBlockBytes = 0 } },
+        { "-1 bytes for a KV block", Good with { ActivationBytes = -1 } },
         { "-1 bytes of memory for a log", Good with { LogMemoryBytes = -1 } },
     };
 

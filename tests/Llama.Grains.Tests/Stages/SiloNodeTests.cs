@@ -3,6 +3,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Links;
 using Llama.Grains.Tests.Silos;
+using Llama.Model.Layers;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Grains.Tests.Stages;
@@ -11,7 +12,8 @@ public sealed class SiloNodeTests
 {
     private static readonly LinkIdentity Gateway = LinkPair.Identity("gateway");
 
-    private static readonly StageAssignment Assignment = new() { Epoch = 7, FirstLayer = 0, EndLayer = 4, KvBlocks = 8 };
+    private static readonly StageAssignment Assignment =
+        new() { Epoch = 7, FirstLayer = 0, EndLayer = 4, KvBlocks = 8, Ticket = Guid.NewGuid() };
 
     [Fact]
     public async Task Member_NewSilo_SaysWhatItIsAndWhereItListens()
@@ -83,15 +85,29 @@ public sealed class SiloNodeTests
     }
 
     [Theory]
-    [InlineData(LinkPurpose.Steps, 7ul)]
-    [InlineData(LinkPurpose.Results, 7ul)]
-    [InlineData(LinkPurpose.Heartbeat, 7ul)]
-    public async Task ServeAsync_LinkToAStageThatIsNotThere_IsRefusedWithTheReason(LinkPurpose purpose, ulong epoch)
+    [InlineData(LinkPurpose.Steps)]
+    [InlineData(LinkPurpose.Results)]
+    [InlineData(LinkPurpose.Heartbeat)]
+    public async Task ServeAsync_LinkWithoutTheStagesTicket_IsRefusedWithWhatWasAskedAndWhatIsThere(LinkPurpose purpose)
     {
         await using SiloNode silo = Start();
-        IOException fault = await Assert.ThrowsAsync<IOException>(
-            () => Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(purpose, epoch), Patience.Token).Soon());
-        Assert.Contains($"silo-1 has no stage of epoch {epoch}.", fault.Message, StringComparison.Ordinal);
+        await RefusedAsync(new LinkTicket(7, Assignment.Ticket), "silo-1 has no stage; the link is for one of epoch 7.");
+        await silo.LoadAsync(Assignment, Patience.Token).Soon();
+        await RefusedAsync(new LinkTicket(6, Assignment.Ticket), "silo-1 has a stage of epoch 7; the link is for one of epoch 6.");
+        await RefusedAsync(new LinkTicket(8, Assignment.Ticket), "silo-1 has a stage of epoch 7; the link is for one of epoch 8.");
+        await RefusedAsync(new LinkTicket(7, Guid.NewGuid()), "silo-1 has a stage of epoch 7, but of another plan than the link's.");
+        await RefusedAsync(new LinkTicket(7, default), "silo-1 has a stage of epoch 7, but of another plan than the link's.");
+        await RefusedAsync(null, "A link to a stage of silo-1 needs the ticket of a plan, and has none.");
+
+        // None of them has taken the place of the one that belongs there.
+        await using Stream link = await DialAsync(silo, purpose, Assignment);
+
+        async Task RefusedAsync(LinkTicket? ticket, string expected)
+        {
+            IOException fault = await Assert.ThrowsAsync<IOException>(
+                () => Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(purpose, ticket), Patience.Token).Soon());
+            Assert.EndsWith(expected, fault.Message, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -99,16 +115,14 @@ public sealed class SiloNodeTests
     {
         await using SiloNode silo = Start();
         await silo.LoadAsync(Assignment, Patience.Token).Soon();
-        await using Stream results = await Dialler.DialAsync(
-            silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon();
-        await silo.LoadAsync(Assignment with { Epoch = 8 }, Patience.Token).Soon();
+        await using Stream results = await DialAsync(silo, LinkPurpose.Results, Assignment);
+        StageAssignment after = Assignment with { Epoch = 8, Ticket = Guid.NewGuid() };
+        await silo.LoadAsync(after, Patience.Token).Soon();
 
         // The old link ends, and no new one opens to what it belonged to.
         Assert.Equal(0, await results.ReadAsync(new byte[1], Patience.Token).Soon());
-        await Assert.ThrowsAsync<IOException>(
-            () => Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon());
-        await using Stream next = await Dialler.DialAsync(
-            silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 8), Patience.Token).Soon();
+        await Assert.ThrowsAsync<IOException>(() => DialAsync(silo, LinkPurpose.Results, Assignment));
+        await using Stream next = await DialAsync(silo, LinkPurpose.Results, after);
     }
 
     [Fact]
@@ -118,21 +132,22 @@ public sealed class SiloNodeTests
         await silo.LoadAsync(Assignment, Patience.Token).Soon();
         await using Stream check =
             await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Check), Patience.Token).Soon();
-        await using Stream steps =
-            await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Steps, 7), Patience.Token).Soon();
-        await using Stream results =
-            await Dialler.DialAsync(silo.Member.Address, Gateway, new LinkTarget(LinkPurpose.Results, 7), Patience.Token).Soon();
+        await using Stream steps = await DialAsync(silo, LinkPurpose.Steps, Assignment);
+        await using Stream results = await DialAsync(silo, LinkPurpose.Results, Assignment);
         await silo.DisposeAsync().Soon();
         foreach (Stream link in new[] { check, results }) Assert.Equal(0, await link.ReadAsync(new byte[1], Patience.Token).Soon());
     }
+
+    private static Task<Stream> DialAsync(SiloNode silo, LinkPurpose purpose, StageAssignment place) => Dialler.DialAsync(
+        silo.Member.Address, Gateway, new LinkTarget(purpose, new LinkTicket(place.Epoch, place.Ticket)), Patience.Token).Soon();
 
     private static SiloNode Start(string? advertise = null) => new(
         new SiloSettings
         {
             Identity = LinkPair.Identity("silo-1"),
             OpenCheckpoint = TestModel.Llama3.Open,
-            Profile = "cpu",
-            Threads = 2,
+            Device = new CpuDevice(2),
+            Offer = TestModel.Llama3.Offer with { Profile = "cpu", Threads = 2 },
             Rates = Members.Rates,
             LogMemory = 12345,
             Advertise = advertise,

@@ -78,6 +78,45 @@ public sealed class StageConveyorTests
         Assert.Null(await Frames.ReadFailureAsync(pipeline.Results, Patience.Token).Soon());
     }
 
+    [Fact]
+    public async Task ReceiveAsync_PartsOfALaterVersion_PassStagesThatTheyDoNotConcernAndAreRefusedByName()
+    {
+        await using var pipeline = await LinkedStages.StartAsync(new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        Step step = Make(1, sampling: 1);
+        step.AddParts(OptionalPartsTests.Part("tRac", -1, 55));
+        await pipeline.SendAsync(step);
+        await pipeline.ReadAsync();
+        step = Make(2, sampling: 1);
+        step.AddParts(OptionalPartsTests.Part("Mask", 0, 16));
+        await pipeline.SendAsync(step);
+        string? reason = await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon();
+        Assert.StartsWith("Layers 1 to 1 on silo-1: ", reason, StringComparison.Ordinal);
+        Assert.Contains("'Mask'", reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task ReceiveAsync_AsManyTokensAsTheFormHasRoomFor_PassStagesThatTakeThem()
+    {
+        await using var pipeline = await LinkedStages.StartAsync(
+            new ToyRange(0, 1, false), new ToyRange(1, 2, true));
+        await pipeline.SendAsync(Make(1, sampling: Step.MaxTokens / 2, silent: 0));
+        Assert.Equal(Step.MaxTokens / 2, (await pipeline.ReadAsync()).Sampled.Count);
+    }
+
+    [Fact]
+    public async Task ReceiveAsync_MoreTokensThanTheStageTakes_AreRefused()
+    {
+        var range = new ToyRange(0, 1, true) { MaxStepTokens = 32 };
+        await using var pipeline = await LinkedStages.StartAsync(range);
+        await pipeline.SendAsync(Make(1, sampling: 16, silent: 0));
+        await pipeline.ReadAsync();
+        await pipeline.SendAsync(Make(2, sampling: 16, silent: 1));
+        string? reason = await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon();
+        Assert.Contains("33 tokens came; expected at most 32", reason, StringComparison.Ordinal);
+        await pipeline.DisposeAsync();
+        Assert.Equal(0, range.Rented);
+    }
+
     public static TheoryData<string, Func<byte[]>> Broken => new()
     {
         { "epoch 9", () => Frame(Make(1, sampling: 1, epoch: 9), []) },

@@ -17,6 +17,8 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
 
     public int EndLayer { get; } = endLayer;
 
+    public int MaxStepTokens { get; init; } = Step.MaxTokens;
+
     public long WeightBytes => 1;
 
     /// <summary>Hidden states that have been rented and not been given back.</summary>
@@ -65,6 +67,10 @@ internal sealed class ToyRange(int firstLayer, int endLayer, bool last) : ILayer
             if (!keep) hiddenStates.Dispose();
         }
     }
+
+    public Task<ILayerRange> RepartitionAsync(
+        int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs, IReadOnlyList<int>? carried) =>
+        Task.FromResult<ILayerRange>(new ToyRange(firstLayer, endLayer, last));
 
     public ValueTask DisposeAsync() => default;
 

@@ -1,4 +1,5 @@
 using System.CodeDom.Compiler;
+using System.Net;
 using System.Reflection;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -74,6 +75,9 @@ public sealed class WireTypesTests : IDisposable
             Drained = true,
             SharedMemory = "m7",
             IsMemoryGiven = true,
+            KvBlockBytes = 4096,
+            LogBlockBytes = 8192,
+            ActivationBytes = 1 << 20,
         },
         new MachineRatesOnTheWire { BytesPerSecond = 8e9, OperationsPerSecond = 5e10 },
         new SamplingOnTheWire { Temperature = 0.5f, TopK = 40, TopP = 0.95f, MinP = 0.05f },
@@ -89,8 +93,11 @@ public sealed class WireTypesTests : IDisposable
             Inherits = 4,
             Carried = [8, 1],
             NextAddress = "10.0.0.2:4000",
+            Ticket = Id,
+            NextTicket = new Guid("ffeeddcc-bbaa-9988-7766-554433221100"),
+            Owner = SiloAddress.New(new IPEndPoint(0x0100000A, 11111), 7),
         },
-        new StageReport(1L << 33, 2, 4, [3], 70),
+        new StageReport(1L << 33, 2, 4, [3], 70, 256),
         new StageException("silo-1 has no such file."),
         new DrainMark("a1", true),
         Silo,

@@ -136,10 +136,10 @@ public sealed class CpuLayerRangeTests
         int[]? carried = renumbers ? [BlockTable[1], 9, BlockTable[0]] : null;
         int[] table = renumbers ? [2, 0, 1, 3, 4] : BlockTable;
         int blocks = renumbers ? 5 : KvBlocks;
-        await using CpuLayerRange left = await head.RepartitionAsync(0, 2, blocks, [1, 2], carried);
-        await using CpuLayerRange right = await tail.RepartitionAsync(2, Layers, blocks, [], carried);
+        await using ILayerRange left = await head.RepartitionAsync(0, 2, blocks, [1, 2], carried);
+        await using ILayerRange right = await tail.RepartitionAsync(2, Layers, blocks, [], carried);
         Assert.Equal((0, 2, 2, Layers), (left.FirstLayer, left.EndLayer, right.FirstLayer, right.EndLayer));
-        CpuLayerRange[] now = [left, right];
+        ILayerRange[] now = [left, right];
         await RebuildAsync(1, 3);
         await AssertSameAsync(20, 25);
 
@@ -150,7 +150,7 @@ public sealed class CpuLayerRangeTests
         await AssertSameAsync(25, 30);
 
         // The first range ends where it did at the beginning: its old log was written on while it lay within.
-        await using CpuLayerRange shorter = await left.RepartitionAsync(0, 1, blocks, [1], null);
+        await using ILayerRange shorter = await left.RepartitionAsync(0, 1, blocks, [1], null);
         await using CpuLayerRange longer = CpuLayerRange.Load(third, 1, Layers, ElementType.F32, blocks, 1);
         now = [shorter, longer];
         await RebuildAsync(1, Layers, 30);
@@ -189,7 +189,7 @@ public sealed class CpuLayerRangeTests
         int layers = checkpoint.Config.Layers;
         await using CpuLayerRange whole = CpuLayerRange.Load(other, 0, layers, ElementType.F32, KvBlocks, 1);
         TokenLogprob[] expected = (await RunAsync(whole, Decode(0))).Sampled![0].TopLogprobs.ToArray();
-        CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, layers, ElementType.F32, KvBlocks, 2);
+        ILayerRange range = CpuLayerRange.Load(checkpoint, 1, layers, ElementType.F32, KvBlocks, 2);
         (int, int)[] cuts = [(0, layers), (0, layers - 1), (0, layers), (layers - 1, layers), (0, layers), (1, 2), (0, layers)];
         foreach ((int first, int end) in cuts)
         {
@@ -352,13 +352,6 @@ public sealed class CpuLayerRangeTests
         Assert.Throws<ArgumentOutOfRangeException>(() => CpuLayerRange.Load(checkpoint, 0, 4, ElementType.F32, KvBlocks, 2, [core]));
     }
 
-    [Fact]
-    public void KvBlockBytes_SeveralLayers_CountsEach()
-    {
-        using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
-        Assert.Equal(3 * 2 * 16 * checkpoint.Config.KvDim * 4, CpuLayerRange.KvBlockBytes(checkpoint.Config, ElementType.F32, 3));
-    }
-
     /// <summary>What Linux says about the cores of this process's threads of one name.</summary>
     private static List<string> CoresOfThreads(string name)
     {
@@ -390,11 +383,11 @@ public sealed class CpuLayerRangeTests
         return hidden;
     }
 
-    private static Task<StepOutput> RunAsync(CpuLayerRange range, Step step) =>
+    private static Task<StepOutput> RunAsync(ILayerRange range, Step step) =>
         range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), Cancellation).AsTask();
 
     /// <summary>Runs a step through ranges in a row.</summary>
-    private static async Task<StepOutput> RunAsync(Step step, params CpuLayerRange[] ranges)
+    private static async Task<StepOutput> RunAsync(Step step, params ILayerRange[] ranges)
     {
         StepOutput output = await RunAsync(ranges[0], step);
         foreach (CpuLayerRange range in ranges[1..]) output = await range.RunAsync(step, output.HiddenStates!, Cancellation);
@@ -412,7 +405,7 @@ public sealed class CpuLayerRangeTests
     private static Step Prefill()
     {
         var step = new Step { Epoch = 1 };
-        step.AddSamplingSequence(0, new int[Step.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
+        step.AddSamplingSequence(0, new int[CpuBuffers.MaxTokens], BlockTable, new SamplingParameters(), 0.3, 0);
         return step;
     }
 }

@@ -18,8 +18,8 @@ public sealed class HiddenStatesTests
         first.Dispose();
 
         Assert.Single(pool);
-        Assert.Same(first, PinnedHiddenStates.Rent(pool, Step.MaxTokens, 10));
-        Assert.Equal(Step.MaxTokens * 40, first.Bytes.Length);
+        Assert.Same(first, PinnedHiddenStates.Rent(pool, CpuBuffers.MaxTokens, 10));
+        Assert.Equal(CpuBuffers.MaxTokens * 40, first.Bytes.Length);
         Assert.Empty(pool);
     }
 
@@ -45,7 +45,7 @@ public sealed class HiddenStatesTests
     [Theory]
     [InlineData(0)]
     [InlineData(-1)]
-    [InlineData(Step.MaxTokens + 1)]
+    [InlineData(CpuBuffers.MaxTokens + 1)]
     public void Rent_ImpossibleNumberOfTokens_Throws(int tokens) =>
         Assert.Throws<ArgumentOutOfRangeException>(() => PinnedHiddenStates.Rent([], tokens, 10));
 }

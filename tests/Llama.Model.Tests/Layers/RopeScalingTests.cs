@@ -80,12 +80,12 @@ public sealed class RopeScalingTests : IDisposable
     {
         var llama2 = new YarnScaling { Factor = 16, OriginalContext = 4096 };
         AreFrequencies(
-            llama2.Factors(128, 10_000),
+            llama2.Factors("config.json", 128, 10_000),
             10_000,
             (20, 0.056234132519034905), (25, 0.02244714171356123), (30, 0.00852684377296741), (45, 0.00015177160473182487), (46, 8.334508951020775e-05));
         var llama3 = new YarnScaling { Factor = 4, OriginalContext = 8192, BetaFast = 64, BetaSlow = 2, Truncate = false };
         AreFrequencies(
-            llama3.Factors(128, 500_000),
+            llama3.Factors("config.json", 128, 500_000),
             500_000,
             (20, 0.012666390112055857), (25, 0.0032258402661405144), (30, 0.0006844083265232506), (40, 6.856204391905182e-05), (63, 6.137851977829022e-07));
     }

@@ -124,7 +124,7 @@ internal static class GgufConfig
             };
             double logMultiplier = Factor("yarn_log_multiplier") ?? 0;
             magnitude *= YarnScaling.Magnitude(factor) / (logMultiplier == 0 ? 1 : YarnScaling.Magnitude(factor, logMultiplier));
-            return (yarn.Factors(headDim, theta), (float)magnitude);
+            return (yarn.Factors(metadata.Path, headDim, theta), (float)magnitude);
         }
 
         return (factor == 1 ? null : RopeFactors.Same(headDim, factor), (float)magnitude);

@@ -2,7 +2,6 @@ using System.Runtime.InteropServices;
 using Llama.Model.Chat;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
-using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Checkpoints.Gguf;
 
@@ -20,19 +19,16 @@ public static unsafe class GgufConverter
     // So many bytes of rows are converted at once.
     private const int ChunkBytes = 8 << 20;
 
-    /// <summary>The types that matrices can be converted to.</summary>
-    public static IReadOnlyList<ElementType> Types => RowQuantizer.Types;
-
     /// <summary>Converts a checkpoint with its tokenizer and chat template.</summary>
     /// <param name="model">Its path.</param>
-    /// <param name="type">One of <see cref="Types"/>, for the matrices whose rows it divides; see <see cref="GgufLayout.TypeFor"/>.</param>
+    /// <param name="type">One of <see cref="WeightMix.All"/>, for the matrices whose rows it divides; see <see cref="GgufLayout.TypeFor"/>.</param>
     /// <param name="output">The file to write.</param>
     /// <param name="progress">Told of each tensor, and of each part of a large one.</param>
     /// <param name="cancellationToken">Ends the conversion; no file is left.</param>
     /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public static void Convert(
-        string model, ElementType type, string output, IProgress<GgufProgress> progress, CancellationToken cancellationToken)
+        string model, WeightMix type, string output, IProgress<GgufProgress> progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(progress);
         using FileCheckpoint source = Checkpoint.OpenStored(model, new CheckpointOptions());

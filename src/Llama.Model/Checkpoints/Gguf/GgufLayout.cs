@@ -10,8 +10,8 @@ public static class GgufLayout
     /// <summary>The metadata of a configuration, without a tokenizer.</summary>
     /// <param name="config">The model.</param>
     /// <param name="name">What it is called.</param>
-    /// <param name="type">The type of its matrices, where their rows divide into blocks.</param>
-    public static IReadOnlyList<KeyValuePair<string, object>> Metadata(ModelConfig config, string name, ElementType type)
+    /// <param name="type">The types of its matrices, where their rows divide into blocks.</param>
+    public static IReadOnlyList<KeyValuePair<string, object>> Metadata(ModelConfig config, string name, WeightMix type)
     {
         ArgumentNullException.ThrowIfNull(config);
         return
@@ -39,8 +39,8 @@ public static class GgufLayout
 
     /// <summary>The tensors of a model without biases in the order of the file; norms and rotary factors are in single precision.</summary>
     /// <param name="config">The model.</param>
-    /// <param name="type">The type of its matrices; those whose rows it does not divide fall back (<see cref="TypeFor"/>).</param>
-    public static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, ElementType type)
+    /// <param name="type">The types of its matrices; those whose rows they do not divide fall back (<see cref="TypeFor"/>).</param>
+    public static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, WeightMix type)
     {
         ArgumentNullException.ThrowIfNull(config);
         return Tensors(config, ModelTensors.Of(config), type);
@@ -49,25 +49,31 @@ public static class GgufLayout
     /// <summary>What the first tensor holds in the file of a model that scales its rotary frequencies; null for one that does not.</summary>
     public static RopeFactors? RopeFactors(ModelConfig config) => RotaryEmbedding.FactorsOf(config);
 
-    /// <summary>The type in which rows can be stored: the wanted one, or else what comes nearest among Q8_0 and F16.</summary>
+    /// <summary>The type in which rows can be stored: the wanted one, or else what llama.cpp takes for it, at last F16.</summary>
     /// <param name="wanted">The type asked for.</param>
     /// <param name="columns">Elements of a row.</param>
     public static ElementType TypeFor(ElementType wanted, int columns)
     {
         if (columns % wanted.BlockElements() == 0) return wanted;
-        return columns % ElementType.Q8_0.BlockElements() == 0 ? ElementType.Q8_0 : ElementType.F16;
+        ElementType smaller = wanted switch
+        {
+            ElementType.Q4_K => ElementType.Q5_0,
+            ElementType.Q5_K => ElementType.Q5_1,
+            _ => ElementType.Q8_0,
+        };
+        return columns % smaller.BlockElements() == 0 ? smaller : ElementType.F16;
     }
 
     /// <summary>The tensors of a model in the order of the file; vectors are in single precision.</summary>
     /// <param name="config">The model.</param>
     /// <param name="all">Its tensors.</param>
-    /// <param name="type">The type of its matrices; those whose rows it does not divide fall back (<see cref="TypeFor"/>).</param>
-    internal static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, IEnumerable<ModelTensor> all, ElementType type)
+    /// <param name="type">The types of its matrices; those whose rows they do not divide fall back (<see cref="TypeFor"/>).</param>
+    internal static IReadOnlyList<GgufTensor> Tensors(ModelConfig config, IEnumerable<ModelTensor> all, WeightMix type)
     {
         var tensors = new List<GgufTensor>();
         if (RopeFactors(config) is { } factors) tensors.Add(new(GgufNames.RopeFactors, ElementType.F32, [factors.Values.Length]));
         tensors.AddRange(all.Select(tensor => tensor.Rows is { } rows
-            ? new GgufTensor(GgufNames.Of(tensor.Name), TypeFor(type, tensor.Columns), [rows, tensor.Columns])
+            ? new GgufTensor(GgufNames.Of(tensor.Name), TypeFor(type.TypeOf(tensor.Name, config), tensor.Columns), [rows, tensor.Columns])
             : new GgufTensor(GgufNames.Of(tensor.Name), ElementType.F32, [tensor.Columns])));
         return tensors;
     }

@@ -109,8 +109,9 @@ internal static class GgufTypes
     /// <summary>What a tensor type that cannot be read is called.</summary>
     public static string NameOfOther(long code) => OtherNames.GetValueOrDefault((int)code, $"number {code}");
 
-    /// <summary>The value of <c>general.file_type</c> for a file whose matrices are of one type.</summary>
-    public static int FileType(ElementType type) => FileTypes.First(pair => pair.Value.Type == type).Key;
+    /// <summary>The value of <c>general.file_type</c> for a file of some types.</summary>
+    public static int FileType(WeightMix mix) =>
+        FileTypes.First(pair => mix.IsMixed ? pair.Value.Name == mix.Name : pair.Value.Type == mix.Type).Key;
 
     /// <summary>What <c>general.file_type</c> says: a name, and the type of most weights; null where it is not known.</summary>
     public static (string Name, ElementType Type)? OfFile(int fileType) => FileTypes.TryGetValue(fileType, out var found) ? found : null;

@@ -71,7 +71,7 @@ internal readonly record struct HuggingFaceRope(RopeScaling? Scaling, RopeFactor
             BetaSlow = rope.Positive("beta_slow", YarnScaling.MostRotations) ?? 1,
             Truncate = rope.Flag("truncate") ?? true,
         };
-        return new(null, yarn.Factors(headDim, Theta(file)), (float)magnitude);
+        return new(null, yarn.Factors(file.Path, headDim, Theta(file)), (float)magnitude);
 
         double Optional(string field) => rope.Number(field, 0, ConfigLimits.RopeFactor) ?? 0;
     }

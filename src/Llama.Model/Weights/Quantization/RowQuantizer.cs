@@ -10,12 +10,12 @@ namespace Llama.Model.Weights.Quantization;
 /// </summary>
 internal static unsafe class RowQuantizer
 {
-    /// <summary>The types that can be written.</summary>
+    /// <summary>The types that can be asked for; rows may fall back to Q5_0 and Q5_1, too.</summary>
     public static IReadOnlyList<ElementType> Types { get; } =
-        [ElementType.F32, ElementType.F16, ElementType.BF16, ElementType.Q8_0, ElementType.Q4_0, ElementType.Q4_K];
+        [ElementType.F32, ElementType.F16, ElementType.BF16, ElementType.Q8_0, ElementType.Q4_0, ElementType.Q4_K, ElementType.Q5_K, ElementType.Q6_K];
 
     /// <summary>Writes a row.</summary>
-    /// <param name="type">One of <see cref="Types"/>.</param>
+    /// <param name="type">One of <see cref="Types"/>, Q5_0 or Q5_1.</param>
     /// <param name="source">The row.</param>
     /// <param name="target">Receives <c>type.Bytes(elements)</c> bytes.</param>
     /// <param name="elements">Elements of the row; a multiple of the block's.</param>
@@ -36,7 +36,11 @@ internal static unsafe class RowQuantizer
             {
                 case ElementType.Q8_0: QuantizeQ8_0(source, target); break;
                 case ElementType.Q4_0: QuantizeQ4_0(source, target); break;
-                case ElementType.Q4_K: Q4_KSearch.Quantize(source, target); break;
+                case ElementType.Q5_0: QuantizeQ5_0(source, target); break;
+                case ElementType.Q5_1: QuantizeQ5_1(source, target); break;
+                case ElementType.Q4_K: LevelSearch.OfQ4_K.Quantize(source, target); break;
+                case ElementType.Q5_K: LevelSearch.OfQ5_K.Quantize(source, target); break;
+                case ElementType.Q6_K: Q6_KSearch.Quantize(source, target); break;
                 default: throw new NotSupportedException($"rows of {type} cannot be written");
             }
         }
@@ -90,15 +94,7 @@ internal static unsafe class RowQuantizer
     /// <summary>The number of greatest magnitude becomes -8, whatever its sign.</summary>
     private static void QuantizeQ4_0(float* source, byte* block)
     {
-        float greatest = 0, signed = 0;
-        for (int i = 0; i < 32; i++)
-        {
-            if (greatest >= MathF.Abs(source[i])) continue;
-            greatest = MathF.Abs(source[i]);
-            signed = source[i];
-        }
-
-        float scale = signed / -8;
+        float scale = Greatest(source) / -8;
         float inverse = scale != 0 ? 1 / scale : 0;
         Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
         for (int i = 0; i < 16; i++)
@@ -107,5 +103,60 @@ internal static unsafe class RowQuantizer
             int high = Math.Min(15, (int)((source[i + 16] * inverse) + 8.5f));
             block[2 + i] = (byte)(low | (high << 4));
         }
+    }
+
+    /// <summary>The number of greatest magnitude becomes -16, whatever its sign.</summary>
+    private static void QuantizeQ5_0(float* source, byte* block)
+    {
+        float scale = Greatest(source) / -16;
+        float inverse = scale != 0 ? 1 / scale : 0;
+        Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
+        WriteFive(source, 0, inverse, 16.5f, block + 2);
+    }
+
+    /// <summary>The least number becomes 0, the greatest 31.</summary>
+    private static void QuantizeQ5_1(float* source, byte* block)
+    {
+        float least = float.MaxValue, greatest = -float.MaxValue;
+        for (int i = 0; i < 32; i++)
+        {
+            if (source[i] < least) least = source[i];
+            if (source[i] > greatest) greatest = source[i];
+        }
+
+        float scale = (greatest - least) / 31;
+        float inverse = scale != 0 ? 1 / scale : 0;
+        Unsafe.WriteUnaligned(block, HalfBits.FromSingle(scale));
+        Unsafe.WriteUnaligned(block + 2, HalfBits.FromSingle(least));
+        WriteFive(source, least, inverse, 0.5f, block + 4);
+    }
+
+    /// <summary>Writes 32 fifth bits and sixteen bytes of nibbles.</summary>
+    private static void WriteFive(float* source, float least, float inverse, float offset, byte* target)
+    {
+        uint fifths = 0;
+        for (int i = 0; i < 16; i++)
+        {
+            int low = Math.Min(31, (int)(((source[i] - least) * inverse) + offset));
+            int high = Math.Min(31, (int)(((source[i + 16] - least) * inverse) + offset));
+            target[4 + i] = (byte)((low & 15) | ((high & 15) << 4));
+            fifths |= ((uint)(low & 16) >> 4 << i) | ((uint)(high & 16) >> 4 << (i + 16));
+        }
+
+        Unsafe.WriteUnaligned(target, fifths);
+    }
+
+    /// <summary>The number of greatest magnitude among 32.</summary>
+    private static float Greatest(float* source)
+    {
+        float greatest = 0, signed = 0;
+        for (int i = 0; i < 32; i++)
+        {
+            if (greatest >= MathF.Abs(source[i])) continue;
+            greatest = MathF.Abs(source[i]);
+            signed = source[i];
+        }
+
+        return signed;
     }
 }

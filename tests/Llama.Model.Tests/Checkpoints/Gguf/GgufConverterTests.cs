@@ -62,17 +62,19 @@ public class GgufConverterTests
     }
 
     [Fact]
-    public void Convert_ShippedModelToQ4_K_FallsBackToQ8_0AndF16()
+    public void Convert_ShippedModelToQ4_K_FallsBackAsInLlamaCpp()
     {
         using var folder = new TemporaryFolder();
         string file = TinyGguf.Convert(folder, TestPaths.TinyStories, ElementType.Q4_K);
         using Checkpoint checkpoint = CheckpointReading.Open(file);
         ModelConfig config = checkpoint.Config;
         Assert.Equal(ElementType.Q4_K, checkpoint.WeightType);
-        Assert.Equal(ElementType.Q8_0, checkpoint.OpenMatrix(TensorNames.Wq(0), config.QueryDim, config.Dim).Type);
-        Assert.Equal(ElementType.Q8_0, checkpoint.OpenMatrix(TensorNames.W2(0), config.Dim, config.HiddenDim).Type);
+        Assert.Equal(ElementType.Q5_0, checkpoint.OpenMatrix(TensorNames.Wq(0), config.QueryDim, config.Dim).Type);
+        Assert.Equal(ElementType.Q5_0, checkpoint.OpenMatrix(TensorNames.W2(0), config.Dim, config.HiddenDim).Type);
         Assert.Equal(ElementType.F16, GgufLayout.TypeFor(ElementType.Q4_K, 48));
         Assert.Equal(ElementType.Q4_K, GgufLayout.TypeFor(ElementType.Q4_K, 512));
+        Assert.Equal(ElementType.Q5_1, GgufLayout.TypeFor(ElementType.Q5_K, 96));
+        Assert.Equal(ElementType.Q8_0, GgufLayout.TypeFor(ElementType.Q6_K, 96));
         Assert.Equal(ElementType.F16, GgufLayout.TypeFor(ElementType.Q4_0, 48));
     }
 

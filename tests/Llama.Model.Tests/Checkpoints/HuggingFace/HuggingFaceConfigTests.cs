@@ -23,6 +23,7 @@ public class HuggingFaceConfigTests
     [InlineData("""{FIELDS, "model_type": "llama", "hidden_act": "gelu"}""", "hidden_act: found \"gelu\", expected silu")]
     [InlineData("""{FIELDS, "model_type": "llama", "quantization_config": {"quant_method": "gptq"}}""", "found weights of gptq, expected F32, F16, BF16 or FP8 with scales: use the checkpoint that it was made from")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "yarn"}}""", "rope_scaling.original_max_position_embeddings: not there")]
+    [InlineData("""{FIELDS, "model_type": "llama", "rope_theta": 1, "rope_scaling": {"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 8}}""", "found 1 as base of the rotary frequencies, expected more than 1")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "longrope"}}""", "rope_scaling.rope_type: found \"longrope\"")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8}}""", "rope_scaling.low_freq_factor: not there")]
     [InlineData("""{FIELDS, "model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 8}}""", "rope_scaling.high_freq_factor: found 4, expected more than low_freq_factor, 4")]

@@ -12,7 +12,8 @@ namespace Llama.Model.Tests.Weights.Quantization;
 /// </summary>
 public sealed unsafe class GgmlBlocksTests
 {
-    private const string Variable = "LLAMA_GGML";
+    /// <summary>Names the library.</summary>
+    public const string Variable = "LLAMA_GGML";
     private static readonly string GoldenBlocks =
         Path.Combine(TestPaths.Root, "tests", "Llama.Model.Tests", "Weights", "Quantization", "ggml-blocks.json");
 
@@ -36,9 +37,7 @@ public sealed unsafe class GgmlBlocksTests
     [MemberData(nameof(Types))]
     public void Dequantize_RandomBlocks_HaveGgmlsBitsButForTheSignOfZero(ElementType type)
     {
-        string? path = Environment.GetEnvironmentVariable(Variable);
-        Assert.SkipWhen(path is null, $"{Variable} names no libggml-base");
-        nint library = NativeLibrary.Load(path!);
+        nint library = Library();
         string name = $"{type}".StartsWith('Q') ? "q" + $"{type}"[1..] : $"{type}".ToLowerInvariant();
         var dequantize = (delegate* unmanaged<byte*, float*, long, void>)NativeLibrary.GetExport(library, $"dequantize_row_{name}");
         const int Blocks = 2000;
@@ -55,6 +54,14 @@ public sealed unsafe class GgmlBlocksTests
         fixed (byte* source = blocks)
         fixed (float* target = expected) dequantize(source, target, expected.Length);
         AreSame(MemoryMarshal.AsBytes(expected.AsSpan()), BlockRowsTests.Dequantize(type, blocks));
+    }
+
+    /// <summary>ggml's library; the test is skipped where there is none.</summary>
+    internal static nint Library()
+    {
+        string? path = Environment.GetEnvironmentVariable(Variable);
+        Assert.SkipWhen(path is null, $"{Variable} names no libggml-base");
+        return NativeLibrary.Load(path!);
     }
 
     /// <summary>Where half-precision numbers lie; IQ1_M's is in nibbles, whose highest one is in the last word.</summary>

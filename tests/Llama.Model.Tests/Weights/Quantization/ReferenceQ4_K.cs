@@ -115,7 +115,7 @@ internal static unsafe class ReferenceQ4_K
 
             float error = Error(x, weights, tried, fittedScale, fittedOffset);
             if (!(error < best)) continue;
-            (best, scale, offset) = (error, fittedScale, fittedOffset);
+            (best, scale, offset, min) = (error, fittedScale, fittedOffset, fittedOffset);
             Unsafe.CopyBlockUnaligned(levels, tried, Part);
         }
 

@@ -3,7 +3,7 @@ using Llama.Model.Weights.Quantization;
 
 namespace Llama.Model.Tests.Weights.Quantization;
 
-public unsafe class Q4_KSearchTests
+public unsafe class LevelSearchTests
 {
     public static TheoryData<string> Kinds => [.. Rows.Keys];
 
@@ -43,7 +43,7 @@ public unsafe class Q4_KSearchTests
             fixed (byte* first = expected, second = found)
             {
                 ReferenceQ4_K.Quantize(source, first);
-                Q4_KSearch.Quantize(source, second);
+                LevelSearch.OfQ4_K.Quantize(source, second);
             }
 
             Assert.Equal(expected, found);

@@ -4,33 +4,45 @@ using System.Runtime.Intrinsics;
 namespace Llama.Model.Weights.Quantization;
 
 /// <summary>
-/// Finds scales and minima for Q4_K as ggml's reference does (ggml-quants.c: <c>quantize_row_q4_K_ref</c>, <c>make_qkx2_quants</c>): for
-/// each 32 elements it tries 21 scales, fits scale and minimum to each by least squares, and keeps the best; the eight results are then
+/// Finds scales and minima for Q4_K and Q5_K as ggml's reference does (ggml-quants.c: <c>quantize_row_q4_K_ref</c>, <c>make_qkx2_quants</c>): for
+/// each 32 elements it tries 21 or 16 scales, fits scale and minimum to each by least squares, and keeps the best; the eight results are then
 /// rounded to six bits. The bytes are the reference's: every sum takes the elements in their order, and what stands side by side in a
-/// vector are the scales that are tried.
+/// vector are the scales that are tried; those behind a better one are tried again, from its minimum on.
 /// </summary>
 [SkipLocalsInit]
-internal static unsafe class Q4_KSearch
+internal sealed unsafe class LevelSearch
 {
     private const int Part = 32;
     private const int Parts = PackedScales.Count;
-    private const int Most = 15;
-    private const int Steps = 21;
 
-    /// <summary>Among the tries, the one that keeps the extremes where they are; the others have to beat it.</summary>
-    private const int Plain = Steps;
-
-    /// <summary>Tries in all, up to whole vectors.</summary>
-    private const int Tries = 24;
+    /// <summary>Scales that are tried at once.</summary>
+    private const int Width = 8;
 
     /// <summary>Levels that the range of the elements is divided into, for each try.</summary>
-    private static readonly float[] Ranges =
-        [.. Enumerable.Range(0, Tries).Select(step => step < Steps ? -1 + (0.1f * step) + Most : Most)];
+    private readonly float[] ranges;
+
+    /// <summary>The greatest level.</summary>
+    private readonly float most;
+
+    /// <summary>How many scales are tried, beside the one that keeps the extremes where they are, which the others have to beat.</summary>
+    private readonly int steps;
+
+    private LevelSearch(int most, float first, int steps)
+    {
+        (this.most, this.steps) = (most, steps);
+        ranges = [.. Enumerable.Range(0, steps + Width).Select(step => first + (0.1f * step) + most)];
+    }
+
+    /// <summary>Levels of four bits.</summary>
+    public static LevelSearch OfQ4_K { get; } = new(15, -1, 21);
+
+    /// <summary>Levels of five bits.</summary>
+    public static LevelSearch OfQ5_K { get; } = new(31, -0.5f, 16);
 
     /// <summary>Writes one block.</summary>
     /// <param name="source">256 elements.</param>
-    /// <param name="block">Receives 144 bytes.</param>
-    public static void Quantize(float* source, byte* block)
+    /// <param name="block">Receives 144 bytes, or 176 with fifth bits.</param>
+    public void Quantize(float* source, byte* block)
     {
         Fitted* fitted = stackalloc Fitted[Parts];
         float greatestScale = 0, greatestMinimum = 0;
@@ -56,18 +68,25 @@ internal static unsafe class Q4_KSearch
         Unsafe.WriteUnaligned(block, scale);
         Unsafe.WriteUnaligned(block + 2, minimum);
         byte* bytes = block + 4 + PackedScales.Bytes;
+        bool hasFifths = this == OfQ5_K;
+        Vector256<byte> fifths = default;
+        if (hasFifths) bytes += Part;
         for (int part = 0; part < Parts; part++)
         {
             float partScale = HalfBits.ToSingle(scale) * packedScales[part];
             float partMinimum = HalfBits.ToSingle(minimum) * packedMinima[part];
             Vector256<byte> levels = Levels(source + (part * Part), partScale, partMinimum, fitted[part]);
+            fifths |= Vector256.Equals(levels & Vector256.Create((byte)16), Vector256.Create((byte)16)) & Vector256.Create((byte)(1 << part));
+            levels &= Vector256.Create((byte)15);
             byte* pair = bytes + (part / 2 * Part);
             (part % 2 == 0 ? levels : Vector256.Load(pair) | (levels.AsUInt16() << 4).AsByte()).Store(pair);
         }
+
+        if (hasFifths) fifths.Store(block + 4 + PackedScales.Bytes);
     }
 
     /// <summary>The levels of 32 elements.</summary>
-    private static Vector256<byte> Levels(float* x, float scale, float minimum, in Fitted fitted)
+    private Vector256<byte> Levels(float* x, float scale, float minimum, in Fitted fitted)
     {
         Vector256<int>* levels = stackalloc Vector256<int>[4];
         for (int i = 0; i < 4; i++)
@@ -82,7 +101,7 @@ internal static unsafe class Q4_KSearch
         return Vector256.Narrow(Vector256.Narrow(levels[0], levels[1]), Vector256.Narrow(levels[2], levels[3])).AsByte();
     }
 
-    private static Fitted Fit(float* x)
+    private Fitted Fit(float* x)
     {
         float sumSquares = 0;
         for (int i = 0; i < Part; i++) sumSquares += x[i] * x[i];
@@ -101,25 +120,35 @@ internal static unsafe class Q4_KSearch
         min = MathF.Min(min, 0);
         if (max == min) return new Fitted(0, -min, 0, min);
 
-        float* errors = stackalloc float[Tries];
-        float* scales = stackalloc float[Tries];
-        float* offsets = stackalloc float[Tries];
-        fixed (float* ranges = Ranges)
+        float* errors = stackalloc float[Width];
+        float* scales = stackalloc float[Width];
+        float* offsets = stackalloc float[Width];
+        float inverse = most / (max - min);
+        Try(x, weights, Vector256.Create(inverse), min, sumWeights, sumX, isPlain: true, errors, scales, offsets);
+        float best = *errors;
+        var fitted = new Fitted(*scales, -min, inverse, min);
+        fixed (float* levels = ranges)
         {
-            for (int first = 0; first < Tries; first += Vector256<float>.Count)
+            // As in the reference, the minimum of a try that is better is where the next ones begin.
+            for (int first = 0; first < steps;)
             {
-                Vector256<float> inverse = Vector256.Load(ranges + first) / Vector256.Create(max - min);
-                Try(x, weights, inverse, min, sumWeights, sumX, Plain - first, errors + first, scales + first, offsets + first);
+                Try(
+                    x, weights, Vector256.Load(levels + first) / Vector256.Create(max - min), min, sumWeights, sumX, isPlain: false,
+                    errors, scales, offsets);
+                int better = 0;
+                while (better < Math.Min(Width, steps - first) && !(errors[better] < best)) better++;
+                if (better < Math.Min(Width, steps - first))
+                {
+                    best = errors[better];
+                    fitted = new Fitted(scales[better], -offsets[better], levels[first + better] / (max - min), min);
+                    min = offsets[better];
+                }
+
+                first += Math.Min(better + 1, Width);
             }
         }
 
-        int best = Plain;
-        for (int step = 0; step < Steps; step++)
-        {
-            if (errors[step] < errors[best]) best = step;
-        }
-
-        return new Fitted(scales[best], -offsets[best], Ranges[best] / (max - min), min);
+        return fitted;
     }
 
     private static (float Min, float Max) Extremes(float* x)
@@ -148,12 +177,12 @@ internal static unsafe class Q4_KSearch
     /// <param name="least">The element of level 0.</param>
     /// <param name="sumWeights">Sum of the weights.</param>
     /// <param name="sumX">Sum of the weighted elements.</param>
-    /// <param name="plain">Which of the tries is not fitted; more than seven for none.</param>
+    /// <param name="isPlain">Whether nothing is fitted.</param>
     /// <param name="errors">Receives the weighted squared error of each try; no number where nothing can be fitted.</param>
     /// <param name="scales">Receives the scales.</param>
     /// <param name="offsets">Receives the offsets.</param>
-    private static void Try(
-        float* x, float* weights, Vector256<float> inverse, float least, float sumWeights, float sumX, int plain,
+    private void Try(
+        float* x, float* weights, Vector256<float> inverse, float least, float sumWeights, float sumX, bool isPlain,
         float* errors, float* scales, float* offsets)
     {
         Vector256<float>* levels = stackalloc Vector256<float>[Part];
@@ -175,11 +204,11 @@ internal static unsafe class Q4_KSearch
         offset = Vector256.AndNot(offset, above);
         scale = Vector256.ConditionalSelect(above, sumXL / sumL2, scale);
         Vector256<float> possible = Vector256.GreaterThan(determinant, Vector256<float>.Zero);
-        if (plain < Vector256<float>.Count)
+        if (isPlain)
         {
-            scale = scale.WithElement(plain, 1 / inverse.GetElement(plain));
-            offset = offset.WithElement(plain, least);
-            possible = possible.WithElement(plain, BitConverter.UInt32BitsToSingle(uint.MaxValue));
+            scale = Vector256<float>.One / inverse;
+            offset = Vector256.Create(least);
+            possible = Vector256<float>.AllBitsSet;
         }
 
         Vector256<float> error = default;
@@ -196,10 +225,10 @@ internal static unsafe class Q4_KSearch
 
     /// <summary>The nearest level, ties to even; 0 for what is no number.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<float> Level(Vector256<float> value)
+    private Vector256<float> Level(Vector256<float> value)
     {
         Vector256<float> rounded = Vector256.Round(value);
-        return Vector256.MinNative(rounded & Vector256.GreaterThan(rounded, Vector256<float>.Zero), Vector256.Create((float)Most));
+        return Vector256.MinNative(rounded & Vector256.GreaterThan(rounded, Vector256<float>.Zero), Vector256.Create(most));
     }
 
     // Ties to even.

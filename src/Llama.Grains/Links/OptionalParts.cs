@@ -1,0 +1,62 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Llama.Grains.Links;
+
+/// <summary>
+/// Optional parts behind a step or a result: what later versions add without another form. A part is its tag (four letters, ASCII), what it
+/// is about (4 bytes, little-endian: the index of a sequence of the step; -1 for the whole), its length (4), and so many bytes.
+/// The case of two letters says who must know the tag, so that one who does not can tell (as with the chunks of PNG, ISO/IEC 15948, 5.4).
+/// First letter: a capital must be understood, a small one may be ignored. Second letter: a capital concerns every stage, a small one
+/// only the last, and the others pass it on. Whatever a stage makes of a part, it passes it on unchanged.
+/// </summary>
+/// <remarks>
+/// Of a step, these tags are reserved: <c>tRac</c> trace context (W3C), <c>Pena</c> presence, frequency and repetition penalty with their
+/// range, <c>Bias</c> sparse logit bias, <c>Mask</c> allowed tokens, <c>Mint</c> min tokens, <c>Plog</c> prompt log-probabilities,
+/// <c>Pool</c> pooled states. Of a result: <c>plog</c> prompt log-probabilities, <c>lsum</c> log-sum-exp, <c>pool</c> pooled states.
+/// No version sends one yet; <c>docs/wire.md</c> says what they are to hold.
+/// </remarks>
+public static class OptionalParts
+{
+    /// <summary>Bytes before the contents of a part.</summary>
+    public const int HeaderBytes = 12;
+
+    /// <summary>Most bytes of all parts together: masks of 131,072 tokens for 2,048 sequences take half of it.</summary>
+    public const int MaxBytes = 1 << 26;
+
+    /// <summary>Checks parts before anything is made of them.</summary>
+    /// <param name="parts">All parts.</param>
+    /// <param name="sequences">How many sequences they may be about.</param>
+    /// <param name="isLast">Whether the reader is the last stage, or the owner, which parts for the last stage concern, too.</param>
+    /// <exception cref="LinkException">They are no parts, or one is unknown that the reader must understand; it is named.</exception>
+    public static void Check(ReadOnlySpan<byte> parts, int sequences, bool isLast)
+    {
+        while (parts.Length > 0)
+        {
+            if (parts.Length < HeaderBytes) throw new LinkException($"{parts.Length} bytes are left of optional parts; expected {HeaderBytes} or more.");
+            ReadOnlySpan<byte> tag = parts[..4];
+            int sequence = BinaryPrimitives.ReadInt32LittleEndian(parts[4..]);
+            int bytes = BinaryPrimitives.ReadInt32LittleEndian(parts[8..]);
+            if (!IsTag(tag)) throw new LinkException($"A part has the tag 0x{Convert.ToHexString(tag)}; expected four letters.");
+            if (sequence < -1 || sequence >= sequences)
+                throw new LinkException($"The part '{Name(tag)}' is about sequence {sequence}; expected -1 to {sequences - 1}.");
+            if (bytes < 0 || bytes > parts.Length - HeaderBytes)
+                throw new LinkException($"The part '{Name(tag)}' announces {bytes} bytes; {parts.Length - HeaderBytes} are left.");
+            if (char.IsAsciiLetterUpper((char)tag[0]) && (isLast || char.IsAsciiLetterUpper((char)tag[1])))
+                throw new LinkException($"The part '{Name(tag)}' must be understood, and this version does not know it.");
+            parts = parts[(HeaderBytes + bytes)..];
+        }
+    }
+
+    private static bool IsTag(ReadOnlySpan<byte> tag)
+    {
+        foreach (byte letter in tag)
+        {
+            if (!char.IsAsciiLetter((char)letter)) return false;
+        }
+
+        return true;
+    }
+
+    private static string Name(ReadOnlySpan<byte> tag) => Encoding.ASCII.GetString(tag);
+}
