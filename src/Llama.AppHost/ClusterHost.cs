@@ -13,8 +13,11 @@ namespace Llama.AppHost;
 /// <param name="console">Where to report.</param>
 internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console)
 {
-    /// <summary>What Aspire takes: a descriptor for each of its assemblies, some 320 in all, and connections.</summary>
-    private const int LeastDescriptors = 512;
+    /// <summary>What Aspire takes without its dashboard, 241 (two for each assembly), and some to be left.</summary>
+    private const int LeastDescriptors = 280;
+
+    /// <summary>What it takes with the dashboard, 318 and connections of it and of each browser.</summary>
+    private const int DashboardDescriptors = 512;
 
     /// <summary>Runs it.</summary>
     /// <returns>The exit code: 0 after a stop, 1 if the gateway could not start.</returns>
@@ -22,13 +25,8 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
     /// <exception cref="IOException">The limit of descriptors is too low.</exception>
     public async Task<int> RunAsync()
     {
-        if (Descriptors.Limit is { } limit && limit < LeastDescriptors)
-        {
-            throw new IOException(
-                $"This process may have {limit} descriptors (ulimit -n); Aspire needs {LeastDescriptors}. Gateway and silos, started one by one,"
-                + " need fewer.");
-        }
-
+        DemandDescriptors();
+        bool hasDashboard = !options.NoDashboard && HasDescriptorsForDashboard();
         int port = options.ChoosePort();
         console.Say($"Starting {Count(options.Gateways, "gateway")} and {Count(options.Silos, "silo")} with {Count(options.ThreadsOfSilo, "thread")} "
             + $"each for {options.Model}, at {options.UrlOf(port)}");
@@ -38,7 +36,7 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
         {
             AllowUnsecuredTransport = true,
             DashboardApplicationName = "Llama cluster",
-            DisableDashboard = options.NoDashboard,
+            DisableDashboard = !hasDashboard,
             TrustDeveloperCertificate = false,
         });
 
@@ -49,7 +47,7 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
         ClusterResources.Add(builder, options, port, client, progress);
 
         await using DistributedApplication application = builder.Build();
-        if (!options.NoDashboard)
+        if (hasDashboard)
             progress.Dashboard = DashboardAddress.LoginUrl(builder.Configuration["AppHost:BrowserToken"]);
         IHostApplicationLifetime lifetime = application.Services.GetRequiredService<IHostApplicationLifetime>();
         ParentWatch.Start(lifetime.StopApplication);
@@ -84,6 +82,26 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
         return ProgramFault.ExitCode;
     }
 
+    private bool HasDescriptorsForDashboard()
+    {
+        if (Descriptors.Limit is not { } limit || limit >= DashboardDescriptors)
+            return true;
+        console.Say(
+            $"This process may have {limit} descriptors (ulimit -n): the dashboard, with which it needs {DashboardDescriptors}, stays off.",
+            Tone.Warning);
+        return false;
+    }
+
+    private static void DemandDescriptors()
+    {
+        if (Descriptors.Limit is { } limit && limit < LeastDescriptors)
+        {
+            throw new IOException(
+                $"This process may have {limit} descriptors (ulimit -n); Aspire needs {LeastDescriptors}. Gateway and silos, started one by one,"
+                + " need fewer.");
+        }
+    }
+
     private void ConfigureLogging(ILoggingBuilder logging)
     {
         logging.AddProcessLogging(options.Verbose);
@@ -91,7 +109,9 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
             return;
         logging.SetMinimumLevel(LogLevel.Warning)
             .AddFilter("Aspire.Hosting.Dcp", LogLevel.Error)
-            .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
+            .AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error)
+            // A resource that is not healthy yet would be reported as a failure.
+            .AddFilter("Microsoft.Extensions.Diagnostics.HealthChecks", LogLevel.None);
     }
 
     private static string Count(int count, string what) =>

@@ -61,13 +61,25 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Start_AppHostMayHaveFewDescriptors_SaysHowManyAspireNeeds()
+    public async Task Serve_AppHostMayHaveFewDescriptors_AnswersWithoutDashboard()
     {
-        using var appHost = new RunningProgram(
-            Limits.Descriptors(ChildCommand.ForProgram("apphost", "Llama.AppHost", ["--port=0"]), FewDescriptors));
+        using RunningAppHost appHost = await RunningAppHost.StartAsync(command => Limits.Descriptors(command, FewDescriptors));
+        Assert.Equal(Golden.Greedy, await appHost.Client.CompleteAsync(Golden.Request));
+        Assert.DoesNotContain(ProcessTable.OfAppHost(appHost.Id), id => ProcessTable.Runs(id, "Aspire.Dashboard"));
+        Assert.Contains(
+            $"may have {FewDescriptors} descriptors (ulimit -n): the dashboard, with which it needs 512, stays off.", appHost.Output,
+            StringComparison.Ordinal);
+        ProcessTable.Signal(appHost.Id, "TERM");
+        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
+    public async Task Start_AppHostMayHaveTooFewDescriptors_SaysHowManyAspireNeeds()
+    {
+        using var appHost = new RunningProgram(Limits.Descriptors(ChildCommand.ForProgram("apphost", "Llama.AppHost", ["--port=0"]), 250));
 
         Assert.Equal(1, await appHost.ExitsAsync(Deadline));
-        Assert.Contains($"may have {FewDescriptors} descriptors (ulimit -n); Aspire needs 512", appHost.Output, StringComparison.Ordinal);
+        Assert.Contains("may have 250 descriptors (ulimit -n); Aspire needs 280", appHost.Output, StringComparison.Ordinal);
     }
 
     [Theory]
