@@ -14,6 +14,7 @@ internal static class ClusterCommands
     public static ChildCommand Gateway(AppHostOptions options, int port) => ChildCommand.ForProgram("gateway", "Llama.Gateway", Arguments(
         ("host", "127.0.0.1"),
         ("port", port),
+        ("grpc-port", options.GrpcPort),
         ("model", Path.GetFullPath(options.Model)),
         ("silos", options.Silos),
         ("replicas", options.Replicas),
