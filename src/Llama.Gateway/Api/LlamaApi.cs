@@ -6,6 +6,7 @@ using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Rpc;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
@@ -14,7 +15,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Llama.Gateway.Api;
 
-/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page.</summary>
+/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page; and gRPC.</summary>
 public static class LlamaApi
 {
     /// <summary>
@@ -50,6 +51,7 @@ public static class LlamaApi
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
         services.AddSingleton(new OperatorGuard(key, new GatewayNames(names)));
+        services.AddLlamaRpc();
         return services;
     }
 
@@ -77,6 +79,7 @@ public static class LlamaApi
         api.Post("/v1/chat/completions", services.GetRequiredService<ChatEndpoint>().HandleAsync);
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
+        routes.MapLlamaRpc();
         api.NothingElse();
         return routes;
     }

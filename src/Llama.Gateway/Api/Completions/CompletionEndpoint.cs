@@ -27,7 +27,11 @@ internal sealed class CompletionEndpoint(
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
+    /// <summary>Plans the answer to a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="fields">Its fields.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
         var client = ClientName.Of(context);
         var parameters = GenerationParameters.Read(fields, model.Sampling) with

@@ -7,15 +7,11 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="plan">What was asked.</param>
 /// <param name="format">Writes what differs.</param>
 /// <param name="model">The model's name.</param>
-/// <param name="id">The answer's id.</param>
-/// <param name="created">When the request came.</param>
-internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, string id, DateTimeOffset created)
+/// <param name="answer">The answer.</param>
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, RunningAnswer answer)
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
-
-    /// <summary>By prompt: the fewest tokens that a choice found in the cache. The other choices found what that one computed.</summary>
-    private readonly Dictionary<int, int> cachedTokens = [];
-    private int completionTokens;
+    private readonly AnswerUsage usage = new(plan);
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
@@ -29,12 +25,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
 
     /// <summary>Counts a token in the usage.</summary>
     /// <param name="piece">The token's piece.</param>
-    public void Count(ChoicePiece piece)
-    {
-        completionTokens++;
-        var prompt = piece.Choice / plan.Parameters.Choices;
-        cachedTokens[prompt] = Math.Min(cachedTokens.GetValueOrDefault(prompt, int.MaxValue), piece.Token.CachedTokens);
-    }
+    public void Count(ChoicePiece piece) => usage.Count(piece);
 
     /// <summary>Writes one piece as a part of a stream.</summary>
     /// <param name="json">Where to.</param>
@@ -83,9 +74,9 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     private void WriteStart(Utf8JsonWriter json, string kind)
     {
         json.WriteStartObject();
-        json.WriteString("id", id);
+        json.WriteString("id", answer.Id);
         json.WriteString("object", kind);
-        json.WriteNumber("created", created.ToUnixTimeSeconds());
+        json.WriteNumber("created", answer.Created.ToUnixTimeSeconds());
         json.WriteString("model", model);
         json.WriteStartArray("choices");
     }
@@ -133,11 +124,11 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", plan.PromptTokens);
-        json.WriteNumber("completion_tokens", completionTokens);
-        json.WriteNumber("total_tokens", plan.PromptTokens + completionTokens);
+        json.WriteNumber("prompt_tokens", usage.PromptTokens);
+        json.WriteNumber("completion_tokens", usage.CompletionTokens);
+        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", cachedTokens.Values.Sum());
+        json.WriteNumber("cached_tokens", usage.CachedTokens);
         json.WriteEndObject();
         json.WriteEndObject();
     }
