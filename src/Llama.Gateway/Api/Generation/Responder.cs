@@ -1,4 +1,5 @@
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
@@ -17,24 +18,27 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
+        var served = response.HttpContext.Features.Get<ServedRequest>()!;
+        served.Plan(plan, model.Name);
         var answer = plan.Parameters.Retry is { } key ? await kept.TakeAsync(key, plan, format.IdPrefix, cancellationToken) : null;
         var writer = new AnswerWriter(
             plan, format, model.Name, answer?.Id ?? AnswerWriter.NewId(format.IdPrefix), answer?.Created ?? time.GetUtcNow());
         var pieces = answer?.ReadAsync(cancellationToken) ?? runner.RunAsync(plan, cancellationToken);
         await (plan.Parameters.Stream
-            ? StreamAsync(response, plan, pieces, writer, cancellationToken)
-            : WriteWholeAsync(response, plan, pieces, writer, cancellationToken));
+            ? StreamAsync(response, plan, pieces, writer, served, cancellationToken)
+            : WriteWholeAsync(response, plan, pieces, writer, served, cancellationToken));
     }
 
     private static async Task StreamAsync(
         HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
-        CancellationToken cancellationToken)
+        ServedRequest served, CancellationToken cancellationToken)
     {
         // The headers go out with the first piece, so a request that is refused before it still gets its status.
         using var events = ServerSentEvents.Begin(response);
         await foreach (var piece in pieces)
         {
             writer.Count(piece);
+            served.Count(piece);
             if (writer.IsWorthSending(piece))
                 await events.WriteAsync((writer, piece), static (json, part) => part.writer.WritePart(json, part.piece), cancellationToken);
         }
@@ -46,12 +50,13 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
 
     private static async Task WriteWholeAsync(
         HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
-        CancellationToken cancellationToken)
+        ServedRequest served, CancellationToken cancellationToken)
     {
         var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
         await foreach (var piece in pieces)
         {
             writer.Count(piece);
+            served.Count(piece);
             choices[piece.Choice].Add(piece);
         }
 
