@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
@@ -148,6 +149,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
+
+    /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
+    [Description("How log lines are written: text, or json with one object a line.")]
+    [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
+    public string LogFormat { get; init; } = ProcessLogging.Text;
 
     /// <summary>The model's name in the API; null for the name of its folder.</summary>
     [Description("Name of the model in the API, if not that of its folder.")]

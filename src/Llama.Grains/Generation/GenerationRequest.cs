@@ -58,6 +58,10 @@ public sealed record GenerationRequest
     /// </summary>
     [Id(11)]
     public bool IsResubmitted { get; init; }
+
+    /// <summary>The span that asks, as <c>traceparent</c> of W3C Trace Context; null when the request is not traced.</summary>
+    [Id(12)]
+    public string? TraceParent { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
@@ -68,6 +69,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
 
         var stopTokens = parameters.IgnoreEnd ? [] : model.StopTokens(isChat);
         var choices = new List<ChoicePlan>();
+        var traceParent = Activity.Current is { Recorded: true } span ? span.Id : null;
         foreach (var prompt in prompts)
         {
             CheckLength(prompt.Count, parameters.MaxTokens, param);
@@ -87,6 +89,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Timeout = parameters.Timeout,
                     Session = parameters.Session,
                     Client = parameters.Client,
+                    TraceParent = traceParent,
                 };
                 choices.Add(new ChoicePlan(request, startsText, stopTokens));
             }

@@ -1,4 +1,5 @@
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
@@ -23,7 +24,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        var answer = await BeginAsync(plan, format.IdPrefix, cancellationToken);
+        var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
         var writer = new AnswerWriter(plan, format, model.Name, answer);
         await (plan.Parameters.Stream
             ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
@@ -31,15 +32,22 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     }
 
     /// <summary>Begins to run the choices, or finds them running or done under the request's key.</summary>
+    /// <param name="context">The request.</param>
     /// <param name="plan">The choices.</param>
     /// <param name="idPrefix">How the id of a new answer begins.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public async Task<RunningAnswer> BeginAsync(GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
+    public async Task<RunningAnswer> BeginAsync(HttpContext context, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
     {
+        var served = context.Features.Get<ServedRequest>()!;
+        served.Plan(plan, model.Name);
         if (plan.Parameters.Retry is not { } key)
-            return new RunningAnswer(AnswerWriter.NewId(idPrefix), time.GetUtcNow(), runner.RunAsync(plan, cancellationToken));
+        {
+            return new RunningAnswer(
+                AnswerWriter.NewId(idPrefix), time.GetUtcNow(), served.CountAsync(runner.RunAsync(plan, cancellationToken)));
+        }
+
         var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-        return new RunningAnswer(answer.Id, answer.Created, answer.ReadAsync(cancellationToken));
+        return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)));
     }
 
     private static async Task StreamAsync(
