@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Llama.Gateway.Api.Generation;
@@ -16,6 +15,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     /// <summary>By prompt: the fewest tokens that a choice found in the cache. The other choices found what that one computed.</summary>
     private readonly Dictionary<int, int> cachedTokens = [];
     private int completionTokens;
+    private int reasoningTokens;
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
@@ -24,7 +24,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
     /// <param name="piece">The piece.</param>
     public bool IsWorthSending(ChoicePiece piece) =>
-        piece.Position == 0 || piece.Text.Length > 0 || piece.Finish is not null
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
 
     /// <summary>Counts a token in the usage.</summary>
@@ -32,6 +32,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     public void Count(ChoicePiece piece)
     {
         completionTokens++;
+        reasoningTokens += piece.ReasoningTokens;
         var prompt = piece.Choice / plan.Parameters.Choices;
         cachedTokens[prompt] = Math.Min(cachedTokens.GetValueOrDefault(prompt, int.MaxValue), piece.Token.CachedTokens);
     }
@@ -44,7 +45,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
         single[0] = piece;
         WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Text, single, part);
+        WriteChoice(json, piece.Text, piece.Reasoning, single, part);
         json.WriteEndArray();
         if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
@@ -69,9 +70,9 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         WriteStart(json, format.WholeObject);
         foreach (var pieces in choices)
         {
-            var text = new StringBuilder();
-            foreach (var piece in pieces) text.Append(piece.Text);
-            WriteChoice(json, text.ToString(), pieces, AnswerPart.Whole);
+            WriteChoice(
+                json, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
+                AnswerPart.Whole);
         }
 
         json.WriteEndArray();
@@ -90,12 +91,12 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, string text, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(Utf8JsonWriter json, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
         json.WriteNumber("index", last.Choice);
-        format.WriteText(json, text, part);
+        format.WriteText(json, text, reasoning, part);
         if (plan.Parameters.LogProbabilities is null)
         {
             json.WriteNull("logprobs");
@@ -139,6 +140,13 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartObject("prompt_tokens_details");
         json.WriteNumber("cached_tokens", cachedTokens.Values.Sum());
         json.WriteEndObject();
+        if (plan.Choices.Any(choice => choice.Reasoning is not null))
+        {
+            json.WriteStartObject("completion_tokens_details");
+            json.WriteNumber("reasoning_tokens", reasoningTokens);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 }
