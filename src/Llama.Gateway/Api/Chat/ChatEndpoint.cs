@@ -38,7 +38,8 @@ internal sealed class ChatEndpoint(
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
-        var prompt = await messages.ReadAsync(fields, cancellationToken);
+        var (prompt, continued) = await messages.ReadAsync(fields, cancellationToken);
+        parameters = parameters with { Continued = continued };
         return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }
 

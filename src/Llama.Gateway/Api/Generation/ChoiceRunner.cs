@@ -43,7 +43,7 @@ internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
             try
             {
                 var decoder = model.NewDecoder(choice.StartsText);
-                var text = new ChoiceText(index, decoder, new StopMatcher(plan.Parameters.Stops), choice.StopTokens);
+                var text = new ChoiceText(index, decoder, new StopMatcher(plan.Parameters.Stops), choice.StopTokens, choice.Reasoning);
                 await RunOneAsync(choice.Request, text, pieces, ending.Token);
             }
             catch (Exception exception)

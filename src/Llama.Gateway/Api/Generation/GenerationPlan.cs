@@ -33,7 +33,8 @@ internal sealed record GenerationPlan
 /// <param name="Request">What the gateway grain is asked.</param>
 /// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
 /// <param name="StopTokens">Tokens that end the choice, besides those that the configuration names.</param>
-internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IReadOnlyList<int> StopTokens);
+/// <param name="Reasoning">How reasoning is told apart; null where none is.</param>
+internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IReadOnlyList<int> StopTokens, ChoiceReasoning? Reasoning);
 
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
@@ -75,6 +76,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
             CheckLength(prompt.Count, parameters.MaxTokens, param);
             var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(RandomSeeds));
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
+            var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
             for (var index = 0; index < parameters.Choices; index++)
             {
                 var request = new GenerationRequest
@@ -91,7 +93,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Client = parameters.Client,
                     TraceParent = traceParent,
                 };
-                choices.Add(new ChoicePlan(request, startsText, stopTokens));
+                choices.Add(new ChoicePlan(request, startsText, stopTokens, reasoning));
             }
         }
 
