@@ -16,20 +16,23 @@ internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Toke
 /// <param name="choice">The choice's index.</param>
 /// <param name="decoder">Turns tokens into text; null for a model without a tokenizer.</param>
 /// <param name="stops">Ends the text.</param>
-/// <param name="stopTokens">End it, too.</param>
-internal sealed class ChoiceText(int choice, StreamingDecoder? decoder, StopMatcher stops, IReadOnlyList<int> stopTokens)
+/// <param name="minTokens">So many tokens it lets pass.</param>
+/// <param name="echo">The text that it begins with.</param>
+internal sealed class ChoiceText(int choice, StreamingDecoder? decoder, StopMatcher stops, int minTokens, string echo)
 {
     private int position;
-    private int offset;
+    private int offset = CharactersOf(echo);
 
     /// <summary>The piece of the next token. After one with a finish no more follow.</summary>
     /// <param name="token">The token.</param>
     public ChoicePiece Append(GeneratedToken token)
     {
         var start = offset;
-        var finish = stopTokens.Contains(token.Sampled.Token) ? FinishReason.Stop : token.Finish;
-        var text = stops.Append(Decode(token.Sampled.Token, finish));
+        var finish = token.Finish;
+        var text = Decode(token.Sampled.Token, finish);
+        if (position >= minTokens) text = stops.Append(text);
         if (finish is not null) text += stops.Flush();
+        if (position == 0) text = echo + text;
         if (stops.Stopped) finish = FinishReason.Stop;
         return new ChoicePiece(choice, position++, token, text, start, NameOf(finish));
     }
@@ -48,7 +51,9 @@ internal sealed class ChoiceText(int choice, StreamingDecoder? decoder, StopMatc
         // An end token ends the text and is none of it.
         var text = finish == FinishReason.Stop ? "" : decoder.Append(token);
         if (finish is not null) text += decoder.Flush();
-        offset += text.Count(character => !char.IsLowSurrogate(character));
+        offset += CharactersOf(text);
         return text;
     }
+
+    private static int CharactersOf(string text) => text.Count(character => !char.IsLowSurrogate(character));
 }
