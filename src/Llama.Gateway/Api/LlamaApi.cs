@@ -44,6 +44,7 @@ public static class LlamaApi
         services.AddSingleton<KeptAnswers>();
         services.AddHostedService<RecordSender>();
         services.AddSingleton<Responder>();
+        services.AddSingleton<TokenRuleReader>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();
         services.AddSingleton<CompletionEndpoint>();

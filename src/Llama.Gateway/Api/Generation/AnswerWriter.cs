@@ -34,7 +34,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
         single[0] = piece;
         WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Text, piece.Reasoning, single, part);
+        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, single, part);
         json.WriteEndArray();
         if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
@@ -57,10 +57,11 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
     {
         WriteStart(json, format.WholeObject);
-        foreach (var pieces in choices)
+        var index = 0;
+        foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
         {
             WriteChoice(
-                json, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
+                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
                 AnswerPart.Whole);
         }
 
@@ -69,6 +70,11 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         WriteUsage(json);
         json.WriteEndObject();
     }
+
+    /// <summary>Of a prompt's choices those whose tokens have the highest mean log-probability; all, where all are wanted, as they are.</summary>
+    private IEnumerable<IReadOnlyList<ChoicePiece>> Best(IReadOnlyList<ChoicePiece>[] choices) => choices.Length == plan.Parameters.Kept
+        ? choices
+        : choices.OrderByDescending(pieces => pieces.Average(piece => piece.Token.Sampled.LogProbability)).Take(plan.Parameters.Kept);
 
     private void WriteStart(Utf8JsonWriter json, string kind)
     {
@@ -80,11 +86,11 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
-        json.WriteNumber("index", last.Choice);
+        json.WriteNumber("index", index);
         format.WriteText(json, text, reasoning, part);
         if (plan.Parameters.LogProbabilities is null)
         {

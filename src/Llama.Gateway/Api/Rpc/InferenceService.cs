@@ -69,6 +69,7 @@ internal sealed class InferenceService(
             // A part is a few dozen bytes, which compressing only makes longer.
             context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
             GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
+            plan.Parameters.CheckStream();
             RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
             var writer = new AnswerMessages(plan, answer, model);
             await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);

@@ -46,8 +46,21 @@ internal static class MessageJson
             bool isThere = field.IsRepeated ? ((ICollection)value).Count > 0 : !field.HasPresence || field.Accessor.HasValue(message);
             if (!isThere) continue;
             json.WritePropertyName(NameOf(field));
-            if (!field.IsRepeated) WriteValue(json, value);
+            if (field.IsMap) WriteMap(json, (IDictionary)value);
+            else if (!field.IsRepeated) WriteValue(json, value);
             else WriteList(json, (IList)value);
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteMap(Utf8JsonWriter json, IDictionary map)
+    {
+        json.WriteStartObject();
+        foreach (DictionaryEntry entry in map)
+        {
+            json.WritePropertyName(string.Create(CultureInfo.InvariantCulture, $"{entry.Key}"));
+            WriteValue(json, entry.Value!);
         }
 
         json.WriteEndObject();
