@@ -16,16 +16,11 @@ internal sealed record CopyOptions
 
     /// <summary>The layers, <c>first-end</c>; null for all.</summary>
     [Description("Layers to copy, first to end, if not all: 0-27 are the first 27.")]
-    [RegularExpression("[0-9]{1,4}-[0-9]{1,4}", ErrorMessage = "a range of layers like 0-27")]
+    [RegularExpression(LayerRange.Form, ErrorMessage = LayerRange.Expected)]
     public string? Layers { get; init; }
 
     /// <summary>The folder.</summary>
     [Description("Folder to copy to.")]
     [Required]
     public string Out { get; init; } = "";
-
-    /// <summary>First layer, and the one after the last; null for the model's end.</summary>
-    public (int First, int? End) Range => Layers?.Split('-') is [var first, var end] ? (Number(first), Number(end)) : (0, null);
-
-    private static int Number(string text) => int.Parse(text, System.Globalization.CultureInfo.InvariantCulture);
 }

@@ -1,11 +1,13 @@
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 using Llama.Tool;
+using Llama.Tool.Pull;
 
 const string Usage = """
     llama (Llama.Tool) works on checkpoints, and prepares machines for a cluster. Commands:
       convert  turns a checkpoint into a GGUF file
       copy     brings some layers of a checkpoint to a machine
+      pull     brings a model, or some layers of it, from a hub
       make     writes a GGUF file of random weights in the shape of a released model
       certify  makes certificates for TLS
     llama COMMAND --help lists a command's options.
@@ -27,6 +29,10 @@ switch (args)
         return Run<ConvertOptions>(rest, ConvertCommand.Run, "Stopped; no file is left.");
     case ["copy", .. var rest]:
         return Run<CopyOptions>(rest, CopyCommand.Run, "Interrupted; the same command goes on from here.");
+    case ["pull", [not '-', ..] name, .. var rest]:
+        return Run<PullOptions>(["--name", name, .. rest], PullCommand.Run, "Interrupted; the same command goes on from here.");
+    case ["pull", .. var rest]:
+        return Run<PullOptions>(rest, PullCommand.Run, "Interrupted; the same command goes on from here.");
     case ["make", .. var rest]:
         return Run<MakeOptions>(rest, MakeCommand.Run, "Stopped; no file is left.");
     case ["certify", .. var rest]:

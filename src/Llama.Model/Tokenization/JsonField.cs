@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Model.Checkpoints;
+using Llama.Model.Checkpoints.Files;
 
 namespace Llama.Model.Tokenization;
 
@@ -43,9 +44,10 @@ internal readonly struct JsonField
     /// <summary>The whole of a JSON text.</summary>
     /// <param name="content">The file's content, in UTF-8.</param>
     /// <param name="file">The file's name, for messages.</param>
-    /// <exception cref="CheckpointException">The content is not JSON, is nested too deep, or has a member twice.</exception>
+    /// <exception cref="CheckpointException">The content is not UTF-8, or not JSON, is nested too deep, or has a member twice.</exception>
     public static JsonField Parse(ReadOnlyMemory<byte> content, string file)
     {
+        Utf8Check.Refuse(file, content.Span);
         try
         {
             return new JsonField(file, "", JsonDocument.Parse(content, Options).RootElement);

@@ -52,7 +52,7 @@ internal static class SentencePieceJson
     }
 
     public static JsonObject Added(string name, int id, bool special = true, bool normalized = false) =>
-        new() { ["id"] = id, ["content"] = name, ["special"] = special, ["normalized"] = normalized };
+        new() { ["id"] = id, ["content"] = name, ["special"] = special, ["normalized"] = normalized, ["single_word"] = false, ["lstrip"] = false, ["rstrip"] = false };
 
     public static byte[] Write(JsonNode json) => Encoding.UTF8.GetBytes(json.ToJsonString());
 }

@@ -41,11 +41,7 @@ public static class CheckpointCopy
     {
         ArgumentNullException.ThrowIfNull(progress);
         using FileCheckpoint checkpoint = Checkpoint.OpenStored(model, new CheckpointOptions());
-        int layers = checkpoint.Config.Layers;
-        int last = end ?? layers;
-        if (first < 0 || first >= last || last > layers)
-            throw new CheckpointException($"{model}: has no layers {first} to {last}, the last not included; it has {layers}");
-        IReadOnlyList<FilePieces> files = FilePieces.Of(checkpoint, first, last);
+        IReadOnlyList<FilePieces> files = FilePieces.Of(checkpoint, first, LastOf(checkpoint, first, end), mustBeHere: true);
         string sourceFolder = Directory.Exists(model) ? model : Path.GetDirectoryName(Path.GetFullPath(model))!;
         if (Path.GetFullPath(folder).TrimEnd(Path.DirectorySeparatorChar) == Path.GetFullPath(sourceFolder).TrimEnd(Path.DirectorySeparatorChar))
             throw new IOException($"{folder} is the folder that is copied; expected another.");
@@ -56,7 +52,8 @@ public static class CheckpointCopy
         foreach (FilePieces file in files)
         {
             string name = Path.GetFileName(file.Path);
-            using var copier = new PieceCopier(file, Path.Combine(folder, name));
+            using var source = new LocalPieces(file.Path);
+            using var copier = new PieceCopier(source, Path.Combine(folder, name));
             foreach ((long from, long to) in file.Needed)
             {
                 if (copier.Ensure(from, to, cancellationToken)) copied += to - from;
@@ -66,6 +63,16 @@ public static class CheckpointCopy
         }
 
         return new CopySummary(files.Count, copied, found, files.Sum(file => file.Bytes) - total);
+    }
+
+    /// <summary>The layer after the last one of a range.</summary>
+    /// <exception cref="CheckpointException">The model has no such range.</exception>
+    internal static int LastOf(Checkpoint checkpoint, int first, int? end)
+    {
+        int layers = checkpoint.Config.Layers;
+        int last = end ?? layers;
+        return first >= 0 && first < last && last <= layers ? last : throw new CheckpointException(
+            $"{checkpoint.Path}: has no layers {first} to {last}, the last not included; it has {layers}");
     }
 
     /// <summary>Whatever a folder has beside weights: configuration, index, tokenizer, templates, licence.</summary>

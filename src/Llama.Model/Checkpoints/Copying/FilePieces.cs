@@ -21,15 +21,16 @@ internal sealed record FilePieces(string Path, long Bytes, IReadOnlyList<(long F
     /// <param name="checkpoint">The model.</param>
     /// <param name="first">First layer.</param>
     /// <param name="end">The layer after the last.</param>
+    /// <param name="mustBeHere">Whether the bytes of the range's tensors must be on this machine.</param>
     /// <exception cref="CheckpointException">A tensor that the range needs is not there.</exception>
-    public static IReadOnlyList<FilePieces> Of(FileCheckpoint checkpoint, int first, int end)
+    public static IReadOnlyList<FilePieces> Of(FileCheckpoint checkpoint, int first, int end, bool mustBeHere)
     {
         var needed = new HashSet<string>(checkpoint.Tensors(first, end).Select(tensor => tensor.Name), StringComparer.Ordinal);
         var files = new SortedDictionary<string, List<(StoredTensor Tensor, bool IsNeeded)>>(StringComparer.Ordinal);
         foreach (ModelTensor tensor in checkpoint.Tensors(0, checkpoint.Config.Layers))
         {
             bool isNeeded = needed.Contains(tensor.Name);
-            foreach (StoredTensor part in Locate(checkpoint, tensor.Name, isNeeded))
+            foreach (StoredTensor part in Locate(checkpoint, tensor.Name, isNeeded, mustBeHere))
             {
                 if (!files.TryGetValue(part.File, out List<(StoredTensor, bool)>? tensors)) files.Add(part.File, tensors = []);
                 tensors.Add((part, isNeeded));
@@ -42,11 +43,11 @@ internal sealed record FilePieces(string Path, long Bytes, IReadOnlyList<(long F
     }
 
     /// <summary>Tensors of other layers need not be there.</summary>
-    private static IReadOnlyList<StoredTensor> Locate(FileCheckpoint checkpoint, string name, bool isNeeded)
+    private static IReadOnlyList<StoredTensor> Locate(FileCheckpoint checkpoint, string name, bool isNeeded, bool mustBeHere)
     {
         try
         {
-            return isNeeded ? checkpoint.LocateHere(name) : checkpoint.Locate(name);
+            return isNeeded && mustBeHere ? checkpoint.LocateHere(name) : checkpoint.Locate(name);
         }
         catch (CheckpointException) when (!isNeeded)
         {

@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Llama.Model.Checkpoints.Copying;
 
 /// <summary>
-/// Copies pieces of one file into a file of the same length and keeps the record of them. What the record has is checked against its hash
+/// Copies pieces of a file into a file of the same length and keeps the record of them. What the record has is checked against its hash
 /// instead of being copied again. A piece is in the record when it is on the disk and reads there as it did at the source.
 /// </summary>
 internal sealed class PieceCopier : IDisposable
@@ -15,19 +15,17 @@ internal sealed class PieceCopier : IDisposable
 
     private readonly byte[] buffer = new byte[BufferBytes];
     private readonly Dictionary<(long First, long End), string> copied = [];
-    private readonly string sourcePath;
+    private readonly IPieceSource source;
     private readonly string targetPath;
     private readonly FileStream record;
-    private readonly SafeFileHandle source;
     private readonly SafeFileHandle target;
 
     /// <summary>Opens source and target, and begins anew where the target is a copy of something else.</summary>
     /// <exception cref="CheckpointException">The record of the target cannot be read.</exception>
     /// <exception cref="IOException">A file cannot be read or written, or the target is there and is no copy.</exception>
-    public PieceCopier(FilePieces file, string targetPath)
+    public PieceCopier(IPieceSource source, string targetPath)
     {
-        (sourcePath, this.targetPath) = (file.Path, targetPath);
-        long version = File.GetLastWriteTimeUtc(file.Path).Ticks;
+        (this.source, this.targetPath) = (source, targetPath);
         string recordPath = CopiedRanges.PathOf(targetPath);
         bool hasRecord = File.Exists(recordPath);
         if (File.Exists(targetPath) && !hasRecord)
@@ -36,7 +34,7 @@ internal sealed class PieceCopier : IDisposable
         record = new FileStream(recordPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
         try
         {
-            if (before is { } known && known.Bytes == file.Bytes && known.Source == version && File.Exists(targetPath))
+            if (before is { } known && known.Bytes == source.Bytes && known.Source == source.Version && File.Exists(targetPath))
             {
                 foreach (CopiedPiece piece in known.Pieces) copied[(piece.First, piece.End)] = piece.Hash;
                 CutOffUnfinishedLine();
@@ -45,12 +43,11 @@ internal sealed class PieceCopier : IDisposable
             {
                 record.SetLength(0);
                 if (File.Exists(targetPath)) File.Delete(targetPath);
-                Append(CopiedRanges.Header(file.Bytes, version));
+                Append(CopiedRanges.Header(source.Bytes, source.Version));
             }
 
-            source = File.OpenHandle(file.Path);
             target = File.OpenHandle(targetPath, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read);
-            RandomAccess.SetLength(target, file.Bytes);
+            RandomAccess.SetLength(target, source.Bytes);
         }
         catch
         {
@@ -58,6 +55,9 @@ internal sealed class PieceCopier : IDisposable
             throw;
         }
     }
+
+    /// <summary>Whether a piece was begun to be copied once: then the file's header is there.</summary>
+    public bool HasPieces => copied.Count > 0;
 
     /// <summary>Has a piece at the target.</summary>
     /// <param name="first">Its first byte.</param>
@@ -67,39 +67,64 @@ internal sealed class PieceCopier : IDisposable
     /// <exception cref="IOException">It cannot be read or written, or does not read as it was written.</exception>
     public bool Ensure(long first, long end, CancellationToken cancellationToken)
     {
-        if (copied.TryGetValue((first, end), out string? known) && Hash(target, targetPath, first, end, null, cancellationToken) == known)
-            return false;
-        string hash = Hash(source, sourcePath, first, end, target, cancellationToken);
+        if (copied.TryGetValue((first, end), out string? known) && Hash(first, end, cancellationToken) == known) return false;
+        string hash = Copy(first, end, cancellationToken);
         RandomAccess.FlushToDisk(target);
-        if (Hash(target, targetPath, first, end, null, cancellationToken) != hash)
+        if (Hash(first, end, cancellationToken) != hash)
             throw new IOException($"{targetPath}: bytes {first} to {end - 1} do not read as they were written.");
         Append(CopiedRanges.Line(new CopiedPiece(first, end, hash)));
+        copied[(first, end)] = hash;
         return true;
+    }
+
+    /// <summary>SHA-256 of bytes that are at the target, hexadecimal.</summary>
+    /// <param name="first">The first byte.</param>
+    /// <param name="end">The byte after the last.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public string Hash(long first, long end, CancellationToken cancellationToken)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (long at = first; at < end;)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int read = RandomAccess.Read(target, buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - at)), at);
+            if (read == 0) throw new IOException($"{targetPath} ends at byte {at}; expected {end} bytes.");
+            hash.AppendData(buffer, 0, read);
+            at += read;
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>Begins the file anew: what was copied of it is not what it should be.</summary>
+    public void Discard()
+    {
+        record.SetLength(0);
+        File.Delete(targetPath);
+        File.Delete(CopiedRanges.PathOf(targetPath));
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
         record.Dispose();
-        source?.Dispose();
         target?.Dispose();
     }
 
-    private string Hash(
-        SafeFileHandle file, string path, long first, long end, SafeFileHandle? copy, CancellationToken cancellationToken)
+    private string Copy(long first, long end, CancellationToken cancellationToken)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        for (long at = first; at < end;)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            int read = RandomAccess.Read(file, buffer.AsSpan(0, (int)Math.Min(buffer.Length, end - at)), at);
-            if (read == 0) throw new IOException($"{path} ends at byte {at}; expected {end} bytes.");
-            hash.AppendData(buffer, 0, read);
-            if (copy is not null) RandomAccess.Write(copy, buffer.AsSpan(0, read), at);
-            at += read;
-        }
-
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
+        long at = first;
+        source.Read(
+            first, end,
+            bytes =>
+            {
+                hash.AppendData(bytes);
+                RandomAccess.Write(target, bytes, at);
+                at += bytes.Length;
+            },
+            cancellationToken);
+        return at == end ? Convert.ToHexStringLower(hash.GetHashAndReset()) : throw new IOException($"{source.Name} gave {at - first} bytes from byte {first}; expected {end - first}.");
     }
 
     private void Append(string line)

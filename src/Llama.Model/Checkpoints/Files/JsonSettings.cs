@@ -47,6 +47,7 @@ internal sealed class JsonSettings
             byte[] bytes = new byte[stream.Length];
             stream.ReadExactly(bytes);
             WrongDownload.Refuse(path, bytes);
+            Utf8Check.Refuse(path, bytes);
             using var document = JsonDocument.Parse(bytes);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new CheckpointException($"{path}: found {Kind(document.RootElement)}, expected a JSON object");
