@@ -11,10 +11,10 @@ namespace Llama.Grains.Links;
 /// only the last, and the others pass it on. Whatever a stage makes of a part, it passes it on unchanged.
 /// </summary>
 /// <remarks>
-/// Of a step, these tags are reserved: <c>tRac</c> trace context (W3C), <c>Pena</c> presence, frequency and repetition penalty with their
+/// Of a step, <see cref="TracePart"/> is sent, and these tags are reserved: <c>Pena</c> presence, frequency and repetition penalty with their
 /// range, <c>Bias</c> sparse logit bias, <c>Mask</c> allowed tokens, <c>Mint</c> min tokens, <c>Plog</c> prompt log-probabilities,
 /// <c>Pool</c> pooled states. Of a result: <c>plog</c> prompt log-probabilities, <c>lsum</c> log-sum-exp, <c>pool</c> pooled states.
-/// No version sends one yet; <c>docs/wire.md</c> says what they are to hold.
+/// <c>docs/wire.md</c> says what they are to hold.
 /// </remarks>
 public static class OptionalParts
 {

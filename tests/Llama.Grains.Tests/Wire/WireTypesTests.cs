@@ -50,6 +50,7 @@ public sealed class WireTypesTests : IDisposable
         Client = "ann",
         Session = "s-1",
         IsResubmitted = true,
+        TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
