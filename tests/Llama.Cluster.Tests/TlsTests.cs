@@ -1,6 +1,6 @@
 using System.Net.Sockets;
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Certificates;
@@ -24,7 +24,7 @@ public sealed class TlsTests : IDisposable
     [Fact]
     public async Task Cluster_OfCertify_GivesTheGoldenTokensOverHttpsAndRefusesOthers()
     {
-        using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.AppHost", ["certify", folder.Path])))
+        using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.Tool", ["certify", folder.Path])))
             Assert.Equal(0, await certify.ExitsAsync(Deadline));
         using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 2, tls: folder["localhost"]);
         RunningProgram gateway = cluster.StartGateway($"--tls={folder["gateway"]}");
