@@ -1,5 +1,6 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using OpenTelemetry;
 using OpenTelemetry.Logs;
@@ -25,12 +26,10 @@ public sealed class ProcessTelemetry : IDisposable
     private static readonly string[] Sources =
         ["Llama", "Microsoft.Orleans.Application", "Microsoft.Orleans.Runtime", "Microsoft.Orleans.Lifecycle"];
 
-    /// <summary>Of the runtime's, those whose names Prometheus does not allow a gauge, and that tell nothing here.</summary>
-    private static readonly string[] Dropped = ["dotnet.assembly.count", "dotnet.process.cpu.count", "dotnet.timer.count"];
-
     private readonly OtlpVariables otlp;
     private readonly Action<ResourceBuilder> resource;
     private readonly TracerProvider? traces;
+    private readonly ServiceProvider? logs;
     private readonly Task<MeterProvider>? metrics;
 
     private ProcessTelemetry(string service, string instance, bool isScraped, OtlpVariables otlp)
@@ -41,6 +40,7 @@ public sealed class ProcessTelemetry : IDisposable
         resource = builder => builder.Clear().AddTelemetrySdk()
             .AddService(service, serviceVersion: Version, serviceInstanceId: instance).AddEnvironmentVariableDetector();
         if (otlp.Traces) traces = BuildTraces();
+        if (otlp.Logs) logs = BuildLogs();
 
         // Its assemblies take as long to load as the web server; who starts a process waits for its first answer, not for its figures.
         if (otlp.Metrics) metrics = Task.FromResult(BuildMetrics(isScraped));
@@ -60,24 +60,17 @@ public sealed class ProcessTelemetry : IDisposable
     public static ProcessTelemetry Start(string service, string instance, bool isScraped) =>
         new(service, instance, isScraped, OtlpVariables.OfThisProcess);
 
-    /// <summary>Sends logs, too, if the variables say so.</summary>
+    /// <summary>Sends the logs of a process, if the variables say so.</summary>
     /// <param name="logging">The logging of the process.</param>
     public void AddTo(ILoggingBuilder logging)
     {
-        if (!otlp.Logs) return;
-        logging.AddOpenTelemetry(options =>
-        {
-            var builder = ResourceBuilder.CreateEmpty();
-            resource(builder);
-            options.SetResourceBuilder(builder);
-            options.IncludeFormattedMessage = true;
-            options.AddOtlpExporter();
-        });
+        if (logs is not null) logging.AddProvider(logs.GetRequiredService<ILoggerProvider>());
     }
 
     /// <summary>Sends what has not been sent, for some seconds at most.</summary>
     public void Dispose()
     {
+        logs?.Dispose();
         traces?.Dispose();
         if (metrics is { IsCompletedSuccessfully: true }) metrics.Result.Dispose();
     }
@@ -85,7 +78,6 @@ public sealed class ProcessTelemetry : IDisposable
     private MeterProvider BuildMetrics(bool isScraped)
     {
         MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder().ConfigureResource(resource).AddMeter(Meters);
-        foreach (string name in Dropped) builder.AddView(name, MetricStreamConfiguration.Drop);
         if (isScraped) builder.AddPrometheusExporter();
         if (otlp.Metrics) builder.AddOtlpExporter();
         return builder.Build();
@@ -97,6 +89,16 @@ public sealed class ProcessTelemetry : IDisposable
         .AddSource(Sources)
         .AddOtlpExporter()
         .Build();
+
+    /// <summary>In services of its own: those of a host would read the variables from the host's configuration, where they are not.</summary>
+    private ServiceProvider BuildLogs() => new ServiceCollection().AddLogging(logging => logging.AddOpenTelemetry(options =>
+    {
+        var builder = ResourceBuilder.CreateEmpty();
+        resource(builder);
+        options.SetResourceBuilder(builder);
+        options.IncludeFormattedMessage = true;
+        options.AddProcessor(new EventIds()).AddOtlpExporter();
+    })).BuildServiceProvider();
 
     /// <summary>What asks how the process is every few seconds has no trace.</summary>
     private static bool IsRequest(HttpContext context) => !(HttpMethods.IsGet(context.Request.Method) || HttpMethods.IsHead(context.Request.Method));

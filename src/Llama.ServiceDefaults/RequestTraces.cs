@@ -9,10 +9,12 @@ namespace Llama.ServiceDefaults;
 /// </summary>
 internal sealed class RequestTraces : BaseProcessor<Activity>
 {
+    private const string WebServer = "Microsoft.AspNetCore";
+
     /// <inheritdoc/>
     public override void OnStart(Activity data)
     {
-        if (data.ParentSpanId != default || data.Kind == ActivityKind.Server) return;
+        if (data.ParentSpanId != default || data.Source.Name == WebServer) return;
         data.ActivityTraceFlags &= ~ActivityTraceFlags.Recorded;
         data.IsAllDataRequested = false;
     }

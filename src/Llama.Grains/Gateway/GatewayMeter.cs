@@ -8,21 +8,22 @@ namespace Llama.Grains.Gateway;
 /// What a gateway tells when it is asked: counts of all that it has done, and, only while it owns the pipelines, how they are, so that the sum
 /// over all gateways is right. The figures are those of <see cref="ClusterStatus"/>.
 /// </summary>
-internal sealed class GatewayMeter : IDisposable
+internal sealed class GatewayMeter
 {
     private const string Replica = "llama.replica";
-    private readonly Meter meter = new(Instruments.Name);
+    private readonly Meter meter;
     private readonly IReadOnlyList<Replica> replicas;
     private readonly ClusterController controller;
 
     /// <summary>Begins to answer.</summary>
+    /// <param name="meter">The meter, which belongs to the caller.</param>
     /// <param name="replicas">The replicas.</param>
     /// <param name="controller">Knows the silos.</param>
     /// <param name="isReady">Whether a request would be answered now.</param>
     /// <param name="standby">Counts the silos that stand by.</param>
-    public GatewayMeter(IReadOnlyList<Replica> replicas, ClusterController controller, Func<bool> isReady, Func<int> standby)
+    public GatewayMeter(Meter meter, IReadOnlyList<Replica> replicas, ClusterController controller, Func<bool> isReady, Func<int> standby)
     {
-        (this.replicas, this.controller) = (replicas, controller);
+        (this.meter, this.replicas, this.controller) = (meter, replicas, controller);
         Count("llama.prompt.tokens", "{token}", "Tokens of prompts that were computed or found in the cache.", counts => counts.PromptTokens);
         Count("llama.prompt.cached_tokens", "{token}", "Tokens of prompts that were found in the prefix cache.", counts => counts.CachedPromptTokens);
         Count("llama.generated.tokens", "{token}", "Tokens that were sampled.", counts => counts.SampledTokens);
@@ -44,9 +45,6 @@ internal sealed class GatewayMeter : IDisposable
             State(controller.Drained.Count, "drained"), State(controller.Refused.Count, "refused"),
         ]);
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => meter.Dispose();
 
     private static Measurement<long> State(long value, string state) => new(value, new KeyValuePair<string, object?>("llama.state", state));
 

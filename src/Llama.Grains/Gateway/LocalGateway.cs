@@ -1,9 +1,11 @@
+using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Generation;
 using Llama.Grains.Silos;
 using Llama.Grains.Answers;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
+using Llama.Grains.Telemetry;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
@@ -22,7 +24,6 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     private readonly PlanExplanation explanation;
     private readonly PipelinePlanner planner;
     private readonly AnswerKeepers records;
-    private readonly GatewayMeter meter;
     private readonly Lock choosing = new();
     private volatile GatewaySummary summary = new(null, 0);
     private int disposed;
@@ -39,11 +40,14 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         controller = new ClusterController(settings, silos, planner, replicas, time, logger);
         records = new AnswerKeepers(
             answers, () => Silos, () => HasPlanned ? null : NotPlanned(replicas[0]), () => Keeper, time);
-        meter = new GatewayMeter(replicas, controller, () => Summary.Ready, () => Standby.Count());
+        _ = new GatewayMeter(Meter, replicas, controller, () => Summary.Ready, () => Standby.Count());
     }
 
     /// <inheritdoc/>
     public IAnswerRecords Records => records;
+
+    /// <summary>Tells how the pipelines are.</summary>
+    internal Meter Meter { get; } = new(Instruments.Name);
 
     /// <summary>Fingerprint of the model's configuration.</summary>
     internal string Fingerprint => settings.Identity.Model.Fingerprint;
@@ -164,7 +168,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref disposed, 1) == 1) return;
-        meter.Dispose();
+        Meter.Dispose();
         await controller.DisposeAsync().ConfigureAwait(false);
         foreach (Replica replica in replicas) await replica.Engine.DisposeAsync().ConfigureAwait(false);
     }

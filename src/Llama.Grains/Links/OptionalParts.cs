@@ -12,9 +12,9 @@ namespace Llama.Grains.Links;
 /// only the last, and the others pass it on. Whatever a stage makes of a part, it passes it on unchanged.
 /// </summary>
 /// <remarks>
-/// The parts of <see cref="StepParts"/> are understood. Of a step, these tags are reserved: <c>tRac</c> trace context (W3C), <c>Plog</c> prompt
-/// log-probabilities, <c>Pool</c> pooled states. Of a result: <c>plog</c> prompt log-probabilities, <c>lsum</c> log-sum-exp, <c>pool</c> pooled
-/// states. <c>docs/wire.md</c> says what they are to hold.
+/// The parts of <see cref="StepParts"/> are understood, and <see cref="TracePart"/> by those who trace. Of a step, these tags are reserved:
+/// <c>Plog</c> prompt log-probabilities, <c>Pool</c> pooled states. Of a result: <c>plog</c> prompt log-probabilities, <c>lsum</c> log-sum-exp,
+/// <c>pool</c> pooled states. <c>docs/wire.md</c> says what they are to hold.
 /// </remarks>
 public static class OptionalParts
 {

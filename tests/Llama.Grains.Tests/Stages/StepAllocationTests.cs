@@ -1,7 +1,11 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.Metrics;
 using System.Runtime.CompilerServices;
+using Llama.Grains.Gateway;
 using Llama.Grains.Links;
+using Llama.Grains.Telemetry;
 using Llama.Grains.Tests.Gateway;
+using Llama.Grains.Tests.Telemetry;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -20,21 +24,40 @@ public sealed class StepAllocationTests
 {
     private const int Windows = 8;
     private const int StepsInWindow = 50;
+    private static int measured;
     private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied", "hf");
 
     private static readonly int[] Prompt = [7, 8, 7];
     private static readonly TokenBias[] Biases = [new TokenBias(9, 1)];
     private static readonly byte[] Mask = [.. Enumerable.Repeat((byte)0x7F, StepParts.MaskBytes(TestModel.Fixture("llama-3.2-tied/hf").Config.VocabSize))];
 
-    [Fact]
-    public async Task Step_ThroughTwoStagesAndBack_AllocatesNothing()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Step_ThroughTwoStagesAndBack_AllocatesNothing(bool isListenedTo)
     {
+        measured = 0;
+
+        // Of a process that sends metrics, and traces of other requests than this one's.
+        using var spans = new SpanRecorder();
+        using var metrics = new MeterListener
+        {
+            InstrumentPublished = (instrument, own) =>
+            {
+                if (instrument.Meter.Name == Instruments.Name) own.EnableMeasurementEvents(instrument);
+            },
+        };
+        metrics.SetMeasurementEventCallback<int>((_, value, _, _) => measured += value);
+        if (isListenedTo) metrics.Start();
+        else spans.Dispose();
         using Checkpoint first = Checkpoint.Open(Folder, new CheckpointOptions());
         using Checkpoint second = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange lower = CpuLayerRange.Load(first, 0, 1, ElementType.F32, 4, 1);
         await using CpuLayerRange upper = CpuLayerRange.Load(second, 1, 3, ElementType.F32, 4, 1);
         await using LinkedStages stages = await LinkedStages.StartAsync(lower, upper);
         long[] allocated = await DecodeAsync(stages).AsTask().Soon();
+
+        Assert.Equal(isListenedTo ? 2 * Windows * StepsInWindow : 0, measured);
 
         // The runtime's own threads may allocate in one window or another; a step that allocates does in all of them.
         Assert.Equal(0, allocated.Min());
@@ -59,6 +82,7 @@ public sealed class StepAllocationTests
             step.AddBiases(Biases);
             step.AddDenied(Prompt);
             step.AddMask(Mask);
+            EngineInstruments.Sent(step);
             await writer.SendAsync(stages.Steps, step, default, CancellationToken.None);
             (FrameKind kind, ReadOnlyMemory<byte> payload) = await reader.ReadFrameAsync(ResultCodec.MaxBytes, CancellationToken.None);
             StepResult result = ResultCodec.Read(payload.Span, SampledTokens.Rent(pool));
