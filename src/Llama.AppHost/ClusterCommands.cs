@@ -68,6 +68,8 @@ internal static class ClusterCommands
             ("log-memory", options.LogMemory),
             ("cores", CoresOfSilo(options, number)),
             ("instructions", options.Instructions),
+            ("devices", options.Devices),
+            ("torch", Folder(options.Torch)),
             ("context", options.Context),
             ("rope-factor", options.RopeFactor),
             ("weights", options.Weights),

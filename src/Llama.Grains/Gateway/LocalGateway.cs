@@ -204,6 +204,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                 State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
             }),
         ],
+        Profile = replica.Pipeline?.Plan[0].Member.Profile,
         Running = replica.Engine.RunningCount,
         Waiting = replica.Engine.WaitingCount,
         Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
