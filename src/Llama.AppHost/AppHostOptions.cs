@@ -51,6 +51,15 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Instructions]
     public string Instructions { get; init; } = "auto";
 
+    /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
+    [Description("What computes in the silos: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
+    [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
+    public string Devices { get; init; } = "cpu";
+
+    /// <summary>Folder of the Torch backend; null for <c>torch</c> beside the program.</summary>
+    [Description("Folder of the Torch backend, if not 'torch' beside the program.")]
+    public string? Torch { get; init; }
+
     /// <summary>KV memory of one stage at most; null for the gateway's default.</summary>
     [Description("Memory for keys and values of one stage at most, if not the gateway's default.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]

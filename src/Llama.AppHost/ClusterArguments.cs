@@ -62,6 +62,8 @@ internal static class ClusterArguments
         ("log-memory", options.LogMemory),
         ("cores", CoresOfSilo(options, number)),
         ("instructions", options.Instructions),
+        ("devices", options.Devices),
+        ("torch", Full(options.Torch)),
         ("context", options.Context),
         ("rope-factor", options.RopeFactor),
         ("weights", options.Weights),

@@ -96,7 +96,7 @@ internal static partial class GatewayHost
         List<string> warnings = [];
         Task<ITokenizer?>? tokenizer = options.Front ? null : Task.Run(() => TokenizerLoader.Load(options.Model, warnings));
         if (options.ServesAlone) Instructions.Choose(options.Instructions);
-        CpuDevice? device = options.ServesAlone ? new CpuDevice(options.Threads, CoreList.Parse(options.Cores)) : null;
+        IDevice? device = options.ServesAlone ? OpenDevice(options) : null;
         Task<MachineRates>? rates = device?.MeasureAsync();
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         ReadOnlyMemory<byte> key = ClusterKey.Load(options.ClusterKeyFile);
@@ -144,6 +144,14 @@ internal static partial class GatewayHost
         return application;
     }
 
+    private static IDevice OpenDevice(GatewayOptions options)
+    {
+        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
+        ILogger logger = startLogging.CreateLogger("Llama.Gateway");
+        return Devices.Open(
+            options.Devices, options.Torch, options.Threads, CoreList.Parse(options.Cores), warning => Log.Assumed(logger, warning));
+    }
+
     private static Checkpoint OpenCheckpoint(GatewayOptions options)
     {
         using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose, options.LogFormat));
@@ -184,7 +192,7 @@ internal static partial class GatewayHost
 
     /// <summary>What the device of a gateway that serves alone is started with.</summary>
     private static SiloSettings SiloSettings(
-        GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, CpuDevice device, MachineRates rates) => new()
+        GatewayOptions options, Checkpoint checkpoint, LinkIdentity gateway, IDevice device, MachineRates rates) => new()
     {
         Identity = gateway with { Name = "embedded" },
         OpenCheckpoint = () => options.OpenCheckpoint(options.Threads),

@@ -44,6 +44,8 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         [nameof(Memory)] = OfDevices,
         [nameof(Cores)] = OfDevices,
         [nameof(Instructions)] = OfDevices,
+        [nameof(Devices)] = OfDevices,
+        [nameof(Torch)] = OfDevices,
     };
 
     private static readonly Lazy<GatewayOptions> Defaults = new(() => new GatewayOptions());
@@ -115,6 +117,15 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
     [Instructions]
     public string Instructions { get; init; } = "auto";
+
+    /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
+    [Description("What computes in this process: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
+    [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
+    public string Devices { get; init; } = "cpu";
+
+    /// <summary>Folder of the Torch backend; null for <c>torch</c> beside the program.</summary>
+    [Description("Folder of the Torch backend, if not 'torch' beside the program.")]
+    public string? Torch { get; init; }
 
     /// <summary>KV memory of one stage at most.</summary>
     [Description("Memory for keys and values of one stage at most.")]

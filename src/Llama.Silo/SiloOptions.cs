@@ -63,6 +63,15 @@ public sealed partial record SiloOptions : ClusterOptions, IValidatableObject
     [Instructions]
     public string Instructions { get; init; } = "auto";
 
+    /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
+    [Description("What computes: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
+    [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
+    public string Devices { get; init; } = "cpu";
+
+    /// <summary>Folder of the Torch backend; null for <c>torch</c> beside the program.</summary>
+    [Description("Folder of the Torch backend, if not 'torch' beside the program.")]
+    public string? Torch { get; init; }
+
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }

@@ -15,12 +15,13 @@ internal static partial class SiloStart
 {
     /// <summary>Opens the checkpoint once, for its configuration, and says what the silo is.</summary>
     /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
+    /// <exception cref="IOException">The device cannot be used.</exception>
     /// <exception cref="InvalidDataException">The cluster key or the certificate cannot be used.</exception>
     public static SiloSettings Settings(SiloOptions options, ILogger logger)
     {
         Instructions.Choose(options.Instructions);
-        IReadOnlyList<int>? cores = CoreList.Parse(options.Cores);
-        var device = new CpuDevice(options.Threads, cores);
+        IDevice device = Devices.Open(
+            options.Devices, options.Torch, options.Threads, CoreList.Parse(options.Cores), warning => Log.Assumed(logger, warning));
         Task<MachineRates> measuring = device.MeasureAsync();
         using Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);

@@ -16,6 +16,8 @@ public sealed class ClusterArgumentsTests
         Threads = 2,
         Cores = "8-11,3,2,5",
         Instructions = "avx2",
+        Devices = "cuda:1",
+        Torch = "some/torch",
         Ranges = "0-6,6-12",
         KvMemory = new ByteSize(3L << 29),
         Memory = new ByteSize(5L << 30),
@@ -61,7 +63,8 @@ public sealed class ClusterArgumentsTests
         Assert.Equal(
             [
                 "--name=silo-3", "--cluster=etcd://node-7", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
-                "--memory=5GiB", "--log-memory=256MiB", "--cores=3,2", "--instructions=avx2", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
+                "--memory=5GiB", "--log-memory=256MiB", "--cores=3,2", "--instructions=avx2", "--devices=cuda:1",
+                $"--torch={Path.GetFullPath("some/torch")}", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 $"--cluster-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
             ],
             ClusterArguments.Silo(Everything, 8081, 3));

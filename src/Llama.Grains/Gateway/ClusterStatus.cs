@@ -37,6 +37,12 @@ public sealed record PipelineStatus
     /// <summary>Its stages, first layers first.</summary>
     public required IReadOnlyList<StageStatus> Stages { get; init; }
 
+    /// <summary>
+    /// The numeric profile that its stages compute in, one for all: device class and revision, the promise of backends that make different ones,
+    /// weight type, KV type; null while there is no pipeline.
+    /// </summary>
+    public string? Profile { get; init; }
+
     /// <summary>Sequences that hold blocks.</summary>
     public required int Running { get; init; }
 

@@ -215,6 +215,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                     State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
                 }),
             ],
+            Profile = replica.Pipeline?.Plan[0].Member.Profile,
             Running = counts.Running,
             Waiting = counts.Waiting,
             Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,

@@ -10,7 +10,7 @@ namespace Llama.Model.Layers;
 /// The forward pass over a range of layers. A layer is eight regions, each run by all threads of the pool with a barrier after it; a
 /// thread takes a share of the tokens, heads or rows, and no sum is ever split between threads.
 /// </summary>
-internal sealed unsafe class CpuForward : IDisposable
+internal sealed unsafe class CpuForward : IForward
 {
     /// <summary>What a step that has just come waits for at most: a millisecond or two.</summary>
     private const long RepackBytes = 4 << 20;
@@ -64,7 +64,7 @@ internal sealed unsafe class CpuForward : IDisposable
     {
         config = checkpoint.Config;
         KvTypes.Check(kvType, config);
-        CheckRange(config, firstLayer, endLayer, kvBlocks);
+        QueuedLayerRange.CheckRange(config, firstLayer, endLayer, kvBlocks);
         FirstLayer = firstLayer;
         EndLayer = endLayer;
         if (firstLayer == 0) embeddings = checkpoint.OpenMatrix(TensorNames.TokenEmbeddings, config.VocabSize, config.Dim);
@@ -106,39 +106,29 @@ internal sealed unsafe class CpuForward : IDisposable
         down = Down;
     }
 
-    /// <summary>First layer.</summary>
+    /// <inheritdoc/>
     public int FirstLayer { get; }
 
-    /// <summary>The layer after the last.</summary>
+    /// <inheritdoc/>
     public int EndLayer { get; }
 
-    /// <summary>Blocks in each KV pool.</summary>
+    /// <inheritdoc/>
     public int KvBlocks => cache.Blocks;
 
-    /// <summary>Bytes of weights mapped.</summary>
+    /// <inheritdoc/>
     public long WeightBytes => layers.Sum(l => l.Bytes) + (embeddings?.Bytes ?? 0) + (head?.WeightBytes ?? 0);
 
     /// <summary>Bytes of weights that a step reads: all but the embeddings, of which it takes a row for each token.</summary>
     public long StepBytes => WeightBytes - (embeddings?.Bytes ?? 0);
 
-    /// <summary>Layers of all steps that have been computed: any thread may look.</summary>
+    /// <inheritdoc/>
     public long LayersDone => Volatile.Read(ref layersDone);
 
-    /// <summary>What computing them took: any thread may look.</summary>
+    /// <inheritdoc/>
     public TimeSpan LayerTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref layerTicks));
 
     /// <summary>The output head; null unless the range ends with the last layer.</summary>
     public OutputHead? Head => head;
-
-    /// <summary>Throws unless a model has a range, and its pools a block.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">It has not.</exception>
-    public static void CheckRange(ModelConfig config, int firstLayer, int endLayer, int kvBlocks)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(firstLayer);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(endLayer, config.Layers);
-        ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(endLayer, firstLayer);
-        ArgumentOutOfRangeException.ThrowIfLessThan(kvBlocks, 1);
-    }
 
     /// <summary>
     /// Runs a step. The hidden states are replaced by those after this range; the result is null, or after the last layer the tokens sampled,
@@ -152,16 +142,18 @@ internal sealed unsafe class CpuForward : IDisposable
         return Sample();
     }
 
-    /// <summary>Begins a step: does what every layer needs.</summary>
-    /// <exception cref="ArgumentException">The step does not fit the model or the range.</exception>
+    /// <inheritdoc/>
     public void Begin(Step next, PinnedHiddenStates hiddenStates)
     {
-        StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length);
+        StepValidation.Check(next, config, cache.Blocks, hiddenStates.Bytes.Length, CpuBuffers.MaxTokens);
         step = next;
         tokens = next.Tokens.Length;
         hidden = hiddenStates.Pointer;
         foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
     }
+
+    /// <inheritdoc/>
+    public void Compute(int first, int end) => Compute(first, end, everyPosition: false);
 
     /// <summary>
     /// Computes some layers of the step that has begun; the hidden states are replaced by those after them. After the last layer of all
@@ -170,7 +162,7 @@ internal sealed unsafe class CpuForward : IDisposable
     /// <param name="first">First of them.</param>
     /// <param name="end">The one after the last.</param>
     /// <param name="everyPosition">Whether all hidden states are wanted after the last layer of all, too; then nothing can be sampled.</param>
-    public void Compute(int first, int end, bool everyPosition = false)
+    public void Compute(int first, int end, bool everyPosition)
     {
         if (first == 0) RunByTokens(embed);
         Locate();
@@ -191,11 +183,11 @@ internal sealed unsafe class CpuForward : IDisposable
         }
     }
 
-    /// <summary>Ends the step that has begun: after the last layer of all, samples its tokens.</summary>
+    /// <inheritdoc/>
     public SampledTokens? Sample() => head?.Sample(step, hidden);
 
-    /// <summary>Copies some more of the weights to where products read them faster; between steps.</summary>
-    /// <returns>Whether there was something left to copy.</returns>
+    /// <inheritdoc/>
+    /// <remarks>Copies some more of the weights to where products read them faster.</remarks>
     public bool Repack()
     {
         while (mapped.TryPeek(out ProductMatrix? repacked) && repacked.IsRepacked) mapped.Dequeue();

@@ -25,7 +25,7 @@ public abstract class HiddenStates : IDisposable
     protected abstract void Dispose(bool disposing);
 }
 
-/// <summary>Hidden states in pinned arrays that a pool keeps; all of a pool have room for <see cref="CpuBuffers.MaxTokens"/> tokens.</summary>
+/// <summary>Hidden states in pinned arrays that a pool keeps; all of a pool have room for as many tokens.</summary>
 internal sealed unsafe class PinnedHiddenStates : HiddenStates
 {
     private readonly byte[] array;
@@ -33,11 +33,11 @@ internal sealed unsafe class PinnedHiddenStates : HiddenStates
     private readonly int tokenBytes;
     private int length;
 
-    private PinnedHiddenStates(ConcurrentBag<PinnedHiddenStates> pool, int dim)
+    private PinnedHiddenStates(ConcurrentBag<PinnedHiddenStates> pool, int dim, int maxTokens)
     {
         this.pool = pool;
         tokenBytes = dim * sizeof(float);
-        array = GC.AllocateUninitializedArray<byte>(CpuBuffers.MaxTokens * tokenBytes, pinned: true);
+        array = GC.AllocateUninitializedArray<byte>(maxTokens * tokenBytes, pinned: true);
     }
 
     /// <inheritdoc/>
@@ -47,11 +47,16 @@ internal sealed unsafe class PinnedHiddenStates : HiddenStates
     public float* Pointer => (float*)Unsafe.AsPointer(ref MemoryMarshal.GetArrayDataReference(array));
 
     /// <summary>Takes one from the pool, or makes one.</summary>
-    public static PinnedHiddenStates Rent(ConcurrentBag<PinnedHiddenStates> pool, int tokens, int dim)
+    /// <param name="pool">Those that nobody uses, all of one range.</param>
+    /// <param name="tokens">Tokens that it is for.</param>
+    /// <param name="dim">Width of a token's hidden states.</param>
+    /// <param name="maxTokens">Tokens that those of the pool have room for.</param>
+    public static PinnedHiddenStates Rent(
+        ConcurrentBag<PinnedHiddenStates> pool, int tokens, int dim, int maxTokens = CpuBuffers.MaxTokens)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(tokens, 1);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, CpuBuffers.MaxTokens);
-        if (!pool.TryTake(out PinnedHiddenStates? states)) states = new PinnedHiddenStates(pool, dim);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(tokens, maxTokens);
+        if (!pool.TryTake(out PinnedHiddenStates? states)) states = new PinnedHiddenStates(pool, dim, maxTokens);
         states.length = tokens * states.tokenBytes;
         return states;
     }

@@ -4,7 +4,7 @@ using System.Threading.Tasks.Sources;
 namespace Llama.Model.Layers;
 
 /// <summary>
-/// A step in the queue of a <see cref="CpuLayerRange"/>, and the task of its result. It is used again for another step once the result
+/// A step in the queue of a <see cref="QueuedLayerRange"/>, and the task of its result. It is used again for another step once the result
 /// has been taken, so a step that is done allocates nothing.
 /// </summary>
 internal sealed class QueuedStep : IValueTaskSource<StepOutput>

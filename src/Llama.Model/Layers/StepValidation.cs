@@ -13,12 +13,13 @@ internal static class StepValidation
     /// <param name="config">The model.</param>
     /// <param name="kvBlocks">Blocks in each KV pool.</param>
     /// <param name="hiddenBytes">Bytes of hidden states that came with it.</param>
+    /// <param name="maxTokens">Most tokens that the range takes.</param>
     /// <exception cref="ArgumentException">It cannot; the message says why.</exception>
-    public static void Check(Step step, ModelConfig config, int kvBlocks, int hiddenBytes)
+    public static void Check(Step step, ModelConfig config, int kvBlocks, int hiddenBytes, int maxTokens)
     {
         int tokens = step.Tokens.Length;
-        if (tokens is < 1 or > CpuBuffers.MaxTokens)
-            throw Fault(step, $"has {tokens} tokens; expected 1 to {CpuBuffers.MaxTokens}");
+        if (tokens < 1 || tokens > maxTokens)
+            throw Fault(step, $"has {tokens} tokens; expected 1 to {maxTokens}");
         if (hiddenBytes != (long)tokens * config.Dim * sizeof(float))
             throw Fault(step, $"came with {hiddenBytes} bytes of hidden states; expected {(long)tokens * config.Dim * sizeof(float)}");
         foreach (int token in step.Tokens)

@@ -1,0 +1,124 @@
+using System.Runtime.InteropServices;
+using Llama.Torch.Native;
+using TorchSharp;
+
+namespace Llama.Torch.Forward;
+
+/// <summary>A pass as one call of a script: an eighth of the managed work of single operations, and fewer kernels.</summary>
+internal sealed class ScriptedOperations : ILayerOperations
+{
+    // Keys and values are kept as finite numbers: masked positions count as 0 times what lies there, whoever wrote it.
+    // A semantic error in a script ends the process when it is compiled or run; so the text never changes, and the tests run all of it.
+    private const string Source = """
+        def embed(embedding, tokens):
+            return embedding.index_select(0, tokens).float()
+
+        def product(x, w, b):
+            y = torch.linear(x, w)
+            if b.numel() > 0:
+                y = y + b
+            return y
+
+        def attend(q, kp, vp, slots, mask, kv: int):
+            n = q.size(0)
+            length = slots.size(1)
+            flat = slots.reshape([-1])
+            k = kp.index_select(0, flat).view([n, length, kv, -1]).transpose(1, 2)
+            v = vp.index_select(0, flat).view([n, length, kv, -1]).transpose(1, 2)
+            return torch.scaled_dot_product_attention(q, k, v, mask)
+
+        def layer(x, an, wqkv, bqkv, wo, bo, fn, wgu, bgu, wd, bd, kp, vp, cos, sin, own, slots, mask, together: int, heads: int, kv: int, hd: int, eps: float):
+            rows = x.size(0)
+            n = own.size(0)
+            h = torch.rms_norm(x, [x.size(1)], an, eps).to(wqkv.dtype)
+            qkv = product(h, wqkv, bqkv)[:n].float().view([n, heads + 2 * kv, hd])
+            a = qkv[:, :heads + kv, :hd // 2]
+            b = qkv[:, :heads + kv, hd // 2:]
+            turned = torch.cat([a * cos - b * sin, b * cos + a * sin], -1).to(kp.dtype)
+            kp.index_copy_(0, own, torch.nan_to_num(turned[:, heads:]))
+            vp.index_copy_(0, own, torch.nan_to_num(qkv[:, heads + kv:].to(vp.dtype)))
+            q = turned[:, :heads].reshape([n, kv, heads // kv, hd])
+            if together >= n:
+                o = attend(q, kp, vp, slots, mask, kv)
+            else:
+                parts: List[Tensor] = []
+                for i in range(0, n, together):
+                    parts.append(attend(q[i:i + together], kp, vp, slots[i:i + together], mask[i:i + together], kv))
+                o = torch.cat(parts, 0)
+            o = o.reshape([n, heads * hd]).to(wo.dtype)
+            if n < rows:
+                o = torch.constant_pad_nd(o, [0, 0, 0, rows - n])
+            x = x + product(o, wo, bo)
+            h = torch.rms_norm(x, [x.size(1)], fn, eps).to(wgu.dtype)
+            gate, up = torch.chunk(product(h, wgu, bgu), 2, -1)
+            return x + product((torch.silu(gate) * up).to(wd.dtype), wd, bd)
+
+        def run(x, w: List[Tensor], cos, sin, positions, blocks, together: int, heads: int, kv: int, hd: int, eps: float):
+            places = torch.arange(16, device=blocks.device)
+            slots = (blocks.unsqueeze(-1) * 16 + places).view([blocks.size(0), -1])
+            own = slots.gather(1, positions.unsqueeze(-1)).squeeze(-1)
+            seen = torch.arange(slots.size(1), device=blocks.device) <= positions.unsqueeze(-1)
+            mask = torch.zeros([blocks.size(0), 1, 1, slots.size(1)], device=blocks.device, dtype=w[10].dtype)
+            mask = mask.masked_fill(seen.logical_not().unsqueeze(1).unsqueeze(1), float('-inf'))
+            for i in range(len(w) // 12):
+                j = i * 12
+                x = layer(x, w[j], w[j+1], w[j+2], w[j+3], w[j+4], w[j+5], w[j+6], w[j+7], w[j+8], w[j+9], w[j+10], w[j+11], cos, sin, own, slots, mask, together, heads, kv, hd, eps)
+            return x
+
+        def logits(x, norm, output, sampled, eps: float):
+            h = torch.rms_norm(x, [x.size(1)], norm, eps).to(output.dtype)
+            return torch.linear(h, output).index_select(0, sampled).float()
+
+        def copy_block(w: List[Tensor], source: int, target: int):
+            for i in range(len(w) // 12):
+                for j in range(10, 12):
+                    pool = w[i * 12 + j]
+                    pool[target * 16:target * 16 + 16].copy_(pool[source * 16:source * 16 + 16])
+            return w[0]
+
+        """;
+
+    private static readonly Lazy<ScriptedOperations> Compiled = new(() => new ScriptedOperations());
+    private readonly torch.jit.CompilationUnit unit;
+
+    private ScriptedOperations()
+    {
+        TorchNative.TurnFusersOff();
+        unit = torch.jit.compile(Source);
+    }
+
+    /// <inheritdoc/>
+    public string Name => "script";
+
+    /// <summary>The compiled script; null where this libtorch does not compile it, and single operations are to be used.</summary>
+    public static ScriptedOperations? Instance
+    {
+        get
+        {
+            try
+            {
+                return Compiled.Value;
+            }
+            catch (Exception e) when (e is ExternalException or EntryPointNotFoundException)
+            {
+                return null;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public torch.Tensor Embed(torch.Tensor embedding, torch.Tensor tokens) => (torch.Tensor)unit.invoke("embed", embedding, tokens);
+
+    /// <inheritdoc/>
+    public torch.Tensor Run(torch.Tensor hidden, torch.Tensor[] layers, StepRows rows, LayerShape shape) => (torch.Tensor)unit.invoke(
+        "run", hidden, layers, rows.Cosines, rows.Sines, rows.Positions, rows.Blocks, rows.TokensTogether,
+        shape.Heads, shape.KvHeads, shape.HeadDim, shape.NormEps);
+
+    /// <inheritdoc/>
+    public torch.Tensor Logits(torch.Tensor hidden, torch.Tensor norm, torch.Tensor output, torch.Tensor sampled, LayerShape shape) =>
+        (torch.Tensor)unit.invoke("logits", hidden, norm, output, sampled, shape.NormEps);
+
+    /// <inheritdoc/>
+    public void CopyBlock(torch.Tensor[] layers, int source, int target) =>
+        ((torch.Tensor)unit.invoke("copy_block", layers, source, target)).Dispose();
+}

@@ -1,0 +1,67 @@
+using System.Diagnostics;
+using Llama.Cluster.Tests.Clients;
+using Llama.Cluster.Tests.Processes;
+using Llama.Tests;
+
+namespace Llama.Cluster.Tests;
+
+/// <summary>Silos that compute in libtorch, whose plug-in lies beside the programs here.</summary>
+public sealed class TorchTests
+{
+    private const string Torch = "--devices=torch:cpu";
+    private static readonly GoldenTokens Golden = GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))[0];
+
+    [Fact]
+    public async Task Stream_SiloKilled_GoesOnWithTheSameTokens()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The Torch backend runs on Linux only.");
+        using var cluster = new TestCluster(TestPaths.TinyStories, 2);
+        cluster.StartGateway();
+        cluster.StartSilo(1, Torch);
+        RunningProgram second = cluster.StartSilo(2, Torch);
+        await cluster.ReadyAsync();
+        Assert.Equal(2, (await cluster.Client.StagesAsync()).Count);
+
+        var tokens = new List<int>();
+        await foreach (IReadOnlyList<int> part in cluster.Client.StreamAsync(Golden.Request, TestContext.Current.CancellationToken))
+        {
+            tokens.AddRange(part);
+            if (tokens.Count != 10) continue;
+            using var process = Process.GetProcessById(second.Id);
+            process.Kill();
+            cluster.StartSilo(3, Torch);
+        }
+
+        Assert.Equal(Golden.Greedy, tokens);
+        Assert.DoesNotContain("silo-2", (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));
+    }
+
+    [Fact]
+    public async Task Pipelines_SilosOfTwoKinds_AreReplicasAndNeverShareOne()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "The Torch backend runs on Linux only.");
+        using var cluster = new TestCluster(TestPaths.TinyStories, 2);
+        cluster.StartGateway("--replicas=2");
+        cluster.StartSilo(1, Torch);
+        cluster.StartSilo(2);
+        await cluster.ReadyAsync();
+        await Wait.UntilAsync(
+            "both replicas serve", TimeSpan.FromSeconds(30),
+            async () => (await cluster.Client.StatusAsync()).Pipelines.Count(pipeline => pipeline.Stages.Count == 1) == 2, () => cluster.Output);
+
+        Dictionary<string, string> profiles = (await cluster.Client.StatusAsync()).Pipelines.ToDictionary(
+            pipeline => pipeline.Stages[0].Silo, pipeline => pipeline.Profile!);
+        Assert.StartsWith("torch-1-cpu-script-same-bits/", profiles["silo-1"], StringComparison.Ordinal);
+        Assert.StartsWith("cpu-", profiles["silo-2"], StringComparison.Ordinal);
+        Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
+    }
+
+    [Fact]
+    public async Task Silo_FolderWithoutTheBackend_SaysWhatToDo()
+    {
+        using var cluster = new TestCluster(TestPaths.TinyStories, 1);
+        RunningProgram silo = cluster.StartSilo(1, Torch, $"--torch={TestPaths.TinyStories}");
+        Assert.Equal(1, await silo.ExitsAsync(TimeSpan.FromSeconds(30)));
+        Assert.Contains($"Llama.Silo cannot start: {TestPaths.TinyStories} has no Llama.Torch.dll: publish src/Llama.Torch", silo.Output);
+    }
+}
