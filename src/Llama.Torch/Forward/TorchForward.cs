@@ -140,24 +140,18 @@ internal sealed unsafe class TorchForward : IForward
         int sampling = buffers.Sampling;
         if (first > 0) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
         buffers.Send();
-        Tensor before = first == 0 ? place.Operations.Embed(Tensors.Embedding!, buffers.Tokens) : buffers.Hidden;
-        try
+        bool embeds = first == 0;
+        using Tensor result = place.Operations.Run(
+            embeds ? buffers.Tokens : buffers.Hidden, embeds ? Tensors.Embedding : null, tensors, buffers.Rows, shape,
+            sampling > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
+        if (sampling > 0)
         {
-            using Tensor after = place.Operations.Run(before, tensors, buffers.Rows, shape);
-            if (end < config.Layers)
-            {
-                buffers.Fetch(after, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
-            }
-            else if (sampling > 0)
-            {
-                using Tensor rows = place.Operations.Logits(after, Tensors.Norm!, Tensors.Output!, buffers.Sampled, shape);
-                buffers.Fetch(rows, logits!.Pointer + ((long)sampled * config.VocabSize), (long)sampling * config.VocabSize);
-                sampled += sampling;
-            }
+            buffers.Fetch(result, logits!.Pointer + ((long)sampled * config.VocabSize), (long)sampling * config.VocabSize);
+            sampled += sampling;
         }
-        finally
+        else if (end < config.Layers)
         {
-            if (first == 0) before.Dispose();
+            buffers.Fetch(result, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
         }
     }
 
