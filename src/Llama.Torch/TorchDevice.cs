@@ -29,16 +29,20 @@ public sealed class TorchDevice : IDevice
     /// <summary>What libtorch and CUDA take on a GPU beside tensors.</summary>
     private const long ReservedBytes = 2L << 30;
 
-    private readonly Place place;
-    private readonly string name;
     private readonly long memoryBytes;
 
     private TorchDevice(Place place, string name, long memoryBytes)
     {
-        this.place = place;
-        this.name = name;
+        Place = place;
+        Name = name;
         this.memoryBytes = memoryBytes;
     }
+
+    /// <summary>The GPU's name, or <c>cpu</c>.</summary>
+    internal string Name { get; }
+
+    /// <summary>Where and how it computes.</summary>
+    internal Place Place { get; }
 
     /// <summary>Loads libtorch, once for the process, and opens a device.</summary>
     /// <param name="name"><c>cpu</c> or <c>cuda:N</c>.</param>
@@ -84,10 +88,10 @@ public sealed class TorchDevice : IDevice
         long kvElement = kvType.Bytes(config.KvDim);
         return new DeviceOffer
         {
-            Profile = $"torch-{Revision}-{name}-{place.Operations.Name}-{Promise(checkpoint, kvType)}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/{kvType}",
-            Threads = place.Threads,
-            MemoryBytes = memoryBytes,
-            MemoryName = place.IsHost ? MachineMemory.Name : $"{MachineMemory.Name}/{place.Device}",
+            Profile = $"torch-{Revision}-{Name}-{Place.Operations.Name}-{Promise(checkpoint, kvType)}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/{kvType}",
+            Threads = Place.Threads,
+            MemoryBytes = (long)(memoryBytes / Expansion(checkpoint.WeightType)),
+            MemoryName = Place.IsHost ? MachineMemory.Name : $"{MachineMemory.Name}/{Place.Device}",
             KvBlockBytes = 2L * Step.BlockTokens * kvElement,
             LogBlockBytes = HiddenStateLog.BlockBytes(config.Dim),
             ActivationBytes = ActivationBytes(config),
@@ -97,7 +101,7 @@ public sealed class TorchDevice : IDevice
     /// <inheritdoc/>
     public async Task<MachineRates> MeasureAsync()
     {
-        if (place.IsHost) return await MachineRates.MeasureQuicklyAsync(place.Threads, null).ConfigureAwait(false);
+        if (Place.IsHost) return await MachineRates.MeasureQuicklyAsync(Place.Threads, null).ConfigureAwait(false);
         MachineRates? rates = null;
         await OwnThread.Start("rates", () => rates = Measure()).ConfigureAwait(false);
         return rates!;
@@ -109,8 +113,15 @@ public sealed class TorchDevice : IDevice
     {
         ArgumentNullException.ThrowIfNull(checkpoint);
         ArgumentNullException.ThrowIfNull(logs);
-        return TorchLayerRange.Load(checkpoint, place, firstLayer, endLayer, kvType, kvBlocks, logs);
+        return TorchLayerRange.Load(checkpoint, Place, firstLayer, endLayer, kvType, kvBlocks, logs);
     }
+
+    /// <summary>
+    /// How much larger weights are here than where they are stored. Plans count them as stored, so the memory is told as smaller by this: then
+    /// weights and KV fit in any case.
+    /// </summary>
+    private static double Expansion(ElementType stored) =>
+        (double)Place.ComputedType(stored).BlockBytes() * stored.BlockElements() / stored.BlockBytes();
 
     /// <summary>What a pipeline of such devices promises: see docs/torch.md.</summary>
     private string Promise(Checkpoint checkpoint, ElementType kvType)
@@ -119,8 +130,8 @@ public sealed class TorchDevice : IDevice
         Place.TypeOf(kvType);
         OwnThread.Start("self-test", () =>
         {
-            place.EnterThread();
-            same = SelfTest.HasSameBits(checkpoint.Config, place, checkpoint.WeightType, kvType);
+            Place.EnterThread();
+            same = SelfTest.HasSameBits(checkpoint.Config, Place, checkpoint.WeightType, kvType);
         }).GetAwaiter().GetResult();
         return same ? "same-bits" : "same-steps";
     }
@@ -129,7 +140,7 @@ public sealed class TorchDevice : IDevice
     private long ActivationBytes(ModelConfig config)
     {
         long aRow = (6L * config.Dim) + (2L * config.QueryDim) + (4L * config.KvDim) + (3L * config.HiddenDim) + (2L * config.VocabSize);
-        return (place.Rows * aRow * sizeof(float)) + (2 * place.GatherBytes);
+        return (Place.Rows * aRow * sizeof(float)) + (2 * Place.GatherBytes);
     }
 
     /// <summary>Reads a large tensor, and multiplies matrices of BF16 as large as those of a model.</summary>
@@ -139,8 +150,8 @@ public sealed class TorchDevice : IDevice
         const int Width = 8192;
         using IDisposable mode = inference_mode();
         using DisposeScope scope = NewDisposeScope();
-        Tensor read = zeros(Elements, dtype: ScalarType.Float32, device: place.Device);
-        Tensor matrix = zeros(Width, Width, dtype: ScalarType.BFloat16, device: place.Device);
+        Tensor read = zeros(Elements, dtype: ScalarType.Float32, device: Place.Device);
+        Tensor matrix = zeros(Width, Width, dtype: ScalarType.BFloat16, device: Place.Device);
         return new MachineRates(
             Elements * sizeof(float) / Seconds(() => read.sum()), 2.0 * Width * Width * Width / Seconds(() => matrix.matmul(matrix)));
     }
@@ -150,10 +161,10 @@ public sealed class TorchDevice : IDevice
         double best = double.MaxValue;
         for (int i = 0; i < 5; i++)
         {
-            cuda.synchronize(place.Device);
+            cuda.synchronize(Place.Device);
             long start = Stopwatch.GetTimestamp();
             work().Dispose();
-            cuda.synchronize(place.Device);
+            cuda.synchronize(Place.Device);
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 

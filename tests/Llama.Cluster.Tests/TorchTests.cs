@@ -9,6 +9,10 @@ namespace Llama.Cluster.Tests;
 public sealed class TorchTests
 {
     private const string Torch = "--devices=torch:cpu";
+
+    /// <summary>As the reference computed: libtorch multiplies weights of fewer bits with inputs of as few.</summary>
+    private const string Weights = "--weights=f32";
+
     private static readonly GoldenTokens Golden = GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json"))[0];
 
     [Fact]
@@ -16,9 +20,9 @@ public sealed class TorchTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The Torch backend runs on Linux only.");
         using var cluster = new TestCluster(TestPaths.TinyStories, 2);
-        cluster.StartGateway();
-        cluster.StartSilo(1, Torch);
-        RunningProgram second = cluster.StartSilo(2, Torch);
+        cluster.StartGateway(Weights);
+        cluster.StartSilo(1, Torch, Weights);
+        RunningProgram second = cluster.StartSilo(2, Torch, Weights);
         await cluster.ReadyAsync();
         Assert.Equal(2, (await cluster.Client.StagesAsync()).Count);
 
@@ -29,7 +33,7 @@ public sealed class TorchTests
             if (tokens.Count != 10) continue;
             using var process = Process.GetProcessById(second.Id);
             process.Kill();
-            cluster.StartSilo(3, Torch);
+            cluster.StartSilo(3, Torch, Weights);
         }
 
         Assert.Equal(Golden.Greedy, tokens);
@@ -41,9 +45,9 @@ public sealed class TorchTests
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The Torch backend runs on Linux only.");
         using var cluster = new TestCluster(TestPaths.TinyStories, 2);
-        cluster.StartGateway("--replicas=2");
-        cluster.StartSilo(1, Torch);
-        cluster.StartSilo(2);
+        cluster.StartGateway("--replicas=2", Weights);
+        cluster.StartSilo(1, Torch, Weights);
+        cluster.StartSilo(2, Weights);
         await cluster.ReadyAsync();
         await Wait.UntilAsync(
             "both replicas serve", TimeSpan.FromSeconds(30),

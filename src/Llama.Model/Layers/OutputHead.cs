@@ -1,7 +1,5 @@
-using System.Collections.Concurrent;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
-using Llama.Model.Sampling;
 
 namespace Llama.Model.Layers;
 
@@ -16,9 +14,8 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly ProductInputs inputs;
     private readonly NativeBuffer tiles;
     private readonly int tileLength;
-    private readonly Sampler sampler;
+    private readonly StepSampler sampler;
     private readonly Action<int, int> multiply;
-    private readonly ConcurrentBag<SampledTokens> sampledPool = [];
     private NativeBuffer logits;
     private int rows;
 
@@ -39,7 +36,7 @@ internal sealed unsafe class OutputHead : IDisposable
         tileLength = ProductInputs.ScratchLength(CpuBuffers.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
-        sampler = new Sampler(config.VocabSize);
+        sampler = new StepSampler(config.VocabSize);
         multiply = Multiply;
     }
 
@@ -61,20 +58,7 @@ internal sealed unsafe class OutputHead : IDisposable
         }
 
         ComputeLogits(count);
-        SampledTokens sampled = SampledTokens.Rent(sampledPool);
-        Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
-        for (int i = 0; i < step.Sequences.Length; i++)
-        {
-            StepSequence sequence = step.Sequences[i];
-            if (!sequence.Samples) continue;
-            Span<TokenLogprob> topLogprobs = best[..Math.Min(sequence.TopLogprobs, config.VocabSize)];
-            TokenLogprob token = sampler.Sample(
-                logits.Pointer + ((long)sampled.Count * config.VocabSize), sequence.Sampling, sequence.Number, topLogprobs,
-                step.ChangesOf(i));
-            sampled.Add(token, topLogprobs);
-        }
-
-        return sampled;
+        return sampler.Sample(step, logits.Pointer);
     }
 
     /// <summary>Logits of one position, <c>[vocabSize]</c>; valid until the next call.</summary>

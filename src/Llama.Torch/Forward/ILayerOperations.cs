@@ -11,28 +11,19 @@ internal interface ILayerOperations
     /// <summary>Short name, for the profile: two implementations need not round alike.</summary>
     string Name { get; }
 
-    /// <summary>Rows of the embedding, <c>[rows, dim]</c> in single precision.</summary>
-    /// <param name="embedding"><c>[vocabSize, dim]</c>.</param>
-    /// <param name="tokens"><c>[rows]</c>.</param>
-    torch.Tensor Embed(torch.Tensor embedding, torch.Tensor tokens);
-
     /// <summary>
     /// Runs consecutive layers: writes the tokens' keys and values into their blocks, and returns the hidden states after them,
-    /// <c>[rows, dim]</c>, of which those of the tokens mean something.
+    /// <c>[rows, dim]</c>, of which those of the tokens mean something; or with a head the logits of the rows that sample,
+    /// <c>[sampled, vocabSize]</c>. Both in single precision.
     /// </summary>
-    /// <param name="hidden">Hidden states before them, <c>[rows, dim]</c>.</param>
+    /// <param name="input">Hidden states before them, <c>[rows, dim]</c>; with an embedding the tokens, <c>[rows]</c>.</param>
+    /// <param name="embedding"><c>[vocabSize, dim]</c>; null where the layers are not the model's first.</param>
     /// <param name="layers">The tensors of the layers, <see cref="LayerTensors.Count"/> each.</param>
     /// <param name="rows">Where the tokens are.</param>
     /// <param name="shape">The model's numbers.</param>
-    torch.Tensor Run(torch.Tensor hidden, torch.Tensor[] layers, StepRows rows, LayerShape shape);
-
-    /// <summary>The logits of some rows, <c>[sampled, vocabSize]</c> in single precision.</summary>
-    /// <param name="hidden">Hidden states after the last layer, <c>[rows, dim]</c>.</param>
-    /// <param name="norm">Weights of the last RMSNorm, <c>[dim]</c>.</param>
-    /// <param name="output">The output matrix, <c>[vocabSize, dim]</c>.</param>
-    /// <param name="sampled">Which rows, <c>[sampled]</c>.</param>
-    /// <param name="shape">The model's numbers.</param>
-    torch.Tensor Logits(torch.Tensor hidden, torch.Tensor norm, torch.Tensor output, torch.Tensor sampled, LayerShape shape);
+    /// <param name="head">What samples; null where the layers are not the model's last, or nothing does.</param>
+    torch.Tensor Run(
+        torch.Tensor input, torch.Tensor? embedding, torch.Tensor[] layers, StepRows rows, LayerShape shape, OutputRows? head);
 
     /// <summary>Copies a KV block within every pool of some layers.</summary>
     /// <param name="layers">The tensors of the layers.</param>

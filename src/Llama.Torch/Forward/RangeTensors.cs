@@ -89,28 +89,32 @@ internal sealed class RangeTensors : IDisposable
         }
     }
 
-    /// <summary>Random numbers in the shape of a model's last layer and its output head, to test a device with.</summary>
-    /// <param name="config">The model's shape, of one layer.</param>
+    /// <summary>A whole model of random numbers whose output head is the embedding, to test a device with.</summary>
+    /// <param name="config">The model's shape.</param>
     /// <param name="device">Where they are.</param>
     /// <param name="type">Type of the weights.</param>
     /// <param name="kvType">Type that keys and values are kept in.</param>
     /// <param name="kvBlocks">Blocks of each pool.</param>
     public static RangeTensors MakeRandom(ModelConfig config, Device device, ScalarType type, ScalarType kvType, int kvBlocks)
     {
-        var range = new RangeTensors(0, 1, kvBlocks);
+        var range = new RangeTensors(0, config.Layers, kvBlocks);
         try
         {
             using var generator = new Generator(1, device);
             range.Embedding = Matrix(config.VocabSize, config.Dim);
             range.Norm = ones(config.Dim, dtype: ScalarType.Float32, device: device);
             range.Output = range.Embedding;
-            range.layers.Add(0,
-            [
-                ones(config.Dim, dtype: ScalarType.Float32, device: device), Matrix(config.QueryDim + (2 * config.KvDim), config.Dim), None(),
-                Matrix(config.Dim, config.QueryDim), None(), ones(config.Dim, dtype: ScalarType.Float32, device: device),
-                Matrix(2 * config.HiddenDim, config.Dim), None(), Matrix(config.Dim, config.HiddenDim), None(), null!, null!,
-            ]);
-            range.MakePools(0, config, kvType, device);
+            for (int layer = 0; layer < config.Layers; layer++)
+            {
+                range.layers.Add(layer,
+                [
+                    ones(config.Dim, dtype: ScalarType.Float32, device: device), Matrix(config.QueryDim + (2 * config.KvDim), config.Dim), None(),
+                    Matrix(config.Dim, config.QueryDim), None(), ones(config.Dim, dtype: ScalarType.Float32, device: device),
+                    Matrix(2 * config.HiddenDim, config.Dim), None(), Matrix(config.Dim, config.HiddenDim), None(), null!, null!,
+                ]);
+                range.MakePools(layer, config, kvType, device);
+            }
+
             return range;
 
             Tensor Matrix(int rows, int columns) => empty(rows, columns, dtype: type, device: device).normal_(0, 1 / Math.Sqrt(columns), generator);

@@ -10,9 +10,6 @@ internal sealed class ScriptedOperations : ILayerOperations
     // Keys and values are kept as finite numbers: masked positions count as 0 times what lies there, whoever wrote it.
     // A semantic error in a script ends the process when it is compiled or run; so the text never changes, and the tests run all of it.
     private const string Source = """
-        def embed(embedding, tokens):
-            return embedding.index_select(0, tokens).float()
-
         def product(x, w, b):
             y = torch.linear(x, w)
             if b.numel() > 0:
@@ -53,7 +50,9 @@ internal sealed class ScriptedOperations : ILayerOperations
             gate, up = torch.chunk(product(h, wgu, bgu), 2, -1)
             return x + product((torch.silu(gate) * up).to(wd.dtype), wd, bd)
 
-        def run(x, w: List[Tensor], cos, sin, positions, blocks, together: int, heads: int, kv: int, hd: int, eps: float):
+        def run(x, embedding: Optional[Tensor], norm: Optional[Tensor], output: Optional[Tensor], sampled: Optional[Tensor], w: List[Tensor], cos, sin, positions, blocks, together: int, heads: int, kv: int, hd: int, eps: float):
+            if embedding is not None:
+                x = embedding.index_select(0, x).float()
             places = torch.arange(16, device=blocks.device)
             slots = (blocks.unsqueeze(-1) * 16 + places).view([blocks.size(0), -1])
             own = slots.gather(1, positions.unsqueeze(-1)).squeeze(-1)
@@ -63,11 +62,10 @@ internal sealed class ScriptedOperations : ILayerOperations
             for i in range(len(w) // 12):
                 j = i * 12
                 x = layer(x, w[j], w[j+1], w[j+2], w[j+3], w[j+4], w[j+5], w[j+6], w[j+7], w[j+8], w[j+9], w[j+10], w[j+11], cos, sin, own, slots, mask, together, heads, kv, hd, eps)
+            if norm is not None and output is not None and sampled is not None:
+                h = torch.rms_norm(x, [x.size(1)], norm, eps).to(output.dtype)
+                x = torch.linear(h, output).index_select(0, sampled).float()
             return x
-
-        def logits(x, norm, output, sampled, eps: float):
-            h = torch.rms_norm(x, [x.size(1)], norm, eps).to(output.dtype)
-            return torch.linear(h, output).index_select(0, sampled).float()
 
         def copy_block(w: List[Tensor], source: int, target: int):
             for i in range(len(w) // 12):
@@ -107,16 +105,11 @@ internal sealed class ScriptedOperations : ILayerOperations
     }
 
     /// <inheritdoc/>
-    public torch.Tensor Embed(torch.Tensor embedding, torch.Tensor tokens) => (torch.Tensor)unit.invoke("embed", embedding, tokens);
-
-    /// <inheritdoc/>
-    public torch.Tensor Run(torch.Tensor hidden, torch.Tensor[] layers, StepRows rows, LayerShape shape) => (torch.Tensor)unit.invoke(
-        "run", hidden, layers, rows.Cosines, rows.Sines, rows.Positions, rows.Blocks, rows.TokensTogether,
-        shape.Heads, shape.KvHeads, shape.HeadDim, shape.NormEps);
-
-    /// <inheritdoc/>
-    public torch.Tensor Logits(torch.Tensor hidden, torch.Tensor norm, torch.Tensor output, torch.Tensor sampled, LayerShape shape) =>
-        (torch.Tensor)unit.invoke("logits", hidden, norm, output, sampled, shape.NormEps);
+    public torch.Tensor Run(
+        torch.Tensor input, torch.Tensor? embedding, torch.Tensor[] layers, StepRows rows, LayerShape shape, OutputRows? head) =>
+        (torch.Tensor)unit.invoke(
+            "run", input, embedding!, head?.Norm!, head?.Output!, head?.Sampled!, layers, rows.Cosines, rows.Sines, rows.Positions, rows.Blocks,
+            rows.TokensTogether, shape.Heads, shape.KvHeads, shape.HeadDim, shape.NormEps);
 
     /// <inheritdoc/>
     public void CopyBlock(torch.Tensor[] layers, int source, int target) =>

@@ -12,14 +12,7 @@ internal sealed class SingleOperations : ILayerOperations
     public string Name => "single";
 
     /// <inheritdoc/>
-    public Tensor Embed(Tensor embedding, Tensor tokens)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        return embedding.index_select(0, tokens).to(ScalarType.Float32).MoveToOuterDisposeScope();
-    }
-
-    /// <inheritdoc/>
-    public Tensor Run(Tensor hidden, Tensor[] layers, StepRows rows, LayerShape shape)
+    public Tensor Run(Tensor input, Tensor? embedding, Tensor[] layers, StepRows rows, LayerShape shape, OutputRows? head)
     {
         using DisposeScope scope = NewDisposeScope();
         Tensor places = arange(16, device: rows.Blocks.device);
@@ -28,18 +21,16 @@ internal sealed class SingleOperations : ILayerOperations
         Tensor unseen = arange(slots.shape[1], device: rows.Blocks.device) > rows.Positions.unsqueeze(-1);
         Tensor mask = zeros(slots.shape[0], 1, 1, slots.shape[1], dtype: layers[LayerTensors.Keys].dtype, device: rows.Blocks.device)
             .masked_fill_(unseen.unsqueeze(1).unsqueeze(1), float.NegativeInfinity);
-        Tensor x = hidden;
+        Tensor x = embedding is null ? input : embedding.index_select(0, input).to(ScalarType.Float32);
         for (int first = 0; first < layers.Length; first += LayerTensors.Count)
             x = Layer(x, layers.AsSpan(first, LayerTensors.Count), rows, own, slots, mask, shape);
-        return x.MoveToOuterDisposeScope();
-    }
+        if (head is { } last)
+        {
+            Tensor h = Norm(x, last.Norm, shape.NormEps).to(last.Output.dtype);
+            x = nn.functional.linear(h, last.Output).index_select(0, last.Sampled).to(ScalarType.Float32);
+        }
 
-    /// <inheritdoc/>
-    public Tensor Logits(Tensor hidden, Tensor norm, Tensor output, Tensor sampled, LayerShape shape)
-    {
-        using DisposeScope scope = NewDisposeScope();
-        Tensor h = Norm(hidden, norm, shape.NormEps).to(output.dtype);
-        return nn.functional.linear(h, output).index_select(0, sampled).to(ScalarType.Float32).MoveToOuterDisposeScope();
+        return x.MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

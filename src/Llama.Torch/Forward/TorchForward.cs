@@ -1,9 +1,7 @@
-using System.Collections.Concurrent;
 using System.Diagnostics;
 using Llama.Model;
 using Llama.Model.Kernels;
 using Llama.Model.Layers;
-using Llama.Model.Sampling;
 using static TorchSharp.torch;
 
 namespace Llama.Torch.Forward;
@@ -19,9 +17,8 @@ internal sealed unsafe class TorchForward : IForward
     private readonly LayerShape shape;
     private readonly RotaryEmbedding rotary;
     private readonly PassBuffers buffers;
-    private readonly Sampler? sampler;
+    private readonly StepSampler? sampler;
     private readonly NativeBuffer? logits;
-    private readonly ConcurrentBag<SampledTokens> sampledPool = [];
     private readonly Tensor[] layers;
     private readonly int[] sequenceOf = new int[Place.MaxStepTokens];
     private readonly int[] positionOf = new int[Place.MaxStepTokens];
@@ -46,7 +43,7 @@ internal sealed unsafe class TorchForward : IForward
         layers = tensors.Layers;
         buffers = new PassBuffers(config, place);
         if (tensors.Output is null) return;
-        sampler = new Sampler(config.VocabSize);
+        sampler = new StepSampler(config.VocabSize);
         logits = new NativeBuffer((long)Place.MaxStepTokens * config.VocabSize);
     }
 
@@ -105,21 +102,7 @@ internal sealed unsafe class TorchForward : IForward
     }
 
     /// <inheritdoc/>
-    public SampledTokens? Sample()
-    {
-        if (sampler is null) return null;
-        SampledTokens tokens = SampledTokens.Rent(sampledPool);
-        Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
-        foreach (StepSequence sequence in step.Sequences)
-        {
-            if (!sequence.Samples) continue;
-            Span<TokenLogprob> topLogprobs = best[..Math.Min(sequence.TopLogprobs, config.VocabSize)];
-            float* row = logits!.Pointer + ((long)tokens.Count * config.VocabSize);
-            tokens.Add(sampler.Sample(row, sequence.Sampling, sequence.Number, topLogprobs), topLogprobs);
-        }
-
-        return tokens;
-    }
+    public SampledTokens? Sample() => sampler?.Sample(step, logits!.Pointer);
 
     /// <inheritdoc/>
     public bool Repack() => false;
@@ -140,24 +123,18 @@ internal sealed unsafe class TorchForward : IForward
         int sampling = buffers.Sampling;
         if (first > 0) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
         buffers.Send();
-        Tensor before = first == 0 ? place.Operations.Embed(Tensors.Embedding!, buffers.Tokens) : buffers.Hidden;
-        try
+        bool embeds = first == 0;
+        using Tensor result = place.Operations.Run(
+            embeds ? buffers.Tokens : buffers.Hidden, embeds ? Tensors.Embedding : null, tensors, buffers.Rows, shape,
+            sampling > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
+        if (sampling > 0)
         {
-            using Tensor after = place.Operations.Run(before, tensors, buffers.Rows, shape);
-            if (end < config.Layers)
-            {
-                buffers.Fetch(after, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
-            }
-            else if (sampling > 0)
-            {
-                using Tensor rows = place.Operations.Logits(after, Tensors.Norm!, Tensors.Output!, buffers.Sampled, shape);
-                buffers.Fetch(rows, logits!.Pointer + ((long)sampled * config.VocabSize), (long)sampling * config.VocabSize);
-                sampled += sampling;
-            }
+            buffers.Fetch(result, logits!.Pointer + ((long)sampled * config.VocabSize), (long)sampling * config.VocabSize);
+            sampled += sampling;
         }
-        finally
+        else if (end < config.Layers)
         {
-            if (first == 0) before.Dispose();
+            buffers.Fetch(result, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
         }
     }
 

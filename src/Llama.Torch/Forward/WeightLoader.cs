@@ -32,7 +32,8 @@ internal sealed unsafe class WeightLoader : IDisposable
         config = checkpoint.Config;
         type = Place.ComputedType(checkpoint.WeightType);
         long widest = Math.Max(config.HiddenDim, Math.Max(config.Dim, config.QueryDim));
-        piece = place.AllocateHost(Place.TypeOf(type), Math.Max(PieceBytes / type.BlockBytes(), widest));
+        long largest = Math.Max((long)config.VocabSize * config.Dim, widest * widest);
+        piece = place.AllocateHost(Place.TypeOf(type), Math.Max(Math.Min(PieceBytes / type.BlockBytes(), largest), widest));
     }
 
     /// <summary>A layer's tensors but for its pools.</summary>

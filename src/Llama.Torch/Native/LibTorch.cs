@@ -26,15 +26,16 @@ internal static partial class LibTorch
 
     /// <summary>Loads them, once for the process.</summary>
     /// <param name="folder">The plug-in's folder.</param>
+    /// <param name="libTorch">The folder with libtorch; null where that is the plug-in's, or one that a link there leads to.</param>
     /// <exception cref="IOException">One is missing or does not load; the message says what to do.</exception>
-    public static void Load(string folder)
+    public static void Load(string folder, string? libTorch = null)
     {
         lock (Loading)
         {
             if (shim != 0) return;
             if (!OperatingSystem.IsLinux() || RuntimeInformation.ProcessArchitecture != Architecture.X64)
                 throw new IOException("The Torch backend runs on Linux for x86-64 only; leave --devices out, or give --devices cpu.");
-            string libraries = FindLibraries(folder);
+            string libraries = FindLibraries(libTorch ?? folder);
             LoadedVersion = ReadVersion(libraries);
             MakeRepeatable();
             Require(libraries, "libc10.so");
@@ -53,7 +54,7 @@ internal static partial class LibTorch
     /// <summary>The folder with libtorch: the plug-in's own, or one that a link named <c>libtorch</c> in it leads to.</summary>
     private static string FindLibraries(string folder)
     {
-        foreach (string place in (string[])["libtorch", "libtorch/lib", "runtimes/linux-x64/native", "."])
+        foreach (string place in (string[])["libtorch", "libtorch/lib", "lib", "runtimes/linux-x64/native", "."])
         {
             string libraries = Path.GetFullPath(Path.Combine(folder, place));
             if (File.Exists(Path.Combine(libraries, "libtorch_cpu.so"))) return libraries;
