@@ -18,26 +18,28 @@ internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Toke
 /// <param name="choice">The choice's index.</param>
 /// <param name="decoder">Turns tokens into text; null for a model without a tokenizer.</param>
 /// <param name="stops">Ends the text.</param>
-/// <param name="stopTokens">End it, too.</param>
+/// <param name="minTokens">So many tokens it lets pass.</param>
+/// <param name="echo">The text that it begins with.</param>
 /// <param name="reasoning">How it is divided; null for a text without reasoning. Stop strings end it wherever they stand.</param>
 internal sealed class ChoiceText(
-    int choice, StreamingDecoder? decoder, StopMatcher stops, IReadOnlyList<int> stopTokens, ChoiceReasoning? reasoning)
+    int choice, StreamingDecoder? decoder, StopMatcher stops, int minTokens, string echo, ChoiceReasoning? reasoning)
 {
     private readonly ReasoningSplitter? splitter = reasoning is null ? null : new ReasoningSplitter(reasoning);
     private readonly ReasoningCounter? counter = reasoning is null ? null : new ReasoningCounter(reasoning);
     private int position;
-    private int offset;
+    private int offset = CharactersOf(echo);
 
     /// <summary>The piece of the next token. After one with a finish no more follow.</summary>
     /// <param name="token">The token.</param>
     public ChoicePiece Append(GeneratedToken token)
     {
         var start = offset;
-        var finish = stopTokens.Contains(token.Sampled.Token) ? FinishReason.Stop : token.Finish;
+        var finish = token.Finish;
         var decoded = Decode(token.Sampled.Token, finish);
         var reasoned = counter?.Append(decoded) ?? 0;
-        var text = stops.Append(decoded);
+        var text = position >= minTokens ? stops.Append(decoded) : decoded;
         if (finish is not null) text += stops.Flush();
+        if (position == 0) text = echo + text;
         if (stops.Stopped) finish = FinishReason.Stop;
         var (thought, content) = Split(text, finish is not null);
         return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish));
@@ -66,7 +68,9 @@ internal sealed class ChoiceText(
         // An end token ends the text and is none of it.
         var text = finish == FinishReason.Stop ? "" : reasoning?.Marks.MarkOf(token) ?? decoder.Append(token);
         if (finish is not null) text += decoder.Flush();
-        offset += text.Count(character => !char.IsLowSurrogate(character));
+        offset += CharactersOf(text);
         return text;
     }
+
+    private static int CharactersOf(string text) => text.Count(character => !char.IsLowSurrogate(character));
 }

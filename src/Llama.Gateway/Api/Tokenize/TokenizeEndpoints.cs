@@ -54,7 +54,10 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
             cancellationToken);
     }
 
-    private async ValueTask<IReadOnlyList<int>> ReadTokensAsync(JsonFields fields, CancellationToken cancellationToken)
+    /// <summary>Reads <c>prompt</c> or <c>messages</c> as token ids.</summary>
+    /// <param name="fields">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async ValueTask<IReadOnlyList<int>> ReadTokensAsync(JsonFields fields, CancellationToken cancellationToken)
     {
         var beginOfText = fields.Get(RequestFields.AddSpecialTokens);
         if (fields.Get(RequestFields.Messages) is null)
@@ -78,7 +81,9 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
         return (await messages.ReadAsync(fields, cancellationToken)).Tokens;
     }
 
-    private string ReadText(JsonFields fields)
+    /// <summary>Reads <c>tokens</c> as text.</summary>
+    /// <param name="fields">The request.</param>
+    public string ReadText(JsonFields fields)
     {
         var field = RequestFields.Tokens;
         var list = fields.Require(field);

@@ -84,13 +84,14 @@ public sealed class ReasoningSplitterTests
     private static (string Reasoning, string Content, int Tokens, string? Finish) Run(ReasoningMarks marks, int[] tokens, string[] stops)
     {
         var text = new ChoiceText(
-            0, new StreamingDecoder(new TestTokenizer(), startsText: true), new StopMatcher(new StopStrings(stops)), [TestTokenizer.End],
+            0, new StreamingDecoder(new TestTokenizer(), startsText: true), new StopMatcher(new StopStrings(stops)), minTokens: 0, echo: "",
             new ChoiceReasoning(marks, false));
         string thought = "", said = "";
         var reasoned = 0;
         for (var index = 0; index < tokens.Length; index++)
         {
-            FinishReason? finish = stops.Length > 0 && index == tokens.Length - 1 ? FinishReason.Length : null;
+            FinishReason? finish = tokens[index] == TestTokenizer.End ? FinishReason.Stop
+                : stops.Length > 0 && index == tokens.Length - 1 ? FinishReason.Length : null;
             var piece = text.Append(new GeneratedToken(new TokenLogprob(tokens[index], 0), [], finish, 0));
             (thought, said, reasoned) = (thought + piece.Reasoning, said + piece.Text, reasoned + piece.ReasoningTokens);
             if (piece.Finish == "stop") return (thought, said, reasoned, piece.Finish);
