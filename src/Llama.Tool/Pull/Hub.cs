@@ -90,9 +90,9 @@ internal sealed class Hub(HttpClient http, TimeProvider time)
             }
             catch (Exception e) when (IsPassing(e) && attempt < Attempts && (range is not null || done == 0) && !cancellationToken.IsCancellationRequested)
             {
-                Within(stopping => Task.Delay(TimeSpan.FromSeconds(0.5 * (1 << attempt)), time, stopping).ContinueWith(_ => 0, TaskScheduler.Default), cancellationToken);
+                Task.Delay(TimeSpan.FromSeconds(0.5 * (1 << attempt)), time, cancellationToken).GetAwaiter().GetResult();
             }
-            catch (HttpRequestException e)
+            catch (Exception e) when (e is HttpRequestException or TimeoutException)
             {
                 throw new IOException($"{http.BaseAddress}{place}: {e.Message}", e);
             }

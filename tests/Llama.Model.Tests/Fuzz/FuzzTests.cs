@@ -16,7 +16,7 @@ public sealed class FuzzTests
     private const long MostAllocated = 1L << 30;
     private const int MostFinds = 20;
 
-    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(60);
     private static readonly string Corpus = Path.Combine(TestPaths.Root, "tests", "Llama.Model.Tests", "Fuzz", "corpus");
     private static readonly double Minutes = Option("LLAMA_FUZZ_MINUTES");
 

@@ -74,11 +74,17 @@ public sealed class PeerTokenizerTests : IDisposable
         }
 
         ITokenizer tokenizer = TestTokenizers.Get(vocabulary);
+        if ((peer, vocabulary) == ("tokenizers", "tinystories"))
+        {
+            // Not the same tokenizer: the conversion does not collapse spaces.
+            string json = folder.Write("tokenizer.json", Encoding.UTF8.GetString(SentencePieceJson.Convert(tokenizer)));
+            return (TokenizerLoader.Load(folder.Path)!, json);
+        }
+
         return (tokenizer, (peer, vocabulary) switch
         {
             ("sentencepiece", "tinystories") => Path.Combine(TestPaths.TinyStories, "tokenizer.model"),
             ("tiktoken", "small-tiktoken") => folder.Write("small.model", TestTokenizers.SmallTiktoken()),
-            ("tokenizers", "tinystories") => folder.Write("tokenizer.json", Encoding.UTF8.GetString(SentencePieceJson.Convert(tokenizer))),
             _ => Path.Combine(TestTokenizers.Real(vocabulary[..6]), vocabulary[7..]),
         });
     }
