@@ -16,6 +16,7 @@ using Llama.Model.Tokenization;
 using Llama.Model.Weights;
 using Llama.ServiceDefaults;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Llama.Gateway;
@@ -33,6 +34,9 @@ internal static partial class GatewayHost
 
     /// <summary>What the host's end may take after the last answer.</summary>
     private static readonly TimeSpan HostEnd = TimeSpan.FromSeconds(5);
+
+    /// <summary>A client of HTTP/2 that has said nothing for so long is asked whether it is there.</summary>
+    private static readonly TimeSpan Http2Silence = TimeSpan.FromSeconds(30);
 
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
@@ -132,7 +136,11 @@ internal static partial class GatewayHost
         application.UsePipelines();
         ParentWatch.Start(application.Lifetime.StopApplication);
         application.Lifetime.ApplicationStarted.Register(
-            () => Log.Listening(application.Logger, name ?? "The cluster's model", application.Urls.First()));
+            () =>
+            {
+                Log.Listening(application.Logger, name ?? "The cluster's model", application.Urls.First());
+                if (options.GrpcPort is not null) Log.ListeningForGrpc(application.Logger, application.Urls.Last());
+            });
         return application;
     }
 
@@ -156,7 +164,7 @@ internal static partial class GatewayHost
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(services => new ServingTime(
             services.GetRequiredService<IHostApplicationLifetime>(), options.ShutdownTimeout));
-        builder.Logging.AddProcessLogging(options.Verbose, options.LogFormat);
+        builder.Logging.AddProcessLogging(options.Verbose, options.LogFormat).AddFilter("Grpc", options.Verbose ? LogLevel.Information : LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + HostEnd);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -164,7 +172,10 @@ internal static partial class GatewayHost
             {
                 if (certificate is not null) HttpsPort.Secure(port, certificate);
             });
+            if (options.GrpcPort is { } grpcPort)
+                kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), grpcPort, port => port.Protocols = HttpProtocols.Http2);
             kestrel.AddServerHeader = false;
+            kestrel.Limits.Http2.KeepAlivePingDelay = Http2Silence;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
         });
@@ -217,6 +228,9 @@ internal static partial class GatewayHost
 
         [LoggerMessage(4, LogLevel.Information, "{Model} is served at {Url}: web page {Url}/, OpenAI base URL {Url}/v1")]
         public static partial void Listening(ILogger logger, string model, string url);
+
+        [LoggerMessage(6, LogLevel.Information, "gRPC (llama.v1) is served at {Url}, without TLS")]
+        public static partial void ListeningForGrpc(ILogger logger, string url);
 
         [LoggerMessage(5, LogLevel.Information, "At most about {Connections} HTTP connections at once: this process may have {Descriptors} descriptors (ulimit -n)")]
         public static partial void Connections(ILogger logger, int connections, int descriptors);

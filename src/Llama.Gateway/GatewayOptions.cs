@@ -169,6 +169,10 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
             yield return fault;
         foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
             yield return fault;
+        if (Tls is not null && GrpcPort is not null)
+            yield return new ValidationResult("is for gRPC without TLS; with --tls gRPC is on --port", [nameof(GrpcPort)]);
+        if (GrpcPort is > 0 && GrpcPort == Port)
+            yield return new ValidationResult("is the port of HTTP; without TLS gRPC needs one of its own", [nameof(GrpcPort)]);
     }
 
     private IEnumerable<ValidationResult> ValidateFront()

@@ -6,6 +6,7 @@ using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Rpc;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
@@ -16,7 +17,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Llama.Gateway.Api;
 
-/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page.</summary>
+/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page; and gRPC.</summary>
 public static class LlamaApi
 {
     /// <summary>
@@ -43,6 +44,7 @@ public static class LlamaApi
         services.AddSingleton<KeptAnswers>();
         services.AddHostedService<RecordSender>();
         services.AddSingleton<Responder>();
+        services.AddSingleton<TokenRuleReader>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();
         services.AddSingleton<CompletionEndpoint>();
@@ -53,6 +55,7 @@ public static class LlamaApi
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
         services.AddSingleton(new OperatorGuard(key, new GatewayNames(names)));
+        services.AddLlamaRpc();
         return services;
     }
 
@@ -78,10 +81,11 @@ public static class LlamaApi
         api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
         api.Get("/v1/models/{**id}", models.GetAsync);
-        api.Post("/v1/completions", telemetry.Observe("text_completion", services.GetRequiredService<CompletionEndpoint>().HandleAsync));
-        api.Post("/v1/chat/completions", telemetry.Observe("chat", services.GetRequiredService<ChatEndpoint>().HandleAsync));
+        api.Post("/v1/completions", telemetry.Observe(RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync));
+        api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
+        routes.MapLlamaRpc();
         api.NothingElse();
         return routes;
     }

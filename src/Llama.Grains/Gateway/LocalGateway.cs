@@ -258,6 +258,9 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
             throw Invalid($"{request.TopLogprobs} topLogprobs were asked for; expected 0 to {Step.MaxTopLogprobs}.");
         if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
             throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
+        if (request.StopTokens.Any(token => (uint)token >= (uint)settings.Config.VocabSize))
+            throw Invalid($"A token of {settings.Config.VocabSize} or more is to end the answer; expected one of the vocabulary.");
+        if (request.Rules?.FindFault(settings.Config.VocabSize) is { } fault) throw Invalid(fault);
     }
 
     private static GenerationException Invalid(string message) => new(GenerationError.Invalid, message);

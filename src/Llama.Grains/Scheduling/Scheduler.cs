@@ -413,7 +413,7 @@ internal sealed partial class Scheduler
         sequence.LossesInARow = 0;
         recovery.GoOn(sequence);
         FinishReason? finish =
-            !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
+            (!sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token)) || sequence.Request.StopTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
             : null;
         sequence.Client.Next(new GeneratedToken(sampled.Sampled, sampled.TopLogprobs.ToArray(), finish, cached));

@@ -50,6 +50,9 @@ internal sealed class Sequence
     public static IComparer<Sequence> Rank { get; } = Comparer<Sequence>.Create(
         (a, b) => (b.Request.Priority, a.Arrival).CompareTo((a.Request.Priority, b.Arrival)));
 
+    /// <summary>What its rules put into steps; null without rules. Made when it samples for the first time.</summary>
+    public RuleState? Rules { get; set; }
+
     /// <summary>The request.</summary>
     public GenerationRequest Request { get; }
 

@@ -4,6 +4,12 @@ using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
 
+/// <summary>An answer that is generated, or was.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Created">When its first request came.</param>
+/// <param name="Pieces">Its pieces, from the first, as they come.</param>
+internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces);
+
 /// <summary>Answers a planned request, whole or as a stream.</summary>
 /// <param name="model">The model.</param>
 /// <param name="runner">Runs the choices.</param>
@@ -18,27 +24,41 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        var served = response.HttpContext.Features.Get<ServedRequest>()!;
-        served.Plan(plan, model.Name);
-        var answer = plan.Parameters.Retry is { } key ? await kept.TakeAsync(key, plan, format.IdPrefix, cancellationToken) : null;
-        var writer = new AnswerWriter(
-            plan, format, model.Name, answer?.Id ?? AnswerWriter.NewId(format.IdPrefix), answer?.Created ?? time.GetUtcNow());
-        var pieces = answer?.ReadAsync(cancellationToken) ?? runner.RunAsync(plan, cancellationToken);
+        var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
+        var writer = new AnswerWriter(plan, format, model.Name, answer);
         await (plan.Parameters.Stream
-            ? StreamAsync(response, plan, pieces, writer, served, cancellationToken)
-            : WriteWholeAsync(response, plan, pieces, writer, served, cancellationToken));
+            ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
+            : WriteWholeAsync(response, plan, answer.Pieces, writer, cancellationToken));
+    }
+
+    /// <summary>Begins to run the choices, or finds them running or done under the request's key.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="plan">The choices.</param>
+    /// <param name="idPrefix">How the id of a new answer begins.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async Task<RunningAnswer> BeginAsync(HttpContext context, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
+    {
+        var served = context.Features.Get<ServedRequest>()!;
+        served.Plan(plan, model.Name);
+        if (plan.Parameters.Retry is not { } key)
+        {
+            return new RunningAnswer(
+                AnswerWriter.NewId(idPrefix), time.GetUtcNow(), served.CountAsync(runner.RunAsync(plan, cancellationToken)));
+        }
+
+        var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
+        return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)));
     }
 
     private static async Task StreamAsync(
         HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
-        ServedRequest served, CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
         // The headers go out with the first piece, so a request that is refused before it still gets its status.
         using var events = ServerSentEvents.Begin(response);
         await foreach (var piece in pieces)
         {
             writer.Count(piece);
-            served.Count(piece);
             if (writer.IsWorthSending(piece))
                 await events.WriteAsync((writer, piece), static (json, part) => part.writer.WritePart(json, part.piece), cancellationToken);
         }
@@ -50,13 +70,12 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
 
     private static async Task WriteWholeAsync(
         HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
-        ServedRequest served, CancellationToken cancellationToken)
+        CancellationToken cancellationToken)
     {
         var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
         await foreach (var piece in pieces)
         {
             writer.Count(piece);
-            served.Count(piece);
             choices[piece.Choice].Add(piece);
         }
 

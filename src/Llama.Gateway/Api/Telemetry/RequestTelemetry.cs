@@ -15,6 +15,12 @@ namespace Llama.Gateway.Api.Telemetry;
 /// <param name="logger">Gets the lines.</param>
 internal sealed partial class RequestTelemetry(TimeProvider time, ILogger<RequestTelemetry> logger)
 {
+    /// <summary><c>gen_ai.operation.name</c> of what goes on with a text.</summary>
+    public const string Completion = "text_completion";
+
+    /// <summary><c>gen_ai.operation.name</c> of what answers a conversation.</summary>
+    public const string Chat = "chat";
+
     /// <summary><c>gen_ai.provider.name</c>.</summary>
     private const string Provider = "llama";
 
@@ -32,25 +38,31 @@ internal sealed partial class RequestTelemetry(TimeProvider time, ILogger<Reques
     /// <param name="operation"><c>gen_ai.operation.name</c>.</param>
     /// <param name="endpoint">Answers a request.</param>
     public Func<HttpContext, CancellationToken, Task> Observe(string operation, Func<HttpContext, CancellationToken, Task> endpoint) =>
-        async (context, cancellationToken) =>
+        (context, cancellationToken) => ObserveAsync(operation, context, () => endpoint(context, cancellationToken));
+
+    /// <summary>Answers a request, and tells of it.</summary>
+    /// <param name="operation"><c>gen_ai.operation.name</c>.</param>
+    /// <param name="context">The request.</param>
+    /// <param name="answerAsync">Answers it.</param>
+    public async Task ObserveAsync(string operation, HttpContext context, Func<Task> answerAsync)
+    {
+        var request = new ServedRequest(time);
+        context.Features.Set(request);
+        string? error = null;
+        try
         {
-            var request = new ServedRequest(time);
-            context.Features.Set(request);
-            string? error = null;
-            try
-            {
-                await endpoint(context, cancellationToken);
-            }
-            catch (Exception e)
-            {
-                error = context.RequestAborted.IsCancellationRequested ? "client_gone" : TypeOf(e);
-                throw;
-            }
-            finally
-            {
-                Tell(operation, context.TraceIdentifier, request, error);
-            }
-        };
+            await answerAsync();
+        }
+        catch (Exception e)
+        {
+            error = context.RequestAborted.IsCancellationRequested ? "client_gone" : TypeOf(e);
+            throw;
+        }
+        finally
+        {
+            Tell(operation, context.TraceIdentifier, request, error);
+        }
+    }
 
     private static string TypeOf(Exception exception) => exception switch
     {

@@ -40,8 +40,18 @@ internal sealed class ServedRequest(TimeProvider time)
     /// <param name="model">Of which model.</param>
     public void Plan(GenerationPlan plan, string model) => (Model, PromptTokens) = (model, plan.PromptTokens);
 
-    /// <summary>A token came.</summary>
-    public void Count(ChoicePiece piece)
+    /// <summary>Counts the tokens of its answer as they are read.</summary>
+    /// <param name="pieces">The tokens.</param>
+    public async IAsyncEnumerable<ChoicePiece> CountAsync(IAsyncEnumerable<ChoicePiece> pieces)
+    {
+        await foreach (var piece in pieces)
+        {
+            Count(piece);
+            yield return piece;
+        }
+    }
+
+    private void Count(ChoicePiece piece)
     {
         lastAt = time.GetTimestamp();
         if (Tokens++ == 0) firstAt = lastAt;
