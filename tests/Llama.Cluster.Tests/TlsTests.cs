@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Certificates;
@@ -26,7 +26,7 @@ public sealed class TlsTests : IDisposable
     [Fact]
     public async Task Cluster_OfCertify_GivesTheGoldenTokensOverHttpsAndRefusesOthers()
     {
-        using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.AppHost", ["certify", folder.Path])))
+        using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.Tool", ["certify", folder.Path])))
             Assert.Equal(0, await certify.ExitsAsync(Deadline));
         using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 2, tls: folder["localhost"]);
         RunningProgram gateway = cluster.StartGateway($"--tls={folder["gateway"]}");
