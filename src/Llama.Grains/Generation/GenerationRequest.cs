@@ -66,6 +66,10 @@ public sealed record GenerationRequest
     /// <summary>Tokens that end the answer, besides those that the configuration names; also where these are ignored.</summary>
     [Id(13)]
     public IReadOnlyList<int> StopTokens { get; init; } = [];
+
+    /// <summary>Only requests with the same one share cached prefixes; null is one, too.</summary>
+    [Id(14)]
+    public string? CacheSalt { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

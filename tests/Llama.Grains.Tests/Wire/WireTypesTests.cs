@@ -64,6 +64,7 @@ public sealed class WireTypesTests : IDisposable
         IsResubmitted = true,
         Rules = Rules,
         StopTokens = [5, 128_009],
+        CacheSalt = "salt",
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");

@@ -96,6 +96,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Priority = parameters.Priority,
                     Timeout = parameters.Timeout,
                     Session = parameters.Session,
+                    CacheSalt = parameters.CacheSalt,
                     Client = parameters.Client,
                 };
                 choices.Add(new ChoicePlan(request, startsText, echo));
