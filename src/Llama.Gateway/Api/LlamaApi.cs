@@ -121,7 +121,7 @@ public static class LlamaApi
         private static readonly string[] Writing = [HttpMethods.Post];
 
         /// <summary>What everybody may read.</summary>
-        public void Show(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, endpoint);
+        public void Show(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Show(endpoint));
 
         public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Protect(endpoint));
 

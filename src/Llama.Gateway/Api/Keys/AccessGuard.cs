@@ -22,19 +22,19 @@ internal sealed class AccessGuard(KeyRing? keys, GatewayNames? names)
             return endpoint(context, cancellationToken);
         };
 
+    /// <summary>An endpoint that everybody may call who knows where the gateway is.</summary>
+    public Func<HttpContext, CancellationToken, Task> Show(Func<HttpContext, CancellationToken, Task> endpoint) =>
+        (context, cancellationToken) =>
+        {
+            CheckHost(context);
+            return endpoint(context, cancellationToken);
+        };
+
     /// <summary>Refuses everybody else, and counts the request.</summary>
     /// <exception cref="ApiException">The request is not allowed, or one too many; the message says what is missing.</exception>
     public void Check(HttpContext context)
     {
-        string host = context.Request.Host.Host;
-        if (names is not null && host.Length > 0 && !names.Has(host))
-        {
-            throw new ApiException(
-                StatusCodes.Status403Forbidden,
-                $"The request is for the host '{host}'; expected this gateway's address, or a name that it was started with (--host, --advertise).",
-                code: "forbidden");
-        }
-
+        CheckHost(context);
         if (keys is null) return;
         KeyHolder? holder = KeyOf(context.Request) is { } key ? keys.Find(key) : null;
         if (holder is null)
@@ -56,5 +56,17 @@ internal sealed class AccessGuard(KeyRing? keys, GatewayNames? names)
         string authorization = request.Headers.Authorization.ToString();
         if (authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)) return authorization[Scheme.Length..].Trim();
         return request.Headers[Header].ToString() is { Length: > 0 } key ? key : null;
+    }
+
+    private void CheckHost(HttpContext context)
+    {
+        string host = context.Request.Host.Host;
+        if (names is not null && host.Length > 0 && !names.Has(host))
+        {
+            throw new ApiException(
+                StatusCodes.Status403Forbidden,
+                $"The request is for the host '{host}'; expected this gateway's address, or a name that it was started with (--host, --advertise).",
+                code: "forbidden");
+        }
     }
 }

@@ -55,7 +55,10 @@ internal sealed partial class KeyRing(string path, TimeProvider time, ILogger<Ke
         }
     }
 
-    /// <summary>Whose key is unchanged keeps what counts against its limits.</summary>
+    /// <summary>
+    /// Whose key is unchanged keeps what counts against its limits. The limiters of others are left as they are: a request may just be using them, and
+    /// they hold nothing but memory.
+    /// </summary>
     private void Take(byte[] bytes)
     {
         Dictionary<string, KeyHolder> before = holders;
@@ -65,7 +68,6 @@ internal sealed partial class KeyRing(string path, TimeProvider time, ILogger<Ke
         holders = after;
         seen = bytes;
         Log.Read(logger, after.Count, path);
-        foreach (KeyHolder gone in before.Values.Except(after.Values)) gone.Dispose();
     }
 
     private static partial class Log

@@ -12,7 +12,8 @@ internal static class ClientName
     public static string Of(HttpContext context)
     {
         if (context.Features.Get<KeyHolder>() is { } holder) return $"key {holder.Key.Id}";
-        return AccessGuard.KeyOf(context.Request) is { Length: > 0 } key
+        var key = AccessGuard.KeyOf(context.Request) ?? context.Request.Headers.Authorization.ToString();
+        return key.Length > 0
             ? $"key {Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(key)), 0, 16)}"
             : $"address {context.Connection.RemoteIpAddress}";
     }

@@ -48,7 +48,8 @@ public sealed class OriginTests
         await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), access: new ApiAccess { IsLoopback = loopback });
         gateway.Client.DefaultRequestHeaders.Host = host;
         using var answer = await gateway.PostAsync("/v1/completions", """{"prompt":"Hi"}""");
-        Assert.Equal(status, (int)answer.StatusCode);
+        using var cluster = await gateway.Client.GetAsync("/cluster", TestContext.Current.CancellationToken);
+        Assert.Equal((status, status), ((int)answer.StatusCode, (int)cluster.StatusCode));
         if (status == 403) (await ApiError.ReadAsync(answer)).Is(403, null, "is for the host 'evil.example'", "forbidden");
     }
 
