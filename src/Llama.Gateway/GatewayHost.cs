@@ -15,6 +15,7 @@ using Llama.Model.Layers;
 using Llama.Model.Machine;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
+using Llama.ServiceDefaults;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
@@ -46,7 +47,8 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
-        await using WebApplication gateway = Build(options, out Task<ModelText>? reading);
+        using var telemetry = ProcessTelemetry.Start("llama-gateway", options.Name, isScraped: true);
+        await using WebApplication gateway = Build(options, telemetry, out Task<ModelText>? reading);
         try
         {
             await gateway.StartAsync();
@@ -87,8 +89,9 @@ internal static partial class GatewayHost
     }
 
     /// <param name="options">What the process was told.</param>
+    /// <param name="telemetry">Who hears what is measured.</param>
     /// <param name="text">Reads the tokenizer; null for a front, which has none.</param>
-    private static WebApplication Build(GatewayOptions options, out Task<ModelText>? text)
+    private static WebApplication Build(GatewayOptions options, ProcessTelemetry telemetry, out Task<ModelText>? text)
     {
         // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
         List<string> warnings = [];
@@ -99,6 +102,8 @@ internal static partial class GatewayHost
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         ReadOnlyMemory<byte> key = ClusterKey.Load(options.ClusterKeyFile);
         WebApplicationBuilder builder = CreateBuilder(options, certificate);
+        telemetry.AddTo(builder.Logging);
+        builder.Services.AddSingleton(telemetry.Scrape!);
         string? name = null;
         text = null;
         if (tokenizer is null)
@@ -151,7 +156,7 @@ internal static partial class GatewayHost
 
     private static Checkpoint OpenCheckpoint(GatewayOptions options)
     {
-        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
+        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose, options.LogFormat));
         ILogger logger = startLogging.CreateLogger("Llama.Gateway");
         Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
@@ -169,7 +174,7 @@ internal static partial class GatewayHost
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(services => new ServingTime(
             services.GetRequiredService<IHostApplicationLifetime>(), options.ShutdownTimeout));
-        builder.Logging.AddProcessLogging(options.Verbose).AddFilter("Grpc", options.Verbose ? LogLevel.Information : LogLevel.Warning);
+        builder.Logging.AddProcessLogging(options.Verbose, options.LogFormat).AddFilter("Grpc", options.Verbose ? LogLevel.Information : LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + HostEnd);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
@@ -161,6 +162,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     /// <summary>Whether each key has a prefix cache of its own.</summary>
     [Description("Let no key find what another one's prompts left in the prefix cache: so it cannot tell from the time that they were asked.")]
     public bool CachePerKey { get; init; }
+
+    /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
+    [Description("How log lines are written: text, or json with one object a line.")]
+    [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
+    public string LogFormat { get; init; } = ProcessLogging.Text;
 
     /// <summary>The model's name in the API; null for the name of its folder.</summary>
     [Description("Name of the model in the API, if not that of its folder.")]

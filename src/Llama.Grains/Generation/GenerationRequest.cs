@@ -67,8 +67,12 @@ public sealed record GenerationRequest
     [Id(13)]
     public IReadOnlyList<int> StopTokens { get; init; } = [];
 
-    /// <summary>Only requests with the same one share cached prefixes; null is one, too.</summary>
+    /// <summary>The span that asks, as <c>traceparent</c> of W3C Trace Context; null when the request is not traced.</summary>
     [Id(14)]
+    public string? TraceParent { get; init; }
+
+    /// <summary>Only requests with the same one share cached prefixes; null is one, too.</summary>
+    [Id(15)]
     public string? CacheSalt { get; init; }
 }
 

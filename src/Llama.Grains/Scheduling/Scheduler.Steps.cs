@@ -54,6 +54,7 @@ internal sealed partial class Scheduler
         lastStep++;
         if (batch.Decodes) decodingSteps++;
         (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), inFlight.Count == 0);
+        if (batch.SentAlone) activeUntil = batch.SentAt;
         inFlight.Enqueue(batch);
         return batch.Step;
     }
@@ -130,6 +131,7 @@ internal sealed partial class Scheduler
             batch.Step.AddSequence(first, tokens[first..end], table);
         }
 
+        sequence.Trace?.AddTo(batch.Step, batch.Sequences.Count);
         batch.Sequences.Add(sequence);
         recovery.Compute(sequence, end - first);
         sequence.Scheduled = end;

@@ -43,6 +43,7 @@ internal sealed class Sequence
         Tokens = [.. request.PromptTokens, .. request.ResumedTokens.Select(token => token.Sampled.Token)];
         CachedTokens = request.ResumedTokens is [.., var last] ? last.CachedTokens : 0;
         Place = new LinkedListNode<Sequence>(this);
+        Trace = SequenceTrace.Of(request);
     }
 
     /// <summary>Orders sequences: the highest priority first, then the earliest. The last one is the first to be preempted.</summary>
@@ -87,6 +88,9 @@ internal sealed class Sequence
 
     /// <summary>Pipelines that were lost under it since its last token.</summary>
     public int LossesInARow { get; set; }
+
+    /// <summary>Its spans; null when it is not traced.</summary>
+    public SequenceTrace? Trace { get; }
 
     /// <summary>When it began to wait for a pipeline (the engine's clock).</summary>
     public long WaitingSince { get; set; }

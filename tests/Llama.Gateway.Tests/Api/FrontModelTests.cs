@@ -63,6 +63,14 @@ public sealed partial class FrontModelTests
     }
 
     [Fact]
+    public async Task Post_ModelThatReasons_IsToldApartThroughAFrontToo()
+    {
+        await using var front = await StartFrontAsync(new TestTokenizer(), "{{ messages[0].content }}<think>\n{% if false %}</think>{% endif %}");
+        var answer = await front.PostOkAsync("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}]}""");
+        Assert.Equal("Hello.", answer.GetProperty("choices")[0].GetProperty("message").GetProperty("reasoning_content").GetString());
+    }
+
+    [Fact]
     public async Task Post_ModelWithoutATokenizer_TakesTokensOnlyThroughAFrontToo()
     {
         await using var front = await StartFrontAsync(null, null);

@@ -62,6 +62,7 @@ public sealed class WireTypesTests : IDisposable
         Client = "ann",
         Session = "s-1",
         IsResubmitted = true,
+        TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         Rules = Rules,
         StopTokens = [5, 128_009],
         CacheSalt = "salt",
@@ -70,7 +71,7 @@ public sealed class WireTypesTests : IDisposable
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly SiloProcess Silo = new("silo-1", "a1");
     private static readonly ModelShape Shape = new("stories", "f00d", 256, 32_000, new SamplingParameters { Temperature = 0.6f, TopP = 0.9f });
-    private static readonly TemplateFacts Template = new("llama3", true, [128_009]);
+    private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null));
     private static readonly TextFault Refusal = new(TextError.Overloaded, "1024 texts wait to be tokenized.");
 
     private static readonly object[] Values =
@@ -141,6 +142,7 @@ public sealed class WireTypesTests : IDisposable
         new EncodedText([1, 70_000], Refusal),
         Refusal,
         new ChatMessageOnTheWire { Role = "user", Content = "Hi", More = """{"name":"ann"}""" },
+        new ReasoningMarksOnTheWire { Begin = "<think>", End = "</think>", BeginToken = 5 },
         new ChatOptionsOnTheWire { Tools = "[]", Variables = """{"x":1.50}""", AddGenerationPrompt = true, ContinueFinalMessage = true },
     ];
 

@@ -38,7 +38,8 @@ internal sealed class ChatEndpoint(
             Rules = await rules.ReadAsync(fields, cancellationToken),
             StopTokens = rules.ReadStopTokens(fields),
         };
-        var prompt = await messages.ReadAsync(fields, cancellationToken);
+        var (prompt, continued) = await messages.ReadAsync(fields, cancellationToken);
+        parameters = parameters with { Continued = continued };
         return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }
 

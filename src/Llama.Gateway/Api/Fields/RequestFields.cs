@@ -183,6 +183,16 @@ internal static class RequestFields
     public static readonly HonouredField<bool?> ReturnTokenIds = Flag(
         "return_token_ids", FieldScope.Generation, "Answers with `token_ids` and `prompt_token_ids` beside the text.");
 
+    /// <summary>The value of <see cref="ReasoningFormat"/> that leaves reasoning in the text.</summary>
+    public const string ReasoningInText = "none";
+
+    /// <summary>Where reasoning goes, by llama.cpp's name.</summary>
+    public static readonly HonouredField<string?> ReasoningFormat = Add<string?>(
+        "reasoning_format", FieldScope.Chat, "\"auto\", \"deepseek\" or \"none\"",
+        (JsonElement value, out string? result) =>
+            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) is "auto" or "deepseek" or ReasoningInText,
+        "`none` leaves what a model thinks before it answers in the text, with its marks; else it stands in `reasoning_content`.");
+
     /// <summary>Which request goes first.</summary>
     public static readonly HonouredField<long?> Priority = Integer(
         "priority", FieldScope.Generation, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
@@ -206,6 +216,11 @@ internal static class RequestFields
     /// <summary>What the message says.</summary>
     public static readonly HonouredField<JsonElement?> Content = Any(
         "content", FieldScope.Message, "a string or a list of text parts", "What the message says. Parts are joined by line feeds.");
+
+    /// <summary>What the assistant thought before its message.</summary>
+    public static readonly HonouredField<JsonElement?> ReasoningContent = Add<JsonElement?>(
+        "reasoning_content", FieldScope.Message, "a string", (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.String },
+        "What the assistant thought before its message. Templates of checkpoints that show it do so; others leave it out.");
 
     /// <summary>What kind of part it is.</summary>
     public static readonly HonouredField<string?> PartType = Text("type", FieldScope.ContentPart, "`text`; no other is supported.");

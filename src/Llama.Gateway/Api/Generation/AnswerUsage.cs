@@ -13,6 +13,9 @@ internal sealed class AnswerUsage(GenerationPlan plan)
     /// <summary>Tokens that were generated.</summary>
     public int CompletionTokens { get; private set; }
 
+    /// <summary>Those of them with which the model thought before it answered.</summary>
+    public int ReasoningTokens { get; private set; }
+
     /// <summary>Tokens of the prompts that did not have to be computed.</summary>
     public int CachedTokens => cachedTokens.Values.Sum();
 
@@ -21,6 +24,7 @@ internal sealed class AnswerUsage(GenerationPlan plan)
     public void Count(ChoicePiece piece)
     {
         CompletionTokens++;
+        ReasoningTokens += piece.ReasoningTokens;
         var prompt = piece.Choice / plan.Parameters.Choices;
         cachedTokens[prompt] = Math.Min(cachedTokens.GetValueOrDefault(prompt, int.MaxValue), piece.Token.CachedTokens);
     }

@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Llama.Gateway.Api.Generation;
@@ -20,7 +19,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
     /// <param name="piece">The piece.</param>
     public bool IsWorthSending(ChoicePiece piece) =>
-        piece.Position == 0 || piece.Text.Length > 0 || piece.Finish is not null
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
 
     /// <summary>Counts a token in the usage.</summary>
@@ -35,7 +34,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
         single[0] = piece;
         WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Choice, piece.Text, single, part);
+        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, single, part);
         json.WriteEndArray();
         if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
@@ -61,9 +60,9 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         var index = 0;
         foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
         {
-            var text = new StringBuilder();
-            foreach (var piece in pieces) text.Append(piece.Text);
-            WriteChoice(json, index++, text.ToString(), pieces, AnswerPart.Whole);
+            WriteChoice(
+                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
+                AnswerPart.Whole);
         }
 
         json.WriteEndArray();
@@ -87,12 +86,12 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, int index, string text, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
         json.WriteNumber("index", index);
-        format.WriteText(json, text, part);
+        format.WriteText(json, text, reasoning, part);
         if (plan.Parameters.LogProbabilities is null)
         {
             json.WriteNull("logprobs");
@@ -136,6 +135,13 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartObject("prompt_tokens_details");
         json.WriteNumber("cached_tokens", usage.CachedTokens);
         json.WriteEndObject();
+        if (plan.Choices.Any(choice => choice.Reasoning is not null))
+        {
+            json.WriteStartObject("completion_tokens_details");
+            json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 }

@@ -43,7 +43,8 @@ internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
             try
             {
                 var decoder = model.NewDecoder(choice.StartsText);
-                var text = new ChoiceText(index, decoder, new StopMatcher(plan.Parameters.Stops), choice.Request.Rules?.MinTokens ?? 0, choice.Echo);
+                var text = new ChoiceText(
+                    index, decoder, new StopMatcher(plan.Parameters.Stops), choice.Request.Rules?.MinTokens ?? 0, choice.Echo, choice.Reasoning);
                 await RunOneAsync(choice.Request, text, pieces, ending.Token);
             }
             catch (Exception exception)

@@ -62,6 +62,12 @@ internal sealed record GenerationParameters
     /// <summary>Answer with token ids beside the text.</summary>
     public bool ReturnTokenIds { get; init; }
 
+    /// <summary>Leave the reasoning of an answer, with its marks, in the text.</summary>
+    public bool ReasoningInText { get; init; }
+
+    /// <summary>What the request wrote of the message that the answer goes on with, or null for an answer of its own.</summary>
+    public string? Continued { get; init; }
+
     /// <summary>How many alternatives to report with each token, or null for no log-probabilities at all.</summary>
     public int? LogProbabilities { get; init; }
 
@@ -108,6 +114,7 @@ internal sealed record GenerationParameters
             Stream = fields.Get(RequestFields.Stream) is true,
             IncludeUsage = ReadIncludeUsage(fields),
             ReturnTokenIds = fields.Get(RequestFields.ReturnTokenIds) is true,
+            ReasoningInText = fields.Get(RequestFields.ReasoningFormat) == RequestFields.ReasoningInText,
             // vLLM's clients count down.
             Priority = -(int)(fields.Get(RequestFields.Priority) ?? 0),
             Timeout = fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
@@ -32,7 +33,8 @@ internal sealed record GenerationPlan
 /// <param name="Request">What the gateway grain is asked.</param>
 /// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
 /// <param name="Echo">The text that it begins with; empty, or the prompt's.</param>
-internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, string Echo);
+/// <param name="Reasoning">How reasoning is told apart; null where none is.</param>
+internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, string Echo, ChoiceReasoning? Reasoning);
 
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
@@ -75,12 +77,14 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
 
         IReadOnlyList<int> stopTokens = [.. (parameters.IgnoreEnd ? [] : model.StopTokens(isChat)).Union(parameters.StopTokens)];
         var choices = new List<ChoicePlan>();
+        var traceParent = Activity.Current is { Recorded: true } span ? span.Id : null;
         foreach (var prompt in prompts)
         {
             CheckLength(prompt.Count, parameters.MaxTokens, param);
             var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(RandomSeeds));
             var echo = parameters.Echo ? model.Decode(prompt, param) : "";
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
+            var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
             for (var index = 0; index < parameters.Choices; index++)
             {
                 var request = new GenerationRequest
@@ -98,8 +102,9 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Session = parameters.Session,
                     CacheSalt = parameters.CacheSalt,
                     Client = parameters.Client,
+                    TraceParent = traceParent,
                 };
-                choices.Add(new ChoicePlan(request, startsText, echo));
+                choices.Add(new ChoicePlan(request, startsText, echo, reasoning));
             }
         }
 

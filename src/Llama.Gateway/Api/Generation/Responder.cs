@@ -1,5 +1,6 @@
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
@@ -29,7 +30,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        using var answer = await BeginAsync(plan, format.IdPrefix, cancellationToken);
+        using var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
         var writer = new AnswerWriter(plan, format, model.Name, answer);
         await (plan.Parameters.Stream
             ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
@@ -37,18 +38,25 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     }
 
     /// <summary>Begins to run the choices, or finds them running or done under the request's key.</summary>
+    /// <param name="context">The request.</param>
     /// <param name="plan">The choices.</param>
     /// <param name="idPrefix">How the id of a new answer begins.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public async Task<RunningAnswer> BeginAsync(GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
+    public async Task<RunningAnswer> BeginAsync(HttpContext context, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
     {
+        var served = context.Features.Get<ServedRequest>()!;
+        served.Plan(plan, model.Name);
         var use = plan.Parameters.Holder?.Begin(plan.PromptTokens);
         try
         {
             if (plan.Parameters.Retry is not { } key)
-                return new RunningAnswer(AnswerWriter.NewId(idPrefix), time.GetUtcNow(), CountAsync(runner.RunAsync(plan, cancellationToken), use), use);
+            {
+                return new RunningAnswer(
+                    AnswerWriter.NewId(idPrefix), time.GetUtcNow(), CountAsync(served.CountAsync(runner.RunAsync(plan, cancellationToken)), use), use);
+            }
+
             var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-            return new RunningAnswer(answer.Id, answer.Created, CountAsync(answer.ReadAsync(cancellationToken), use), use);
+            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), use);
         }
         catch
         {

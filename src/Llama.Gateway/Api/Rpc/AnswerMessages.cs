@@ -20,7 +20,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
     {
         usage.Count(piece);
         GenerationRequest request = plan.Choices[piece.Choice].Request;
-        var choice = new ChoicePart { Index = piece.Choice, Text = piece.Text, Tokens = { TokenOf(piece.Token) } };
+        var choice = new ChoicePart { Index = piece.Choice, Text = piece.Text, Reasoning = piece.Reasoning, Tokens = { TokenOf(piece.Token) } };
         if (piece.Finish is { } finish) choice.FinishReason = finish;
         if (piece.Position == 0 || piece.Finish is not null) choice.Seed = (long)request.Seed;
         if (piece.Position == 0 && plan.WithTokenIds) choice.PromptTokenIds.AddRange(request.PromptTokens);
@@ -39,6 +39,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
             CompletionTokens = usage.CompletionTokens,
             TotalTokens = usage.PromptTokens + usage.CompletionTokens,
             CachedTokens = usage.CachedTokens,
+            ReasoningTokens = usage.ReasoningTokens,
         };
         return part;
     }

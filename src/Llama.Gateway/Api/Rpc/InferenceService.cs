@@ -6,6 +6,7 @@ using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.V1;
 
@@ -19,21 +20,22 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="tokenizer">Turns text into token ids and back.</param>
 /// <param name="planner">Knows how long a sequence may be.</param>
 /// <param name="responder">Begins answers.</param>
+/// <param name="telemetry">Tells of requests that generate.</param>
 /// <param name="model">The model.</param>
 /// <param name="access">Knows who may call.</param>
 internal sealed class InferenceService(
     RpcGuard guard, RequestReader requests, CompletionEndpoint completions, ChatEndpoint chats, TokenizeEndpoints tokenizer,
-    GenerationPlanner planner, Responder responder, ServedModel model, AccessGuard access) : Inference.InferenceBase
+    GenerationPlanner planner, Responder responder, RequestTelemetry telemetry, ServedModel model, AccessGuard access) : Inference.InferenceBase
 {
     private const string IdPrefix = "gen-";
 
     /// <inheritdoc/>
     public override Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
-        RespondAsync(request, FieldScope.Completion, completions.PlanAsync, responseStream, context);
+        RespondAsync(RequestTelemetry.Completion, request, FieldScope.Completion, completions.PlanAsync, responseStream, context);
 
     /// <inheritdoc/>
     public override Task Chat(ChatRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
-        RespondAsync(request, FieldScope.Chat, chats.PlanAsync, responseStream, context);
+        RespondAsync(RequestTelemetry.Chat, request, FieldScope.Chat, chats.PlanAsync, responseStream, context);
 
     /// <inheritdoc/>
     public override Task<TokenizeResponse> Tokenize(TokenizeRequest request, ServerCallContext context) =>
@@ -69,18 +71,21 @@ internal sealed class InferenceService(
         });
 
     private Task RespondAsync(
-        IMessage request, FieldScope scope, Func<HttpContext, JsonFields, CancellationToken, ValueTask<GenerationPlan>> read,
-        IServerStreamWriter<GenerateResponse> parts, ServerCallContext context) => guard.RunAsync(context, async (http, cancellationToken) =>
-    {
-        access.Check(http);
-
-        // A part is a few dozen bytes, which compressing only makes longer.
-        context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
-        GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
-        plan.Parameters.CheckStream();
-        using RunningAnswer answer = await responder.BeginAsync(plan, IdPrefix, cancellationToken);
-        var writer = new AnswerMessages(plan, answer, model);
-        await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
-        await parts.WriteAsync(writer.Usage(), cancellationToken);
-    });
+        string operation, IMessage request, FieldScope scope, Func<HttpContext, JsonFields, CancellationToken, ValueTask<GenerationPlan>> read,
+        IServerStreamWriter<GenerateResponse> parts, ServerCallContext context) =>
+        guard.RunAsync(context, (http, cancellationToken) =>
+        {
+            access.Check(http);
+            return telemetry.ObserveAsync(operation, http, async () =>
+            {
+                // A part is a few dozen bytes, which compressing only makes longer.
+                context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
+                GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
+                plan.Parameters.CheckStream();
+                using RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
+                var writer = new AnswerMessages(plan, answer, model);
+                await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
+                await parts.WriteAsync(writer.Usage(), cancellationToken);
+            });
+        });
 }

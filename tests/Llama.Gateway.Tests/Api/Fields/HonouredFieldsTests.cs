@@ -12,7 +12,10 @@ public sealed class HonouredFieldsTests
     private const FieldScope Chat = FieldScope.Chat;
 
     // Only a checkpoint's own template takes options.
-    private const string Template = "{{ messages[0].content }}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
+    private const string Template =
+        "{{ messages[0].content }}{{ messages[0].reasoning_content }}{% if false %}</think>{% endif %}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
+
+    private static readonly string[] WithTemplate = [.. FieldRequest.ChatOptions, "reasoning_content", "reasoning_format"];
 
     private static readonly Effect[] Effects =
     [
@@ -73,8 +76,10 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),
         .. In(FieldScope.Generation, "cache_salt", "\"s\"", (request, _) => request!.CacheSalt == "s"),
         .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
+        .. In(Chat, "reasoning_format", "\"none\"", (_, answer) => !answer.Contains("reasoning_tokens", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(FieldScope.Message, "reasoning_content", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
         .. In(FieldScope.ContentPart, "type", "\"image_url\"", (_, answer) => answer.Contains("image_url", StringComparison.Ordinal)),
         .. In(FieldScope.ContentPart, "text", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
     ];
@@ -108,7 +113,7 @@ public sealed class HonouredFieldsTests
     private static async Task<bool> HoldsAsync(Effect effect, string? value)
     {
         await using var gateway = await TestGateway.StartAsync(
-            new TestTokenizer(), jinja: FieldRequest.ChatOptions.Contains(effect.Name) ? Template : null);
+            new TestTokenizer(), jinja: WithTemplate.Contains(effect.Name) ? Template : null);
         var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);
         using var response = await gateway.PostAsync(FieldRequest.PathOf(effect.Scope), request);
         var answer = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
