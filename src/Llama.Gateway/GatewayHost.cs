@@ -1,4 +1,5 @@
 using Llama.Gateway.Api;
+using Llama.Gateway.Api.Keys;
 using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
@@ -130,8 +131,9 @@ internal static partial class GatewayHost
             else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, device, rates!.GetAwaiter().GetResult()));
         }
 
-        builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", options.Host, options.Advertise);
+        builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", Access(options), options.Host, options.Advertise);
         WebApplication application = builder.Build();
+        application.UseLlamaOrigins();
         application.MapLlamaApi();
         application.UsePipelines();
         ParentWatch.Start(application.Lifetime.StopApplication);
@@ -151,6 +153,14 @@ internal static partial class GatewayHost
         return Devices.Open(
             options.Devices, options.Torch, options.Threads, CoreList.Parse(options.Cores), warning => Log.Assumed(logger, warning));
     }
+
+    private static ApiAccess Access(GatewayOptions options) => new()
+    {
+        KeyFile = options.ApiKeyFile,
+        IsLoopback = HostPort.Parse(options.Host).IsLoopback,
+        Origins = options.CorsOrigins?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [],
+        CachePerKey = options.CachePerKey,
+    };
 
     private static Checkpoint OpenCheckpoint(GatewayOptions options)
     {

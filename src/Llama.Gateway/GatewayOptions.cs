@@ -161,6 +161,19 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
 
+    /// <summary>File of the API's keys; null where none are needed.</summary>
+    [Description("File with the keys of the API, as 'llama keys' writes it; it is watched. Without it everybody who reaches the port may use the model.")]
+    public string? ApiKeyFile { get; init; }
+
+    /// <summary>Web pages that may call the API; null for this gateway's own alone.</summary>
+    [Description("Origins of web pages that may call the API, like https://chat.example.org,http://localhost:3000, or * for all.")]
+    [RegularExpression(@"\*|https?://[^/,\s*]+(,\s*https?://[^/,\s*]+)*", ErrorMessage = "origins like https://chat.example.org, or *")]
+    public string? CorsOrigins { get; init; }
+
+    /// <summary>Whether each key has a prefix cache of its own.</summary>
+    [Description("Let no key find what another one's prompts left in the prefix cache: so it cannot tell from the time that they were asked.")]
+    public bool CachePerKey { get; init; }
+
     /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
     [Description("How log lines are written: text, or json with one object a line.")]
     [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
@@ -180,6 +193,10 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
             yield return fault;
         foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
             yield return fault;
+        if (ApiKeyFile is not null && !File.Exists(ApiKeyFile))
+            yield return new ValidationResult($"is missing: '{ApiKeyFile}'; 'llama keys add' makes it", [nameof(ApiKeyFile)]);
+        if (CachePerKey && ApiKeyFile is null)
+            yield return new ValidationResult("needs keys; name their file with --api-key-file", [nameof(CachePerKey)]);
         if (Tls is not null && GrpcPort is not null)
             yield return new ValidationResult("is for gRPC without TLS; with --tls gRPC is on --port", [nameof(GrpcPort)]);
         if (GrpcPort is > 0 && GrpcPort == Port)

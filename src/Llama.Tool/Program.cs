@@ -10,8 +10,11 @@ const string Usage = """
       pull     brings a model, or some layers of it, from a hub
       make     writes a GGUF file of random weights in the shape of a released model
       certify  makes certificates for TLS
+      keys     add, list, revoke: the keys of the API
     llama COMMAND --help lists a command's options.
     """;
+
+const string NothingChanged = "Stopped; nothing has changed.";
 
 using var stopping = new CancellationTokenSource();
 Console.CancelKeyPress += (_, pressed) =>
@@ -37,6 +40,12 @@ switch (args)
         return Run<MakeOptions>(rest, MakeCommand.Run, "Stopped; no file is left.");
     case ["certify", .. var rest]:
         return CertifyCommand.Run(rest, Console.Out, Console.Error);
+    case ["keys", "add", .. var rest]:
+        return Run<AddKeyOptions>(rest, (options, _, _) => KeysCommand.Add(options, TimeProvider.System, Console.Out), NothingChanged);
+    case ["keys", "list", .. var rest]:
+        return Run<KeyFileOptions>(rest, (options, _, _) => KeysCommand.List(options, Console.Out), NothingChanged);
+    case ["keys", "revoke", .. var rest]:
+        return Run<RevokeKeyOptions>(rest, (options, _, _) => KeysCommand.Revoke(options, Console.Out), NothingChanged);
     default:
         Console.Error.WriteLine(Usage);
         return SettingsReader.FaultExitCode;

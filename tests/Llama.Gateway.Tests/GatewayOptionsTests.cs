@@ -14,6 +14,9 @@ public sealed class GatewayOptionsTests
     [InlineData("Ranges", "0-6;6-12")]
     [InlineData("Ranges", "0-")]
     [InlineData("UnknownFields", "drop")]
+    [InlineData("CorsOrigins", "chat.example.org")]
+    [InlineData("CorsOrigins", "https://chat.example.org/path")]
+    [InlineData("CorsOrigins", "*,https://chat.example.org")]
     public void Option_WrongValue_IsRefused(string property, string value) => Assert.False(IsAllowed(property, value));
 
     [Theory]
@@ -23,6 +26,8 @@ public sealed class GatewayOptionsTests
     [InlineData("Ranges", "0-6,6-12")]
     [InlineData("Ranges", "0-12")]
     [InlineData("UnknownFields", "ignore")]
+    [InlineData("CorsOrigins", "*")]
+    [InlineData("CorsOrigins", "https://chat.example.org, http://localhost:3000")]
     public void Option_RightValue_IsAllowed(string property, string value) => Assert.True(IsAllowed(property, value));
 
     [Theory]
@@ -57,6 +62,16 @@ public sealed class GatewayOptionsTests
 
         Assert.Equal(["Host"], Assert.Single(open.Validate(new ValidationContext(open))).MemberNames);
         Assert.Empty(Serving.Validate(new ValidationContext(open)));
+    }
+
+    [Fact]
+    public void Validate_KeysThatAreNotThere_AreRefused()
+    {
+        var options = Serving with { ApiKeyFile = "/no/such/file" };
+
+        Assert.Equal(["ApiKeyFile"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
+        options = Serving with { CachePerKey = true };
+        Assert.Equal(["CachePerKey"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
     }
 
     [Fact]

@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Completions;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
@@ -14,6 +15,7 @@ using Llama.Grains.Gateway;
 using Llama.Grains.Text;
 using Llama.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Net.Http.Headers;
 
 namespace Llama.Gateway.Api;
 
@@ -27,9 +29,10 @@ public static class LlamaApi
     /// <param name="services">Where to.</param>
     /// <param name="key">The cluster key, which who changes the cluster must show; empty for none.</param>
     /// <param name="ignoreUnknownFields">Whether fields of requests that nobody knows pass.</param>
+    /// <param name="access">Who may use it, and from where.</param>
     /// <param name="names">Host names that the gateway is reached by, each perhaps with a port; addresses need not be named.</param>
     public static IServiceCollection AddLlamaApi(
-        this IServiceCollection services, ReadOnlyMemory<byte> key, bool ignoreUnknownFields, params IEnumerable<string?> names)
+        this IServiceCollection services, ReadOnlyMemory<byte> key, bool ignoreUnknownFields, ApiAccess access, params IEnumerable<string?> names)
     {
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton(Random.Shared);
@@ -54,9 +57,36 @@ public static class LlamaApi
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
-        services.AddSingleton(new OperatorGuard(key, new GatewayNames(names)));
+        var own = new GatewayNames(names);
+        services.AddSingleton(new OperatorGuard(key, own));
+        AddAccess(services, access, own);
         services.AddLlamaRpc();
         return services;
+    }
+
+    private static void AddAccess(IServiceCollection services, ApiAccess access, GatewayNames own)
+    {
+        services.AddSingleton(access);
+        services.AddSingleton<Sender>();
+        if (access.KeyFile is { } file)
+        {
+            services.AddSingleton(provider => new KeyRing(
+                file, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<KeyRing>>()));
+            services.AddHostedService(provider => provider.GetRequiredService<KeyRing>());
+        }
+
+        services.AddSingleton(provider => new AccessGuard(
+            provider.GetService<KeyRing>(), access is { KeyFile: null, IsLoopback: true } ? own : null));
+        services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
+            .WithOrigins([.. access.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Post)
+            .WithExposedHeaders(HeaderNames.RetryAfter, "x-request-id", "x-should-retry")));
+    }
+
+    /// <summary>Answers web pages of other origins, where they may call the API. Comes before the routes.</summary>
+    /// <param name="application">Where to.</param>
+    public static void UseLlamaOrigins(this IApplicationBuilder application)
+    {
+        if (application.ApplicationServices.GetRequiredService<ApiAccess>().Origins.Count > 0) application.UseCors();
     }
 
     /// <summary>
@@ -67,16 +97,16 @@ public static class LlamaApi
     public static IEndpointRouteBuilder MapLlamaApi(this IEndpointRouteBuilder routes)
     {
         var services = routes.ServiceProvider;
-        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<OperatorGuard>());
+        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<AccessGuard>(), services.GetRequiredService<OperatorGuard>());
         var models = services.GetRequiredService<ModelEndpoints>();
         var cluster = services.GetRequiredService<ClusterEndpoints>();
         var tokenize = services.GetRequiredService<TokenizeEndpoints>();
         var telemetry = services.GetRequiredService<RequestTelemetry>();
-        api.Get("/", HomePage.GetAsync);
-        api.Get("/health", cluster.HealthAsync);
-        api.Get("/cluster", cluster.StatusAsync);
-        api.Get("/cluster/plan", cluster.PlanAsync);
-        if (services.GetService<MetricsScrape>() is { } metrics) api.Get("/metrics", (context, _) => metrics.WriteAsync(context));
+        api.Show("/", HomePage.GetAsync);
+        api.Show("/health", cluster.HealthAsync);
+        api.Show("/cluster", cluster.StatusAsync);
+        api.Show("/cluster/plan", cluster.PlanAsync);
+        if (services.GetService<MetricsScrape>() is { } metrics) api.Show("/metrics", (context, _) => metrics.WriteAsync(context));
         api.Change("/cluster/drain/{silo}", (HttpMethods.Post, cluster.DrainAsync), (HttpMethods.Delete, cluster.TakeBackAsync));
         api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
@@ -90,14 +120,17 @@ public static class LlamaApi
         return routes;
     }
 
-    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, OperatorGuard operators)
+    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, AccessGuard access, OperatorGuard operators)
     {
         private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
         private static readonly string[] Writing = [HttpMethods.Post];
 
-        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, endpoint);
+        /// <summary>What everybody may read.</summary>
+        public void Show(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Show(endpoint));
 
-        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, endpoint);
+        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Protect(endpoint));
+
+        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, access.Protect(endpoint));
 
         public void Change(string pattern, params (string Method, Func<HttpContext, CancellationToken, Task> Endpoint)[] endpoints)
         {

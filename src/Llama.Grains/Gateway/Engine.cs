@@ -76,10 +76,10 @@ internal sealed partial class Engine : IAsyncDisposable
     }
 
     /// <summary>Tokens at the beginning of a prompt that would not have to be computed.</summary>
-    public Task<int> CachedTokensAsync(int[] prompt)
+    public Task<int> CachedTokensAsync(int[] prompt, string? salt)
     {
         var answer = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
-        return Post(() => answer.SetResult(scheduler.CachedTokens(prompt))) ? answer.Task : Task.FromResult(0);
+        return Post(() => answer.SetResult(scheduler.CachedTokens(prompt, salt))) ? answer.Task : Task.FromResult(0);
     }
 
     /// <summary>What is of use of the lost pipeline's blocks in the next one; see <see cref="Scheduler.Fit"/>.</summary>

@@ -180,7 +180,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         if (replicas.Count > 1)
         {
             int[] prompt = [.. request.PromptTokens];
-            cached = await Task.WhenAll(replicas.Select(r => r.Engine.CachedTokensAsync(prompt))).ConfigureAwait(false);
+            cached = await Task.WhenAll(replicas.Select(r => r.Engine.CachedTokensAsync(prompt, request.CacheSalt))).ConfigureAwait(false);
         }
 
         lock (choosing)

@@ -70,6 +70,10 @@ public sealed record GenerationRequest
     /// <summary>The span that asks, as <c>traceparent</c> of W3C Trace Context; null when the request is not traced.</summary>
     [Id(14)]
     public string? TraceParent { get; init; }
+
+    /// <summary>Only requests with the same one share cached prefixes; null is one, too.</summary>
+    [Id(15)]
+    public string? CacheSalt { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

@@ -18,8 +18,10 @@ internal readonly struct BlockKey : IEquatable<BlockKey>
     /// <summary>A key.</summary>
     /// <param name="parent">The block before; <see cref="NoParent"/> for the first.</param>
     /// <param name="tokens">The block's tokens, 1 to 16.</param>
-    public BlockKey(int parent, ReadOnlySpan<int> tokens)
+    /// <param name="salt">Of a first block: what others must have, too, to find it; null for nothing.</param>
+    public BlockKey(int parent, ReadOnlySpan<int> tokens, string? salt = null)
     {
+        Salt = salt;
         Parent = parent;
         Count = tokens.Length;
         tokens.CopyTo(this.tokens);
@@ -28,12 +30,15 @@ internal readonly struct BlockKey : IEquatable<BlockKey>
     /// <summary>The block before.</summary>
     public int Parent { get; }
 
+    /// <summary>What a sequence must have, too, to find a first block; those behind it are found through it.</summary>
+    public string? Salt { get; }
+
     /// <summary>How many tokens; 0 for the key of nothing.</summary>
     public int Count { get; }
 
     /// <inheritdoc/>
     public bool Equals(BlockKey other) =>
-        Parent == other.Parent && Count == other.Count && ((ReadOnlySpan<int>)tokens).SequenceEqual(other.tokens);
+        Parent == other.Parent && Count == other.Count && Salt == other.Salt && ((ReadOnlySpan<int>)tokens).SequenceEqual(other.tokens);
 
     /// <inheritdoc/>
     public override bool Equals(object? obj) => obj is BlockKey other && Equals(other);
@@ -43,6 +48,7 @@ internal readonly struct BlockKey : IEquatable<BlockKey>
     {
         var hash = default(HashCode);
         hash.Add(Parent);
+        hash.Add(Salt);
         hash.AddBytes(MemoryMarshal.AsBytes((ReadOnlySpan<int>)tokens));
         return hash.ToHashCode();
     }

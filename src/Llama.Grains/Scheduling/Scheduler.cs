@@ -273,7 +273,9 @@ internal sealed partial class Scheduler
     }
 
     /// <summary>Tokens at the beginning of a prompt that would not have to be computed.</summary>
-    public int CachedTokens(ReadOnlySpan<int> prompt) => blocks.Cached(prompt);
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="salt">What it is cached under; null for what all share.</param>
+    public int CachedTokens(ReadOnlySpan<int> prompt, string? salt) => blocks.Cached(prompt, salt);
 
     /// <summary>
     /// Looks for contradictions: every block is free or owned as often as it is said to be, and every sequence is in exactly one place.

@@ -15,9 +15,11 @@ internal sealed class SequenceBlocks(BlockPool pool)
     private readonly List<int> doubles = [];
 
     /// <summary>The number of leading tokens that would not have to be computed.</summary>
-    public int Cached(ReadOnlySpan<int> tokens)
+    /// <param name="tokens">A prompt.</param>
+    /// <param name="salt">What it is cached under; null for what all share.</param>
+    public int Cached(ReadOnlySpan<int> tokens, string? salt)
     {
-        Find(tokens);
+        Find(tokens, salt);
         return hits.Count * BlockPool.BlockTokens;
     }
 
@@ -27,7 +29,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
     public bool TryAdmit(Sequence sequence, int reserve)
     {
         int total = BlockPool.BlocksFor(sequence.Tokens.Count);
-        Find(CollectionsMarshal.AsSpan(sequence.Tokens));
+        Find(CollectionsMarshal.AsSpan(sequence.Tokens), sequence.Request.CacheSalt);
         if (pool.Free - hits.Count(pool.IsFree) < total - hits.Count + reserve) return false;
         foreach (int block in hits)
         {
@@ -121,16 +123,17 @@ internal sealed class SequenceBlocks(BlockPool pool)
 
     private static BlockKey Key(Sequence sequence, int index, int end) => new(
         index == 0 ? BlockKey.NoParent : sequence.Blocks[index - 1],
-        CollectionsMarshal.AsSpan(sequence.Tokens)[(index * BlockPool.BlockTokens)..end]);
+        CollectionsMarshal.AsSpan(sequence.Tokens)[(index * BlockPool.BlockTokens)..end],
+        index == 0 ? sequence.Request.CacheSalt : null);
 
     /// <summary>Finds the full blocks of a prompt, but for the one with its last token.</summary>
-    private void Find(ReadOnlySpan<int> tokens)
+    private void Find(ReadOnlySpan<int> tokens, string? salt)
     {
         hits.Clear();
         int parent = BlockKey.NoParent;
         for (int end = BlockPool.BlockTokens; end < tokens.Length; end += BlockPool.BlockTokens)
         {
-            var key = new BlockKey(parent, tokens[(end - BlockPool.BlockTokens)..end]);
+            var key = new BlockKey(parent, tokens[(end - BlockPool.BlockTokens)..end], parent == BlockKey.NoParent ? salt : null);
             if (!pool.TryFind(key, out parent)) return;
             hits.Add(parent);
         }

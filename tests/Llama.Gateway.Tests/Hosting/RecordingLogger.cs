@@ -16,12 +16,12 @@ internal sealed class RecordingLogger : ILoggerProvider, ILogger
     public IDisposable? BeginScope<TState>(TState state)
         where TState : notnull => null;
 
-    public bool IsEnabled(LogLevel logLevel) => logLevel >= LogLevel.Information;
+    public bool IsEnabled(LogLevel logLevel) => true;
 
     public void Log<TState>(
         LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (IsEnabled(logLevel)) Lines.Enqueue(formatter(state, exception));
+        Lines.Enqueue(formatter(state, exception));
         if (logLevel >= LogLevel.Error) Errors.Enqueue((formatter(state, exception), exception));
     }
 

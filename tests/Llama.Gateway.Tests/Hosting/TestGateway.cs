@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
+using Llama.Gateway.Api.Keys;
 using Llama.Grains.Gateway;
 using Llama.Grains.Text;
 using Llama.Model;
@@ -42,7 +43,7 @@ internal sealed class TestGateway : IAsyncDisposable
     public static async Task<TestGateway> StartAsync(
         TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null,
         bool ignoreUnknownFields = false, string name = "test-model", SamplingParameters? sampling = null, string? jinja = null,
-        Func<LocalModel, IModelSource>? change = null)
+        Func<LocalModel, IModelSource>? change = null, ApiAccess? access = null)
     {
         var shape = new ModelShape(
             name, "f00d", ContextLength: 64, tokenizer?.VocabSize ?? TestTokenizer.FirstWord, sampling ?? new SamplingParameters());
@@ -64,9 +65,10 @@ internal sealed class TestGateway : IAsyncDisposable
         var model = new LocalModel(shape, Task.FromResult(new ModelText(tokenizer, chat)));
         var source = change?.Invoke(model) ?? model;
         builder.Services.AddSingleton(source);
-        builder.Services.AddLlamaApi(Encoding.UTF8.GetBytes(key), ignoreUnknownFields, "the-gateway.example:80");
+        builder.Services.AddLlamaApi(Encoding.UTF8.GetBytes(key), ignoreUnknownFields, access ?? new ApiAccess(), "the-gateway.example:80");
         builder.Services.AddSingleton(new ServedModel(source, created));
         var app = builder.Build();
+        app.UseLlamaOrigins();
         app.MapLlamaApi();
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new TestGateway(app, grain, logs);

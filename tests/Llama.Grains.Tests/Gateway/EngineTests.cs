@@ -411,11 +411,11 @@ public sealed class EngineTests : IAsyncDisposable
     {
         engine.Attach(new ToyPipeline(1, 10) { AtOnce = true });
         GenerationRequest request = ToyModel.Request(1, prompt: 50, generate: 1);
-        Assert.Equal(0, await engine.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        Assert.Equal(0, await engine.CachedTokensAsync([.. request.PromptTokens], null).Soon());
         await CollectAsync(request).Soon();
-        Assert.Equal(48, await engine.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        Assert.Equal(48, await engine.CachedTokensAsync([.. request.PromptTokens], null).Soon());
         await engine.DisposeAsync().Soon();
-        Assert.Equal(0, await engine.CachedTokensAsync([.. request.PromptTokens]).Soon());
+        Assert.Equal(0, await engine.CachedTokensAsync([.. request.PromptTokens], null).Soon());
     }
 
     [Fact]

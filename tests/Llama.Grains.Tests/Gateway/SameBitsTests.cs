@@ -53,6 +53,19 @@ public sealed class SameBitsTests
         Assert.Equal(request.PromptTokens.Count - 1, Assert.Single(cached));
     }
 
+    [Fact]
+    public async Task GenerateAsync_OtherCacheSalt_FindsNothingCachedAndHasTheSameBits()
+    {
+        await using TestCluster cluster = await StartAsync(2, new SchedulerLimits(), 200, ElementType.F32);
+        GenerationRequest request = MakeRequest(3);
+        List<List<GeneratedToken>> answers = [];
+        foreach (string? salt in (string?[])[null, "a", "b", "a", null])
+            answers.Add(await CollectAsync(cluster, request with { CacheSalt = salt }).Soon());
+        int all = request.PromptTokens.Count - 1;
+        Assert.Equal([0, 0, 0, all, all], answers.Select(answer => answer[0].CachedTokens));
+        Assert.All(answers, answer => Assert.Equal(answers[0].Select(token => token.Sampled), answer.Select(token => token.Sampled)));
+    }
+
     [Theory]
     [InlineData(1, ElementType.F32)]
     [InlineData(3, ElementType.Q8_0)]

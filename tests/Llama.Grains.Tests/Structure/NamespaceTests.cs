@@ -14,6 +14,7 @@ public sealed class NamespaceTests
         ("Placement", []),
         ("Certificates", []),
         ("Generation", []),
+        ("Keys", []),
         ("Settings", []),
         ("Telemetry", []),
         ("Membership", ["Certificates", "Settings"]),

@@ -65,6 +65,7 @@ public sealed class WireTypesTests : IDisposable
         TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         Rules = Rules,
         StopTokens = [5, 128_009],
+        CacheSalt = "salt",
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");

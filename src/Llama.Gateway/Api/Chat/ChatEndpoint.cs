@@ -2,7 +2,6 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
-using Llama.Gateway.Api.Retries;
 
 namespace Llama.Gateway.Api.Chat;
 
@@ -10,12 +9,13 @@ namespace Llama.Gateway.Api.Chat;
 /// <param name="requests">Reads requests.</param>
 /// <param name="model">The model.</param>
 /// <param name="messages">Reads conversations.</param>
+/// <param name="sender">Knows who asks.</param>
 /// <param name="rules">Reads what changes logits.</param>
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="format">Writes the answers.</param>
 internal sealed class ChatEndpoint(
-    RequestReader requests, ServedModel model, ChatMessages messages, TokenRuleReader rules, GenerationPlanner planner, Responder responder, ChatFormat format)
+    RequestReader requests, ServedModel model, ChatMessages messages, Sender sender, TokenRuleReader rules, GenerationPlanner planner, Responder responder, ChatFormat format)
 {
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
@@ -32,14 +32,11 @@ internal sealed class ChatEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
-        var client = ClientName.Of(context);
-        var parameters = GenerationParameters.Read(fields, model.Sampling) with
+        var parameters = sender.Add(GenerationParameters.Read(fields, model.Sampling), context, fields) with
         {
             LogProbabilities = ReadLogProbabilities(fields),
             Rules = await rules.ReadAsync(fields, cancellationToken),
             StopTokens = rules.ReadStopTokens(fields),
-            Client = client,
-            Retry = RetryKey.Of(context, fields, client),
         };
         var (prompt, continued) = await messages.ReadAsync(fields, cancellationToken);
         parameters = parameters with { Continued = continued };

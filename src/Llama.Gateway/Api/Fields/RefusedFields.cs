@@ -44,7 +44,6 @@ internal static class RefusedFields
         Instead("max_output_tokens", Generation, "max_tokens"),
 
         // vLLM and SGLang.
-        Field("cache_salt", Generation),
         Field("chat_template", Messages),
         Field("documents", Chat, "[]"),
         Field("early_stopping", Generation, "false"),

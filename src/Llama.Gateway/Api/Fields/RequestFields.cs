@@ -14,6 +14,7 @@ namespace Llama.Gateway.Api.Fields;
 internal static class RequestFields
 {
     private const int MaxSessionLength = 256;
+    private const int MaxSaltLength = 256;
 
     // Seconds: a millisecond and a day.
     private const double LeastTimeout = 0.001;
@@ -203,6 +204,10 @@ internal static class RequestFields
     /// <summary>The conversation that it belongs to.</summary>
     public static readonly HonouredField<string?> Session = Text(
         "session_id", FieldScope.Generation, "Requests of one session go to the replica that has its prefix in the cache.", MaxSessionLength);
+
+    /// <summary>Who shares the request's cached prefix.</summary>
+    public static readonly HonouredField<string?> CacheSalt = Text(
+        "cache_salt", FieldScope.Generation, "Only requests with the same one share cached prefixes.", MaxSaltLength);
 
     /// <summary>Whose message it is.</summary>
     public static readonly HonouredField<string?> Role = Text(

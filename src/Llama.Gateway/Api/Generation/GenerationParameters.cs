@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
+using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
 using Llama.Grains.Generation;
@@ -81,6 +82,12 @@ internal sealed record GenerationParameters
 
     /// <summary>Who asks; see <see cref="ClientName"/>.</summary>
     public string? Client { get; init; }
+
+    /// <summary>The holder of the key that it came with; null without keys.</summary>
+    public KeyHolder? Holder { get; init; }
+
+    /// <summary>Only requests with the same one share cached prefixes.</summary>
+    public string? CacheSalt { get; init; }
 
     /// <summary>By what a retry is known, or null.</summary>
     public RetryKey? Retry { get; init; }

@@ -100,6 +100,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Priority = parameters.Priority,
                     Timeout = parameters.Timeout,
                     Session = parameters.Session,
+                    CacheSalt = parameters.CacheSalt,
                     Client = parameters.Client,
                     TraceParent = traceParent,
                 };

@@ -1,3 +1,4 @@
+using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Writing;
@@ -7,8 +8,13 @@ namespace Llama.Gateway.Api.Generation;
 /// <summary>An answer that is generated, or was.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Created">When its first request came.</param>
-/// <param name="Pieces">Its pieces, from the first, as they come.</param>
-internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces);
+/// <param name="Pieces">Its pieces, from the first, as they come; each counts against its key's limits.</param>
+/// <param name="Use">What it takes of these; null without limits.</param>
+internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, KeyUse? Use) : IDisposable
+{
+    /// <summary>Has its key know that it has ended.</summary>
+    public void Dispose() => Use?.Dispose();
+}
 
 /// <summary>Answers a planned request, whole or as a stream.</summary>
 /// <param name="model">The model.</param>
@@ -24,7 +30,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
+        using var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
         var writer = new AnswerWriter(plan, format, model.Name, answer);
         await (plan.Parameters.Stream
             ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
@@ -40,14 +46,32 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     {
         var served = context.Features.Get<ServedRequest>()!;
         served.Plan(plan, model.Name);
-        if (plan.Parameters.Retry is not { } key)
+        var use = plan.Parameters.Holder?.Begin(plan.PromptTokens);
+        try
         {
-            return new RunningAnswer(
-                AnswerWriter.NewId(idPrefix), time.GetUtcNow(), served.CountAsync(runner.RunAsync(plan, cancellationToken)));
-        }
+            if (plan.Parameters.Retry is not { } key)
+            {
+                return new RunningAnswer(
+                    AnswerWriter.NewId(idPrefix), time.GetUtcNow(), CountAsync(served.CountAsync(runner.RunAsync(plan, cancellationToken)), use), use);
+            }
 
-        var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-        return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)));
+            var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
+            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), use);
+        }
+        catch
+        {
+            use?.Dispose();
+            throw;
+        }
+    }
+
+    private static async IAsyncEnumerable<ChoicePiece> CountAsync(IAsyncEnumerable<ChoicePiece> pieces, KeyUse? use)
+    {
+        await foreach (var piece in pieces)
+        {
+            if (use is not null) use.Tokens++;
+            yield return piece;
+        }
     }
 
     private static async Task StreamAsync(

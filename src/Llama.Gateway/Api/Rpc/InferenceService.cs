@@ -4,6 +4,7 @@ using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Completions;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
@@ -21,9 +22,10 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="responder">Begins answers.</param>
 /// <param name="telemetry">Tells of requests that generate.</param>
 /// <param name="model">The model.</param>
+/// <param name="access">Knows who may call.</param>
 internal sealed class InferenceService(
     RpcGuard guard, RequestReader requests, CompletionEndpoint completions, ChatEndpoint chats, TokenizeEndpoints tokenizer,
-    GenerationPlanner planner, Responder responder, RequestTelemetry telemetry, ServedModel model) : Inference.InferenceBase
+    GenerationPlanner planner, Responder responder, RequestTelemetry telemetry, ServedModel model, AccessGuard access) : Inference.InferenceBase
 {
     private const string IdPrefix = "gen-";
 
@@ -37,7 +39,7 @@ internal sealed class InferenceService(
 
     /// <inheritdoc/>
     public override Task<TokenizeResponse> Tokenize(TokenizeRequest request, ServerCallContext context) =>
-        guard.RunAsync(context, async (_, cancellationToken) =>
+        RunAsync(context, async (_, cancellationToken) =>
         {
             IReadOnlyList<int> tokens = await requests.ReadAsync(request, FieldScope.Tokenize, tokenizer.ReadTokensAsync, cancellationToken);
             return new TokenizeResponse { Tokens = { tokens }, MaxModelLen = planner.MaxSequenceTokens };
@@ -45,7 +47,7 @@ internal sealed class InferenceService(
 
     /// <inheritdoc/>
     public override Task<DetokenizeResponse> Detokenize(DetokenizeRequest request, ServerCallContext context) =>
-        guard.RunAsync(context, async (_, cancellationToken) => new DetokenizeResponse
+        RunAsync(context, async (_, cancellationToken) => new DetokenizeResponse
         {
             Prompt = await requests.ReadAsync(
                 request, FieldScope.Detokenize, (fields, _) => ValueTask.FromResult(tokenizer.ReadText(fields)), cancellationToken),
@@ -53,7 +55,7 @@ internal sealed class InferenceService(
 
     /// <inheritdoc/>
     public override Task<ListModelsResponse> ListModels(ListModelsRequest request, ServerCallContext context) =>
-        guard.RunAsync(context, (_, _) => Task.FromResult(new ListModelsResponse
+        RunAsync(context, (_, _) => Task.FromResult(new ListModelsResponse
         {
             Models =
             {
@@ -61,18 +63,29 @@ internal sealed class InferenceService(
             },
         }));
 
+    private Task<T> RunAsync<T>(ServerCallContext context, Func<HttpContext, CancellationToken, Task<T>> call) => guard.RunAsync(
+        context, (http, cancellationToken) =>
+        {
+            access.Check(http);
+            return call(http, cancellationToken);
+        });
+
     private Task RespondAsync(
         string operation, IMessage request, FieldScope scope, Func<HttpContext, JsonFields, CancellationToken, ValueTask<GenerationPlan>> read,
         IServerStreamWriter<GenerateResponse> parts, ServerCallContext context) =>
-        guard.RunAsync(context, (http, cancellationToken) => telemetry.ObserveAsync(operation, http, async () =>
+        guard.RunAsync(context, (http, cancellationToken) =>
         {
-            // A part is a few dozen bytes, which compressing only makes longer.
-            context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
-            GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
-            plan.Parameters.CheckStream();
-            RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
-            var writer = new AnswerMessages(plan, answer, model);
-            await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
-            await parts.WriteAsync(writer.Usage(), cancellationToken);
-        }));
+            access.Check(http);
+            return telemetry.ObserveAsync(operation, http, async () =>
+            {
+                // A part is a few dozen bytes, which compressing only makes longer.
+                context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
+                GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
+                plan.Parameters.CheckStream();
+                using RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
+                var writer = new AnswerMessages(plan, answer, model);
+                await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
+                await parts.WriteAsync(writer.Usage(), cancellationToken);
+            });
+        });
 }

@@ -74,6 +74,7 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "return_token_ids", "true", (_, answer) => answer.Contains("\"prompt_token_ids\"", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == -3),
         .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),
+        .. In(FieldScope.Generation, "cache_salt", "\"s\"", (request, _) => request!.CacheSalt == "s"),
         .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
         .. In(Chat, "reasoning_format", "\"none\"", (_, answer) => !answer.Contains("reasoning_tokens", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
