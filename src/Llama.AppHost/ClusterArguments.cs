@@ -14,6 +14,7 @@ internal static class ClusterArguments
     public static string[] Gateway(AppHostOptions options, int clusterPort, int port) => Arguments(
         ("host", "127.0.0.1"),
         ("port", port),
+        ("grpc-port", port == clusterPort ? options.GrpcPort : null),
         ("model", Path.GetFullPath(options.Model)),
         ("silos", options.Silos),
         ("replicas", options.Replicas),

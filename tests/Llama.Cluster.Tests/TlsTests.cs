@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
 using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
@@ -43,6 +45,16 @@ public sealed class TlsTests : IDisposable
         {
             using HttpResponseMessage answer = await http.GetAsync(new Uri($"http://localhost:{https.Port}/health"), TestEnds);
             Assert.Equal("This port speaks HTTPS, not HTTP.\n", await answer.Content.ReadAsStringAsync(TestEnds));
+        }
+
+        // gRPC is on the same port: a call of grpc.health.v1.Health/Check with an empty message answers SERVING (1).
+        using (var call = new HttpRequestMessage(HttpMethod.Post, "grpc.health.v1.Health/Check"))
+        {
+            (call.Version, call.VersionPolicy) = (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
+            call.Content = new ByteArrayContent(new byte[5]);
+            call.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+            using HttpResponseMessage answer = await cluster.Client.Http.SendAsync(call, TestEnds);
+            Assert.Equal([0, 0, 0, 0, 2, 8, 1], await answer.Content.ReadAsByteArrayAsync(TestEnds));
         }
 
         // One that sees others' rows in the files never connects to them, but by chance; one that asks the gateway must.

@@ -58,6 +58,18 @@ public sealed record GenerationRequest
     /// </summary>
     [Id(11)]
     public bool IsResubmitted { get; init; }
+
+    /// <summary>What changes the logits from token to token; null for nothing.</summary>
+    [Id(12)]
+    public TokenRules? Rules { get; init; }
+
+    /// <summary>Tokens that end the answer, besides those that the configuration names; also where these are ignored.</summary>
+    [Id(13)]
+    public IReadOnlyList<int> StopTokens { get; init; } = [];
+
+    /// <summary>The span that asks, as <c>traceparent</c> of W3C Trace Context; null when the request is not traced.</summary>
+    [Id(14)]
+    public string? TraceParent { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

@@ -63,12 +63,14 @@ internal sealed unsafe class OutputHead : IDisposable
         ComputeLogits(count);
         SampledTokens sampled = SampledTokens.Rent(sampledPool);
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
-        foreach (StepSequence sequence in step.Sequences)
+        for (int i = 0; i < step.Sequences.Length; i++)
         {
+            StepSequence sequence = step.Sequences[i];
             if (!sequence.Samples) continue;
             Span<TokenLogprob> topLogprobs = best[..Math.Min(sequence.TopLogprobs, config.VocabSize)];
             TokenLogprob token = sampler.Sample(
-                logits.Pointer + ((long)sampled.Count * config.VocabSize), sequence.Sampling, sequence.Number, topLogprobs);
+                logits.Pointer + ((long)sampled.Count * config.VocabSize), sequence.Sampling, sequence.Number, topLogprobs,
+                step.ChangesOf(i));
             sampled.Add(token, topLogprobs);
         }
 

@@ -49,6 +49,12 @@ internal static class StepValidation
             if (rebuilds && sequence.Samples) throw Fault(step, "samples, and not all layers compute it");
         }
 
+        ReadOnlySpan<byte> parts = step.Parts;
+        while (StepParts.TryRead(ref parts, out StepPart part))
+        {
+            if (StepParts.FindFault(part, step.Sequences, config.VocabSize) is { } fault) throw Fault(step, fault);
+        }
+
         int covered = 0;
         foreach (StepSequence sequence in step.Sequences) covered += sequence.TokenCount;
         if (covered != tokens) throw Fault(step, $"has {tokens} tokens, its sequences {covered}");

@@ -13,6 +13,7 @@ internal sealed unsafe class Sampler : IDisposable
     private readonly int vocabSize;
     private readonly NativeBuffer weights;
     private readonly RankedTokens ranked;
+    private readonly LogitChanger changer;
 
     /// <summary>Makes buffers for a vocabulary.</summary>
     public Sampler(int vocabSize)
@@ -20,6 +21,7 @@ internal sealed unsafe class Sampler : IDisposable
         this.vocabSize = vocabSize;
         weights = new NativeBuffer(vocabSize);
         ranked = new RankedTokens(vocabSize);
+        changer = new LogitChanger(vocabSize);
     }
 
     /// <summary>Samples a token.</summary>
@@ -27,8 +29,10 @@ internal sealed unsafe class Sampler : IDisposable
     /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution: k, then p, then min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
+    /// <param name="changes">What is done to the logits before the token is sampled; its log-probability is told without it.</param>
     /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
-    public TokenLogprob Sample(float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs)
+    public TokenLogprob Sample(
+        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
     {
         int best = ReplaceAndFindBest(logits);
         float max = logits[best];
@@ -39,14 +43,25 @@ internal sealed unsafe class Sampler : IDisposable
             for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
         }
 
+        float* source = logits;
+        if (!changes.IsNone)
+        {
+            source = changer.Apply(logits, changes);
+            best = ReplaceAndFindBest(source);
+        }
+
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
         float scale = 1 / parameters.Temperature;
-        int token = float.IsInfinity(scale) ? best : Sample(logits, max, scale, parameters, number);
+        int token = float.IsInfinity(scale) ? best : Sample(source, source[best], scale, parameters, number);
         return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => weights.Dispose();
+    public void Dispose()
+    {
+        weights.Dispose();
+        changer.Dispose();
+    }
 
     private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)
     {
