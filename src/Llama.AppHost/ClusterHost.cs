@@ -40,6 +40,8 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
             TrustDeveloperCertificate = false,
         });
 
+        // Otherwise it asks the package sources for a newer Aspire at every start, in a process of its own.
+        builder.Configuration["ASPIRE_VERSION_CHECK_DISABLED"] = "true";
         // Otherwise this process ends before those that it has started.
         builder.Configuration["DcpPublisher:WaitForResourceCleanup"] = "true";
         builder.Services.AddLogging(ConfigureLogging);

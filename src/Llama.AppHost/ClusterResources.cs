@@ -11,6 +11,10 @@ internal static class ClusterResources
     /// <summary>The name of the first gateway.</summary>
     public const string Gateway = "gateway";
 
+    /// <summary>Whether a resource of this name is a gateway, and no front.</summary>
+    /// <param name="name">The resource's name.</param>
+    public static bool IsGateway(string name) => name == Gateway || name.StartsWith($"{Gateway}-", StringComparison.Ordinal);
+
     /// <summary>Adds gateways, fronts and silos.</summary>
     /// <param name="builder">What to add them to.</param>
     /// <param name="options">What the user wants.</param>

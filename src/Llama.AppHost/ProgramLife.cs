@@ -30,6 +30,9 @@ internal sealed class ProgramLife(string name, AppHostConsole console, TimeProvi
     /// <summary>Whether it runs.</summary>
     public bool Runs => _state == KnownResourceStates.Running;
 
+    /// <summary>Whether it has ended, and was not started again yet.</summary>
+    public bool HasEnded => KnownResourceStates.TerminalStates.Contains(_state);
+
     /// <summary>The id of its process, once it has one.</summary>
     public int? ProcessId { get; private set; }
 

@@ -6,7 +6,8 @@ namespace Llama.AppHost;
 
 /// <summary>
 /// Starts again what dies, after a pause that grows, and shows the last lines that it said. What is stopped from the dashboard stays
-/// stopped. A gateway that dies before the cluster was ever ready has been told something that it cannot do: that ends the cluster.
+/// stopped. A gateway that dies before the cluster was ever ready, and leaves no other, has been told something that it cannot do: that
+/// ends the cluster.
 /// </summary>
 /// <param name="application">The application.</param>
 /// <param name="console">Where to report.</param>
@@ -27,25 +28,25 @@ internal sealed class Restarter(
 
     private readonly ResourceCommandService _commands = application.Services.GetRequiredService<ResourceCommandService>();
     private readonly ResourceLoggerService _logs = application.Services.GetRequiredService<ResourceLoggerService>();
+    private readonly ConcurrentDictionary<string, ProgramLife> _programs = [];
     private readonly ConcurrentBag<Task> _work = [];
 
-    /// <summary>Whether the gateway died before the cluster was ever ready.</summary>
+    /// <summary>Whether the last gateway died before the cluster was ever ready.</summary>
     public bool GaveUp { get; private set; }
 
     /// <summary>Watches until the application stops; then ends all programs.</summary>
     public async Task RunAsync(CancellationToken stopping)
     {
-        var programs = new Dictionary<string, ProgramLife>();
         try
         {
             await foreach (ResourceEvent news in application.ResourceNotifications.WatchAsync(stopping).ConfigureAwait(false))
             {
                 if (news.Resource is not ExecutableResource || news.Resource.Name == Dashboard)
                     continue;
-                if (!programs.TryGetValue(news.ResourceId, out ProgramLife? life))
+                if (!_programs.TryGetValue(news.ResourceId, out ProgramLife? life))
                 {
-                    programs.Add(news.ResourceId, life = new ProgramLife(news.Resource.Name, console, time));
-                    bool isGateway = life.Name == ClusterResources.Gateway;
+                    _programs[news.ResourceId] = life = new ProgramLife(news.Resource.Name, console, time);
+                    bool isGateway = ClusterResources.IsGateway(life.Name);
                     _work.Add(life.FollowAsync(_logs.WatchAsync(news.ResourceId), () => isGateway || progress.WasThere, stopping));
                 }
 
@@ -61,7 +62,7 @@ internal sealed class Restarter(
             // The cluster stops.
         }
 
-        await ProgramProcess.StopAsync([.. programs.Values.Where(life => life.Runs).Select(life => life.ProcessId).OfType<int>()])
+        await ProgramProcess.StopAsync([.. _programs.Values.Where(life => life.Runs).Select(life => life.ProcessId).OfType<int>()])
             .ConfigureAwait(false);
         await Task.WhenAll(_work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
     }
@@ -69,7 +70,8 @@ internal sealed class Restarter(
     private async Task MournAsync(string resource, ProgramLife life, ProgramEnd end, CancellationToken stopping)
     {
         await Task.Delay(LastLines, time, stopping).ConfigureAwait(false);
-        if (life.Name == ClusterResources.Gateway && !progress.WasReady)
+        if (!progress.WasReady && ClusterResources.IsGateway(life.Name)
+            && _programs.Values.All(other => other.HasEnded || !ClusterResources.IsGateway(other.Name)))
         {
             life.Report(end);
             GaveUp = true;

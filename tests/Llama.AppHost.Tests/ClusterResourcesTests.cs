@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using Aspire.Hosting;
 using Aspire.Hosting.ApplicationModel;
 using Aspire.Hosting.Testing;
@@ -9,7 +11,10 @@ public sealed class ClusterResourcesTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
 
-    /// <summary>The whole application once, as Aspire's tests start it: health, endpoints and commands of its resources.</summary>
+    /// <summary>
+    /// The whole application once, as Aspire's tests start it: health, endpoints and commands of its resources. One of two gateways dies
+    /// before the cluster is ready, which does not end it.
+    /// </summary>
     [Fact]
     public async Task Start_GatewayAndSilos_AreHealthyResourcesWithCommands()
     {
@@ -20,9 +25,12 @@ public sealed class ClusterResourcesTests
         {
             await using DistributedApplication application = await builder.BuildAsync(testEnds);
             await application.StartAsync(testEnds);
+            int killed = await KillAsync(application, "gateway", testEnds);
             foreach (string name in (string[])["gateway", "gateway-2", "front-1", "silo-1", "silo-2"])
-                await application.ResourceNotifications.WaitForResourceHealthyAsync(name, testEnds).WaitAsync(Deadline, testEnds);
+                await application.ResourceNotifications.WaitForResourceHealthyAsync(name, WaitBehavior.WaitOnResourceUnavailable, testEnds)
+                    .WaitAsync(Deadline, testEnds);
 
+            Assert.NotEqual(killed, await ProcessOfAsync(application, "gateway", testEnds));
             foreach (string gateway in (string[])["gateway", "gateway-2", "front-1"])
             {
                 using HttpClient http = application.CreateHttpClient(gateway, "http");
@@ -38,5 +46,19 @@ public sealed class ClusterResourcesTests
             ExecuteCommandResult rebalanced = await commands.ExecuteCommandAsync("gateway", "rebalance", testEnds);
             Assert.True(rebalanced.Success, rebalanced.Message);
         }
+    }
+    private static async Task<int> KillAsync(DistributedApplication application, string name, CancellationToken testEnds)
+    {
+        int id = await ProcessOfAsync(application, name, testEnds);
+        using var process = Process.GetProcessById(id);
+        process.Kill();
+        return id;
+    }
+
+    private static async Task<int> ProcessOfAsync(DistributedApplication application, string name, CancellationToken testEnds)
+    {
+        ResourceEvent running = await application.ResourceNotifications.WaitForResourceAsync(
+            name, news => news.Snapshot.State?.Text == KnownResourceStates.Running, testEnds).WaitAsync(Deadline, testEnds);
+        return Convert.ToInt32(running.Snapshot.Properties.Single(one => one.Name == "executable.pid").Value, CultureInfo.InvariantCulture);
     }
 }

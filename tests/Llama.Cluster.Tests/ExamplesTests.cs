@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Llama.Gateway;
 using Llama.Grains.Certificates;
@@ -15,9 +16,9 @@ public sealed partial class ExamplesTests : IDisposable
     /// <summary>The files, and how many command lines of gateways and silos each has.</summary>
     public static TheoryData<string, int> Files => new()
     {
-        { "docs/examples/systemd/llama-gateway.service", 1 },
-        { "docs/examples/systemd/llama-silo.service", 1 },
-        { "docs/examples/kubernetes/llama.yaml", 2 },
+        { "deploy/systemd/llama-gateway.service", 1 },
+        { "deploy/systemd/llama-silo.service", 1 },
+        { "deploy/kubernetes/llama.yaml", 2 },
         { "docs/operations.md", 12 },
     };
 
@@ -45,6 +46,24 @@ public sealed partial class ExamplesTests : IDisposable
         }
     }
 
+    /// <summary>The units of systemd, with programs that are there in the place of those of a real machine.</summary>
+    [Theory]
+    [InlineData("gateway")]
+    [InlineData("silo")]
+    public async Task Units_ReadBySystemd_HaveNoFault(string name)
+    {
+        const string Verifier = "/usr/bin/systemd-analyze";
+        Assert.SkipUnless(File.Exists(Verifier), "needs systemd-analyze");
+        string unit = folder.Write($"llama-{name}.service", UnitCommand().Replace(
+            File.ReadAllText(Path.Combine(TestPaths.Root, $"deploy/systemd/llama-{name}.service")), "ExecStart=/bin/true "));
+
+        using var process = Process.Start(new ProcessStartInfo(Verifier, ["verify", "--man=no", unit]) { RedirectStandardError = true })!;
+        string faults = await process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+
+        Assert.Equal((0, ""), (process.ExitCode, faults));
+    }
+
     /// <summary>Commands as a shell or a unit of systemd has them, over several lines perhaps.</summary>
     private static IEnumerable<(string Program, string[] Arguments)> Shell(string text) =>
         from Match match in ShellCommand().Matches(Continuation().Replace(text, " "))
@@ -65,6 +84,9 @@ public sealed partial class ExamplesTests : IDisposable
         .Replace("$(POD_NAME)", "silo-0", StringComparison.Ordinal)
         .Replace("$(POD_IP)", "10.1.2.3", StringComparison.Ordinal)
         .Replace("%H", "machine-2", StringComparison.Ordinal);
+
+    [GeneratedRegex(@"ExecStart=\S+ ")]
+    private static partial Regex UnitCommand();
 
     [GeneratedRegex(@"\\\n\s*")]
     private static partial Regex Continuation();

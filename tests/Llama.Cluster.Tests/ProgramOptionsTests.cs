@@ -13,6 +13,34 @@ public sealed class ProgramOptionsTests
     private const int WrongOptions = 2;
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(20);
 
+    /// <summary>Aspire and others say in these variables where an Orleans cluster is.</summary>
+    [Fact]
+    public async Task Start_EnvironmentHasOrleansSection_ProgramsMeetThere()
+    {
+        Assert.SkipUnless(ProcessTable.IsThere, "needs env");
+        using var folder = new TemporaryFolder();
+        string[] variables =
+        [
+            "Orleans__ClusterId=second", "Orleans__ServiceId=second", "Orleans__Clustering__ProviderType=Files",
+            "Orleans__Clustering__ServiceKey=members", $"ConnectionStrings__members={folder["root"]}",
+        ];
+        using var cluster = new TestCluster(TestPaths.TinyStories, 1)
+        {
+            Around = command => command with
+            {
+                FileName = "env",
+                Arguments = [.. variables, command.FileName, .. command.Arguments.Where(one => !one.StartsWith("--cluster=", StringComparison.Ordinal))],
+            },
+        };
+
+        cluster.StartGateway();
+        cluster.StartSilo(1);
+        await cluster.ReadyAsync();
+
+        Assert.True(Directory.Exists(folder["root/second"]));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(cluster.Store));
+    }
+
     [Theory]
     [InlineData("Llama.AppHost", "--port=99999", "--port: '99999' is not allowed; expected an integer from 0 to 65535 (command line)")]
     [InlineData("Llama.AppHost", "--silos=none", "--silos: 'none' is not allowed; expected an integer from 1 to 64 (command line)")]
