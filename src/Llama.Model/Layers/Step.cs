@@ -88,7 +88,7 @@ public sealed class Step
     /// <summary>The copies of blocks that come before the tokens, each seeing those before it.</summary>
     public ReadOnlySpan<BlockCopy> Copies => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(copies);
 
-    /// <summary>Optional parts that came with it over a link, encoded; they go on with it as they are.</summary>
+    /// <summary>Optional parts, encoded (<see cref="StepPart"/>); over links they go on with it as they are.</summary>
     public ReadOnlySpan<byte> Parts => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(parts);
 
     /// <summary>Whether a layer computes it, or lets it pass; copies of blocks are made in every layer.</summary>
@@ -108,6 +108,16 @@ public sealed class Step
     /// <summary>Adds optional parts.</summary>
     /// <param name="encoded">Whole parts, encoded.</param>
     public void AddParts(ReadOnlySpan<byte> encoded) => parts.AddRange(encoded);
+
+    /// <summary>Says which tokens the sequence that was added last may sample.</summary>
+    /// <param name="mask">A mask, as <see cref="Grammars.TokenMask"/> writes it.</param>
+    public void AddMask(ReadOnlySpan<byte> mask)
+    {
+        Span<byte> header = stackalloc byte[StepPart.HeaderBytes];
+        StepPart.WriteHeader(header, StepPart.Mask, sequences.Count - 1, mask.Length);
+        parts.AddRange(header);
+        parts.AddRange(mask);
+    }
 
     /// <summary>Adds a copy of a block.</summary>
     /// <param name="source">The block that is read.</param>

@@ -49,7 +49,7 @@ public sealed class JsonSchemaSuiteTests
         }
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{served} of {groups} groups are served.");
-        Assert.Equal("", string.Join(Environment.NewLine, wrong));
+        if (wrong.Count > 0) Assert.Fail(string.Join(Environment.NewLine, wrong));
         Assert.InRange(served, 180, groups);
     }
 

@@ -53,7 +53,7 @@ internal sealed partial class SchemaCompiler
     private Expr Compile(IEnumerable<Schema> schemas, IReadOnlyList<string> chosen)
     {
         if (Expand(schemas) is not { } all) return table.Nothing;
-        string key = string.Join('\n', all.Select(schema => schema.Path).Concat(chosen.Select(choice => "|" + choice)).Order(StringComparer.Ordinal));
+        string key = string.Join('\n', all.Select(schema => "#" + schema.Path).Concat(chosen.Select(choice => "|" + choice)).Order(StringComparer.Ordinal));
         if (sets.TryGetValue(key, out Expr? known)) return known;
         ExprTable.ThrowIfTooDeep();
         if (sets.Count >= GrammarLimits.SchemaSets) throw new GrammarException("The schema is too large: anyOf, allOf and $ref combine in too many ways.");
