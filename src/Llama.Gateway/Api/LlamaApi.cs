@@ -9,6 +9,7 @@ using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
@@ -32,6 +33,7 @@ public static class LlamaApi
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton(provider => new ServedModel(
             provider.GetRequiredService<IModelSource>(), provider.GetRequiredService<TimeProvider>().GetUtcNow()));
+        services.TryAddSingleton(provider => new Grammars(provider.GetRequiredService<IModelSource>(), []));
         services.TryAddSingleton(provider => new ServingTime(provider.GetRequiredService<IHostApplicationLifetime>(), TimeSpan.Zero));
         services.AddSingleton<ApiGuard>();
         services.AddSingleton(provider => new RequestReader(provider.GetRequiredService<ServedModel>(), ignoreUnknownFields));

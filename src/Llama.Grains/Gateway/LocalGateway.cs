@@ -3,6 +3,7 @@ using Llama.Grains.Generation;
 using Llama.Grains.Silos;
 using Llama.Grains.Answers;
 using Llama.Grains.Stages;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
@@ -134,12 +135,13 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     {
         int limit = MaxSequenceTokens;
         Check(request, limit);
+        GrammarMatcher? matcher = Begin(request);
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         try
         {
             if (replica.Pipeline is null && !HasPlanned && !request.IsResubmitted) throw NotPlanned(replica);
-            await foreach (GeneratedToken token in replica.Engine.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
+            await foreach (GeneratedToken token in replica.Engine.GenerateAsync(request, maxTokens, matcher, cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
@@ -181,6 +183,19 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                 request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(r.IsReady, r.Requests, cached[i]))])];
             replica.Requests++;
             return replica;
+        }
+    }
+
+    private GrammarMatcher? Begin(GenerationRequest request)
+    {
+        if (request.Grammar is not { } grammar) return null;
+        try
+        {
+            return settings.Grammars.Begin(grammar, request.ResumedTokens);
+        }
+        catch (GrammarException exception)
+        {
+            throw Invalid(exception.Message);
         }
     }
 

@@ -58,6 +58,10 @@ public sealed record GenerationRequest
     /// </summary>
     [Id(11)]
     public bool IsResubmitted { get; init; }
+
+    /// <summary>The grammar that the answer follows; null for free text.</summary>
+    [Id(12)]
+    public AnswerGrammar? Grammar { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

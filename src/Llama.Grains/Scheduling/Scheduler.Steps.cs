@@ -118,6 +118,7 @@ internal sealed partial class Scheduler
             double number = UniformNumber.At(sequence.Request.Seed, end);
             batch.Step.AddSamplingSequence(
                 first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.TopLogprobs);
+            if (sequence.Matcher is { } matcher) batch.Step.AddMask(matcher.Mask);
             sequence.Place.List!.Remove(sequence.Place);
         }
         else

@@ -44,14 +44,13 @@ public sealed class Grammar
     /// <summary>Makes a grammar.</summary>
     /// <param name="source">The grammar as a client wrote it.</param>
     /// <param name="vocabulary">The vocabulary.</param>
-    /// <param name="endTokens">Tokens that end an answer; at least one.</param>
+    /// <param name="endTokens">Tokens that end an answer.</param>
     /// <exception cref="GrammarException">It is no grammar, is too large, or asks for what is not supported.</exception>
     public static Grammar Compile(GrammarSource source, GrammarVocabulary vocabulary, IReadOnlyList<int> endTokens)
     {
         ArgumentNullException.ThrowIfNull(source);
         ArgumentNullException.ThrowIfNull(vocabulary);
         ArgumentNullException.ThrowIfNull(endTokens);
-        if (endTokens.Count == 0) throw new GrammarException("The model has no end token, so an answer that follows a grammar could not end.");
         if (Encoding.UTF8.GetByteCount(source.Text) > GrammarLimits.SourceBytes)
             throw new GrammarException($"The grammar has more than {GrammarLimits.SourceBytes} bytes.");
         var table = new ExprTable();

@@ -15,7 +15,7 @@ public sealed class GrammarCache(GrammarVocabulary vocabulary)
 
     /// <summary>A grammar.</summary>
     /// <param name="source">The grammar as a client wrote it.</param>
-    /// <param name="endTokens">Tokens that end an answer; at least one.</param>
+    /// <param name="endTokens">Tokens that end an answer.</param>
     /// <exception cref="GrammarException">It cannot be used.</exception>
     public Grammar Take(GrammarSource source, IReadOnlyList<int> endTokens)
     {

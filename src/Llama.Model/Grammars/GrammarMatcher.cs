@@ -7,6 +7,7 @@ public sealed class GrammarMatcher
 {
     private readonly Grammar grammar;
     private Expr? state;
+    private byte[]? mask;
     private bool dropsSpace;
 
     internal GrammarMatcher(Grammar grammar, bool dropsSpace)
@@ -28,7 +29,7 @@ public sealed class GrammarMatcher
         if (grammar.Ends(token))
         {
             if (!state.Nullable) return false;
-            state = null;
+            (state, mask) = (null, null);
             return true;
         }
 
@@ -36,11 +37,18 @@ public sealed class GrammarMatcher
         if (bytes.IsEmpty) return false;
         if (dropsSpace && bytes[0] == (byte)' ' && !grammar.Vocabulary.IsByte(token)) bytes = bytes[1..];
         if (grammar.Follow(state, bytes) is not { } next) return false;
-        (state, dropsSpace) = (next, false);
+        (state, mask, dropsSpace) = (next, null, false);
         return true;
     }
 
     /// <summary>The tokens that may come next, as <see cref="TokenMask"/> writes them.</summary>
-    /// <exception cref="GrammarException">The grammar has become too large.</exception>
-    public ReadOnlySpan<byte> Mask => grammar.MaskOf(state, dropsSpace);
+    /// <exception cref="GrammarException">The grammar has become too large; never after <see cref="Prepare"/>.</exception>
+    public ReadOnlySpan<byte> Mask => mask ??= grammar.MaskOf(state, dropsSpace);
+
+    /// <summary>Makes the mask.</summary>
+    /// <exception cref="GrammarException">The grammar has become too large, or the vocabulary has no token that goes on.</exception>
+    public void Prepare()
+    {
+        if (TokenMask.IsEmpty(Mask)) throw new GrammarException("No token of the vocabulary goes on with the answer as the grammar has it.");
+    }
 }

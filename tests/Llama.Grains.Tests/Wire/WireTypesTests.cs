@@ -10,6 +10,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Text;
 using Llama.Grains.Wire;
 using Llama.Model.Chat;
+using Llama.Model.Grammars;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 using Microsoft.Extensions.DependencyInjection;
@@ -36,6 +37,8 @@ public sealed class WireTypesTests : IDisposable
     private static readonly GeneratedToken Token =
         new(new TokenLogprob(7, -0.25f), [new TokenLogprob(7, -0.25f), new TokenLogprob(8, float.NegativeInfinity)], FinishReason.Length, 3);
 
+    private static readonly AnswerGrammar Grammar = new(GrammarKind.Choice, """["yes","no"]""", true, [2, 128_009]);
+
     private static readonly GenerationRequest Request = new()
     {
         PromptTokens = [1, 2, 70_000],
@@ -50,6 +53,7 @@ public sealed class WireTypesTests : IDisposable
         Client = "ann",
         Session = "s-1",
         IsResubmitted = true,
+        Grammar = Grammar,
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
@@ -104,6 +108,7 @@ public sealed class WireTypesTests : IDisposable
         new RecordPart("a", 3, new byte[] { 1, 2, 255 }),
         new RecordPlace("a", 98_304),
         new RecordPage(5, new byte[] { 4, 5 }),
+        Grammar,
         Request,
         Token,
         new GatewaySummary("The silos are loading their layers.", 256),

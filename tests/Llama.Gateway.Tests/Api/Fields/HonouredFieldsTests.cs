@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
+using Llama.Model.Grammars;
 
 namespace Llama.Gateway.Tests.Api.Fields;
 
@@ -59,6 +60,20 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == -3),
         .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),
         .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
+        .. In(FieldScope.Generation, "response_format", """{"type":"json_object"}""", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
+        .. In(FieldScope.Generation, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
+        .. In(FieldScope.Generation, "json_schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.Generation, "structured_outputs", """{"regex":"a+"}""", (request, _) => request?.Grammar?.Kind == GrammarKind.Regex),
+        .. In(FieldScope.ResponseFormat, "type", "\"json_object\"", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
+        .. In(
+            FieldScope.ResponseFormat, "json_schema", """{"schema":{"type":"null"}}""",
+            (request, _) => request?.Grammar?.Text == """{"type":"null"}""", """{"response_format":{"type":"json_schema"}}"""),
+        .. In(FieldScope.FormatSchema, "schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.StructuredOutputs, "json", "\"{\\\"type\\\":\\\"null\\\"}\"", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.StructuredOutputs, "regex", "\"a+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Regex),
+        .. In(FieldScope.StructuredOutputs, "choice", """["yes","no"]""", (request, _) => request?.Grammar?.Kind == GrammarKind.Choice),
+        .. In(FieldScope.StructuredOutputs, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
+        .. In(FieldScope.StructuredOutputs, "json_object", "true", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
         .. In(FieldScope.ContentPart, "type", "\"image_url\"", (_, answer) => answer.Contains("image_url", StringComparison.Ordinal)),
@@ -83,7 +98,8 @@ public sealed class HonouredFieldsTests
     {
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
-        var (value, found) = name is "stream_options" or "chat_template_kwargs" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
+        var (value, found) = name is "stream_options" or "chat_template_kwargs" or "response_format" or "json_schema" or "structured_outputs" or "schema"
+            or "json" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
         error.Is(400, param, $"{param} must be ");
