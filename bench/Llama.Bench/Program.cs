@@ -14,6 +14,7 @@ const string Usage = """
       load     sends requests to a server and measures throughput and latency
       convert  turns a checkpoint into a GGUF file
       make     writes a GGUF file of random weights in the shape of a released model
+      grammar  times what answers that follow a grammar take
       simulate runs the scheduler in virtual time, for any number of stages and clients
       chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
     Llama.Bench COMMAND --help lists a command's options.
@@ -57,6 +58,10 @@ try
             SettingsResult<MakeOptions> make = SettingsReader.Read<MakeOptions>(rest);
             if (make.Options is { } model) MakeCommand.Run(model, stopping.Token);
             return make.ExitCode;
+        case ["grammar", .. var rest]:
+            SettingsResult<GrammarOptions> grammar = SettingsReader.Read<GrammarOptions>(rest);
+            if (grammar.Options is { } followed) GrammarCommand.Run(followed, Console.Out);
+            return grammar.ExitCode;
         case ["simulate", .. var rest]:
             SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);

@@ -135,7 +135,9 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     {
         int limit = MaxSequenceTokens;
         Check(request, limit);
-        GrammarMatcher? matcher = Begin(request);
+        GrammarMatcher? matcher = request.Grammar is { } grammar
+            ? await Task.Run(() => Begin(grammar, request.ResumedTokens), cancellationToken).ConfigureAwait(false)
+            : null;
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         try
@@ -186,12 +188,12 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         }
     }
 
-    private GrammarMatcher? Begin(GenerationRequest request)
+    /// <summary>Makes a grammar, which may take so long that no caller's turn should wait.</summary>
+    private GrammarMatcher Begin(AnswerGrammar grammar, IReadOnlyList<GeneratedToken> resumed)
     {
-        if (request.Grammar is not { } grammar) return null;
         try
         {
-            return settings.Grammars.Begin(grammar, request.ResumedTokens);
+            return settings.Grammars.Begin(grammar, resumed);
         }
         catch (GrammarException exception)
         {

@@ -18,6 +18,8 @@ public sealed record AnswerGrammar(
 /// <param name="endTokens">Tokens with which the model's configuration ends an answer, where it is known.</param>
 public sealed class Grammars(IModelSource model, IReadOnlyList<int> endTokens)
 {
+    private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(5);
+
     private readonly Lock making = new();
     private (IVocabulary Vocabulary, GrammarCache Cache)? made;
 
@@ -25,22 +27,29 @@ public sealed class Grammars(IModelSource model, IReadOnlyList<int> endTokens)
     /// <param name="grammar">Its grammar.</param>
     /// <param name="resumed">Tokens that it begins with.</param>
     /// <exception cref="GrammarException">It is no grammar, is too large, or asks for what is not supported.</exception>
-    /// <exception cref="GenerationException">It is not known yet which model the cluster serves.</exception>
+    /// <exception cref="GenerationException">It is not known yet which model the cluster serves, or others take all the memory.</exception>
     public GrammarMatcher Begin(AnswerGrammar grammar, IEnumerable<GeneratedToken> resumed)
     {
         ArgumentNullException.ThrowIfNull(grammar);
         ArgumentNullException.ThrowIfNull(resumed);
-        GrammarMatcher matcher = Cache().Take(
-            new GrammarSource(grammar.Kind, grammar.Text), [.. endTokens.Union(grammar.EndTokens).Order()]).Begin(grammar.StartsText);
-        foreach (GeneratedToken token in resumed)
+        try
         {
-            if (!matcher.TryTake(token.Sampled.Token))
-                throw new GrammarException($"The grammar does not allow token {token.Sampled.Token}, with which the answer is resumed.");
-        }
+            GrammarMatcher matcher = Cache().Take(
+                new GrammarSource(grammar.Kind, grammar.Text), [.. endTokens.Union(grammar.EndTokens).Order()]).Begin(grammar.StartsText);
+            foreach (GeneratedToken token in resumed)
+            {
+                if (!matcher.TryTake(token.Sampled.Token))
+                    throw new GrammarException($"The grammar does not allow token {token.Sampled.Token}, with which the answer is resumed.");
+            }
 
-        // The first mask of a grammar takes the longest: here nobody else waits for it.
-        matcher.Prepare();
-        return matcher;
+            // The first mask of a grammar takes the longest: here nobody else waits for it.
+            matcher.Prepare();
+            return matcher;
+        }
+        catch (GrammarException exception) when (exception.IsTemporary)
+        {
+            throw new GenerationException(GenerationError.Overloaded, exception.Message, TryAgain);
+        }
     }
 
     /// <summary>Sorts the vocabulary, and runs once through what a grammar takes: else the first request would wait for it.</summary>

@@ -400,7 +400,7 @@ internal sealed partial class Scheduler
         }
         catch (GrammarException exception)
         {
-            return new GenerationException(GenerationError.Invalid, exception.Message);
+            return new GenerationException(exception.IsTemporary ? GenerationError.Overloaded : GenerationError.Invalid, exception.Message);
         }
     }
 

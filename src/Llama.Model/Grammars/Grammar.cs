@@ -53,7 +53,7 @@ public sealed class Grammar
         ArgumentNullException.ThrowIfNull(endTokens);
         if (Encoding.UTF8.GetByteCount(source.Text) > GrammarLimits.SourceBytes)
             throw new GrammarException($"The grammar has more than {GrammarLimits.SourceBytes} bytes.");
-        var table = new ExprTable();
+        var table = new ExprTable(vocabulary.Memory);
         return new Grammar(vocabulary, endTokens, table, table.Seal(Parse(source, table)));
     }
 

@@ -8,7 +8,7 @@ namespace Llama.Model.Grammars;
 public sealed class GrammarCache(GrammarVocabulary vocabulary)
 {
     private const int MostGrammars = 64;
-    private const int MostExpressions = 4 * GrammarLimits.Expressions;
+    private const long MostExpressions = GrammarLimits.AllExpressions / 4;
 
     private readonly Lock taking = new();
     private readonly LinkedList<(string Key, Grammar Grammar)> used = [];

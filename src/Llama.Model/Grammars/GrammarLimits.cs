@@ -7,10 +7,13 @@ public static class GrammarLimits
     public const int SourceBytes = 1 << 19;
 
     /// <summary>Expressions that a grammar may consist of, those of its states included.</summary>
-    internal const int Expressions = 1 << 17;
+    internal const int Expressions = 1 << 16;
+
+    /// <summary>Expressions of all grammars that are in use; each takes some hundred bytes.</summary>
+    internal const long AllExpressions = 1 << 21;
 
     /// <summary>Parts that expressions may be built from, all together: what bounds the time.</summary>
-    internal const long Work = 1L << 24;
+    internal const long Work = 1L << 22;
 
     /// <summary>Schemas within each other, or brackets.</summary>
     internal const int Nesting = 64;

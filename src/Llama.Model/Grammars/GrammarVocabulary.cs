@@ -1,3 +1,4 @@
+using Llama.Model.Grammars.Expressions;
 using Llama.Model.Grammars.Tokens;
 using Llama.Model.Tokenization;
 
@@ -24,6 +25,9 @@ public sealed class GrammarVocabulary
 
     /// <summary>The vocabulary.</summary>
     public IVocabulary Vocabulary { get; }
+
+    /// <summary>Counts what its grammars take.</summary>
+    internal ExprMemory Memory { get; } = new();
 
     /// <summary>Its tokens.</summary>
     internal TokenTrie Trie { get; }

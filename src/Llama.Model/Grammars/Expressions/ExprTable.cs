@@ -10,16 +10,23 @@ internal sealed partial class ExprTable
 {
     private readonly Dictionary<Expr, Expr> known = new(new Expr.Structure());
     private readonly List<Expr> rules = [];
+    private readonly ExprMemory memory;
     private long work;
     private int count;
+    private int portions;
 
-    /// <summary>Starts with nothing but the two simplest expressions.</summary>
-    public ExprTable()
+    /// <summary>Starts with nothing but the simplest expressions.</summary>
+    /// <param name="memory">Counts what it makes.</param>
+    public ExprTable(ExprMemory memory)
     {
+        this.memory = memory;
         Nothing = Intern(new Expr { Kind = ExprKind.Nothing, Id = 0, Nullable = false, Live = false });
         Empty = Intern(new Expr { Kind = ExprKind.Empty, Id = 1, Nullable = true, Live = true });
         Anything = Not(Nothing);
     }
+
+    /// <summary>Gives its memory back.</summary>
+    ~ExprTable() => memory.Give(portions);
 
     /// <summary>How many expressions there are.</summary>
     public int Count => count;
@@ -206,6 +213,12 @@ internal sealed partial class ExprTable
         Spend(1);
         if (candidate.Kind != ExprKind.Rule && known.TryGetValue(candidate, out Expr? existing)) return existing;
         if (count >= GrammarLimits.Expressions) throw TooLarge();
+        if (count % ExprMemory.Portion == 0)
+        {
+            memory.Take();
+            portions++;
+        }
+
         if (candidate.Kind != ExprKind.Rule) known.Add(candidate, candidate);
         count++;
         return candidate;

@@ -23,7 +23,7 @@ public sealed class GrammarFieldsTests(SharedGateway shared) : IClassFixture<Sha
     [InlineData("""{"ignore_eos":true,"response_format":{"type":"json_object"}}""", "ignore_eos", "ignore_eos goes on behind the end")]
     public async Task Post_WhatIsNoGrammar_Answers400NamingTheFieldAndTheKeyword(string fields, string param, string message)
     {
-        foreach (var (path, prompt) in (ReadOnlySpan<(string, string)>)[("/v1/completions", "\"prompt\":\"Hi\""), ("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]")])
+        foreach (var (path, prompt) in ((string, string)[])[("/v1/completions", "\"prompt\":\"Hi\""), ("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]")])
         {
             var error = await shared.Gateway.PostErrorAsync(path, $"{{{prompt},{fields[1..]}");
             Assert.Equal((400, param), (error.Status, error.Param));
