@@ -8,12 +8,10 @@ using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
 
 const string Usage = """
-    Llama.Bench measures models, and makes models to measure with. Commands:
+    Llama.Bench measures models and clusters. Commands:
       run      times prefill and decode in this process, beside what the machine can do
       link     times a step's way over a link and back
       load     sends requests to a server and measures throughput and latency
-      convert  turns a checkpoint into a GGUF file
-      make     writes a GGUF file of random weights in the shape of a released model
       grammar  times what answers that follow a grammar take
       simulate runs the scheduler in virtual time, for any number of stages and clients
       chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
@@ -50,14 +48,6 @@ try
             return load.Options is { } traffic
                 ? await LoadCommand.RunAsync(traffic, Console.Out, Console.Error, stopping.Token)
                 : load.ExitCode;
-        case ["convert", .. var rest]:
-            SettingsResult<ConvertOptions> convert = SettingsReader.Read<ConvertOptions>(rest);
-            if (convert.Options is { } conversion) ConvertCommand.Run(conversion, stopping.Token);
-            return convert.ExitCode;
-        case ["make", .. var rest]:
-            SettingsResult<MakeOptions> make = SettingsReader.Read<MakeOptions>(rest);
-            if (make.Options is { } model) MakeCommand.Run(model, stopping.Token);
-            return make.ExitCode;
         case ["grammar", .. var rest]:
             SettingsResult<GrammarOptions> grammar = SettingsReader.Read<GrammarOptions>(rest);
             if (grammar.Options is { } followed) GrammarCommand.Run(followed, Console.Out);
@@ -84,6 +74,6 @@ catch (Exception e) when (
 }
 catch (OperationCanceledException)
 {
-    Console.Error.WriteLine("Stopped; no file is left.");
+    Console.Error.WriteLine("Stopped.");
     return 1;
 }

@@ -9,9 +9,7 @@ using Llama.Grains.Settings;
 namespace Llama.AppHost;
 
 /// <summary>The options of a cluster on this machine.</summary>
-[Description("Starts a gateway and silos on this machine, and keeps them running. "
-    + "'Llama.AppHost certify FOLDER [NAME...]' makes certificates for TLS instead, "
-    + "'Llama.AppHost copy --model FOLDER --layers 0-27 --out FOLDER' brings some layers to a machine.")]
+[Description("Starts a gateway and silos on this machine, and keeps them running.")]
 public sealed record AppHostOptions : ServingOptions, IValidatableObject
 {
     private const string TlsHost = "localhost";
@@ -23,6 +21,20 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Description("Silo processes.")]
     [Range(1, 64)]
     public int Silos { get; init; } = 2;
+
+    /// <summary>Gateway processes.</summary>
+    [Description("Gateway processes; the first has --port, the others any free one.")]
+    [Range(1, 16)]
+    public int Gateways { get; init; } = 1;
+
+    /// <summary>Fronts: gateways that are clients of the cluster.</summary>
+    [Description("Fronts: gateways that are only clients of the cluster, without model files; each has any free port.")]
+    [Range(0, 16)]
+    public int Fronts { get; init; }
+
+    /// <summary>Whether the dashboard stays off.</summary>
+    [Description("Start no dashboard, which takes some 140 MB of memory.")]
+    public bool NoDashboard { get; init; }
 
     /// <summary>Threads that compute in each silo; null for the machine's cores divided by the silos.</summary>
     [Description("Threads that compute in each silo, if not the cores divided by the silos.")]
@@ -95,11 +107,12 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     /// <summary>Threads that compute in each silo.</summary>
     public int ThreadsOfSilo => Threads ?? Math.Max(1, (CoreList.Parse(Cores)?.Count ?? Environment.ProcessorCount) / Silos);
 
-    /// <summary>The port itself, or a free one in place of 0.</summary>
-    public int ChoosePort()
+    /// <summary>The gateway's port: the one that was given, or a free one in place of 0.</summary>
+    public int ChoosePort() => Port != 0 ? Port : FreePort();
+
+    /// <summary>A port of this machine that nothing listens on.</summary>
+    public static int FreePort()
     {
-        if (Port != 0)
-            return Port;
         using var listener = new TcpListener(IPAddress.Loopback, 0);
         listener.Start();
         return ((IPEndPoint)listener.LocalEndpoint).Port;

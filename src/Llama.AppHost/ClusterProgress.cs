@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Llama.AppHost;
 
@@ -16,17 +17,44 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
     private static readonly TimeSpan LookWhileLoading = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan LookWhenReady = TimeSpan.FromSeconds(1);
 
+    /// <summary>A start takes seconds; only one that takes longer has its reason told, which until then would read like a fault.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+
+    private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(5);
+
     private readonly Dictionary<string, string> _said = [];
-    private readonly TaskCompletionSource _listening = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly long _started = time.GetTimestamp();
     private bool _ready;
     private volatile bool _wasReady;
+    private volatile bool _wasThere;
+    private volatile ClusterStatus? _status;
+    private volatile string? _reason = "It does not answer yet.";
 
-    /// <summary>Completes when the gateway answers for the first time.</summary>
-    public Task Listening => _listening.Task;
+    /// <summary>Whether the gateway has ever answered.</summary>
+    public bool WasThere => _wasThere;
 
     /// <summary>Whether the cluster has ever been ready.</summary>
     public bool WasReady => _wasReady;
+
+    /// <summary>Where the dashboard is; null where there is none.</summary>
+    public string? Dashboard { get; set; }
+
+    /// <summary>Healthy when the gateway would answer a request now.</summary>
+    public HealthCheckResult HealthOfGateway => _reason is { } reason ? HealthCheckResult.Unhealthy(reason) : HealthCheckResult.Healthy();
+
+    /// <summary>A silo is healthy when it has its layers, stands by, or was drained.</summary>
+    /// <param name="silo">Its name.</param>
+    public HealthCheckResult HealthOf(string silo)
+    {
+        if (_status is not { } status)
+            return HealthCheckResult.Unhealthy("The gateway does not answer.");
+        StageStatus? stage = status.Pipelines.SelectMany(pipeline => pipeline.Stages).FirstOrDefault(stage => stage.Silo == silo);
+        return stage is not null
+            ? stage.State == "ready" ? HealthCheckResult.Healthy(Describe(stage)) : HealthCheckResult.Unhealthy(Describe(stage))
+            : status.Standby.Contains(silo) ? HealthCheckResult.Healthy("It stands by.")
+            : status.Drained.Contains(silo) ? HealthCheckResult.Healthy("It is drained.")
+            : HealthCheckResult.Unhealthy("It has not joined.");
+    }
 
     /// <summary>Watches until cancelled.</summary>
     public async Task WatchAsync(CancellationToken stopping)
@@ -49,21 +77,25 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
     {
         try
         {
-            ClusterStatus? status = await client.GetFromJsonAsync<ClusterStatus>("/cluster", stopping).ConfigureAwait(false);
-            using HttpResponseMessage health = await client.GetAsync(new Uri("/health", UriKind.Relative), stopping).ConfigureAwait(false);
-            _listening.TrySetResult();
+            using var deadline = CancellationTokenSource.CreateLinkedTokenSource(stopping);
+            deadline.CancelAfter(Deadline);
+            ClusterStatus? status = await client.GetFromJsonAsync<ClusterStatus>("/cluster", deadline.Token).ConfigureAwait(false);
+            using HttpResponseMessage health = await client.GetAsync(new Uri("/health", UriKind.Relative), deadline.Token).ConfigureAwait(false);
+            _status = status;
+            _wasThere = true;
+            _reason = health.IsSuccessStatusCode ? null : status?.Reason ?? "It is not ready.";
             if (status is not null)
                 Show(status, health.IsSuccessStatusCode);
         }
         catch (HttpRequestException)
         {
-            // It does not listen yet, or has died, which its supervisor reports.
-            _ready = false;
+            // It does not listen yet, or has died, which the restarter reports.
+            Lose("It does not answer.");
         }
-        catch (TaskCanceledException) when (!stopping.IsCancellationRequested)
+        catch (OperationCanceledException) when (!stopping.IsCancellationRequested)
         {
-            _ready = false;
-            SayOnce("gateway", $"the gateway does not answer within {client.Timeout.TotalSeconds:0} s", Tone.Warning);
+            Lose("It does not answer in time.");
+            SayOnce("gateway", $"the gateway does not answer within {Deadline.TotalSeconds:0} s", Tone.Warning);
         }
 #pragma warning disable CA1031 // Without this loop nothing would ever be said again: whatever went wrong, it goes on.
         catch (Exception exception) when (!stopping.IsCancellationRequested)
@@ -71,6 +103,13 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
         {
             SayOnce("gateway", $"the gateway's GET /cluster is not what was expected: {exception.Message}", Tone.Warning);
         }
+    }
+
+    private void Lose(string reason)
+    {
+        _ready = false;
+        _status = null;
+        _reason = reason;
     }
 
     private void Show(ClusterStatus status, bool ready)
@@ -89,7 +128,7 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
             ShowWhereToGo(status.Model);
         else if (ready && !_ready)
             console.Say("ready again", Tone.Strong);
-        else if (!ready && status.Reason is { } reason)
+        else if (!ready && status.Reason is { } reason && (_wasReady || time.GetElapsedTime(_started) > Patience))
             SayOnce("gateway", _wasReady ? $"not ready: {reason}" : reason, _wasReady ? Tone.Warning : Tone.Plain);
 
         if (ready)
@@ -115,15 +154,22 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
     {
         string address = client.BaseAddress!.ToString().TrimEnd('/');
         // The serializer escapes apostrophes, so the body can stand between two.
-        string body = JsonSerializer.Serialize(new { model, prompt = "Once upon a time", max_tokens = 60 });
+        string body = JsonSerializer.Serialize(new
+        {
+            model,
+            messages = (object[])[new { role = "user", content = "Tell me a story." }],
+            max_tokens = 60,
+        });
         string seconds = time.GetElapsedTime(_started).TotalSeconds.ToString("0.0", CultureInfo.InvariantCulture);
         console.Say("");
         console.Say($"{model} is ready after {seconds} s.", Tone.Strong);
         console.Say("");
         console.Say($"  Web page         {address}/");
         console.Say($"  OpenAI base URL  {address}/v1");
+        if (Dashboard is not null)
+            console.Say($"  Dashboard        {Dashboard}");
         string trust = tls is null ? "" : $"--cacert {Path.Combine(tls, CertificateFolder.Authorities)} ";
-        console.Say($"  Try              curl {trust}{address}/v1/completions -H 'Content-Type: application/json' -d '{body}'");
+        console.Say($"  Try              curl {trust}{address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'");
         console.Say("");
         console.Say("Ctrl-C stops everything.", Tone.Dim);
     }

@@ -15,7 +15,9 @@ using Llama.Model.Layers;
 using Llama.Model.Machine;
 using Llama.Model.Tokenization;
 using Llama.Model.Weights;
+using Llama.ServiceDefaults;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Llama.Gateway;
@@ -34,6 +36,9 @@ internal static partial class GatewayHost
     /// <summary>What the host's end may take after the last answer.</summary>
     private static readonly TimeSpan HostEnd = TimeSpan.FromSeconds(5);
 
+    /// <summary>A client of HTTP/2 that has said nothing for so long is asked whether it is there.</summary>
+    private static readonly TimeSpan Http2Silence = TimeSpan.FromSeconds(30);
+
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
     /// <exception cref="IOException">The host to listen on has no address, or the limit of descriptors is too low.</exception>
@@ -42,7 +47,8 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
-        await using WebApplication gateway = Build(options, out Task<ModelText>? reading);
+        using var telemetry = ProcessTelemetry.Start("llama-gateway", options.Name, isScraped: true);
+        await using WebApplication gateway = Build(options, telemetry, out Task<ModelText>? reading);
         try
         {
             await gateway.StartAsync();
@@ -87,8 +93,9 @@ internal static partial class GatewayHost
     }
 
     /// <param name="options">What the process was told.</param>
+    /// <param name="telemetry">Who hears what is measured.</param>
     /// <param name="text">Reads the tokenizer; null for a front, which has none.</param>
-    private static WebApplication Build(GatewayOptions options, out Task<ModelText>? text)
+    private static WebApplication Build(GatewayOptions options, ProcessTelemetry telemetry, out Task<ModelText>? text)
     {
         // A vocabulary takes as long to read as the web server to set up and a pipeline to open.
         List<string> warnings = [];
@@ -99,6 +106,8 @@ internal static partial class GatewayHost
         ProcessCertificate? certificate = CertificateFolder.Load(options.Tls);
         ReadOnlyMemory<byte> key = ClusterKey.Load(options.ClusterKeyFile);
         WebApplicationBuilder builder = CreateBuilder(options, certificate);
+        telemetry.AddTo(builder.Logging);
+        builder.Services.AddSingleton(telemetry.Scrape!);
         string? name = null;
         text = null;
         if (tokenizer is null)
@@ -135,13 +144,17 @@ internal static partial class GatewayHost
         application.UsePipelines();
         ParentWatch.Start(application.Lifetime.StopApplication);
         application.Lifetime.ApplicationStarted.Register(
-            () => Log.Listening(application.Logger, name ?? "The cluster's model", application.Urls.First()));
+            () =>
+            {
+                Log.Listening(application.Logger, name ?? "The cluster's model", application.Urls.First());
+                if (options.GrpcPort is not null) Log.ListeningForGrpc(application.Logger, application.Urls.Last());
+            });
         return application;
     }
 
     private static Checkpoint OpenCheckpoint(GatewayOptions options)
     {
-        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
+        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose, options.LogFormat));
         ILogger logger = startLogging.CreateLogger("Llama.Gateway");
         Checkpoint checkpoint = options.OpenCheckpoint(options.Threads);
         foreach (string assumption in checkpoint.Assumptions) Log.Assumed(logger, assumption);
@@ -159,7 +172,7 @@ internal static partial class GatewayHost
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(services => new ServingTime(
             services.GetRequiredService<IHostApplicationLifetime>(), options.ShutdownTimeout));
-        builder.Logging.AddProcessLogging(options.Verbose);
+        builder.Logging.AddProcessLogging(options.Verbose, options.LogFormat).AddFilter("Grpc", options.Verbose ? LogLevel.Information : LogLevel.Warning);
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.ShutdownTimeout + HostEnd);
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel =>
         {
@@ -167,7 +180,10 @@ internal static partial class GatewayHost
             {
                 if (certificate is not null) HttpsPort.Secure(port, certificate);
             });
+            if (options.GrpcPort is { } grpcPort)
+                kestrel.Listen(HostPort.Parse(options.Host).FindAddress(), grpcPort, port => port.Protocols = HttpProtocols.Http2);
             kestrel.AddServerHeader = false;
+            kestrel.Limits.Http2.KeepAlivePingDelay = Http2Silence;
             kestrel.Limits.MaxConcurrentConnections = MaxConnections;
             kestrel.Limits.MaxConcurrentUpgradedConnections = MaxConnections;
         });
@@ -222,6 +238,9 @@ internal static partial class GatewayHost
 
         [LoggerMessage(4, LogLevel.Information, "{Model} is served at {Url}: web page {Url}/, OpenAI base URL {Url}/v1")]
         public static partial void Listening(ILogger logger, string model, string url);
+
+        [LoggerMessage(6, LogLevel.Information, "gRPC (llama.v1) is served at {Url}, without TLS")]
+        public static partial void ListeningForGrpc(ILogger logger, string url);
 
         [LoggerMessage(5, LogLevel.Information, "At most about {Connections} HTTP connections at once: this process may have {Descriptors} descriptors (ulimit -n)")]
         public static partial void Connections(ILogger logger, int connections, int descriptors);

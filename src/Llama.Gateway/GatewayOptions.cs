@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
@@ -149,6 +150,11 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
     public string? ClusterKeyFile { get; init; }
 
+    /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
+    [Description("How log lines are written: text, or json with one object a line.")]
+    [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
+    public string LogFormat { get; init; } = ProcessLogging.Text;
+
     /// <summary>The model's name in the API; null for the name of its folder.</summary>
     [Description("Name of the model in the API, if not that of its folder.")]
     [StringLength(256, ErrorMessage = "at most 256 characters")]
@@ -163,6 +169,10 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
             yield return fault;
         foreach (ValidationResult fault in CertificateFolder.Validate(Tls))
             yield return fault;
+        if (Tls is not null && GrpcPort is not null)
+            yield return new ValidationResult("is for gRPC without TLS; with --tls gRPC is on --port", [nameof(GrpcPort)]);
+        if (GrpcPort is > 0 && GrpcPort == Port)
+            yield return new ValidationResult("is the port of HTTP; without TLS gRPC needs one of its own", [nameof(GrpcPort)]);
     }
 
     private IEnumerable<ValidationResult> ValidateFront()

@@ -30,8 +30,7 @@ internal static partial class HttpsPort
     {
         ILogger logger = port.ApplicationServices.GetRequiredService<ILoggerFactory>().CreateLogger("Llama.Gateway");
 
-        // As without TLS, where clients do not ask for HTTP/2.
-        port.Protocols = HttpProtocols.Http1;
+        port.Protocols = HttpProtocols.Http1AndHttp2;
         port.Use(next => connection => ServeAsync(connection, next));
         port.UseHttps(new TlsHandshakeCallbackOptions
         {

@@ -4,6 +4,7 @@ using Llama.Grains.Links;
 using Llama.Grains.Settings;
 using Llama.Grains.Stages;
 using Llama.Model.Machine;
+using Llama.ServiceDefaults;
 using Llama.Silo;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -21,7 +22,12 @@ try
 {
     Descriptors.Demand();
     OwnThread.Demand(options.Threads);
-    using ILoggerFactory logging = LoggerFactory.Create(builder => builder.AddProcessLogging(options.Verbose));
+    using var telemetry = ProcessTelemetry.Start("llama-silo", options.Name, isScraped: false);
+    using ILoggerFactory logging = LoggerFactory.Create(builder =>
+    {
+        builder.AddProcessLogging(options.Verbose, options.LogFormat);
+        telemetry.AddTo(builder);
+    });
     ILogger logger = logging.CreateLogger("Llama.Silo");
     SiloSettings siloSettings = SiloStart.Settings(options, logger);
     await using var silo = new SiloNode(siloSettings, logger);

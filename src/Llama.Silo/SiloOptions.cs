@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
@@ -69,6 +70,11 @@ public sealed partial record SiloOptions : ClusterOptions, IValidatableObject
     /// <summary>Folder with this process's certificate; null for no TLS.</summary>
     [Description("Folder with ca.pem, node.pem and node.key, to speak only TLS with other processes.")]
     public string? Tls { get; init; }
+
+    /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
+    [Description("How log lines are written: text, or json with one object a line.")]
+    [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
+    public string LogFormat { get; init; } = ProcessLogging.Text;
 
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

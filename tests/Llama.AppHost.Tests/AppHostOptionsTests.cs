@@ -76,7 +76,7 @@ public sealed class AppHostOptionsTests
     public void Validate_CertificateOfAnotherHost_SaysWhichIsExpected()
     {
         using var folder = new TemporaryFolder();
-        CertifyCommand.Run([folder.Path, "machine-1"], TextWriter.Null, TextWriter.Null);
+        CertificateAuthority.Open(folder["authority"], "authority", TimeProvider.System).Issue(folder["machine-1"], "machine-1");
         var options = new AppHostOptions { Port = 0, Tls = folder["machine-1"] };
         Assert.Empty(Validate(options));
 

@@ -4,6 +4,7 @@ using Llama.Grains.Gateway;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace Llama.AppHost.Tests;
 
@@ -34,26 +35,33 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         _status = Status("loading", "the silos load", ready: false);
         await _output.WaitForAsync("loads layers 4 to 7");
         Assert.False(progress.WasReady);
+        Assert.Equal((HealthStatus.Unhealthy, "the silos load"), (progress.HealthOfGateway.Status, progress.HealthOfGateway.Description));
+        Assert.Equal(HealthStatus.Unhealthy, progress.HealthOf("silo-1").Status);
         _status = Status("ready", null, ready: true);
         await _output.WaitForAsync("Ctrl-C");
 
         Assert.True(progress.WasReady);
+        Assert.True(progress.WasThere);
+        Assert.Equal(HealthStatus.Healthy, progress.HealthOfGateway.Status);
+        Assert.Equal(HealthStatus.Healthy, progress.HealthOf("silo-2").Status);
+        Assert.Equal(HealthStatus.Healthy, progress.HealthOf("silo-3").Status);
+        Assert.Equal(HealthStatus.Unhealthy, progress.HealthOf("silo-4").Status);
         string address = _client.BaseAddress!.ToString().TrimEnd('/');
         string[] lines = [.. _output.All];
         Assert.Equal(
             [
                 "silo-1 (process 11) loads layers 0 to 3",
                 "silo-2 (process 12) loads layers 4 to 7",
-                "the silos load",
                 "silo-1 (process 11) holds layers 0 to 3, 1.8 MiB",
                 "silo-2 (process 12) holds layers 4 to 7, 1.8 MiB",
                 "silo-3 stands by",
                 "",
             ],
-            lines[..7]);
-        Assert.Matches(@"^it's is ready after \d+\.\d s\.$", lines[7]);
-        Assert.Equal($"  Web page         {address}/", lines[9]);
-        Assert.Equal($"  OpenAI base URL  {address}/v1", lines[10]);
+            lines[..6]);
+        Assert.Matches(@"^it's is ready after \d+\.\d s\.$", lines[6]);
+        Assert.Equal($"  Web page         {address}/", lines[8]);
+        Assert.Equal($"  OpenAI base URL  {address}/v1", lines[9]);
+        Assert.Equal("  Dashboard        http://127.0.0.1:1/login?t=x", lines[10]);
     }
 
     [Fact]
@@ -64,6 +72,7 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         await _output.WaitForAsync("Ctrl-C");
 
         string curl = _output.All.Single(line => line.Contains("curl"));
+        Assert.Contains("/v1/chat/completions ", curl, StringComparison.Ordinal);
         string body = curl[(curl.IndexOf("-d '", StringComparison.Ordinal) + 4)..^1];
         Assert.DoesNotContain('\'', body);
         Assert.Equal("it's", JsonDocument.Parse(body).RootElement.GetProperty("model").GetString());
@@ -104,7 +113,10 @@ public sealed class ClusterProgressTests : IAsyncDisposable
         await _server.StartAsync();
 
         _client.BaseAddress = new Uri(_server.Urls.Single());
-        var progress = new ClusterProgress(_client, new AppHostConsole(_output, false, false), TimeProvider.System);
+        var progress = new ClusterProgress(_client, new AppHostConsole(_output, false, false), TimeProvider.System)
+        {
+            Dashboard = "http://127.0.0.1:1/login?t=x",
+        };
         _watching = progress.WatchAsync(_stopping.Token);
         return progress;
     }

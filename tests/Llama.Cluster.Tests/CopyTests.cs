@@ -1,4 +1,4 @@
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Model.Checkpoints.Gguf;
@@ -55,7 +55,7 @@ public sealed class CopyTests : IDisposable
     {
         string target = folder[layers];
         using var copy = new RunningProgram(ChildCommand.ForProgram(
-            "copy", "Llama.AppHost", ["copy", $"--model={model}", $"--layers={layers}", $"--out={target}"]));
+            "copy", "Llama.Tool", ["copy", $"--model={model}", $"--layers={layers}", $"--out={target}"]));
         Assert.Equal(0, await copy.ExitsAsync(Deadline));
         return target;
     }

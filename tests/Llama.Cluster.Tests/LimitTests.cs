@@ -1,5 +1,6 @@
 using System.Net.Http.Json;
 using System.Net.Sockets;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;
@@ -43,19 +44,42 @@ public sealed class LimitTests
     }
 
     [Fact]
-    public async Task Connect_MoreThanTheProcessesOfAppHostHaveDescriptors_NoneOfThemEnds()
+    public async Task Connect_MoreThanASiloHasDescriptors_NoProcessEnds()
+    {
+        using var cluster = new TestCluster(TestPaths.TinyStories, 1) { Around = command => Limits.Descriptors(command, FewDescriptors) };
+        cluster.StartGateway();
+        RunningProgram silo = cluster.StartSilo(1);
+        await cluster.ReadyAsync();
+        string address = (await cluster.Client.StagesAsync())[0].Address;
+
+        await ConnectAsync(cluster.Client.Http.BaseAddress!.Port, _ =>
+            ConnectAsync(int.Parse(address.Split(':')[1]), async links => Assert.InRange(await links.CountOpenAsync(), 1, FewDescriptors)));
+
+        await cluster.ReadyAsync();
+        Assert.Equal(Golden.Greedy, await cluster.Client.CompleteAsync(Golden.Request));
+        Assert.True(ProcessTable.IsAlive(silo.Id));
+    }
+
+    [Fact]
+    public async Task Serve_AppHostMayHaveFewDescriptors_AnswersWithoutDashboard()
     {
         using RunningAppHost appHost = await RunningAppHost.StartAsync(command => Limits.Descriptors(command, FewDescriptors));
-        IReadOnlyList<int> processes = ProcessTable.DescendantsOf(appHost.Id);
-        string silo = (await appHost.Client.StagesAsync())[0].Address;
-
-        await ConnectAsync(appHost.Client.Http.BaseAddress!.Port, _ =>
-            ConnectAsync(int.Parse(silo.Split(':')[1]), async links => Assert.InRange(await links.CountOpenAsync(), 1, FewDescriptors)));
-
-        await appHost.Client.ReadyAsync(() => appHost.Output);
         Assert.Equal(Golden.Greedy, await appHost.Client.CompleteAsync(Golden.Request));
-        Assert.Equal(processes, ProcessTable.DescendantsOf(appHost.Id));
-        Assert.DoesNotContain("died", appHost.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain(ProcessTable.OfAppHost(appHost.Id), id => ProcessTable.Runs(id, "Aspire.Dashboard"));
+        Assert.Contains(
+            $"may have {FewDescriptors} descriptors (ulimit -n): the dashboard, with which it needs 512, stays off.", appHost.Output,
+            StringComparison.Ordinal);
+        ProcessTable.Signal(appHost.Id, "TERM");
+        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(10)));
+    }
+
+    [Fact]
+    public async Task Start_AppHostMayHaveTooFewDescriptors_SaysHowManyAspireNeeds()
+    {
+        using var appHost = new RunningProgram(Limits.Descriptors(ChildCommand.ForProgram("apphost", "Llama.AppHost", ["--port=0"]), 250));
+
+        Assert.Equal(1, await appHost.ExitsAsync(Deadline));
+        Assert.Contains("may have 250 descriptors (ulimit -n); Aspire needs 280", appHost.Output, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -132,7 +156,7 @@ public sealed class LimitTests
         await appHost.Client.ReadyAsync(() => "the disk is full");
         Assert.Equal(Golden.Greedy, await appHost.Client.CompleteAsync(Golden.Request));
         ProcessTable.Signal(appHost.Id, "TERM");
-        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(5)));
+        Assert.Equal(0, await appHost.ExitsAsync(TimeSpan.FromSeconds(10)));
     }
 
     /// <summary>Opens many connections that say nothing, does something meanwhile, and closes them.</summary>

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Processes;
 using Llama.Tests;
 
@@ -95,7 +95,8 @@ public sealed class ProgramOptionsTests
 
         Assert.Equal(1, await appHost.ExitsAsync(Deadline));
         Assert.Contains($"gateway | Llama.Gateway cannot start: {empty.Path}: found no checkpoint", appHost.Output);
-        Assert.DoesNotContain("silo-1", appHost.Output);
+        Assert.DoesNotContain("silo-1  |", appHost.Output);
+        Assert.DoesNotContain("silo-1 died", appHost.Output);
         Assert.EndsWith("The gateway could not start; everything is stopped.\n", appHost.Output, StringComparison.Ordinal);
     }
 }

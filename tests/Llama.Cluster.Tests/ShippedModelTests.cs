@@ -27,7 +27,8 @@ public sealed class ShippedModelTests(SharedAppHost shared) : IDisposable
         string address = appHost.Client.Http.BaseAddress!.ToString().TrimEnd('/');
         Assert.Contains($"Web page         {address}/\n", appHost.Output);
         Assert.Contains($"OpenAI base URL  {address}/v1\n", appHost.Output);
-        Assert.Contains($"curl {address}/v1/completions", appHost.Output);
+        Assert.Contains($"curl {address}/v1/chat/completions ", appHost.Output);
+        Assert.Contains("Dashboard        http://127.0.0.1:", appHost.Output);
         Assert.DoesNotContain("warn", appHost.Output);
     }
 
@@ -47,8 +48,8 @@ public sealed class ShippedModelTests(SharedAppHost shared) : IDisposable
         Assert.All(stages, stage => Assert.Equal("ready", stage.State));
         Assert.All(stages, stage => Assert.InRange(stage.WeightBytes, 1_000_000, 2_000_000));
         Assert.SkipUnless(ProcessTable.IsThere, "needs /proc");
-        IReadOnlyList<int> children = ProcessTable.DescendantsOf(appHost.Id);
-        Assert.All(stages, stage => Assert.Contains(stage.ProcessId, children));
+        IReadOnlyList<int> processes = ProcessTable.OfAppHost(appHost.Id);
+        Assert.All(stages, stage => Assert.Contains(stage.ProcessId, processes));
     }
 
     [Fact]

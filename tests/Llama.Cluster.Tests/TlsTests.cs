@@ -1,6 +1,8 @@
+using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Sockets;
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Certificates;
@@ -24,7 +26,7 @@ public sealed class TlsTests : IDisposable
     [Fact]
     public async Task Cluster_OfCertify_GivesTheGoldenTokensOverHttpsAndRefusesOthers()
     {
-        using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.AppHost", ["certify", folder.Path])))
+        using (var certify = new RunningProgram(ChildCommand.ForProgram("certify", "Llama.Tool", ["certify", folder.Path])))
             Assert.Equal(0, await certify.ExitsAsync(Deadline));
         using var cluster = new TestCluster(Path.Combine(Llama1, "meta"), 2, tls: folder["localhost"]);
         RunningProgram gateway = cluster.StartGateway($"--tls={folder["gateway"]}");
@@ -43,6 +45,16 @@ public sealed class TlsTests : IDisposable
         {
             using HttpResponseMessage answer = await http.GetAsync(new Uri($"http://localhost:{https.Port}/health"), TestEnds);
             Assert.Equal("This port speaks HTTPS, not HTTP.\n", await answer.Content.ReadAsStringAsync(TestEnds));
+        }
+
+        // gRPC is on the same port: a call of grpc.health.v1.Health/Check with an empty message answers SERVING (1).
+        using (var call = new HttpRequestMessage(HttpMethod.Post, "grpc.health.v1.Health/Check"))
+        {
+            (call.Version, call.VersionPolicy) = (HttpVersion.Version20, HttpVersionPolicy.RequestVersionExact);
+            call.Content = new ByteArrayContent(new byte[5]);
+            call.Content.Headers.ContentType = new MediaTypeHeaderValue("application/grpc");
+            using HttpResponseMessage answer = await cluster.Client.Http.SendAsync(call, TestEnds);
+            Assert.Equal([0, 0, 0, 0, 2, 8, 1], await answer.Content.ReadAsByteArrayAsync(TestEnds));
         }
 
         // One that sees others' rows in the files never connects to them, but by chance; one that asks the gateway must.

@@ -60,6 +60,16 @@ public sealed class GatewayOptionsTests
     }
 
     [Fact]
+    public void Validate_GrpcPortOfHttp_IsRefused()
+    {
+        var options = Serving with { Port = 8080, GrpcPort = 8080 };
+
+        Assert.Equal(["GrpcPort"], Assert.Single(options.Validate(new ValidationContext(options))).MemberNames);
+        Assert.Empty((options with { GrpcPort = 8081 }).Validate(new ValidationContext(options)));
+        Assert.Empty((options with { Port = 0, GrpcPort = 0 }).Validate(new ValidationContext(options)));
+    }
+
+    [Fact]
     public void Validate_MoreReplicasThanSilos_IsRefused()
     {
         var options = Serving with { Replicas = 2 };

@@ -1,5 +1,5 @@
 using System.Text.Json;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Llama.Grains.Gateway;
 
 namespace Llama.Bench.Chaos;
@@ -29,29 +29,28 @@ internal sealed class ChaosCluster : IAsyncDisposable
     public ChaosCluster(ChaosOptions options, Action<string> say, Action<string> fault)
     {
         permanent = options.Silos + options.Standbys;
-        var common = new AppHostOptions
+        int port = FreePort.Choose();
+        var programs = new ClusterPrograms
         {
             Model = options.Model,
             Silos = options.Silos,
-            Threads = 1,
             KvMemory = options.KvMemory,
             Cluster = options.Cluster,
-            Port = 0,
+            Port = port,
         };
-        int port = common.ChoosePort();
         int[] ports = options.Fronts == 0 ? [port] : [port, FreePort.Choose()];
-        startGateway = number => Start(ClusterCommands.Gateway(common, ports[number]) with
+        startGateway = number => Start((programs with { Port = ports[number] }).Gateway() with
         {
             Name = options.Fronts == 0 ? "gateway" : $"gateway-{number + 1}",
         });
         gateways = [.. ports.Select((_, number) => startGateway(number))];
         int[] frontPorts = [.. Enumerable.Range(0, options.Fronts).Select(_ => FreePort.Choose())];
-        foreach (int frontPort in frontPorts) fronts.Add(Start(ClusterCommands.Front(common, port, frontPort, fronts.Count + 1)));
+        foreach (int frontPort in frontPorts) fronts.Add(Start(programs.Front(fronts.Count + 1, frontPort)));
         Addresses = [.. (options.Fronts == 0 ? ports : frontPorts).Select(one => new Uri($"http://127.0.0.1:{one}"))];
         http = new HttpClient(new SocketsHttpHandler { UseProxy = false }) { BaseAddress = Addresses[0], Timeout = TimeSpan.FromSeconds(5) };
         for (int number = 1; number <= permanent + ChaosSchedule.Joining; number++)
         {
-            var silo = new ChaosSilo(ClusterCommands.Silo(common, port, number), Start);
+            var silo = new ChaosSilo(programs.Silo(number), Start);
             silos.Add(silo);
             if (number <= permanent) silo.Start();
         }

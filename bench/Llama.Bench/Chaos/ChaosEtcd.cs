@@ -1,5 +1,5 @@
 using System.ComponentModel;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 
 namespace Llama.Bench.Chaos;
 

@@ -1,4 +1,4 @@
-using Llama.AppHost;
+using Llama.Bench.Processes;
 
 namespace Llama.Bench.Chaos;
 
@@ -9,6 +9,7 @@ internal sealed class ChaosProcess : IAsyncDisposable
 
     private readonly ChildProcess process;
     private volatile bool mayEnd;
+    private volatile string lastLine = string.Empty;
 
     /// <summary>Starts it.</summary>
     /// <param name="command">What to start.</param>
@@ -19,6 +20,7 @@ internal sealed class ChaosProcess : IAsyncDisposable
         Name = command.Name;
         process = ChildProcess.Start(command, (line, _) =>
         {
+            lastLine = line;
             say($"{command.Name} | {line}");
             if (Errors.Any(error => line.StartsWith(error, StringComparison.Ordinal))) fault($"{command.Name}: {line}");
         });
@@ -56,6 +58,6 @@ internal sealed class ChaosProcess : IAsyncDisposable
     private async Task EndAsync(Action<string> fault)
     {
         ChildExit exit = await process.Exited.ConfigureAwait(false);
-        if (!mayEnd) fault($"{Name} ended by itself with {exit}");
+        if (!mayEnd) fault($"{Name} ended by itself with {exit}; its last line: {lastLine}");
     }
 }

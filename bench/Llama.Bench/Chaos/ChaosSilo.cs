@@ -1,4 +1,4 @@
-using Llama.AppHost;
+using Llama.Bench.Processes;
 
 namespace Llama.Bench.Chaos;
 

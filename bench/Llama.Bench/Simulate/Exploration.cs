@@ -198,7 +198,7 @@ internal sealed class Exploration
             lost = end == first ? default(LayerSpan) : new LayerSpan(random.Next(3) == 0 ? 0 : first, end);
         }
 
-        scheduler.Detach();
+        scheduler.Detach("A stage was lost.");
         pipeline = null;
         attachAt = time.Now + (random.Next(7000) * Millisecond);
         result = result with { Losses = result.Losses + 1 };

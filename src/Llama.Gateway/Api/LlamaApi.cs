@@ -6,16 +6,19 @@ using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Rpc;
+using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
 using Llama.Grains.Generation;
 using Llama.Grains.Text;
+using Llama.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Llama.Gateway.Api;
 
-/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page.</summary>
+/// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page; and gRPC.</summary>
 public static class LlamaApi
 {
     /// <summary>
@@ -36,12 +39,14 @@ public static class LlamaApi
         services.TryAddSingleton(provider => new Grammars(provider.GetRequiredService<IModelSource>(), []));
         services.TryAddSingleton(provider => new ServingTime(provider.GetRequiredService<IHostApplicationLifetime>(), TimeSpan.Zero));
         services.AddSingleton<ApiGuard>();
+        services.AddSingleton<RequestTelemetry>();
         services.AddSingleton(provider => new RequestReader(provider.GetRequiredService<ServedModel>(), ignoreUnknownFields));
         services.AddSingleton<GenerationPlanner>();
         services.AddSingleton<ChoiceRunner>();
         services.AddSingleton<KeptAnswers>();
         services.AddHostedService<RecordSender>();
         services.AddSingleton<Responder>();
+        services.AddSingleton<TokenRuleReader>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();
         services.AddSingleton<CompletionEndpoint>();
@@ -52,6 +57,7 @@ public static class LlamaApi
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
         services.AddSingleton(new OperatorGuard(key, new GatewayNames(names)));
+        services.AddLlamaRpc();
         return services;
     }
 
@@ -67,18 +73,21 @@ public static class LlamaApi
         var models = services.GetRequiredService<ModelEndpoints>();
         var cluster = services.GetRequiredService<ClusterEndpoints>();
         var tokenize = services.GetRequiredService<TokenizeEndpoints>();
+        var telemetry = services.GetRequiredService<RequestTelemetry>();
         api.Get("/", HomePage.GetAsync);
         api.Get("/health", cluster.HealthAsync);
         api.Get("/cluster", cluster.StatusAsync);
         api.Get("/cluster/plan", cluster.PlanAsync);
+        if (services.GetService<MetricsScrape>() is { } metrics) api.Get("/metrics", (context, _) => metrics.WriteAsync(context));
         api.Change("/cluster/drain/{silo}", (HttpMethods.Post, cluster.DrainAsync), (HttpMethods.Delete, cluster.TakeBackAsync));
         api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
         api.Get("/v1/models/{**id}", models.GetAsync);
-        api.Post("/v1/completions", services.GetRequiredService<CompletionEndpoint>().HandleAsync);
-        api.Post("/v1/chat/completions", services.GetRequiredService<ChatEndpoint>().HandleAsync);
+        api.Post("/v1/completions", telemetry.Observe(RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync));
+        api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
+        routes.MapLlamaRpc();
         api.NothingElse();
         return routes;
     }

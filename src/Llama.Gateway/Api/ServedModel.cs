@@ -1,5 +1,6 @@
 using System.Text;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Generation;
 using Llama.Grains.Text;
 using Llama.Model.Chat;
 using Llama.Model.Sampling;
@@ -82,6 +83,14 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     /// <param name="startsText">Whether the first token begins a text.</param>
     internal StreamingDecoder? NewDecoder(bool startsText) =>
         source.Text.Vocabulary is { } vocabulary ? new StreamingDecoder(vocabulary, startsText) : null;
+
+    /// <summary>How the reasoning of an answer to a conversation is told apart; null for a model that does not reason.</summary>
+    /// <param name="prompt">The conversation's token ids.</param>
+    /// <param name="continued">What the request wrote of the message that the answer goes on with, or null.</param>
+    internal ChoiceReasoning? Reasoning(IReadOnlyList<int> prompt, string? continued) =>
+        source.Text is { Template.Reasoning: { } marks, Vocabulary: { } vocabulary }
+            ? new ChoiceReasoning(marks, continued is null ? marks.IsOpenAfter(prompt, vocabulary) : marks.IsOpenIn(continued))
+            : null;
 
     /// <summary>The text of tokens.</summary>
     /// <param name="tokens">Their ids.</param>

@@ -16,6 +16,9 @@ namespace Llama.Grains.Gateway;
 /// </summary>
 internal sealed partial class Engine : IAsyncDisposable
 {
+    /// <summary>The cause of a loss of which only the end was seen, as when the next pipeline comes first.</summary>
+    private const string Replaced = "Another pipeline took its place.";
+
     private static readonly TimeSpan TickInterval = TimeSpan.FromSeconds(0.25);
 
     private readonly Scheduler scheduler;
@@ -43,17 +46,8 @@ internal sealed partial class Engine : IAsyncDisposable
         ticker = time.CreateTimer(_ => Post(Tick), null, TickInterval, TickInterval);
     }
 
-    /// <summary>Sequences that hold blocks.</summary>
-    public int RunningCount { get; private set; }
-
-    /// <summary>Sequences that wait for blocks or a pipeline.</summary>
-    public int WaitingCount { get; private set; }
-
-    /// <summary>Blocks that no sequence holds.</summary>
-    public int FreeBlocks { get; private set; }
-
-    /// <summary>Tokens that were sampled since the gateway started.</summary>
-    public long SampledTokens { get; private set; }
+    /// <summary>What its scheduler has and has done since the gateway started.</summary>
+    public SchedulerCounts Counts { get; private set; }
 
     /// <summary>The measured time of a step that only decodes at the slowest stage, in seconds; 0 before there is one.</summary>
     public double DecodeSeconds { get; private set; }
@@ -97,7 +91,7 @@ internal sealed partial class Engine : IAsyncDisposable
         return Post(() =>
         {
             // The caller has seen the end of the pipeline before, if there was one.
-            Detach(pipeline);
+            Detach(pipeline, Replaced);
             answer.SetResult(scheduler.Fit(kvBlocks));
         }) ? answer.Task : Task.FromResult(default(HeldBlocks));
     }
@@ -105,12 +99,12 @@ internal sealed partial class Engine : IAsyncDisposable
     /// <summary>Gives it a pipeline.</summary>
     public void Attach(IPipeline next) => Post(() =>
     {
-        Detach(pipeline);
+        Detach(pipeline, Replaced);
         pipeline = next;
         scheduler.Attach(next.Stages, next.KvBlocks, next.MaxStepTokens, next.Epoch, next.LostLayers, next.Carried);
         next.Start(
             result => mailbox.Writer.TryWrite(new Message(null, next, result)),
-            _ => Post(() => Detach(next)));
+            reason => Post(() => Detach(next, reason)));
     });
 
     /// <summary>Ends every sequence.</summary>
@@ -133,6 +127,7 @@ internal sealed partial class Engine : IAsyncDisposable
                 while (pipeline is not null && scheduler.NextStep() is { } step)
                 {
                     verified = false;
+                    EngineInstruments.Sent(step);
                     pipeline.Send(step);
                 }
             }
@@ -147,8 +142,7 @@ internal sealed partial class Engine : IAsyncDisposable
                 scheduler.EndAll($"The scheduler failed: {e.Message}");
             }
 
-            (RunningCount, WaitingCount, FreeBlocks) = (scheduler.RunningCount, scheduler.WaitingCount, scheduler.FreeBlocks);
-            SampledTokens = scheduler.SampledTokens;
+            Counts = scheduler.Counts;
             (DecodeSeconds, PromptTokenSeconds) = (scheduler.DecodeSeconds, scheduler.PromptTokenSeconds);
         }
 
@@ -167,28 +161,29 @@ internal sealed partial class Engine : IAsyncDisposable
         if (source != pipeline) return;
         if (scheduler.Complete(result) is { } fault)
         {
-            Detach(source);
+            Detach(source, fault);
             source.Reject(fault);
         }
         else if (scheduler.TakeRecovery() is { } recovery)
         {
+            EngineInstruments.Recovered(recovery);
             Log.Recovered(
                 logger, source.Epoch, recovery.Sequences, recovery.Time.TotalSeconds, recovery.Rebuilt, recovery.Layers.First,
                 recovery.Layers.End, recovery.Recomputed);
         }
     }
 
-    private void Detach(IPipeline? lost)
+    private void Detach(IPipeline? lost, string cause)
     {
         if (lost is null || lost != pipeline) return;
         pipeline = null;
-        scheduler.Detach(blameless: lost.Retired);
+        scheduler.Detach(cause, blameless: lost.Retired);
     }
 
     private void FailPipeline(string reason)
     {
         IPipeline? broken = pipeline;
-        Detach(broken);
+        Detach(broken, reason);
         scheduler.ForgetBlocks();
         broken?.Fail(reason);
     }

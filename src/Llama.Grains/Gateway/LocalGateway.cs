@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Llama.Grains.Generation;
 using Llama.Grains.Silos;
 using Llama.Grains.Answers;
+using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Model.Grammars;
 using Llama.Model.Layers;
@@ -22,6 +23,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     private readonly PlanExplanation explanation;
     private readonly PipelinePlanner planner;
     private readonly AnswerKeepers records;
+    private readonly GatewayMeter meter;
     private readonly Lock choosing = new();
     private volatile GatewaySummary summary = new(null, 0);
     private int disposed;
@@ -38,6 +40,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         controller = new ClusterController(settings, silos, planner, replicas, time, logger);
         records = new AnswerKeepers(
             answers, () => Silos, () => HasPlanned ? null : NotPlanned(replicas[0]), () => Keeper, time);
+        meter = new GatewayMeter(replicas, controller, () => Summary.Ready, () => Standby.Count());
     }
 
     /// <inheritdoc/>
@@ -136,7 +139,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         int limit = MaxSequenceTokens;
         Check(request, limit);
         GrammarMatcher? matcher = request.Grammar is { } grammar
-            ? await Task.Run(() => Begin(grammar, request.ResumedTokens), cancellationToken).ConfigureAwait(false)
+            ? await Task.Run(() => Begin(grammar, request), cancellationToken).ConfigureAwait(false)
             : null;
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
@@ -165,6 +168,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         if (Interlocked.Exchange(ref disposed, 1) == 1) return;
+        meter.Dispose();
         await controller.DisposeAsync().ConfigureAwait(false);
         foreach (Replica replica in replicas) await replica.Engine.DisposeAsync().ConfigureAwait(false);
     }
@@ -189,11 +193,11 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     }
 
     /// <summary>Makes a grammar, which may take so long that no caller's turn should wait.</summary>
-    private GrammarMatcher Begin(AnswerGrammar grammar, IReadOnlyList<GeneratedToken> resumed)
+    private GrammarMatcher Begin(AnswerGrammar grammar, GenerationRequest request)
     {
         try
         {
-            return settings.Grammars.Begin(grammar, resumed);
+            return settings.Grammars.Begin(grammar, request.StopTokens, request.ResumedTokens);
         }
         catch (GrammarException exception)
         {
@@ -206,27 +210,31 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     private static GenerationException NotPlanned(Replica replica) =>
         new(GenerationError.Unavailable, replica.Reason, TimeSpan.FromSeconds(2));
 
-    private static PipelineStatus Describe(Replica replica) => new()
+    private static PipelineStatus Describe(Replica replica)
     {
-        Replica = replica.Number,
-        Stages = replica.Pipeline is not { } pipeline ? [] :
-        [
-            .. pipeline.Plan.Select((stage, i) => new StageStatus
-            {
-                Silo = stage.Member.Name,
-                Address = stage.Member.Address,
-                ProcessId = stage.Member.ProcessId,
-                Layers = [stage.Span.First, stage.Span.End],
-                WeightBytes = pipeline.WeightBytes[i],
-                State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
-            }),
-        ],
-        Running = replica.Engine.RunningCount,
-        Waiting = replica.Engine.WaitingCount,
-        Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
-        FreeBlocks = replica.Engine.FreeBlocks,
-        SampledTokens = replica.Engine.SampledTokens,
-    };
+        SchedulerCounts counts = replica.Engine.Counts;
+        return new PipelineStatus
+        {
+            Replica = replica.Number,
+            Stages = replica.Pipeline is not { } pipeline ? [] :
+            [
+                .. pipeline.Plan.Select((stage, i) => new StageStatus
+                {
+                    Silo = stage.Member.Name,
+                    Address = stage.Member.Address,
+                    ProcessId = stage.Member.ProcessId,
+                    Layers = [stage.Span.First, stage.Span.End],
+                    WeightBytes = pipeline.WeightBytes[i],
+                    State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
+                }),
+            ],
+            Running = counts.Running,
+            Waiting = counts.Waiting,
+            Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,
+            FreeBlocks = counts.FreeBlocks,
+            SampledTokens = counts.SampledTokens,
+        };
+    }
 
     private void Check(GenerationRequest request, int limit)
     {
@@ -263,6 +271,9 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
             throw Invalid($"{request.TopLogprobs} topLogprobs were asked for; expected 0 to {Step.MaxTopLogprobs}.");
         if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
             throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
+        if (request.StopTokens.Any(token => (uint)token >= (uint)settings.Config.VocabSize))
+            throw Invalid($"A token of {settings.Config.VocabSize} or more is to end the answer; expected one of the vocabulary.");
+        if (request.Rules?.FindFault(settings.Config.VocabSize) is { } fault) throw Invalid(fault);
     }
 
     private static GenerationException Invalid(string message) => new(GenerationError.Invalid, message);

@@ -37,6 +37,12 @@ internal sealed class StageTimes(IReadOnlyList<string> names)
         }
     }
 
+    /// <summary>What the layers took that a stage has computed since it loaded them, as it told last.</summary>
+    public TimeSpan LayerTime(int stage)
+    {
+        lock (gate) return now[stage]?.LayerTime ?? TimeSpan.Zero;
+    }
+
     /// <summary>Takes a heartbeat.</summary>
     public void Hear(int stage, RangeProgress progress)
     {

@@ -59,8 +59,20 @@ public sealed record GenerationRequest
     [Id(11)]
     public bool IsResubmitted { get; init; }
 
-    /// <summary>The grammar that the answer follows; null for free text.</summary>
+    /// <summary>What changes the logits from token to token; null for nothing.</summary>
     [Id(12)]
+    public TokenRules? Rules { get; init; }
+
+    /// <summary>Tokens that end the answer, besides those that the configuration names; also where these are ignored.</summary>
+    [Id(13)]
+    public IReadOnlyList<int> StopTokens { get; init; } = [];
+
+    /// <summary>The span that asks, as <c>traceparent</c> of W3C Trace Context; null when the request is not traced.</summary>
+    [Id(14)]
+    public string? TraceParent { get; init; }
+
+    /// <summary>The grammar that the answer follows; null for free text.</summary>
+    [Id(15)]
     public AnswerGrammar? Grammar { get; init; }
 }
 

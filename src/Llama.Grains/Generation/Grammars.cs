@@ -8,10 +8,9 @@ namespace Llama.Grains.Generation;
 /// <param name="Kind">Its language.</param>
 /// <param name="Text">Its text.</param>
 /// <param name="StartsText">Whether the answer begins a text, so that the space before its first token is no part of it.</param>
-/// <param name="EndTokens">Tokens that end the answer, besides those of the model's configuration.</param>
 [GenerateSerializer, Immutable, Alias("llama.answer-grammar")]
 public sealed record AnswerGrammar(
-    [property: Id(0)] GrammarKind Kind, [property: Id(1)] string Text, [property: Id(2)] bool StartsText, [property: Id(3)] IReadOnlyList<int> EndTokens);
+    [property: Id(0)] GrammarKind Kind, [property: Id(1)] string Text, [property: Id(2)] bool StartsText);
 
 /// <summary>Makes the grammars of answers, and keeps those that were used last.</summary>
 /// <param name="model">Has the vocabulary.</param>
@@ -25,17 +24,18 @@ public sealed class Grammars(IModelSource model, IReadOnlyList<int> endTokens)
 
     /// <summary>Begins an answer.</summary>
     /// <param name="grammar">Its grammar.</param>
+    /// <param name="stopTokens">Tokens that end it, besides those of the model's configuration.</param>
     /// <param name="resumed">Tokens that it begins with.</param>
     /// <exception cref="GrammarException">It is no grammar, is too large, or asks for what is not supported.</exception>
     /// <exception cref="GenerationException">It is not known yet which model the cluster serves, or others take all the memory.</exception>
-    public GrammarMatcher Begin(AnswerGrammar grammar, IEnumerable<GeneratedToken> resumed)
+    public GrammarMatcher Begin(AnswerGrammar grammar, IReadOnlyList<int> stopTokens, IEnumerable<GeneratedToken> resumed)
     {
         ArgumentNullException.ThrowIfNull(grammar);
         ArgumentNullException.ThrowIfNull(resumed);
         try
         {
             GrammarMatcher matcher = Cache().Take(
-                new GrammarSource(grammar.Kind, grammar.Text), [.. endTokens.Union(grammar.EndTokens).Order()]).Begin(grammar.StartsText);
+                new GrammarSource(grammar.Kind, grammar.Text), [.. endTokens.Union(stopTokens).Order()]).Begin(grammar.StartsText);
             foreach (GeneratedToken token in resumed)
             {
                 if (!matcher.TryTake(token.Sampled.Token))
@@ -57,8 +57,15 @@ public sealed class Grammars(IModelSource model, IReadOnlyList<int> endTokens)
     public void Prepare()
     {
         ModelText text = model.Text;
-        if (text.Vocabulary is not null && (text.EndTokens.Count > 0 || endTokens.Count > 0))
-            Begin(new AnswerGrammar(GrammarKind.JsonObject, "", StartsText: true, text.EndTokens), []);
+        if (text.Vocabulary is null) return;
+        try
+        {
+            Begin(new AnswerGrammar(GrammarKind.JsonObject, "", StartsText: true), text.EndTokens, []);
+        }
+        catch (GrammarException)
+        {
+            // A vocabulary without braces writes no JSON; who asks for it is told.
+        }
     }
 
     private GrammarCache Cache()

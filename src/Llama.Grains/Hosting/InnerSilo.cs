@@ -1,3 +1,4 @@
+using Llama.Grains.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -50,6 +51,7 @@ internal sealed partial class InnerSilo : IFatalErrorHandler
 
             // A cluster has hundreds of grains; the default of a million costs 18 MB a start.
             silo.Configure<GrainDirectoryOptions>(options => options.CacheSize = 10_000);
+            if (Instruments.Spans.HasListeners()) silo.AddActivityPropagation();
             settings.Configure(silo);
         }));
     }

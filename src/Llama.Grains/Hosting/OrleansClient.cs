@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Llama.Grains.Certificates;
+using Llama.Grains.Telemetry;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -94,6 +95,7 @@ public sealed partial class OrleansClient(OrleansClientSettings settings, ILogge
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
             client.UseConnectionRetryFilter(RetryAsync);
             client.AddGatewayCountChangedHandler((_, count) => connections = count.NumberOfConnectedGateways);
+            if (Instruments.Spans.HasListeners()) client.AddActivityPropagation();
             settings.Configure(client);
         }));
 

@@ -6,19 +6,41 @@ namespace Llama.Grains.Hosting;
 /// <summary>How every process of the cluster logs: one line a message to standard output, its level first.</summary>
 public static class ProcessLogging
 {
+    /// <summary>Lines for people.</summary>
+    public const string Text = "text";
+
+    /// <summary>Lines for programs: a JSON object each, with time, level, event id, message and what the message is made of.</summary>
+    public const string Json = "json";
+
     /// <summary>Sets up logging.</summary>
     /// <param name="logging">What to set up.</param>
     /// <param name="verbose">Whether details are logged, too.</param>
-    public static ILoggingBuilder AddProcessLogging(this ILoggingBuilder logging, bool verbose) => logging
-        .ClearProviders()
-        .AddSimpleConsole(options =>
+    /// <param name="format"><see cref="Text"/> or <see cref="Json"/>.</param>
+    public static ILoggingBuilder AddProcessLogging(this ILoggingBuilder logging, bool verbose, string format = Text)
+    {
+        logging.ClearProviders();
+        if (format == Json)
         {
-            options.SingleLine = true;
-            options.ColorBehavior = LoggerColorBehavior.Disabled;
-        })
-        .SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Information)
-        .AddOrleansLogging(verbose)
-        .AddFilter("Microsoft", verbose ? LogLevel.Information : LogLevel.Warning)
-        // It would log, with a stack trace, the exception that it then throws; the program says in one line why it cannot start.
-        .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.Critical);
+            logging.AddJsonConsole(options =>
+            {
+                options.UseUtcTimestamp = true;
+                options.TimestampFormat = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
+            });
+        }
+        else
+        {
+            logging.AddSimpleConsole(options =>
+            {
+                options.SingleLine = true;
+                options.ColorBehavior = LoggerColorBehavior.Disabled;
+            });
+        }
+
+        return logging
+            .SetMinimumLevel(verbose ? LogLevel.Debug : LogLevel.Information)
+            .AddOrleansLogging(verbose)
+            .AddFilter("Microsoft", verbose ? LogLevel.Information : LogLevel.Warning)
+            // It would log, with a stack trace, the exception that it then throws; the program says in one line why it cannot start.
+            .AddFilter("Microsoft.Extensions.Hosting.Internal.Host", verbose ? LogLevel.Information : LogLevel.Critical);
+    }
 }

@@ -79,7 +79,9 @@ public sealed class FrameReader(Stream stream)
     private async ValueTask<int> ReceiveAsync(Memory<byte> target, CancellationToken cancellationToken)
     {
         int bytes = await stream.ReadAsync(target, cancellationToken).ConfigureAwait(false);
-        return bytes > 0 ? bytes : throw new EndOfStreamException("The other side closed the link.");
+        if (bytes == 0) throw new EndOfStreamException("The other side closed the link.");
+        LinkTraffic.Received(bytes);
+        return bytes;
     }
 
     /// <summary>

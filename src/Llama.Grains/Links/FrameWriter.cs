@@ -26,6 +26,7 @@ public sealed class FrameWriter
         int bytes = StepCodec.Bytes(step);
         StepCodec.Write(step, Begin(FrameKind.Step, bytes, hiddenStates.Length));
         int length = Frames.HeaderBytes + bytes;
+        LinkTraffic.Sent(length + hiddenStates.Length);
         if (hiddenStates.Length <= Math.Min(MaxCopiedBytes, buffer.Length - length))
         {
             hiddenStates.CopyTo(buffer.AsMemory(length));
@@ -46,6 +47,7 @@ public sealed class FrameWriter
         ArgumentNullException.ThrowIfNull(stream);
         int bytes = ResultCodec.Bytes(result);
         ResultCodec.Write(result, Begin(FrameKind.Result, bytes, 0));
+        LinkTraffic.Sent(Frames.HeaderBytes + bytes);
         return stream.WriteAsync(buffer.AsMemory(0, Frames.HeaderBytes + bytes), cancellationToken);
     }
 

@@ -12,15 +12,14 @@ namespace Llama.Grains.Links;
 /// only the last, and the others pass it on. Whatever a stage makes of a part, it passes it on unchanged.
 /// </summary>
 /// <remarks>
-/// A step has <c>Mask</c>, the allowed tokens of a sequence (<see cref="StepPart.Mask"/>). Of a step, these tags are reserved: <c>tRac</c>
-/// trace context (W3C), <c>Pena</c> presence, frequency and repetition penalty with their range, <c>Bias</c> sparse logit bias, <c>Mint</c> min tokens, <c>Plog</c> prompt log-probabilities,
-/// <c>Pool</c> pooled states. Of a result: <c>plog</c> prompt log-probabilities, <c>lsum</c> log-sum-exp, <c>pool</c> pooled states.
-/// No version sends one of these yet; <c>docs/wire.md</c> says what they are to hold.
+/// The parts of <see cref="StepParts"/> are understood. Of a step, these tags are reserved: <c>tRac</c> trace context (W3C), <c>Plog</c> prompt
+/// log-probabilities, <c>Pool</c> pooled states. Of a result: <c>plog</c> prompt log-probabilities, <c>lsum</c> log-sum-exp, <c>pool</c> pooled
+/// states. <c>docs/wire.md</c> says what they are to hold.
 /// </remarks>
 public static class OptionalParts
 {
     /// <summary>Bytes before the contents of a part.</summary>
-    public const int HeaderBytes = StepPart.HeaderBytes;
+    public const int HeaderBytes = StepParts.HeaderBytes;
 
     /// <summary>Most bytes of all parts together: masks of 131,072 tokens for 2,048 sequences take half of it.</summary>
     public const int MaxBytes = 1 << 26;
@@ -43,7 +42,7 @@ public static class OptionalParts
                 throw new LinkException($"The part '{Name(tag)}' is about sequence {sequence}; expected -1 to {sequences - 1}.");
             if (bytes < 0 || bytes > parts.Length - HeaderBytes)
                 throw new LinkException($"The part '{Name(tag)}' announces {bytes} bytes; {parts.Length - HeaderBytes} are left.");
-            if (!tag.SequenceEqual(StepPart.Mask) && char.IsAsciiLetterUpper((char)tag[0]) && (isLast || char.IsAsciiLetterUpper((char)tag[1])))
+            if (char.IsAsciiLetterUpper((char)tag[0]) && !StepParts.IsKnown(tag) && (isLast || char.IsAsciiLetterUpper((char)tag[1])))
                 throw new LinkException($"The part '{Name(tag)}' must be understood, and this version does not know it.");
             parts = parts[(HeaderBytes + bytes)..];
         }

@@ -12,6 +12,11 @@ public abstract record ServingOptions : ClusterOptions
     [Range(0, 65535)]
     public int Port { get; init; } = 8080;
 
+    /// <summary>TCP port that gRPC listens on without TLS; 0 takes any free one, null is none.</summary>
+    [Description("Port of the gateway for gRPC without TLS; 0 takes any free one. With --tls gRPC is on the same port as HTTPS.")]
+    [Range(0, 65535)]
+    public int? GrpcPort { get; init; }
+
     /// <summary>Copies of the model that work side by side.</summary>
     [Description("Copies of the model that work side by side; each takes at least one silo.")]
     [Range(1, 64)]

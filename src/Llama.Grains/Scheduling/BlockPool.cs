@@ -45,6 +45,9 @@ internal sealed class BlockPool
     /// <summary>Blocks that nobody refers to.</summary>
     public int Free { get; private set; }
 
+    /// <summary>Those of them whose contents are still known.</summary>
+    public int Cached { get; private set; }
+
     private int Anchor => Count;
 
     /// <summary>Blocks that a number of positions takes.</summary>
@@ -56,10 +59,10 @@ internal sealed class BlockPool
     {
         if (Free == 0) throw new InvalidOperationException($"None of {Count} KV blocks is free.");
         int block = free[Anchor].After;
+        Share(block);
         if (keys[block].Full.Count > 0) known.Remove(keys[block].Full);
         if (keys[block].Tail.Count > 0) known.Remove(keys[block].Tail);
         keys[block] = default;
-        Share(block);
         return block;
     }
 
@@ -73,8 +76,7 @@ internal sealed class BlockPool
     public void Release(int block)
     {
         if (--references[block] > 0) return;
-        bool useful = keys[block].Full.Count + keys[block].Tail.Count > 0;
-        Link(block, useful ? free[Anchor].Before : Anchor);
+        Link(block, IsKnown(block) ? free[Anchor].Before : Anchor);
     }
 
     /// <summary>Whether nobody refers to a block.</summary>
@@ -117,6 +119,8 @@ internal sealed class BlockPool
             known.Remove(keys[block].Full);
             keys[block].Full = default;
         }
+
+        Cached = CountCached();
     }
 
     /// <summary>Forgets all contents.</summary>
@@ -124,12 +128,14 @@ internal sealed class BlockPool
     {
         known.Clear();
         Array.Clear(keys);
+        Cached = 0;
     }
 
     /// <summary>Makes a block's contents known again.</summary>
     public void Restore(in BlockKey key, int block)
     {
         known.Add(key, block);
+        if (IsFree(block) && !IsKnown(block)) Cached++;
         keys[block].Full = key;
     }
 
@@ -153,7 +159,21 @@ internal sealed class BlockPool
 
         if (place.Count != Free || Free + references.Count(count => count > 0) != Count)
             return $"{place.Count} blocks are in the ring, {Free} are said to be free, of {Count}.";
+        if (CountCached() != Cached) return $"{CountCached()} free blocks are known; {Cached} are said to be.";
         return known.Select(pair => FindFault(pair.Key, pair.Value, place)).FirstOrDefault(fault => fault is not null);
+    }
+
+    private bool IsKnown(int block) => keys[block].Full.Count + keys[block].Tail.Count > 0;
+
+    private int CountCached()
+    {
+        int count = 0;
+        for (int block = 0; block < Count; block++)
+        {
+            if (IsFree(block) && IsKnown(block)) count++;
+        }
+
+        return count;
     }
 
     private string? FindFault(in BlockKey key, int block, Dictionary<int, int> place)
@@ -175,6 +195,7 @@ internal sealed class BlockPool
         free[before].After = block;
         free[after].Before = block;
         Free++;
+        if (IsKnown(block)) Cached++;
     }
 
     private void Unlink(int block)
@@ -183,5 +204,6 @@ internal sealed class BlockPool
         free[before].After = after;
         free[after].Before = before;
         Free--;
+        if (IsKnown(block)) Cached--;
     }
 }

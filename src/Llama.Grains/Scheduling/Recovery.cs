@@ -8,7 +8,8 @@ namespace Llama.Grains.Scheduling;
 /// <param name="Layers">These layers.</param>
 /// <param name="Recomputed">Positions that all layers computed again, or for the first time.</param>
 /// <param name="Time">From the loss on.</param>
-internal sealed record Recovery(int Sequences, int Rebuilt, LayerSpan Layers, int Recomputed, TimeSpan Time);
+/// <param name="IsMove">Whether the pipeline ended on purpose, because its layers moved.</param>
+internal sealed record Recovery(int Sequences, int Rebuilt, LayerSpan Layers, int Recomputed, TimeSpan Time, bool IsMove);
 
 /// <summary>Follows the sequences that lost their pipeline to their next tokens.</summary>
 internal sealed class RecoveryWatch(TimeProvider time)
@@ -19,12 +20,17 @@ internal sealed class RecoveryWatch(TimeProvider time)
     private int recomputed;
     private LayerSpan layers;
     private long lostAt;
+    private bool isMove;
     private Recovery? complete;
 
     /// <summary>A sequence lost its pipeline.</summary>
-    public void Interrupt(Sequence sequence)
+    /// <param name="sequence">The sequence.</param>
+    /// <param name="isMove">Whether the pipeline ended on purpose.</param>
+    public void Interrupt(Sequence sequence, bool isMove)
     {
-        if (interrupted.Count == 0) (sequences, rebuilt, recomputed, layers, lostAt) = (0, 0, 0, default, time.GetTimestamp());
+        if (interrupted.Count == 0)
+            (sequences, rebuilt, recomputed, layers, lostAt, this.isMove) = (0, 0, 0, default, time.GetTimestamp(), true);
+        this.isMove &= isMove;
         if (interrupted.Add(sequence)) sequences++;
     }
 
@@ -45,7 +51,7 @@ internal sealed class RecoveryWatch(TimeProvider time)
     public void GoOn(Sequence sequence)
     {
         if (!interrupted.Remove(sequence) || interrupted.Count > 0) return;
-        complete = new Recovery(sequences, rebuilt, layers, recomputed, time.GetElapsedTime(lostAt));
+        complete = new Recovery(sequences, rebuilt, layers, recomputed, time.GetElapsedTime(lostAt), isMove);
     }
 
     /// <summary>The recovery that has come to its end since the last call, if one has.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -10,6 +11,9 @@ internal sealed partial class Scheduler
 {
     /// <summary>Most sequences of a step that only decode: prompts always find room beside them.</summary>
     private int MostDecoding => maxStepTokens - StepBudget.Least;
+
+    /// <summary>What one sequence more may bring fits behind so much.</summary>
+    private const int MostPartBytes = OptionalParts.MaxBytes / 2;
 
     /// <summary>For so many stages, one more step than there are stages may be in flight; found by simulation.</summary>
     private const int StagesForOneMore = 8;
@@ -50,6 +54,7 @@ internal sealed partial class Scheduler
         lastStep++;
         if (batch.Decodes) decodingSteps++;
         (batch.SentAt, batch.SentAlone) = (time.GetTimestamp(), inFlight.Count == 0);
+        if (batch.SentAlone) activeUntil = batch.SentAt;
         inFlight.Enqueue(batch);
         return batch.Step;
     }
@@ -66,7 +71,7 @@ internal sealed partial class Scheduler
 
     private void AddDecoding(Batch batch, int most)
     {
-        while (batch.Sequences.Count < most && ready.First?.Value is { } sequence)
+        while (batch.Sequences.Count < most && batch.Step.Parts.Length < MostPartBytes && ready.First?.Value is { } sequence)
         {
             if (TryGrow(sequence, batch)) Add(batch, sequence, sequence.Tokens.Count);
             else if (sequence.State == SequenceState.Running) return;
@@ -77,7 +82,7 @@ internal sealed partial class Scheduler
     {
         int tokens = -1;
         LinkedListNode<Sequence>? next = prompts.First;
-        while (next is not null && batch.Sequences.Count < most && tokens != 0)
+        while (next is not null && batch.Sequences.Count < most && batch.Step.Parts.Length < MostPartBytes && tokens != 0)
         {
             Sequence sequence = next.Value;
             next = next.Next;
@@ -118,7 +123,8 @@ internal sealed partial class Scheduler
             double number = UniformNumber.At(sequence.Request.Seed, end);
             batch.Step.AddSamplingSequence(
                 first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.TopLogprobs);
-            if (sequence.Matcher is { } matcher) batch.Step.AddMask(matcher.Mask);
+            AddRules(batch.Step, sequence, tokens);
+            if (sequence.Matcher is { } matcher) batch.Step.AddGrammar(matcher.Mask);
             sequence.Place.List!.Remove(sequence.Place);
         }
         else
@@ -126,12 +132,21 @@ internal sealed partial class Scheduler
             batch.Step.AddSequence(first, tokens[first..end], table);
         }
 
+        sequence.Trace?.AddTo(batch.Step, batch.Sequences.Count);
         batch.Sequences.Add(sequence);
         recovery.Compute(sequence, end - first);
         sequence.Scheduled = end;
         sequence.StepsInFlight++;
         sequence.LastStep = batch.Step.Number;
         blocks.Register(sequence, first, end, endsPrompt: end == tokens.Length && !decodes, batch.Step.Number);
+    }
+
+    private void AddRules(Step step, Sequence sequence, ReadOnlySpan<int> tokens)
+    {
+        if (sequence.Request.Rules is not { } rules) return;
+        sequence.Rules ??= new RuleState(sequence.Request, rules, config);
+        int prompt = sequence.Request.PromptTokens.Count;
+        sequence.Rules.Add(step, tokens[..prompt], tokens[prompt..]);
     }
 
     /// <summary>

@@ -56,6 +56,11 @@ internal sealed partial class Scheduler
     private bool rebuiltLast;
     private long lastResultAt;
     private int live;
+    private long activeUntil;
+    private TimeSpan activeTime;
+    private long promptTokens;
+    private long cachedPromptTokens;
+    private long losses;
 
     /// <summary>Starts with no pipeline.</summary>
     public Scheduler(ModelConfig config, SchedulerLimits limits, TimeProvider time)
@@ -82,6 +87,21 @@ internal sealed partial class Scheduler
 
     /// <summary>Blocks that no sequence holds; what they held may still be known.</summary>
     public int FreeBlocks => Stages > 0 ? pool.Free : 0;
+
+    /// <summary>What it has and has done.</summary>
+    public SchedulerCounts Counts => new()
+    {
+        Running = running.Count,
+        Waiting = waiting.Count,
+        FreeBlocks = FreeBlocks,
+        CachedBlocks = Stages > 0 ? pool.Cached : 0,
+        PromptTokens = promptTokens,
+        CachedPromptTokens = cachedPromptTokens,
+        SampledTokens = SampledTokens,
+        Preemptions = Preemptions,
+        Losses = losses,
+        ActiveTime = activeTime,
+    };
 
     /// <summary>The measured time of a step that only decodes at the slowest stage, in seconds; 0 before there is one.</summary>
     public double DecodeSeconds => budget.DecodeSeconds;
@@ -169,10 +189,13 @@ internal sealed partial class Scheduler
     public HeldBlocks Fit(int kvBlocks) => new(rebuild.Unfinished, kvBlocks == pool.Count ? null : rebuild.Fit(kvBlocks));
 
     /// <summary>The pipeline is lost. Its blocks are remembered: the next one may still have them.</summary>
+    /// <param name="cause">Why, in a sentence.</param>
     /// <param name="blameless">Whether it ended on purpose: no sequence can have been the cause.</param>
-    public void Detach(bool blameless = false)
+    public void Detach(string cause, bool blameless = false)
     {
         Stages = 0;
+        if (!blameless) losses++;
+        if (inFlight.Count > 0) CountActive(time.GetTimestamp());
         inFlight.Clear();
         decodingSteps = 0;
         ready.Clear();
@@ -188,7 +211,8 @@ internal sealed partial class Scheduler
             rebuild.Hold(sequence);
             blocks.Release(sequence);
             sequence.LeavePipeline(time.GetTimestamp());
-            recovery.Interrupt(sequence);
+            recovery.Interrupt(sequence, isMove: blameless);
+            sequence.Trace?.Lose(cause, epoch);
             Wait(sequence);
             if (!blameless && ++sequence.LossesInARow >= MostLossesInARow)
             {
@@ -291,6 +315,7 @@ internal sealed partial class Scheduler
         sequence.State = SequenceState.Waiting;
         sequence.WaitingSince = time.GetTimestamp();
         waiting.Add(sequence);
+        sequence.Trace?.Wait();
     }
 
     /// <summary>
@@ -316,6 +341,7 @@ internal sealed partial class Scheduler
             waiting.Remove(sequence);
             sequence.State = SequenceState.Running;
             running.Add(sequence);
+            sequence.Trace?.Prefill(sequence.Tokens.Count, sequence.Scheduled);
             LinkedListNode<Sequence>? before = prompts.Last;
             while (before is not null && Sequence.Rank.Compare(before.Value, sequence) > 0) before = before.Previous;
             if (before is null) prompts.AddFirst(sequence.Place);
@@ -338,6 +364,14 @@ internal sealed partial class Scheduler
         double seconds = time.GetElapsedTime(Math.Max(batch.SentAt, lastResultAt), now).TotalSeconds;
         if (!batch.Rebuilds) budget.Measure(batch.SentAlone ? seconds / Stages : seconds, batch.PromptTokens);
         lastResultAt = now;
+        CountActive(now);
+    }
+
+    /// <summary>Steps have been in flight until now.</summary>
+    private void CountActive(long now)
+    {
+        activeTime += time.GetElapsedTime(activeUntil, now);
+        activeUntil = now;
     }
 
     /// <summary>Whether a result can be the answer to a step: a stage may be broken in any way.</summary>
@@ -368,12 +402,19 @@ internal sealed partial class Scheduler
         int cached = sequence.CachedTokens;
         if (sequence.State == SequenceState.Waiting) waiting.CountToken();
         else ready.AddLast(sequence.Place);
+        if (sequence.IsInPrompt)
+        {
+            promptTokens += sequence.Tokens.Count;
+            cachedPromptTokens += cached;
+        }
+
         sequence.Tokens.Add(token);
         SampledTokens++;
+        sequence.Trace?.Next();
         sequence.LossesInARow = 0;
         recovery.GoOn(sequence);
         FinishReason? finish =
-            !sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token) ? FinishReason.Stop
+            (!sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token)) || sequence.Request.StopTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
             : null;
         if (Follow(sequence, token, finish is not null) is { } fault)
@@ -414,6 +455,7 @@ internal sealed partial class Scheduler
         sequence.State = SequenceState.Outside;
         live--;
         if (sequence.Deadline is { } deadline) deadlines.Remove((deadline, sequence.Arrival, sequence));
+        sequence.Trace?.End(reason);
         sequence.Client.End(reason);
     }
 }

@@ -46,11 +46,15 @@ internal sealed class Sequence
         Tokens = [.. request.PromptTokens, .. request.ResumedTokens.Select(token => token.Sampled.Token)];
         CachedTokens = request.ResumedTokens is [.., var last] ? last.CachedTokens : 0;
         Place = new LinkedListNode<Sequence>(this);
+        Trace = SequenceTrace.Of(request);
     }
 
     /// <summary>Orders sequences: the highest priority first, then the earliest. The last one is the first to be preempted.</summary>
     public static IComparer<Sequence> Rank { get; } = Comparer<Sequence>.Create(
         (a, b) => (b.Request.Priority, a.Arrival).CompareTo((a.Request.Priority, b.Arrival)));
+
+    /// <summary>What its rules put into steps; null without rules. Made when it samples for the first time.</summary>
+    public RuleState? Rules { get; set; }
 
     /// <summary>The request.</summary>
     public GenerationRequest Request { get; }
@@ -90,6 +94,9 @@ internal sealed class Sequence
 
     /// <summary>Pipelines that were lost under it since its last token.</summary>
     public int LossesInARow { get; set; }
+
+    /// <summary>Its spans; null when it is not traced.</summary>
+    public SequenceTrace? Trace { get; }
 
     /// <summary>When it began to wait for a pipeline (the engine's clock).</summary>
     public long WaitingSince { get; set; }

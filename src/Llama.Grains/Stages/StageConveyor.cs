@@ -29,6 +29,7 @@ public sealed class StageConveyor : IAsyncDisposable
 
     private readonly ConcurrentBag<Step> stepPool = [];
     private readonly FrameWriter writer = new();
+    private readonly StageTraces traces;
     private readonly Lock gate = new();
     private readonly Task sending;
     private Task receiving = Task.CompletedTask;
@@ -47,6 +48,7 @@ public sealed class StageConveyor : IAsyncDisposable
         this.range = range;
         this.assignment = assignment;
         this.self = self;
+        traces = new StageTraces(self.Name, new LayerSpan(assignment.FirstLayer, assignment.EndLayer), TimeProvider.System);
         sending = Task.Run(SendAsync);
     }
 
@@ -126,7 +128,7 @@ public sealed class StageConveyor : IAsyncDisposable
         using var ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, ending.Token);
         try
         {
-            await StageHeartbeat.SendAsync(stream, () => Progress, time, ended.Token).ConfigureAwait(false);
+            await StageHeartbeat.SendAsync(stream, Tell, time, ended.Token).ConfigureAwait(false);
         }
         finally
         {
@@ -140,6 +142,13 @@ public sealed class StageConveyor : IAsyncDisposable
         lock (gate) return new ValueTask(stopped ??= StopAsync());
     }
 
+    /// <summary>Tells how far the stage is; twice a second is often enough to see which spans are over, too.</summary>
+    private RangeProgress Tell()
+    {
+        traces.End(all: false);
+        return Progress;
+    }
+
     private async Task StopAsync()
     {
         await EndAsync(null).ConfigureAwait(false);
@@ -151,6 +160,8 @@ public sealed class StageConveyor : IAsyncDisposable
             await ((Task)output).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (output.IsCompletedSuccessfully) output.Result.Dispose();
         }
+
+        traces.End(all: true);
     }
 
     private async Task ReceiveStepsAsync(Stream stream, CancellationToken cancellationToken)
@@ -219,7 +230,7 @@ public sealed class StageConveyor : IAsyncDisposable
         }
 
         // There is room, and nobody else writes: from here on the output has an owner.
-        computing.Writer.TryWrite(new StepInFlight(step, range.RunAsync(step, hidden, ending.Token)));
+        computing.Writer.TryWrite(new StepInFlight(step, range.RunAsync(step, hidden, ending.Token), TimeProvider.System.GetTimestamp()));
     }
 
     private async Task SendAsync()
@@ -233,9 +244,10 @@ public sealed class StageConveyor : IAsyncDisposable
             while (await computing.Reader.WaitToReadAsync(CancellationToken.None).ConfigureAwait(false))
             {
                 if (!computing.Reader.TryRead(out StepInFlight next)) continue;
-                (Step step, ValueTask<StepOutput> pending) = next;
+                (Step step, ValueTask<StepOutput> pending, long arrived) = next;
                 using StepOutput output = await pending.ConfigureAwait(false);
                 Volatile.Write(ref applied, step.Number);
+                if (step.Parts.Length > 0) traces.Add(step, arrived);
                 if (stream is null)
                 {
                     stream = await OpenAsync().ConfigureAwait(false);
@@ -330,5 +342,6 @@ public sealed class StageConveyor : IAsyncDisposable
     /// <summary>A step that is computed, or waits for it.</summary>
     /// <param name="Step">The step.</param>
     /// <param name="Output">What the range makes of it; awaited once.</param>
-    private readonly record struct StepInFlight(Step Step, ValueTask<StepOutput> Output);
+    /// <param name="Arrived">When it came (the system's timestamp).</param>
+    private readonly record struct StepInFlight(Step Step, ValueTask<StepOutput> Output, long Arrived);
 }

@@ -17,7 +17,7 @@ public sealed class ModelText
         (Vocabulary, LongestToken) = (tokenizer, LongestOf(tokenizer));
         Encoder = new LocalEncoder(tokenizer, template);
         EndTokens = tokenizer.EndTokens;
-        if (template is not null) Template = new TemplateFacts(template.Name, template.TakesOptions, template.StopTokens);
+        if (template is not null) Template = new TemplateFacts(template.Name, template.TakesOptions, template.StopTokens, template.Reasoning);
     }
 
     /// <summary>A vocabulary of this process, and an encoder elsewhere.</summary>
@@ -77,9 +77,11 @@ public sealed class ModelText
 /// <param name="Name">Its name.</param>
 /// <param name="TakesOptions">Whether it does what <see cref="ChatOptions"/> ask for.</param>
 /// <param name="StopTokens">Tokens that end a message, besides those of the configuration and of the vocabulary.</param>
+/// <param name="Reasoning">Between which marks the model reasons before it answers; null for one that does not.</param>
 [GenerateSerializer, Immutable, Alias("llama.template-facts")]
 public sealed record TemplateFacts(
-    [property: Id(0)] string Name, [property: Id(1)] bool TakesOptions, [property: Id(2)] IReadOnlyList<int> StopTokens);
+    [property: Id(0)] string Name, [property: Id(1)] bool TakesOptions, [property: Id(2)] IReadOnlyList<int> StopTokens,
+    [property: Id(3)] ReasoningMarks? Reasoning);
 
 /// <summary>What is to be known of a tokenizer by who has only its vocabulary.</summary>
 /// <param name="EndTokens">Tokens that end an answer.</param>

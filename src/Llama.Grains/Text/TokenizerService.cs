@@ -111,6 +111,7 @@ public sealed class TokenizerService(LocalModel model) : IDisposable
                     writer.Write(template.Name);
                     writer.Write(template.TakesOptions);
                     Write(writer, template.StopTokens);
+                    writer.Write(template.Reasoning?.ToString() ?? "");
                 }
             }
 

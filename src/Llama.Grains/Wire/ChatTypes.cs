@@ -83,6 +83,45 @@ public sealed class ChatOptionsConverter : IConverter<ChatOptions, ChatOptionsOn
     };
 }
 
+/// <summary><see cref="ReasoningMarks"/> as they travel.</summary>
+[GenerateSerializer, Alias("llama.reasoning-marks")]
+public record struct ReasoningMarksOnTheWire
+{
+    /// <summary>The mark before the reasoning.</summary>
+    [Id(0)]
+    public string Begin { get; set; }
+
+    /// <summary>The mark behind it.</summary>
+    [Id(1)]
+    public string End { get; set; }
+
+    /// <summary>The special token of the first; null where it is text.</summary>
+    [Id(2)]
+    public int? BeginToken { get; set; }
+
+    /// <summary>The special token of the second; null where it is text.</summary>
+    [Id(3)]
+    public int? EndToken { get; set; }
+}
+
+/// <summary>Converts <see cref="ReasoningMarks"/>.</summary>
+[RegisterConverter]
+public sealed class ReasoningMarksConverter : IConverter<ReasoningMarks, ReasoningMarksOnTheWire>
+{
+    /// <inheritdoc/>
+    public ReasoningMarks ConvertFromSurrogate(in ReasoningMarksOnTheWire surrogate) =>
+        new(surrogate.Begin, surrogate.End, surrogate.BeginToken, surrogate.EndToken);
+
+    /// <inheritdoc/>
+    public ReasoningMarksOnTheWire ConvertToSurrogate(in ReasoningMarks value) => new()
+    {
+        Begin = value.Begin,
+        End = value.End,
+        BeginToken = value.BeginToken,
+        EndToken = value.EndToken,
+    };
+}
+
 /// <summary>Named JSON values as one text: numbers keep their digits.</summary>
 internal static class JsonMembers
 {

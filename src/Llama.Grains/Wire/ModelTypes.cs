@@ -17,6 +17,7 @@ public static class ModelTypes
         services.Configure<TypeManifestOptions>(options =>
         {
             options.WellKnownTypeAliases["llama.token"] = typeof(TokenLogprob);
+            options.WellKnownTypeAliases["llama.bias"] = typeof(TokenBias);
             options.WellKnownTypeAliases["llama.message"] = typeof(ChatMessage);
         });
 }
@@ -92,6 +93,30 @@ public sealed class SamplingConverter : IConverter<SamplingParameters, SamplingO
         TopP = value.TopP,
         MinP = value.MinP,
     };
+}
+
+/// <summary><see cref="TokenBias"/> as it travels.</summary>
+[GenerateSerializer, Alias("llama.token-bias")]
+public record struct TokenBiasOnTheWire
+{
+    /// <summary>The token's id.</summary>
+    [Id(0)]
+    public int Token { get; set; }
+
+    /// <summary>What is added to its logit.</summary>
+    [Id(1)]
+    public float Addend { get; set; }
+}
+
+/// <summary>Converts <see cref="TokenBias"/>.</summary>
+[RegisterConverter]
+public sealed class TokenBiasConverter : IConverter<TokenBias, TokenBiasOnTheWire>
+{
+    /// <inheritdoc/>
+    public TokenBias ConvertFromSurrogate(in TokenBiasOnTheWire surrogate) => new(surrogate.Token, surrogate.Addend);
+
+    /// <inheritdoc/>
+    public TokenBiasOnTheWire ConvertToSurrogate(in TokenBias value) => new() { Token = value.Token, Addend = value.Addend };
 }
 
 /// <summary><see cref="TokenLogprob"/> as it travels.</summary>

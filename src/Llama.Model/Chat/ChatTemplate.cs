@@ -32,7 +32,13 @@ public abstract class ChatTemplate
     /// <summary>Whether it does what <see cref="ChatOptions"/> ask for; a template without does nothing but begin the assistant's message.</summary>
     public virtual bool TakesOptions => false;
 
+    /// <summary>Between which marks the model reasons before it answers; null for one that does not.</summary>
+    public ReasoningMarks? Reasoning => ReasoningMarks.Find(Tokenizer, Sources);
+
     private protected ITokenizer Tokenizer { get; }
+
+    /// <summary>The texts of a checkpoint's own templates.</summary>
+    private protected virtual IEnumerable<string> Sources => [];
 
     /// <summary>The prompt of a conversation.</summary>
     /// <param name="messages">The messages, oldest first.</param>

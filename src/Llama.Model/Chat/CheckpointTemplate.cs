@@ -32,6 +32,8 @@ internal sealed class CheckpointTemplate : ChatTemplate
     /// <inheritdoc/>
     public override bool TakesOptions => true;
 
+    private protected override IEnumerable<string> Sources => templates.Values.Select(template => template.Source);
+
     /// <inheritdoc/>
     public override IReadOnlyList<int> Render(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {

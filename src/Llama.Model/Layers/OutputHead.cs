@@ -63,19 +63,15 @@ internal sealed unsafe class OutputHead : IDisposable
         ComputeLogits(count);
         SampledTokens sampled = SampledTokens.Rent(sampledPool);
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
-        ReadOnlySpan<byte> parts = step.Parts;
-        bool hasMask = TryTakeMask(ref parts, out StepPart mask);
         for (int i = 0; i < step.Sequences.Length; i++)
         {
             StepSequence sequence = step.Sequences[i];
             if (!sequence.Samples) continue;
-            bool masked = hasMask && mask.Sequence == i;
             Span<TokenLogprob> topLogprobs = best[..Math.Min(sequence.TopLogprobs, config.VocabSize)];
             TokenLogprob token = sampler.Sample(
                 logits.Pointer + ((long)sampled.Count * config.VocabSize), sequence.Sampling, sequence.Number, topLogprobs,
-                masked ? mask.Contents : []);
+                step.ChangesOf(i));
             sampled.Add(token, topLogprobs);
-            if (masked) hasMask = TryTakeMask(ref parts, out mask);
         }
 
         return sampled;
@@ -99,17 +95,6 @@ internal sealed unsafe class OutputHead : IDisposable
         tiles.Dispose();
         logits.Dispose();
         sampler.Dispose();
-    }
-
-    /// <summary>The next of a step's masks, which are in the order of its sequences.</summary>
-    private static bool TryTakeMask(ref ReadOnlySpan<byte> parts, out StepPart mask)
-    {
-        while (StepPart.TryTake(ref parts, out mask))
-        {
-            if (mask.Tag.SequenceEqual(StepPart.Mask)) return true;
-        }
-
-        return false;
     }
 
     private void Normalize(float* hidden, int token, int row)

@@ -88,7 +88,7 @@ public sealed class Step
     /// <summary>The copies of blocks that come before the tokens, each seeing those before it.</summary>
     public ReadOnlySpan<BlockCopy> Copies => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(copies);
 
-    /// <summary>Optional parts, encoded (<see cref="StepPart"/>); over links they go on with it as they are.</summary>
+    /// <summary>Optional parts, encoded (<see cref="StepParts"/>); a stage sends them on as they came.</summary>
     public ReadOnlySpan<byte> Parts => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(parts);
 
     /// <summary>Whether a layer computes it, or lets it pass; copies of blocks are made in every layer.</summary>
@@ -109,15 +109,34 @@ public sealed class Step
     /// <param name="encoded">Whole parts, encoded.</param>
     public void AddParts(ReadOnlySpan<byte> encoded) => parts.AddRange(encoded);
 
-    /// <summary>Says which tokens the sequence that was added last may sample.</summary>
-    /// <param name="mask">A mask, as <see cref="Grammars.TokenMask"/> writes it.</param>
-    public void AddMask(ReadOnlySpan<byte> mask)
-    {
-        Span<byte> header = stackalloc byte[StepPart.HeaderBytes];
-        StepPart.WriteHeader(header, StepPart.Mask, sequences.Count - 1, mask.Length);
-        parts.AddRange(header);
-        parts.AddRange(mask);
-    }
+    /// <summary>Penalises tokens for the sequence that was added last.</summary>
+    /// <param name="penalties">The penalties.</param>
+    /// <param name="prompt">Tokens of its prompt that count.</param>
+    /// <param name="answer">Tokens of its answer that count.</param>
+    public void AddPenalties(Penalties penalties, ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer) =>
+        StepParts.Add(parts, sequences.Count - 1, penalties, prompt, answer);
+
+    /// <summary>Adds to logits of the sequence that was added last.</summary>
+    /// <param name="biases">What is added.</param>
+    public void AddBiases(ReadOnlySpan<TokenBias> biases) =>
+        StepParts.Add(parts, StepParts.Biases, sequences.Count - 1, System.Runtime.InteropServices.MemoryMarshal.AsBytes(biases));
+
+    /// <summary>Denies tokens to the sequence that was added last.</summary>
+    /// <param name="tokens">The tokens.</param>
+    public void AddDenied(ReadOnlySpan<int> tokens) =>
+        StepParts.Add(parts, StepParts.Denied, sequences.Count - 1, System.Runtime.InteropServices.MemoryMarshal.AsBytes(tokens));
+
+    /// <summary>Allows the sequence that was added last some tokens only.</summary>
+    /// <param name="bits">A bit for each token of the vocabulary, lowest first in each byte.</param>
+    public void AddMask(ReadOnlySpan<byte> bits) => StepParts.Add(parts, StepParts.Mask, sequences.Count - 1, bits);
+
+    /// <summary>Allows the sequence that was added last the tokens only with which its grammar goes on.</summary>
+    /// <param name="mask">The tokens, as <see cref="Grammars.TokenMask"/> writes them.</param>
+    public void AddGrammar(ReadOnlySpan<byte> mask) => StepParts.Add(parts, StepParts.Grammar, sequences.Count - 1, mask);
+
+    /// <summary>What is done to the logits of a sequence.</summary>
+    /// <param name="sequence">Its index.</param>
+    internal LogitChanges ChangesOf(int sequence) => StepParts.Read(Parts, sequence);
 
     /// <summary>Adds a copy of a block.</summary>
     /// <param name="source">The block that is read.</param>

@@ -1,4 +1,3 @@
-using Llama.Model.Grammars;
 using Llama.Model.KeyValueCache;
 
 namespace Llama.Model.Layers;
@@ -50,24 +49,15 @@ internal static class StepValidation
             if (rebuilds && sequence.Samples) throw Fault(step, "samples, and not all layers compute it");
         }
 
-        CheckMasks(step, config.VocabSize);
+        ReadOnlySpan<byte> parts = step.Parts;
+        while (StepParts.TryRead(ref parts, out StepPart part))
+        {
+            if (StepParts.FindFault(part, step.Sequences, config.VocabSize) is { } fault) throw Fault(step, fault);
+        }
+
         int covered = 0;
         foreach (StepSequence sequence in step.Sequences) covered += sequence.TokenCount;
         if (covered != tokens) throw Fault(step, $"has {tokens} tokens, its sequences {covered}");
-    }
-
-    private static void CheckMasks(Step step, int vocabSize)
-    {
-        ReadOnlySpan<byte> parts = step.Parts;
-        int last = -1;
-        while (StepPart.TryTake(ref parts, out StepPart part))
-        {
-            if (!part.Tag.SequenceEqual(StepPart.Mask)) continue;
-            if (part.Sequence <= last || part.Sequence >= step.Sequences.Length || !step.Sequences[part.Sequence].Samples)
-                throw Fault(step, $"has a mask for sequence {part.Sequence}; expected one that samples, in order");
-            if (TokenMask.FindFault(part.Contents, vocabSize) is { } fault) throw Fault(step, $"has a mask for sequence {part.Sequence} that {fault}");
-            last = part.Sequence;
-        }
     }
 
     private static void Check(Step step, StepSequence sequence, ModelConfig config, int kvBlocks)

@@ -1,4 +1,3 @@
-using Llama.Model.Grammars;
 using Llama.Model.Kernels;
 
 namespace Llama.Model.Sampling;
@@ -14,7 +13,7 @@ internal sealed unsafe class Sampler : IDisposable
     private readonly int vocabSize;
     private readonly NativeBuffer weights;
     private readonly RankedTokens ranked;
-    private readonly ulong[] allowed;
+    private readonly LogitChanger changer;
 
     /// <summary>Makes buffers for a vocabulary.</summary>
     public Sampler(int vocabSize)
@@ -22,20 +21,18 @@ internal sealed unsafe class Sampler : IDisposable
         this.vocabSize = vocabSize;
         weights = new NativeBuffer(vocabSize);
         ranked = new RankedTokens(vocabSize);
-        allowed = new ulong[(vocabSize + 63) / 64];
+        changer = new LogitChanger(vocabSize);
     }
 
     /// <summary>Samples a token.</summary>
     /// <param name="logits"><c>[vocabSize]</c>; those that are not finite are replaced in place.</param>
     /// <param name="parameters">Temperature and truncation. Truncations apply to the tempered distribution: k, then p, then min-p.</param>
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
-    /// <param name="topLogprobs">Filled with the most probable tokens, best first, whether allowed or not.</param>
-    /// <param name="mask">The tokens that may be sampled (<see cref="TokenMask"/>), checked; empty for all.</param>
-    /// <returns>
-    /// The token and its log-probability at temperature 1 among all tokens, allowed or not. The impossible have negative infinity.
-    /// </returns>
+    /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
+    /// <param name="changes">What is done to the logits before the token is sampled; its log-probability is told without it.</param>
+    /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
     public TokenLogprob Sample(
-        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, ReadOnlySpan<byte> mask = default)
+        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
     {
         int best = ReplaceAndFindBest(logits);
         float max = logits[best];
@@ -46,47 +43,24 @@ internal sealed unsafe class Sampler : IDisposable
             for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
         }
 
-        if (!mask.IsEmpty)
+        float* source = logits;
+        if (!changes.IsNone)
         {
-            int token = SampleAllowed(logits, parameters, number, mask, out float logit);
-            return new TokenLogprob(token, logit - max - logSum);
+            source = changer.Apply(logits, changes);
+            best = ReplaceAndFindBest(source);
         }
 
-        int sampled = SampleAny(logits, best, parameters, number);
-        return new TokenLogprob(sampled, logits[sampled] - max - logSum);
+        // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
+        float scale = 1 / parameters.Temperature;
+        int token = float.IsInfinity(scale) ? best : Sample(source, source[best], scale, parameters, number);
+        return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => weights.Dispose();
-
-    /// <summary>Samples as if the others were impossible. Where all that are allowed are, they are alike.</summary>
-    private int SampleAllowed(float* logits, SamplingParameters parameters, double number, ReadOnlySpan<byte> mask, out float logit)
+    public void Dispose()
     {
-        Array.Clear(allowed);
-        TokenMask.Read(mask, allowed);
-        int best = -1;
-        for (int i = 0; i < vocabSize; i++)
-        {
-            if (((allowed[i >> 6] >> (i & 63)) & 1) == 0) logits[i] = float.NegativeInfinity;
-            else if (best < 0 || logits[i] > logits[best]) best = i;
-        }
-
-        bool impossible = best < 0 || float.IsNegativeInfinity(logits[best]);
-        for (int i = 0; impossible && i < vocabSize; i++)
-        {
-            if (best < 0 || ((allowed[i >> 6] >> (i & 63)) & 1) != 0) logits[i] = 0;
-        }
-
-        int token = SampleAny(logits, Math.Max(best, 0), parameters, number);
-        logit = impossible ? float.NegativeInfinity : logits[token];
-        return token;
-    }
-
-    private int SampleAny(float* logits, int best, SamplingParameters parameters, double number)
-    {
-        // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
-        float scale = 1 / parameters.Temperature;
-        return float.IsInfinity(scale) ? best : Sample(logits, logits[best], scale, parameters, number);
+        weights.Dispose();
+        changer.Dispose();
     }
 
     private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)

@@ -1,6 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Processes;
 using Llama.Tests;
 

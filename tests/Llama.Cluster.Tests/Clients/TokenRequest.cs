@@ -18,6 +18,12 @@ internal sealed record TokenRequest
     [JsonPropertyName("seed")]
     public long Seed { get; init; }
 
+    [JsonPropertyName("frequency_penalty")]
+    public float FrequencyPenalty { get; init; }
+
+    [JsonPropertyName("repetition_penalty")]
+    public float RepetitionPenalty { get; init; } = 1;
+
     [JsonPropertyName("n")]
     public int Choices { get; init; } = 1;
 
@@ -30,11 +36,21 @@ internal sealed record TokenRequest
     [JsonPropertyName("return_token_ids")]
     public bool ReturnTokenIds { get; } = true;
 
-    /// <summary>Eight requests of the shipped model, greedy and seeded, long enough to be disturbed on the way.</summary>
+    /// <summary>
+    /// Eight requests of the shipped model, greedy and seeded, the last of each prompt with penalties, long enough to be disturbed on the way.
+    /// </summary>
     public static TokenRequest[] GreedyAndSeeded() =>
     [
         .. from golden in GoldenTokens.Read(Path.Combine(TestPaths.TinyStories, "golden.json")).Take(2)
            from seed in Enumerable.Range(0, 4)
-           select new TokenRequest { Prompt = golden.Prompt, MaxTokens = 230, Temperature = seed == 0 ? 0 : 1, Seed = seed },
+           select new TokenRequest
+           {
+               Prompt = golden.Prompt,
+               MaxTokens = 230,
+               Temperature = seed == 0 ? 0 : 1,
+               Seed = seed,
+               FrequencyPenalty = seed == 3 ? 0.5f : 0,
+               RepetitionPenalty = seed == 3 ? 1.1f : 1,
+           },
     ];
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests.Processes;

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 
 namespace Llama.Cluster.Tests.Processes;
 

@@ -27,12 +27,43 @@ internal static class ProcessTable
         return found[1..];
     }
 
+    /// <summary>
+    /// The ids of all processes of a running AppHost: its own, those of Aspire's orchestrator, which watches it, and what that has started.
+    /// </summary>
+    public static IReadOnlyList<int> OfAppHost(int id)
+    {
+        string watches = $"\0--monitor\0{id}\0";
+        int[] orchestrators =
+        [
+            .. from folder in Directory.EnumerateDirectories("/proc")
+               let entry = int.TryParse(Path.GetFileName(folder), out int one) ? one : 0
+               where entry > 0 && CommandLine(entry).Contains(watches, StringComparison.Ordinal)
+               select entry,
+        ];
+        return [id, .. DescendantsOf(id), .. orchestrators.Concat(orchestrators.SelectMany(DescendantsOf)).Distinct()];
+    }
+
+    /// <summary>Whether a process runs a program, by the name of its file.</summary>
+    public static bool Runs(int id, string program) => Path.GetFileName(CommandLine(id).Split('\0')[0]) == program;
+
     /// <summary>Sends a signal, named without SIG, to a process, or for a negative id to the process group of that number.</summary>
     public static void Signal(int id, string signal)
     {
         using Process kill = Process.Start("/bin/sh", ["-c", $"kill -{signal} {id}"]);
         kill.WaitForExit();
         Assert.Equal(0, kill.ExitCode);
+    }
+
+    private static string CommandLine(int id)
+    {
+        try
+        {
+            return File.ReadAllText($"/proc/{id}/cmdline");
+        }
+        catch (IOException)
+        {
+            return "";
+        }
     }
 
     private static (int Id, int Parent, string State)? Read(int id)

@@ -1,5 +1,5 @@
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 
 namespace Llama.Cluster.Tests.Processes;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 
 namespace Llama.Cluster.Tests.Processes;
 

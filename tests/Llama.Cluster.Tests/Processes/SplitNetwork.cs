@@ -3,7 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
-using Llama.AppHost;
+using Llama.Bench.Processes;
 using Microsoft.Win32.SafeHandles;
 
 namespace Llama.Cluster.Tests.Processes;

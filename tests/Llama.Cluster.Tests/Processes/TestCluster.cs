@@ -1,13 +1,13 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Llama.AppHost;
 using Llama.Bench.Chaos;
+using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Grains.Certificates;
 
 namespace Llama.Cluster.Tests.Processes;
 
-/// <summary>A gateway and silos with the command lines that AppHost gives them, in whatever order a test starts them.</summary>
+/// <summary>A gateway and silos as processes, in whatever order a test starts them.</summary>
 /// <param name="model">Folder of the checkpoint.</param>
 /// <param name="silos">Silos that the gateway expects; 0 for a gateway that serves alone.</param>
 /// <param name="store">Where the processes find each other; null for files in a folder of the cluster's own.</param>
@@ -15,14 +15,13 @@ namespace Llama.Cluster.Tests.Processes;
 internal sealed class TestCluster(string model, int silos, string? store = null, string? tls = null) : IDisposable
 {
     private readonly DirectoryInfo? folder = store is null ? Directory.CreateTempSubdirectory("llama-test-") : null;
-    private AppHostOptions? made;
+    private ClusterPrograms? made;
     private readonly List<RunningProgram> programs = [];
 
-    private AppHostOptions Options => made ??= new()
+    private ClusterPrograms Options => made ??= new()
     {
         Model = model,
-        Silos = Math.Max(1, silos),
-        Threads = 1,
+        Silos = silos,
         Port = FreePort.Choose(),
         Cluster = Store,
         Tls = tls,
@@ -88,40 +87,40 @@ internal sealed class TestCluster(string model, int silos, string? store = null,
     }
 
     /// <summary>Starts the gateway.</summary>
-    /// <param name="more">Further arguments, or others than AppHost's.</param>
+    /// <param name="more">Further arguments, or others than usual.</param>
     public RunningProgram StartGateway(params string[] more) =>
-        Gateway = Start(ClusterCommands.Gateway(Options with { Silos = silos }, Options.Port), more);
+        Gateway = Start(Options.Gateway(), more);
 
     /// <summary>Starts a front.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="port">The port that it listens on.</param>
     /// <param name="more">Further arguments, or others than AppHost's.</param>
     public RunningProgram StartFront(int number, int port, params string[] more) =>
-        Start(ClusterCommands.Front(Options, Options.Port, port, number), more);
+        Start(Options.Front(number, port), more);
 
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>
-    /// <param name="more">Further arguments, or others than AppHost's.</param>
-    public RunningProgram StartSilo(int number, params string[] more) => Start(ClusterCommands.Silo(Options, Options.Port, number), more);
+    /// <param name="more">Further arguments, or others than usual.</param>
+    public RunningProgram StartSilo(int number, params string[] more) => Start(Options.Silo(number), more);
 
     /// <summary>Starts a silo that knows nothing of the cluster but a gateway's address.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="gateway">The address; null for the gateway's own.</param>
-    /// <param name="more">Further arguments, or others than AppHost's.</param>
+    /// <param name="more">Further arguments, or others than usual.</param>
     public RunningProgram StartThroughGateway(int number, string? gateway = null, params string[] more)
     {
-        ChildCommand command = ClusterCommands.Silo(Options, Options.Port, number);
+        ChildCommand command = Options.Silo(number);
         return Start(
             command with { Arguments = [.. command.Arguments.Where(argument => NameOf(argument) != "--cluster")] },
-            [$"--gateway={gateway ?? Options.UrlOf(Options.Port)}", .. more]);
+            [$"--gateway={gateway ?? Options.Url}", .. more]);
     }
 
     /// <summary>Starts a silo that has another model.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="otherModel">The folder of its checkpoint.</param>
-    /// <param name="more">Further arguments, or others than AppHost's.</param>
+    /// <param name="more">Further arguments, or others than usual.</param>
     public RunningProgram StartStrangerSilo(int number, string otherModel, params string[] more) =>
-        Start(ClusterCommands.Silo(Options with { Model = otherModel }, Options.Port, number), more);
+        Start((Options with { Model = otherModel }).Silo(number), more);
 
     /// <summary>Waits until the model answers.</summary>
     public Task<TimeSpan> ReadyAsync() => Client.ReadyAsync(() => Output);

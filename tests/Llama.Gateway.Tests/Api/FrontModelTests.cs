@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
 using Llama.Grains.Text;
+using Llama.V1;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Gateway.Tests.Api;
@@ -42,6 +43,31 @@ public sealed partial class FrontModelTests
         }
 
         static string RequestOf(GenerationRequest request) => JsonSerializer.Serialize(request);
+    }
+
+    [Fact]
+    public async Task Generate_ThroughAFront_AnswersAsTheModelsOwnProcess()
+    {
+        await using var own = await TestGateway.StartAsync(new TestTokenizer("lo"), jinja: Jinja);
+        await using var front = await StartFrontAsync(new TestTokenizer("lo"), Jinja);
+
+        Assert.Equal(await AskAsync(own), await AskAsync(front));
+        Assert.Equal(own.Grain.Single.PromptTokens, front.Grain.Single.PromptTokens);
+
+        static async Task<IEnumerable<ChoicePart>> AskAsync(TestGateway gateway)
+        {
+            using var client = new RpcClient(gateway);
+            var request = new ChatRequest { Messages = { new Message { Role = "user", Content = "Hé <step> you" } }, Seed = 1, Logprobs = true };
+            return (await client.ChatAsync(request)).SkipLast(1).Select(part => part.Choice);
+        }
+    }
+
+    [Fact]
+    public async Task Post_ModelThatReasons_IsToldApartThroughAFrontToo()
+    {
+        await using var front = await StartFrontAsync(new TestTokenizer(), "{{ messages[0].content }}<think>\n{% if false %}</think>{% endif %}");
+        var answer = await front.PostOkAsync("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}]}""");
+        Assert.Equal("Hello.", answer.GetProperty("choices")[0].GetProperty("message").GetProperty("reasoning_content").GetString());
     }
 
     [Fact]

@@ -30,6 +30,9 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
     /// <summary>The alternatives that are reported with a token.</summary>
     public Func<int, IReadOnlyList<TokenLogprob>> TopLogprobs { get; set; } = _ => [];
 
+    /// <summary>The log-probability of a request's tokens.</summary>
+    public Func<GenerationRequest, float> LogProbability { get; set; } = _ => -0.5f;
+
     /// <summary>How many of a prompt's tokens were cached.</summary>
     public Func<GenerationRequest, int> CachedTokens { get; set; } = _ => 0;
 
@@ -152,9 +155,9 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
                 cancellationToken.ThrowIfCancellationRequested();
                 position++;
                 Interlocked.Increment(ref sampled);
-                var isEnd = token == TestTokenizer.End && !request.IgnoreEndTokens;
+                var isEnd = (token == TestTokenizer.End && !request.IgnoreEndTokens) || request.StopTokens.Contains(token);
                 FinishReason? finish = isEnd ? FinishReason.Stop : position == request.MaxTokens ? FinishReason.Length : null;
-                yield return new GeneratedToken(new TokenLogprob(token, -0.5f), TopLogprobs(token), finish, CachedTokens(request));
+                yield return new GeneratedToken(new TokenLogprob(token, LogProbability(request)), TopLogprobs(token), finish, CachedTokens(request));
                 if (finish is not null) yield break;
             }
         }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
@@ -11,6 +12,7 @@ using Llama.Model.Sampling;
 using Llama.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -35,6 +37,9 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public HttpClient Client { get; }
 
+    /// <summary>Where gRPC listens.</summary>
+    public string RpcUrl => app.Urls.Last();
+
     public static async Task<TestGateway> StartAsync(
         TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null,
         bool ignoreUnknownFields = false, string name = "test-model", SamplingParameters? sampling = null, string? jinja = null,
@@ -45,7 +50,11 @@ internal sealed class TestGateway : IAsyncDisposable
         var grain = new ScriptedGrain();
         var logs = new RecordingLogger();
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.Listen(IPAddress.Loopback, 0);
+            kestrel.Listen(IPAddress.Loopback, 0, port => port.Protocols = HttpProtocols.Http2);
+        });
         builder.Logging.ClearProviders().AddProvider(logs);
         builder.Services.AddSingleton<IGateway>(grain);
         builder.Services.AddSingleton(new Random(7));

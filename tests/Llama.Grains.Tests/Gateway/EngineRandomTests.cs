@@ -65,8 +65,8 @@ public sealed class EngineRandomTests
         Assert.InRange(clients.Count, 300, 1000);
         Assert.InRange(losses, 1, 1000);
         await Patience.UntilAsync(
-            () => engine.FreeBlocks == pipeline.KvBlocks, () => $"{engine.FreeBlocks} of {pipeline.KvBlocks} blocks are free");
-        Assert.Equal((0, 0), (engine.RunningCount, engine.WaitingCount));
+            () => engine.Counts.FreeBlocks == pipeline.KvBlocks, () => $"{engine.Counts.FreeBlocks} of {pipeline.KvBlocks} blocks are free");
+        Assert.Equal((0, 0), (engine.Counts.Running, engine.Counts.Waiting));
     }
 
     private static async Task ClientAsync(Engine engine, int seed, int? leaveAfter)

@@ -93,7 +93,7 @@ public sealed class EngineTests : IAsyncDisposable
         var pipeline = new ToyPipeline(stages, 1000);
         List<GenerationRequest> requests = [.. Enumerable.Range(0, sequences).Select(i => ToyModel.Request(i, prompt: 20, generate: 30))];
         Task<List<GeneratedToken>[]> generating = Task.WhenAll(requests.Select(CollectAsync));
-        await Patience.UntilAsync(() => engine.WaitingCount == sequences, () => $"{engine.WaitingCount} wait");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == sequences, () => $"{engine.Counts.Waiting} wait");
         engine.Attach(pipeline);
 
         // With work for all of them, every stage has a step.
@@ -147,10 +147,10 @@ public sealed class EngineTests : IAsyncDisposable
     {
         using var leaving = new CancellationTokenSource();
         Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(1), leaving.Token);
-        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "it waits");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 1, () => "it waits");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
-        await Patience.UntilAsync(() => engine.WaitingCount == 0, () => "it has left");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 0, () => "it has left");
     }
 
     [Fact]
@@ -165,10 +165,10 @@ public sealed class EngineTests : IAsyncDisposable
         {
             tasks.Add(CollectAsync(requests[i]));
             int arrived = i + 1;
-            await Patience.UntilAsync(() => engine.RunningCount + engine.WaitingCount == arrived, () => "it has arrived");
+            await Patience.UntilAsync(() => engine.Counts.Running + engine.Counts.Waiting == arrived, () => "it has arrived");
         }
 
-        Assert.Equal((2, 4, 1), (engine.RunningCount, engine.WaitingCount, engine.FreeBlocks));
+        Assert.Equal((2, 4, 1), (engine.Counts.Running, engine.Counts.Waiting, engine.Counts.FreeBlocks));
         pipeline.CompleteFromNowOn();
         await Task.WhenAll(tasks).Soon();
         for (int i = 0; i < 6; i++) Assert.Equal(ToyModel.Alone(requests[i]), Ids(await tasks[i]));
@@ -183,7 +183,7 @@ public sealed class EngineTests : IAsyncDisposable
         engine.Attach(first);
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 6).Select(i => ToyModel.Request(i, prompt: 40, generate: 100))];
         Task<List<GeneratedToken>[]> generating = Task.WhenAll(requests.Select(CollectAsync));
-        await Patience.UntilAsync(() => engine.RunningCount == 6, () => "all run");
+        await Patience.UntilAsync(() => engine.Counts.Running == 6, () => "all run");
         for (int i = 0; i < 100; i++)
         {
             await Patience.UntilAsync(() => first.InFlight > 0, () => "there is a step");
@@ -191,8 +191,8 @@ public sealed class EngineTests : IAsyncDisposable
         }
 
         first.Fail("A silo has died.");
-        await Patience.UntilAsync(() => engine.WaitingCount == 6, () => "all wait");
-        Assert.Equal((0, 0), (engine.RunningCount, engine.FreeBlocks));
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 6, () => "all wait");
+        Assert.Equal((0, 0), (engine.Counts.Running, engine.Counts.FreeBlocks));
 
         // Only two of them fit at a time now.
         engine.Attach(new ToyPipeline(3, 20, epoch: 2) { AtOnce = true });
@@ -209,7 +209,7 @@ public sealed class EngineTests : IAsyncDisposable
         engine.Attach(dead);
         GenerationRequest request = ToyModel.Request(1);
         Task<List<GeneratedToken>> generating = CollectAsync(request);
-        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "it waits");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 1, () => "it waits");
         engine.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
         Assert.Equal(ToyModel.Alone(request), Ids(await generating.Soon()));
     }
@@ -219,7 +219,7 @@ public sealed class EngineTests : IAsyncDisposable
     {
         Task<List<GeneratedToken>> large = CollectAsync(ToyModel.Request(1, prompt: 100, generate: 100));
         GenerationRequest fits = ToyModel.Request(2, prompt: 100, generate: 40);
-        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "the large one waits");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 1, () => "the large one waits");
         Task<List<GeneratedToken>> small = CollectAsync(fits);
         engine.Attach(new ToyPipeline(1, 10) { AtOnce = true });
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => large.Soon());
@@ -234,7 +234,7 @@ public sealed class EngineTests : IAsyncDisposable
     {
         List<GenerationRequest> requests = [.. Enumerable.Range(0, 10).Select(i => ToyModel.Request(i))];
         Task<List<GeneratedToken>[]> waiting = Task.WhenAll(requests.Select(CollectAsync));
-        await Patience.UntilAsync(() => engine.WaitingCount == 10, () => "ten wait");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 10, () => "ten wait");
         GenerationException fault = await Assert.ThrowsAsync<GenerationException>(() => CollectAsync(ToyModel.Request(11)).Soon());
         Assert.Equal(GenerationError.Overloaded, fault.Error);
         Assert.NotNull(fault.RetryAfter);
@@ -262,7 +262,7 @@ public sealed class EngineTests : IAsyncDisposable
     public async Task GenerateAsync_NoPipelineForTooLong_IsUnavailable()
     {
         Task<List<GeneratedToken>> generating = CollectAsync(ToyModel.Request(1));
-        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "it waits");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 1, () => "it waits");
         time.Advance(TimeSpan.FromSeconds(58));
         await CollectNothingAsync();
         Assert.False(generating.IsCompleted);
@@ -279,15 +279,15 @@ public sealed class EngineTests : IAsyncDisposable
         var pipeline = new ToyPipeline(1, 10);
         engine.Attach(pipeline);
         Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 150, generate: 10));
-        await Patience.UntilAsync(() => engine.RunningCount == 1, () => "one runs");
+        await Patience.UntilAsync(() => engine.Counts.Running == 1, () => "one runs");
         GenerationRequest request = ToyModel.Request(2, prompt: 150, generate: 10);
         Task<List<GeneratedToken>> waiting = CollectAsync(request);
-        await Patience.UntilAsync(() => engine.WaitingCount == 1, () => "the other waits");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 1, () => "the other waits");
 
         // Waiting for blocks has no deadline: those before it end some time.
         time.Advance(TimeSpan.FromMinutes(5));
         pipeline.Fail("A silo has died.");
-        await Patience.UntilAsync(() => engine.WaitingCount == 2, () => "both wait");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == 2, () => "both wait");
         time.Advance(TimeSpan.FromSeconds(50));
         engine.Attach(new ToyPipeline(1, 10, epoch: 2) { AtOnce = true });
         Assert.Equal(ToyModel.Alone(request), Ids(await waiting.Soon()));
@@ -425,7 +425,7 @@ public sealed class EngineTests : IAsyncDisposable
         engine.Attach(pipeline);
         Task<List<GeneratedToken>> running = CollectAsync(ToyModel.Request(1, prompt: 150, generate: 10));
         Task<List<GeneratedToken>> waiting = CollectAsync(ToyModel.Request(2, prompt: 150, generate: 10));
-        await Patience.UntilAsync(() => pipeline.InFlight == 1 && engine.WaitingCount == 1, () => "one runs, one waits");
+        await Patience.UntilAsync(() => pipeline.InFlight == 1 && engine.Counts.Waiting == 1, () => "one runs, one waits");
         Task<Task<List<GeneratedToken>>[]> late =
             Task.Run(() => Enumerable.Range(0, 200).Select(i => CollectAsync(ToyModel.Request(i))).ToArray());
         await engine.DisposeAsync().Soon();
@@ -477,15 +477,15 @@ public sealed class EngineTests : IAsyncDisposable
     private async Task CollectNothingAsync()
     {
         using var leaving = new CancellationTokenSource();
-        int before = engine.WaitingCount;
+        int before = engine.Counts.Waiting;
         Task<List<GeneratedToken>> generating = CollectUntilAsync(ToyModel.Request(77), leaving.Token);
-        await Patience.UntilAsync(() => engine.WaitingCount == before + 1, () => "it came");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == before + 1, () => "it came");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => generating.Soon());
-        await Patience.UntilAsync(() => engine.WaitingCount == before, () => "it left");
+        await Patience.UntilAsync(() => engine.Counts.Waiting == before, () => "it left");
     }
 
     private Task AllFreeAsync(int blocks) => Patience.UntilAsync(
-        () => (engine.FreeBlocks, engine.RunningCount, engine.WaitingCount) == (blocks, 0, 0),
-        () => $"{engine.FreeBlocks} of {blocks} blocks are free, {engine.RunningCount} run, {engine.WaitingCount} wait");
+        () => (engine.Counts.FreeBlocks, engine.Counts.Running, engine.Counts.Waiting) == (blocks, 0, 0),
+        () => $"{engine.Counts.FreeBlocks} of {blocks} blocks are free, {engine.Counts.Running} run, {engine.Counts.Waiting} wait");
 }

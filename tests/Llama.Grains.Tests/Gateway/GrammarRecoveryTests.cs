@@ -64,7 +64,8 @@ public sealed class GrammarRecoveryTests
         MaxTokens = 150,
         Seed = seed,
         Sampling = new SamplingParameters { Temperature = 1 },
-        Grammar = new AnswerGrammar(GrammarKind.JsonSchema, schema, StartsText: true, model.Text.EndTokens),
+        Grammar = new AnswerGrammar(GrammarKind.JsonSchema, schema, StartsText: true),
+        StopTokens = model.Text.EndTokens,
     };
 
     private static string Text(TestModel model, List<GeneratedToken> tokens) =>

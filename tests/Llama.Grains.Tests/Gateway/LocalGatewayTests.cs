@@ -30,6 +30,15 @@ public sealed class LocalGatewayTests
         { "out of bounds", Good with { Sampling = new SamplingParameters { MinP = float.NaN } } },
         { "out of bounds", Good with { Sampling = new SamplingParameters { MinP = 1.1f } } },
         { "out of bounds", Good with { Sampling = new SamplingParameters { TopK = -1 } } },
+        { "A token of 1024 or more is to end the answer", Good with { StopTokens = [5, 1024] } },
+        { "The penalties are out of bounds", Good with { Rules = new TokenRules { RepetitionPenalty = 0 } } },
+        { "The penalties are out of bounds", Good with { Rules = new TokenRules { PresencePenalty = float.NaN } } },
+        { "The penalties are out of bounds", Good with { Rules = new TokenRules { PenaltyRange = -2 } } },
+        { "Infinity is added to the logit of token 5", Good with { Rules = new TokenRules { Biases = [new TokenBias(5, float.PositiveInfinity)] } } },
+        { "A rule is about token 1024", Good with { Rules = new TokenRules { Biases = [new TokenBias(1024, 1)] } } },
+        { "A rule is about token -1", Good with { Rules = new TokenRules { AllowedTokens = [-1] } } },
+        { "A rule is about token 1024", Good with { Rules = new TokenRules { BadWords = [[5, 1024]] } } },
+        { "A bad word has no tokens", Good with { Rules = new TokenRules { BadWords = [[]] } } },
     };
 
     [Theory]

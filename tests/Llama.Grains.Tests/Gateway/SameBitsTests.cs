@@ -105,8 +105,23 @@ public sealed class SameBitsTests
             Seed = (ulong)number,
             IgnoreEndTokens = true,
             TopLogprobs = number % 4,
+            Rules = number % 3 == 0 ? null : MakeRules(number),
+            StopTokens = number % 3 == 1 ? [story[3]] : [],
         };
     }
+
+    /// <summary>Rules that act on texts of this model: what repeats itself without them does so less.</summary>
+    private static TokenRules MakeRules(int number) => new()
+    {
+        PresencePenalty = number % 2 * 0.5f,
+        FrequencyPenalty = 0.25f,
+        RepetitionPenalty = number % 4 == 0 ? 1 : 1.25f,
+        PenaltyRange = number % 5 == 0 ? 20 : TokenRules.All,
+        Biases = [new TokenBias(number, 2)],
+        AllowedTokens = number % 7 == 0 ? [.. Enumerable.Range(200, 800)] : [],
+        BadWords = [[300 + number], [.. TestModel.TinyStories.Golden[0].Greedy.Take(2)]],
+        MinTokens = 30,
+    };
 
     private static async Task<List<TokenLogprob>> GenerateAsync(TestCluster cluster, GenerationRequest request) =>
         [.. (await CollectAsync(cluster, request)).SelectMany(token => (TokenLogprob[])[token.Sampled, .. token.TopLogprobs])];

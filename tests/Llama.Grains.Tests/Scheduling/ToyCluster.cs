@@ -52,7 +52,7 @@ internal sealed class ToyCluster
 
     public void Lose()
     {
-        Scheduler.Detach();
+        Scheduler.Detach("A stage was lost.");
         inFlight.Clear();
         Verify();
     }
@@ -68,7 +68,7 @@ internal sealed class ToyCluster
         }
 
         foreach (int stage in stages) memory.Lose(stage);
-        Scheduler.Detach();
+        Scheduler.Detach("A stage was lost.");
         Verify();
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using Llama.Grains.Links;
+using Llama.Grains.Tests.Gateway;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
@@ -20,6 +21,10 @@ public sealed class StepAllocationTests
     private const int Windows = 8;
     private const int StepsInWindow = 50;
     private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3.2-tied", "hf");
+
+    private static readonly int[] Prompt = [7, 8, 7];
+    private static readonly TokenBias[] Biases = [new TokenBias(9, 1)];
+    private static readonly byte[] Mask = [.. Enumerable.Repeat((byte)0x7F, StepParts.MaskBytes(TestModel.Fixture("llama-3.2-tied/hf").Config.VocabSize))];
 
     [Fact]
     public async Task Step_ThroughTwoStagesAndBack_AllocatesNothing()
@@ -50,6 +55,10 @@ public sealed class StepAllocationTests
             step.Clear();
             step.Number = (ulong)position + 1;
             step.AddSamplingSequence(position % StepsInWindow, [7], [0, 1, 2, 3], new SamplingParameters { Temperature = 0 }, 0, 2);
+            step.AddPenalties(new Penalties(0.5f, 0.5f, 1.5f), Prompt, Prompt);
+            step.AddBiases(Biases);
+            step.AddDenied(Prompt);
+            step.AddMask(Mask);
             await writer.SendAsync(stages.Steps, step, default, CancellationToken.None);
             (FrameKind kind, ReadOnlyMemory<byte> payload) = await reader.ReadFrameAsync(ResultCodec.MaxBytes, CancellationToken.None);
             StepResult result = ResultCodec.Read(payload.Span, SampledTokens.Rent(pool));

@@ -15,16 +15,17 @@ public sealed class NamespaceTests
         ("Certificates", []),
         ("Generation", []),
         ("Settings", []),
+        ("Telemetry", []),
         ("Membership", ["Certificates", "Settings"]),
         ("Options", ["Membership", "Settings"]),
-        ("Links", ["Certificates", "Placement", "Settings"]),
-        ("Hosting", ["Certificates", "Links", "Membership", "Options", "Settings", "Wire"]),
+        ("Links", ["Certificates", "Placement", "Settings", "Telemetry"]),
+        ("Hosting", ["Certificates", "Links", "Membership", "Options", "Settings", "Telemetry", "Wire"]),
         ("Answers", ["Generation", "Hosting"]),
-        ("Scheduling", ["Generation", "Links", "Placement"]),
+        ("Scheduling", ["Generation", "Links", "Placement", "Telemetry"]),
         ("Text", ["Generation", "Hosting"]),
-        ("Stages", ["Answers", "Hosting", "Links", "Placement", "Settings"]),
+        ("Stages", ["Answers", "Hosting", "Links", "Placement", "Settings", "Telemetry"]),
         ("Silos", ["Answers", "Hosting", "Links", "Stages"]),
-        ("Gateway", ["Answers", "Generation", "Hosting", "Links", "Placement", "Scheduling", "Settings", "Silos", "Stages"]),
+        ("Gateway", ["Answers", "Generation", "Hosting", "Links", "Placement", "Scheduling", "Settings", "Silos", "Stages", "Telemetry"]),
     ];
 
     [Fact]

@@ -37,7 +37,19 @@ public sealed class WireTypesTests : IDisposable
     private static readonly GeneratedToken Token =
         new(new TokenLogprob(7, -0.25f), [new TokenLogprob(7, -0.25f), new TokenLogprob(8, float.NegativeInfinity)], FinishReason.Length, 3);
 
-    private static readonly AnswerGrammar Grammar = new(GrammarKind.Choice, """["yes","no"]""", true, [2, 128_009]);
+    private static readonly AnswerGrammar Grammar = new(GrammarKind.Choice, """["yes","no"]""", true);
+
+    private static readonly TokenRules Rules = new()
+    {
+        PresencePenalty = 0.5f,
+        FrequencyPenalty = -0.25f,
+        RepetitionPenalty = 1.25f,
+        PenaltyRange = 64,
+        Biases = [new TokenBias(70_000, -100)],
+        AllowedTokens = [3, 4],
+        BadWords = [[7], [8, 9]],
+        MinTokens = 2,
+    };
 
     private static readonly GenerationRequest Request = new()
     {
@@ -54,12 +66,15 @@ public sealed class WireTypesTests : IDisposable
         Session = "s-1",
         IsResubmitted = true,
         Grammar = Grammar,
+        TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        Rules = Rules,
+        StopTokens = [5, 128_009],
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly SiloProcess Silo = new("silo-1", "a1");
     private static readonly ModelShape Shape = new("stories", "f00d", 256, 32_000, new SamplingParameters { Temperature = 0.6f, TopP = 0.9f });
-    private static readonly TemplateFacts Template = new("llama3", true, [128_009]);
+    private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null));
     private static readonly TextFault Refusal = new(TextError.Overloaded, "1024 texts wait to be tokenized.");
 
     private static readonly object[] Values =
@@ -110,6 +125,8 @@ public sealed class WireTypesTests : IDisposable
         new RecordPage(5, new byte[] { 4, 5 }),
         Grammar,
         Request,
+        Rules,
+        new TokenBiasOnTheWire { Token = 7, Addend = -0.25f },
         Token,
         new GatewaySummary("The silos are loading their layers.", 256),
         new GatewayReport(new SiloProcess("gateway-1", "b2"), new GatewaySummary(null, 256), Silo, [Silo, new SiloProcess("silo-2", "a2")], true),
@@ -129,6 +146,7 @@ public sealed class WireTypesTests : IDisposable
         new EncodedText([1, 70_000], Refusal),
         Refusal,
         new ChatMessageOnTheWire { Role = "user", Content = "Hi", More = """{"name":"ann"}""" },
+        new ReasoningMarksOnTheWire { Begin = "<think>", End = "</think>", BeginToken = 5 },
         new ChatOptionsOnTheWire { Tools = "[]", Variables = """{"x":1.50}""", AddGenerationPrompt = true, ContinueFinalMessage = true },
     ];
 

@@ -10,11 +10,12 @@ namespace Llama.Gateway.Api.Chat;
 /// <param name="requests">Reads requests.</param>
 /// <param name="model">The model.</param>
 /// <param name="messages">Reads conversations.</param>
+/// <param name="rules">Reads what changes logits.</param>
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="format">Writes the answers.</param>
 internal sealed class ChatEndpoint(
-    RequestReader requests, ServedModel model, ChatMessages messages, GenerationPlanner planner, Responder responder, ChatFormat format)
+    RequestReader requests, ServedModel model, ChatMessages messages, TokenRuleReader rules, GenerationPlanner planner, Responder responder, ChatFormat format)
 {
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
@@ -25,16 +26,23 @@ internal sealed class ChatEndpoint(
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
+    /// <summary>Plans the answer to a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="fields">Its fields.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
         var client = ClientName.Of(context);
         var parameters = GenerationParameters.Read(fields, model.Sampling) with
         {
             LogProbabilities = ReadLogProbabilities(fields),
+            Rules = await rules.ReadAsync(fields, cancellationToken),
+            StopTokens = rules.ReadStopTokens(fields),
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
-        var prompt = await messages.ReadAsync(fields, cancellationToken);
+        var (prompt, continued) = await messages.ReadAsync(fields, cancellationToken);
+        parameters = parameters with { Continued = continued };
         return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }
 

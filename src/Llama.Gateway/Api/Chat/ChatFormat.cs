@@ -21,11 +21,14 @@ internal sealed class ChatFormat(ServedModel model) : IAnswerFormat
     public bool PromptInChoice => false;
 
     /// <inheritdoc/>
-    public void WriteText(Utf8JsonWriter json, string text, AnswerPart part)
+    public void WriteText(Utf8JsonWriter json, string text, string reasoning, AnswerPart part)
     {
         json.WriteStartObject(part == AnswerPart.Whole ? "message" : "delta");
         if (part != AnswerPart.Later) json.WriteString("role", "assistant");
-        json.WriteString("content", text);
+
+        // DeepSeek's member. A part of a stream has either, except where one ends and the other begins.
+        if (reasoning.Length > 0) json.WriteString("reasoning_content", reasoning);
+        if (part == AnswerPart.Whole || text.Length > 0 || reasoning.Length == 0) json.WriteString("content", text);
         if (part == AnswerPart.Whole) json.WriteNull("refusal");
         json.WriteEndObject();
     }

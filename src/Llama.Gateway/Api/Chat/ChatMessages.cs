@@ -17,15 +17,17 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
     /// <summary>Reads the messages.</summary>
     /// <param name="fields">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    /// <returns>The token ids, and what the last message says where the answer goes on with it.</returns>
     /// <exception cref="ApiException">There are none, or they are not text, or the model cannot chat like this.</exception>
-    public ValueTask<IReadOnlyList<int>> ReadAsync(JsonFields fields, CancellationToken cancellationToken)
+    public async ValueTask<(IReadOnlyList<int> Tokens, string? Continued)> ReadAsync(JsonFields fields, CancellationToken cancellationToken)
     {
         var list = fields.Require(RequestFields.Messages);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, RequestFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
         planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
-        return model.EncodeAsync(messages, ReadOptions(fields), cancellationToken);
+        var options = ReadOptions(fields);
+        return (await model.EncodeAsync(messages, options, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
     }
 
     /// <summary>The first field that says how messages are written, unless none asks for anything; null without one.</summary>
@@ -74,7 +76,10 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
         var role = message.Require(RequestFields.Role);
 
         // OpenAI's newer name for the same role.
-        return new ChatMessage(role == "developer" ? "system" : role, ReadContent(message));
+        var read = new ChatMessage(role == "developer" ? "system" : role, ReadContent(message));
+        return message.Get(RequestFields.ReasoningContent) is { } reasoning
+            ? read with { More = new Dictionary<string, JsonElement> { [RequestFields.ReasoningContent.Name] = reasoning } }
+            : read;
     }
 
     private static string ReadContent(JsonFields message)

@@ -81,6 +81,15 @@ internal sealed class ClusterEndpoints(IGateway gateway, ServedModel model)
 
     private async Task ChangeAsync(HttpContext context, Task change, CancellationToken cancellationToken)
     {
+        await MakeAsync(change);
+        await PlanAsync(context, cancellationToken);
+    }
+
+    /// <summary>Waits for a change of the cluster.</summary>
+    /// <param name="change">The change.</param>
+    /// <exception cref="ApiException">It cannot be made.</exception>
+    public static async Task MakeAsync(Task change)
+    {
         try
         {
             await change;
@@ -94,7 +103,5 @@ internal sealed class ClusterEndpoints(IGateway gateway, ServedModel model)
                 _ => new ApiException(StatusCodes.Status503ServiceUnavailable, e.Message, code: "unavailable", retryAfter: TryAgain),
             };
         }
-
-        await PlanAsync(context, cancellationToken);
     }
 }

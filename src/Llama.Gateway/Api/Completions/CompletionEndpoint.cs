@@ -1,3 +1,4 @@
+using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
@@ -9,11 +10,12 @@ namespace Llama.Gateway.Api.Completions;
 /// <param name="requests">Reads requests.</param>
 /// <param name="model">The model.</param>
 /// <param name="prompts">Reads prompts.</param>
+/// <param name="rules">Reads what changes logits.</param>
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="format">Writes the answers.</param>
 internal sealed class CompletionEndpoint(
-    RequestReader requests, ServedModel model, Prompts prompts, GenerationPlanner planner, Responder responder, CompletionFormat format)
+    RequestReader requests, ServedModel model, Prompts prompts, TokenRuleReader rules, GenerationPlanner planner, Responder responder, CompletionFormat format)
 {
     // OpenAI's default.
     private const int DefaultMaxTokens = 16;
@@ -27,15 +29,23 @@ internal sealed class CompletionEndpoint(
         await responder.RespondAsync(context.Response, plan, format, cancellationToken);
     }
 
-    private async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
+    /// <summary>Plans the answer to a request.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="fields">Its fields.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
         var client = ClientName.Of(context);
         var parameters = GenerationParameters.Read(fields, model.Sampling) with
         {
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
+            Rules = await rules.ReadAsync(fields, cancellationToken),
+            StopTokens = rules.ReadStopTokens(fields),
             Client = client,
             Retry = RetryKey.Of(context, fields, client),
         };
+        if (parameters is { Echo: true, LogProbabilities: not null })
+            throw ApiException.Invalid("echo", "echo with logprobs is not supported: a prompt's log-probabilities are not told; leave out one of them.");
         return planner.Plan(await prompts.ReadAsync(fields, cancellationToken), parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
     }
 }

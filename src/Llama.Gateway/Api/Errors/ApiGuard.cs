@@ -50,7 +50,10 @@ internal sealed partial class ApiGuard(ServingTime serving, ILogger<ApiGuard> lo
         await events.WriteAsync(error, JsonAnswer.WriteError, context.RequestAborted);
     }
 
-    private ApiException Translate(Exception exception, HttpContext context)
+    /// <summary>What a fault means for a client; one that nobody expected is logged.</summary>
+    /// <param name="exception">The fault.</param>
+    /// <param name="context">The request.</param>
+    public ApiException Translate(Exception exception, HttpContext context)
     {
         switch (exception)
         {

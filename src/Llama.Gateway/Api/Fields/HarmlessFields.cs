@@ -21,7 +21,6 @@ internal static class HarmlessFields
         Field("metadata", FieldScope.Generation, Object, "Labels a stored answer; none is stored."),
         Field("prompt_cache_key", FieldScope.Generation, Text, "Helps a provider find a cached prefix; the prefix cache here needs no help."),
         Field("parallel_tool_calls", FieldScope.Chat, Flag, Shapes("tools")),
-        Field("repeat_last_n", FieldScope.Generation, Number, Shapes("repeat_penalty")),
         Field("mirostat_tau", FieldScope.Generation, Number, Shapes("mirostat")),
         Field("mirostat_eta", FieldScope.Generation, Number, Shapes("mirostat")),
         Field("dry_base", FieldScope.Generation, Number, Shapes("dry_multiplier")),

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Grains.Generation;
 
 namespace Llama.Gateway.Api.Fields;
 
@@ -101,7 +102,52 @@ internal static class RequestFields
 
     /// <summary>How many choices to pick from.</summary>
     public static readonly HonouredField<long?> BestOf = Integer(
-        "best_of", FieldScope.Completion, 1, GenerationParameters.MaxChoices, "Nothing: it must be the same as `n`.");
+        "best_of", FieldScope.Completion, 1, GenerationParameters.MaxChoices,
+        "Generates so many choices for each prompt and answers with the `n` whose tokens have the highest mean log-probability; at least `n`, and the same in a stream. Default `n`.");
+
+    /// <summary>Answer with the prompt before the text.</summary>
+    public static readonly HonouredField<bool?> Echo = Flag(
+        "echo", FieldScope.Completion, "Answers with the prompt before the text; not beside `logprobs`.");
+
+    /// <summary>Penalty for tokens that the answer has.</summary>
+    public static readonly HonouredField<double?> PresencePenalty = Number(
+        "presence_penalty", FieldScope.Generation, -2, 2, "Is taken off the logit of each token that the answer has. Default 0.");
+
+    /// <summary>Penalty for each time that the answer has a token.</summary>
+    public static readonly HonouredField<double?> FrequencyPenalty = Number(
+        "frequency_penalty", FieldScope.Generation, -2, 2, "Is taken off the logit of a token for each time that the answer has it. Default 0.");
+
+    /// <summary>Penalty for tokens of prompt and answer.</summary>
+    public static readonly HonouredField<double?> RepetitionPenalty = Number(
+        "repetition_penalty", FieldScope.Generation, 0.01, 100,
+        "Divides a positive logit of a token that prompt or answer has, and multiplies a negative one. Default 1.");
+
+    /// <summary>How far the penalties look back.</summary>
+    public static readonly HonouredField<long?> PenaltyRange = Integer(
+        "repeat_last_n", FieldScope.Generation, TokenRules.All, int.MaxValue,
+        "The penalties look at so many of the last tokens, of prompt and answer together; -1 at all. Default -1.");
+
+    /// <summary>What is added to logits.</summary>
+    public static readonly HonouredField<JsonElement?> LogitBias = Object(
+        "logit_bias", FieldScope.Generation, "Adds to the logits of tokens: from token ids to numbers from -100 to 100, at most 1024.");
+
+    /// <summary>Tokens before which an answer does not end.</summary>
+    public static readonly HonouredField<long?> MinTokens = Integer(
+        "min_tokens", FieldScope.Generation, 0, int.MaxValue,
+        "Before so many tokens no end token and no token of `stop_token_ids` is sampled, and no text of `stop` ends the choice. Default 0.");
+
+    /// <summary>Tokens that end an answer.</summary>
+    public static readonly HonouredField<JsonElement?> StopTokens = Any(
+        "stop_token_ids", FieldScope.Generation, "a list of at most 256 token ids", "Ends a choice with one of these tokens, also beside `ignore_eos`; it is not in the text.");
+
+    /// <summary>Words that an answer must not have.</summary>
+    public static readonly HonouredField<JsonElement?> BadWords = Any(
+        "bad_words", FieldScope.Generation, "a list of at most 32 strings; none empty",
+        "Keeps the tokens of these texts, alone and behind a space, from being sampled one after the other.");
+
+    /// <summary>Tokens that may be sampled.</summary>
+    public static readonly HonouredField<JsonElement?> AllowedTokens = Any(
+        "allowed_token_ids", FieldScope.Generation, "a list of at least one token id", "Samples from these tokens only.");
 
     /// <summary>Go on after end tokens.</summary>
     public static readonly HonouredField<bool?> IgnoreEnd = Flag(
@@ -135,6 +181,16 @@ internal static class RequestFields
     /// <summary>Answer with token ids beside the text.</summary>
     public static readonly HonouredField<bool?> ReturnTokenIds = Flag(
         "return_token_ids", FieldScope.Generation, "Answers with `token_ids` and `prompt_token_ids` beside the text.");
+
+    /// <summary>The value of <see cref="ReasoningFormat"/> that leaves reasoning in the text.</summary>
+    public const string ReasoningInText = "none";
+
+    /// <summary>Where reasoning goes, by llama.cpp's name.</summary>
+    public static readonly HonouredField<string?> ReasoningFormat = Add<string?>(
+        "reasoning_format", FieldScope.Chat, "\"auto\", \"deepseek\" or \"none\"",
+        (JsonElement value, out string? result) =>
+            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) is "auto" or "deepseek" or ReasoningInText,
+        "`none` leaves what a model thinks before it answers in the text, with its marks; else it stands in `reasoning_content`.");
 
     /// <summary>Which request goes first.</summary>
     public static readonly HonouredField<long?> Priority = Integer(
@@ -211,6 +267,11 @@ internal static class RequestFields
     /// <summary>What the message says.</summary>
     public static readonly HonouredField<JsonElement?> Content = Any(
         "content", FieldScope.Message, "a string or a list of text parts", "What the message says. Parts are joined by line feeds.");
+
+    /// <summary>What the assistant thought before its message.</summary>
+    public static readonly HonouredField<JsonElement?> ReasoningContent = Add<JsonElement?>(
+        "reasoning_content", FieldScope.Message, "a string", (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.String },
+        "What the assistant thought before its message. Templates of checkpoints that show it do so; others leave it out.");
 
     /// <summary>What kind of part it is.</summary>
     public static readonly HonouredField<string?> PartType = Text("type", FieldScope.ContentPart, "`text`; no other is supported.");

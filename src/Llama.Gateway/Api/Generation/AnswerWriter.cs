@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Llama.Gateway.Api.Generation;
@@ -7,15 +6,11 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="plan">What was asked.</param>
 /// <param name="format">Writes what differs.</param>
 /// <param name="model">The model's name.</param>
-/// <param name="id">The answer's id.</param>
-/// <param name="created">When the request came.</param>
-internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, string id, DateTimeOffset created)
+/// <param name="answer">The answer.</param>
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, RunningAnswer answer)
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
-
-    /// <summary>By prompt: the fewest tokens that a choice found in the cache. The other choices found what that one computed.</summary>
-    private readonly Dictionary<int, int> cachedTokens = [];
-    private int completionTokens;
+    private readonly AnswerUsage usage = new(plan);
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
@@ -24,17 +19,12 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
     /// <param name="piece">The piece.</param>
     public bool IsWorthSending(ChoicePiece piece) =>
-        piece.Position == 0 || piece.Text.Length > 0 || piece.Finish is not null
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
 
     /// <summary>Counts a token in the usage.</summary>
     /// <param name="piece">The token's piece.</param>
-    public void Count(ChoicePiece piece)
-    {
-        completionTokens++;
-        var prompt = piece.Choice / plan.Parameters.Choices;
-        cachedTokens[prompt] = Math.Min(cachedTokens.GetValueOrDefault(prompt, int.MaxValue), piece.Token.CachedTokens);
-    }
+    public void Count(ChoicePiece piece) => usage.Count(piece);
 
     /// <summary>Writes one piece as a part of a stream.</summary>
     /// <param name="json">Where to.</param>
@@ -44,7 +34,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
         single[0] = piece;
         WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Text, single, part);
+        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, single, part);
         json.WriteEndArray();
         if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
@@ -67,11 +57,12 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
     {
         WriteStart(json, format.WholeObject);
-        foreach (var pieces in choices)
+        var index = 0;
+        foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
         {
-            var text = new StringBuilder();
-            foreach (var piece in pieces) text.Append(piece.Text);
-            WriteChoice(json, text.ToString(), pieces, AnswerPart.Whole);
+            WriteChoice(
+                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
+                AnswerPart.Whole);
         }
 
         json.WriteEndArray();
@@ -80,22 +71,27 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteEndObject();
     }
 
+    /// <summary>Of a prompt's choices those whose tokens have the highest mean log-probability; all, where all are wanted, as they are.</summary>
+    private IEnumerable<IReadOnlyList<ChoicePiece>> Best(IReadOnlyList<ChoicePiece>[] choices) => choices.Length == plan.Parameters.Kept
+        ? choices
+        : choices.OrderByDescending(pieces => pieces.Average(piece => piece.Token.Sampled.LogProbability)).Take(plan.Parameters.Kept);
+
     private void WriteStart(Utf8JsonWriter json, string kind)
     {
         json.WriteStartObject();
-        json.WriteString("id", id);
+        json.WriteString("id", answer.Id);
         json.WriteString("object", kind);
-        json.WriteNumber("created", created.ToUnixTimeSeconds());
+        json.WriteNumber("created", answer.Created.ToUnixTimeSeconds());
         json.WriteString("model", model);
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, string text, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
-        json.WriteNumber("index", last.Choice);
-        format.WriteText(json, text, part);
+        json.WriteNumber("index", index);
+        format.WriteText(json, text, reasoning, part);
         if (plan.Parameters.LogProbabilities is null)
         {
             json.WriteNull("logprobs");
@@ -133,12 +129,19 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", plan.PromptTokens);
-        json.WriteNumber("completion_tokens", completionTokens);
-        json.WriteNumber("total_tokens", plan.PromptTokens + completionTokens);
+        json.WriteNumber("prompt_tokens", usage.PromptTokens);
+        json.WriteNumber("completion_tokens", usage.CompletionTokens);
+        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", cachedTokens.Values.Sum());
+        json.WriteNumber("cached_tokens", usage.CachedTokens);
         json.WriteEndObject();
+        if (plan.Choices.Any(choice => choice.Reasoning is not null))
+        {
+            json.WriteStartObject("completion_tokens_details");
+            json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+            json.WriteEndObject();
+        }
+
         json.WriteEndObject();
     }
 }

@@ -43,7 +43,8 @@ internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
             try
             {
                 var decoder = model.NewDecoder(choice.StartsText);
-                var text = new ChoiceText(index, decoder, new StopMatcher(plan.Parameters.Stops), choice.StopTokens);
+                var text = new ChoiceText(
+                    index, decoder, new StopMatcher(plan.Parameters.Stops), choice.Request.Rules?.MinTokens ?? 0, choice.Echo, choice.Reasoning);
                 await RunOneAsync(choice.Request, text, pieces, ending.Token);
             }
             catch (Exception exception)
@@ -77,7 +78,7 @@ internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
             await pieces.WriteAsync(piece, cancellationToken);
             if (piece.Finish is null) continue;
 
-            // After a stop string or an end token of the vocabulary the grain would go on.
+            // After a stop string the grain would go on.
             if (token.Finish is null) await ending.CancelAsync();
             return;
         }

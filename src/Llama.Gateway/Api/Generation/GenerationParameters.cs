@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
+using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Api.Generation;
@@ -33,8 +34,20 @@ internal sealed record GenerationParameters
     /// <summary>The texts that end a choice.</summary>
     public required StopStrings Stops { get; init; }
 
-    /// <summary>Choices for each prompt.</summary>
+    /// <summary>Choices that are generated for each prompt.</summary>
     public int Choices { get; init; }
+
+    /// <summary>Those of them that the answer has: the best.</summary>
+    public int Kept { get; init; }
+
+    /// <summary>What changes the logits from token to token, or null.</summary>
+    public TokenRules? Rules { get; init; }
+
+    /// <summary>Tokens that end a choice, besides the model's.</summary>
+    public IReadOnlyList<int> StopTokens { get; init; } = [];
+
+    /// <summary>Answer with the prompt before the text.</summary>
+    public bool Echo { get; init; }
 
     /// <summary>Go on after end tokens.</summary>
     public bool IgnoreEnd { get; init; }
@@ -47,6 +60,12 @@ internal sealed record GenerationParameters
 
     /// <summary>Answer with token ids beside the text.</summary>
     public bool ReturnTokenIds { get; init; }
+
+    /// <summary>Leave the reasoning of an answer, with its marks, in the text.</summary>
+    public bool ReasoningInText { get; init; }
+
+    /// <summary>What the request wrote of the message that the answer goes on with, or null for an answer of its own.</summary>
+    public string? Continued { get; init; }
 
     /// <summary>How many alternatives to report with each token, or null for no log-probabilities at all.</summary>
     public int? LogProbabilities { get; init; }
@@ -75,26 +94,39 @@ internal sealed record GenerationParameters
     /// <exception cref="ApiException">Two fields contradict each other, or a stop string is none.</exception>
     public static GenerationParameters Read(JsonFields fields, SamplingParameters defaults)
     {
-        var choices = (int)(fields.Get(RequestFields.Choices) ?? 1);
-        if (fields.Get(RequestFields.BestOf) is { } best && best != choices)
-            throw ApiException.Invalid("best_of", $"best_of other than n is not supported; found {best} with n = {choices}.");
-        return new GenerationParameters
+        var kept = (int)(fields.Get(RequestFields.Choices) ?? 1);
+        var choices = (int)(fields.Get(RequestFields.BestOf) ?? kept);
+        if (choices < kept) throw ApiException.Invalid("best_of", $"best_of must be at least n; found {choices} with n = {kept}.");
+        var parameters = new GenerationParameters
         {
             MaxTokens = ReadMaxTokens(fields),
             Sampling = ReadSampling(fields, defaults),
             Seed = fields.Get(RequestFields.Seed) is { } seed and not RandomSeed ? seed : null,
             Stops = new StopStrings(ReadStops(fields)),
             Choices = choices,
+            Kept = kept,
+            Echo = fields.Get(RequestFields.Echo) is true,
             IgnoreEnd = fields.Get(RequestFields.IgnoreEnd) is true,
             Stream = fields.Get(RequestFields.Stream) is true,
             IncludeUsage = ReadIncludeUsage(fields),
             ReturnTokenIds = fields.Get(RequestFields.ReturnTokenIds) is true,
+            ReasoningInText = fields.Get(RequestFields.ReasoningFormat) == RequestFields.ReasoningInText,
             // vLLM's clients count down.
             Priority = -(int)(fields.Get(RequestFields.Priority) ?? 0),
             Timeout = fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
             Session = fields.Get(RequestFields.Session),
             Grammar = GrammarFields.Read(fields),
         };
+        if (parameters.Stream) parameters.CheckStream();
+        return parameters;
+    }
+
+    /// <summary>Refuses what is only known when all of an answer is there.</summary>
+    /// <exception cref="ApiException">It cannot be streamed.</exception>
+    public void CheckStream()
+    {
+        if (Kept < Choices)
+            throw ApiException.Invalid("best_of", $"best_of must be the same as n in a stream; found {Choices} with n = {Kept}.");
     }
 
     private static int? ReadMaxTokens(JsonFields fields)

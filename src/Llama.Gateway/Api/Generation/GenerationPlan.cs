@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
@@ -32,8 +33,9 @@ internal sealed record GenerationPlan
 /// <summary>One choice.</summary>
 /// <param name="Request">What the gateway grain is asked.</param>
 /// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
-/// <param name="StopTokens">Tokens that end the choice, besides those that the configuration names.</param>
-internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, IReadOnlyList<int> StopTokens);
+/// <param name="Echo">The text that it begins with; empty, or the prompt's.</param>
+/// <param name="Reasoning">How reasoning is told apart; null where none is.</param>
+internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, string Echo, ChoiceReasoning? Reasoning);
 
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
@@ -68,14 +70,24 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                 + $"found {prompts.Count} prompts with n = {parameters.Choices}.");
         }
 
-        var stopTokens = parameters.IgnoreEnd ? [] : model.StopTokens(isChat);
+        var least = parameters.Rules?.MinTokens ?? 0;
+        if (least > (parameters.MaxTokens ?? defaultMaxTokens))
+        {
+            throw ApiException.Invalid(
+                "min_tokens", $"min_tokens must be at most max_tokens; found {least} with max_tokens = {parameters.MaxTokens ?? defaultMaxTokens}.");
+        }
+
+        IReadOnlyList<int> stopTokens = [.. (parameters.IgnoreEnd ? [] : model.StopTokens(isChat)).Union(parameters.StopTokens)];
         var choices = new List<ChoicePlan>();
+        var traceParent = Activity.Current is { Recorded: true } span ? span.Id : null;
         foreach (var prompt in prompts)
         {
             CheckLength(prompt.Count, parameters.MaxTokens, param);
             var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(RandomSeeds));
+            var echo = parameters.Echo ? model.Decode(prompt, param) : "";
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
-            var grammar = parameters.Grammar is { } asked ? Check(asked, startsText, isChat) : null;
+            var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
+            var grammar = parameters.Grammar is { } asked ? Check(asked, startsText, stopTokens) : null;
             for (var index = 0; index < parameters.Choices; index++)
             {
                 var request = new GenerationRequest
@@ -85,14 +97,17 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                     Sampling = parameters.Sampling,
                     Seed = unchecked(seed + (ulong)index),
                     IgnoreEndTokens = parameters.IgnoreEnd,
+                    StopTokens = stopTokens,
+                    Rules = parameters.Rules,
                     TopLogprobs = parameters.LogProbabilities ?? 0,
                     Priority = parameters.Priority,
                     Timeout = parameters.Timeout,
                     Session = parameters.Session,
                     Client = parameters.Client,
                     Grammar = grammar,
+                    TraceParent = traceParent,
                 };
-                choices.Add(new ChoicePlan(request, startsText, stopTokens));
+                choices.Add(new ChoicePlan(request, startsText, echo, reasoning));
             }
         }
 
@@ -125,12 +140,12 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
     }
 
     /// <summary>Makes the grammar here already, so that what is wrong with it is said before anything is sent.</summary>
-    private AnswerGrammar Check(RequestedGrammar asked, bool startsText, bool isChat)
+    private AnswerGrammar Check(RequestedGrammar asked, bool startsText, IReadOnlyList<int> stopTokens)
     {
-        var grammar = new AnswerGrammar(asked.Source.Kind, asked.Source.Text, startsText, model.StopTokens(isChat));
+        var grammar = new AnswerGrammar(asked.Source.Kind, asked.Source.Text, startsText);
         try
         {
-            grammars.Begin(grammar, []);
+            grammars.Begin(grammar, stopTokens, []);
             return grammar;
         }
         catch (GrammarException exception)

@@ -20,8 +20,9 @@ internal interface IAnswerFormat
     /// <summary>Writes a choice's text.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="text">The text.</param>
+    /// <param name="reasoning">What the model thought before it.</param>
     /// <param name="part">Which part of the choice it is.</param>
-    void WriteText(Utf8JsonWriter json, string text, AnswerPart part);
+    void WriteText(Utf8JsonWriter json, string text, string reasoning, AnswerPart part);
 
     /// <summary>Writes the log-probabilities of tokens.</summary>
     /// <param name="json">Where to.</param>

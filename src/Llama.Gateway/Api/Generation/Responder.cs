@@ -1,7 +1,14 @@
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
+
+/// <summary>An answer that is generated, or was.</summary>
+/// <param name="Id">Its id.</param>
+/// <param name="Created">When its first request came.</param>
+/// <param name="Pieces">Its pieces, from the first, as they come.</param>
+internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces);
 
 /// <summary>Answers a planned request, whole or as a stream.</summary>
 /// <param name="model">The model.</param>
@@ -17,13 +24,30 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
-        var answer = plan.Parameters.Retry is { } key ? await kept.TakeAsync(key, plan, format.IdPrefix, cancellationToken) : null;
-        var writer = new AnswerWriter(
-            plan, format, model.Name, answer?.Id ?? AnswerWriter.NewId(format.IdPrefix), answer?.Created ?? time.GetUtcNow());
-        var pieces = answer?.ReadAsync(cancellationToken) ?? runner.RunAsync(plan, cancellationToken);
+        var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
+        var writer = new AnswerWriter(plan, format, model.Name, answer);
         await (plan.Parameters.Stream
-            ? StreamAsync(response, plan, pieces, writer, cancellationToken)
-            : WriteWholeAsync(response, plan, pieces, writer, cancellationToken));
+            ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
+            : WriteWholeAsync(response, plan, answer.Pieces, writer, cancellationToken));
+    }
+
+    /// <summary>Begins to run the choices, or finds them running or done under the request's key.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="plan">The choices.</param>
+    /// <param name="idPrefix">How the id of a new answer begins.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async Task<RunningAnswer> BeginAsync(HttpContext context, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
+    {
+        var served = context.Features.Get<ServedRequest>()!;
+        served.Plan(plan, model.Name);
+        if (plan.Parameters.Retry is not { } key)
+        {
+            return new RunningAnswer(
+                AnswerWriter.NewId(idPrefix), time.GetUtcNow(), served.CountAsync(runner.RunAsync(plan, cancellationToken)));
+        }
+
+        var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
+        return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)));
     }
 
     private static async Task StreamAsync(

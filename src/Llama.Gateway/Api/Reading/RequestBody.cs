@@ -15,7 +15,9 @@ internal static class RequestBody
 
     private const long FixedBytes = 4 << 20;
     private const long BytesPerToken = 128;
-    private const long MostBytes = 32 << 20;
+    /// <summary>The most bytes of any body, whatever the model.</summary>
+    public const int MostBytes = 32 << 20;
+
 
     /// <summary>Of a body that is too large so much is still read: a client that sends all of it first can then read why it was refused.</summary>
     private const long MostDrainedBytes = 64 << 20;
@@ -112,10 +114,15 @@ internal static class RequestBody
         }
     }
 
-    private static ApiException TooLarge(long maxBytes) => new(
+    /// <summary>The error for a body that is too large.</summary>
+    /// <param name="maxBytes">The most bytes that are taken.</param>
+    public static ApiException TooLarge(long maxBytes) => new(
         StatusCodes.Status413PayloadTooLarge, $"The request body is too large: the limit is {maxBytes} bytes.");
 
-    private static JsonDocument Parse(byte[] bytes)
+    /// <summary>Parses a body.</summary>
+    /// <param name="bytes">All of it; lone surrogates in it are replaced.</param>
+    /// <exception cref="ApiException">It is not a JSON object in UTF-8.</exception>
+    public static JsonDocument Parse(byte[] bytes)
     {
         if (bytes.AsSpan().IsEmpty) throw ApiException.Invalid(param: null, "The request body is empty; expected a JSON object.");
         ThrowUnlessUtf8(bytes);

@@ -54,7 +54,10 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
             cancellationToken);
     }
 
-    private ValueTask<IReadOnlyList<int>> ReadTokensAsync(JsonFields fields, CancellationToken cancellationToken)
+    /// <summary>Reads <c>prompt</c> or <c>messages</c> as token ids.</summary>
+    /// <param name="fields">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async ValueTask<IReadOnlyList<int>> ReadTokensAsync(JsonFields fields, CancellationToken cancellationToken)
     {
         var beginOfText = fields.Get(RequestFields.AddSpecialTokens);
         if (fields.Get(RequestFields.Messages) is null)
@@ -64,7 +67,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
             var field = RequestFields.TokenizedText;
             var text = fields.Require(field);
             planner.CheckText(text, field.Name);
-            return model.EncodeAsync(text, beginOfText ?? true, field.Name, cancellationToken);
+            return await model.EncodeAsync(text, beginOfText ?? true, field.Name, cancellationToken);
         }
 
         if (fields.Get(RequestFields.TokenizedText) is not null)
@@ -75,10 +78,12 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
                 "add_special_tokens", "add_special_tokens must be absent or false beside messages, whose template has its own; found true.");
         }
 
-        return messages.ReadAsync(fields, cancellationToken);
+        return (await messages.ReadAsync(fields, cancellationToken)).Tokens;
     }
 
-    private string ReadText(JsonFields fields)
+    /// <summary>Reads <c>tokens</c> as text.</summary>
+    /// <param name="fields">The request.</param>
+    public string ReadText(JsonFields fields)
     {
         var field = RequestFields.Tokens;
         var list = fields.Require(field);

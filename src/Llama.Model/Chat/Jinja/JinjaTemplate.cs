@@ -10,7 +10,10 @@ internal sealed class JinjaTemplate
 {
     private readonly IReadOnlyList<JinjaNode> nodes;
 
-    private JinjaTemplate(IReadOnlyList<JinjaNode> nodes) => this.nodes = nodes;
+    private JinjaTemplate(string source, IReadOnlyList<JinjaNode> nodes) => (Source, this.nodes) = (source, nodes);
+
+    /// <summary>The template's text.</summary>
+    public string Source { get; }
 
     /// <summary>Reads a template.</summary>
     /// <exception cref="JinjaException">It is malformed, or uses what is not supported.</exception>
@@ -18,7 +21,7 @@ internal sealed class JinjaTemplate
     {
         try
         {
-            return new JinjaTemplate(JinjaParser.Parse(source));
+            return new JinjaTemplate(source, JinjaParser.Parse(source));
         }
         catch (InsufficientExecutionStackException)
         {

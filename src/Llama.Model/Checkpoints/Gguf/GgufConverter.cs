@@ -5,11 +5,13 @@ using Llama.Model.Weights;
 
 namespace Llama.Model.Checkpoints.Gguf;
 
-/// <summary>A tensor that a conversion is about to write.</summary>
-/// <param name="Tensor">The tensor.</param>
+/// <summary>How far the writing of a GGUF file is.</summary>
+/// <param name="Tensor">The tensor that it is at.</param>
 /// <param name="Number">Its number, from 1.</param>
 /// <param name="Count">How many there are.</param>
-public sealed record GgufProgress(GgufTensor Tensor, int Number, int Count);
+/// <param name="Done">Bytes of weights that are written, of all tensors.</param>
+/// <param name="Total">Bytes of weights that there are to write.</param>
+public sealed record GgufProgress(GgufTensor Tensor, int Number, int Count, long Done, long Total);
 
 /// <summary>Turns any checkpoint into a GGUF file, row by row.</summary>
 public static unsafe class GgufConverter
@@ -21,7 +23,7 @@ public static unsafe class GgufConverter
     /// <param name="model">Its path.</param>
     /// <param name="type">One of <see cref="WeightMix.All"/>, for the matrices whose rows it divides; see <see cref="GgufLayout.TypeFor"/>.</param>
     /// <param name="output">The file to write.</param>
-    /// <param name="progress">Told of each tensor.</param>
+    /// <param name="progress">Told of each tensor, and of each part of a large one.</param>
     /// <param name="cancellationToken">Ends the conversion; no file is left.</param>
     /// <exception cref="CheckpointException">The checkpoint cannot be used.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
@@ -44,31 +46,47 @@ public static unsafe class GgufConverter
         }
 
         using var writer = new GgufWriter(output, metadata, tensors);
+        long total = tensors.Sum(tensor => tensor.Bytes), done = 0;
         int number = 0;
         if (GgufLayout.RopeFactors(config) is { } factors)
         {
-            progress.Report(new(tensors[number], ++number, tensors.Count));
-            writer.Write(MemoryMarshal.AsBytes(factors.Values));
+            Begin();
+            Put(MemoryMarshal.AsBytes(factors.Values));
         }
 
         foreach (ModelTensor tensor in source.Tensors(0, config.Layers))
         {
-            progress.Report(new(tensors[number], ++number, tensors.Count));
+            Begin();
             if (tensor.Rows is { } rows)
             {
-                Write(new RowRounding(source.OpenMatrix(tensor.Name, rows, tensor.Columns), type, config), rows, writer, cancellationToken);
+                Write(new RowRounding(source.OpenMatrix(tensor.Name, rows, tensor.Columns), type, config), rows, Put, cancellationToken);
                 source.Release(tensor.Name);
             }
             else
             {
-                writer.Write(MemoryMarshal.AsBytes(RowRounding.ReadVector(source, tensor.Name, tensor.Columns).AsSpan()));
+                Put(MemoryMarshal.AsBytes(RowRounding.ReadVector(source, tensor.Name, tensor.Columns).AsSpan()));
             }
         }
 
         writer.Complete();
+
+        void Begin()
+        {
+            number++;
+            Report();
+        }
+
+        void Put(ReadOnlySpan<byte> bytes)
+        {
+            writer.Write(bytes);
+            done += bytes.Length;
+            Report();
+        }
+
+        void Report() => progress.Report(new(tensors[number - 1], number, tensors.Count, done, total));
     }
 
-    private static void Write(RowRounding rounding, int rows, GgufWriter writer, CancellationToken cancellationToken)
+    private static void Write(RowRounding rounding, int rows, Action<ReadOnlySpan<byte>> put, CancellationToken cancellationToken)
     {
         int rowBytes = (int)rounding.RowBytes;
         int chunkRows = Math.Clamp(ChunkBytes / rowBytes, 1, rows);
@@ -77,7 +95,7 @@ public static unsafe class GgufConverter
         {
             int count = Math.Min(chunkRows, rows - first);
             fixed (byte* bytes = chunk) rounding.Write(first, count, bytes, Environment.ProcessorCount, cancellationToken);
-            writer.Write(chunk.AsSpan(0, count * rowBytes));
+            put(chunk.AsSpan(0, count * rowBytes));
         }
     }
 }

@@ -47,6 +47,54 @@ public sealed class CompletionEndpointTests
     }
 
     [Fact]
+    public async Task Post_BestOf_AnswersWithThoseOfTheHighestMeanLogProbability()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = request => ['a' + (int)request.Seed - 11, TestTokenizer.End];
+        gateway.Grain.LogProbability = request => request.Seed switch { 12 => -0.25f, 13 => -0.125f, _ => -0.5f };
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":["Hi","Ho"],"seed":11,"n":2,"best_of":4}""");
+        Assert.Equal(
+            [(0, "c", 13), (1, "b", 12), (2, "c", 13), (3, "b", 12)],
+            answer.GetProperty("choices").EnumerateArray().Select(choice =>
+                (choice.GetProperty("index").GetInt32(), choice.GetProperty("text").GetString(), choice.GetProperty("seed").GetInt32())));
+        Assert.Equal(8, gateway.Grain.Requests.Count);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Post_Echo_BeginsEveryChoiceWithItsPrompt(bool stream)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        const string request = """{"prompt":["Hi","é"],"n":2,"echo":true,"stream":STREAM}""";
+        string[] texts = new string[4];
+        if (stream)
+        {
+            foreach (var part in await gateway.PostPartsAsync(Path, request.Replace("STREAM", "true", StringComparison.Ordinal)))
+            {
+                var choice = part.GetProperty("choices")[0];
+                texts[choice.GetProperty("index").GetInt32()] += choice.GetProperty("text").GetString();
+            }
+        }
+        else
+        {
+            var answer = await gateway.PostOkAsync(Path, request.Replace("STREAM", "false", StringComparison.Ordinal));
+            texts = [.. answer.GetProperty("choices").EnumerateArray().Select(choice => choice.GetProperty("text").GetString()!)];
+        }
+
+        Assert.Equal(["HiHello.", "HiHello.", "éHello.", "éHello."], texts);
+    }
+
+    [Fact]
+    public async Task Post_MinTokens_LetsTheFirstPassTheStopStrings()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Script = _ => [.. "abcabc".Select(character => (int)character), TestTokenizer.End];
+        var answer = await gateway.PostOkAsync(Path, """{"prompt":"Hi","stop":["bc"],"min_tokens":2}""");
+        Assert.Equal("abca", answer.GetProperty("choices")[0].GetProperty("text").GetString());
+    }
+
+    [Fact]
     public async Task Post_ApiKey_TellsClientsApartAndIsNotKept()
     {
         await using var gateway = await TestGateway.StartAsync();

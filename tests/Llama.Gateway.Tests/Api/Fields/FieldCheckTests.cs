@@ -12,7 +12,7 @@ public sealed class FieldCheckTests(SharedGateway shared) : IClassFixture<Shared
     [InlineData(Completions, """{"prompt":"a","maxTokens":1}""", "maxTokens", "did you mean max_tokens?")]
     [InlineData(Completions, """{"prompt":"a","Seed":1}""", "Seed", "did you mean seed?")]
     [InlineData(Completions, """{"prompt":"a","unheard_of":[1]}""", "unheard_of", "; docs/api.md lists its fields.")]
-    [InlineData(Completions, """{"prompt":"a","frequency_penaltyy":1}""", "frequency_penaltyy", "; docs/api.md lists its fields.")]
+    [InlineData(Completions, """{"prompt":"a","frequency_penaltyy":1}""", "frequency_penaltyy", "did you mean frequency_penalty?")]
     [InlineData(Completions, """{"prompt":"a","messages":[]}""", "messages", "; it is a field of /v1/chat/completions.")]
     [InlineData(Chat, """{"prompt":"a"}""", "prompt", "; it is a field of /v1/completions.")]
     [InlineData("/detokenize", """{"prompt":"a"}""", "prompt", "; it is a field of /v1/completions.")]
@@ -72,8 +72,8 @@ public sealed class FieldCheckTests(SharedGateway shared) : IClassFixture<Shared
         await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), ignoreUnknownFields: true);
         await gateway.PostOkAsync(Completions, """{"prompt":"a","temprature":0,"messages":[],"stream_options":{"x":1}}""");
         await gateway.PostOkAsync(Chat, """{"messages":[{"role":"user","content":[{"type":"text","text":"a","x":1}],"x":1}],"x":1}""");
-        var refused = await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"echo":true}""");
-        refused.Is(400, "echo", "echo is not supported", "unsupported_parameter");
+        var refused = await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"suffix":"b"}""");
+        refused.Is(400, "suffix", "suffix is not supported", "unsupported_parameter");
         (await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"x":2}""")).Is(400, "x", "x is given twice");
         (await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"seed":"y"}""")).Is(400, "seed", "seed must be an integer");
     }

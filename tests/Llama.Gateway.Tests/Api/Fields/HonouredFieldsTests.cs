@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
 using Llama.Model.Grammars;
+using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Api.Fields;
 
@@ -12,7 +13,10 @@ public sealed class HonouredFieldsTests
     private const FieldScope Chat = FieldScope.Chat;
 
     // Only a checkpoint's own template takes options.
-    private const string Template = "{{ messages[0].content }}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
+    private const string Template =
+        "{{ messages[0].content }}{{ messages[0].reasoning_content }}{% if false %}</think>{% endif %}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
+
+    private static readonly string[] WithTemplate = [.. FieldRequest.ChatOptions, "reasoning_content", "reasoning_format"];
 
     private static readonly Effect[] Effects =
     [
@@ -42,7 +46,19 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "seed", "9", (request, answer) => request!.Seed == 9 && answer.Contains("\"seed\":9", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "stop", "\"ll\"", (_, answer) => answer.Contains("\"He\"", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "n", "2", (_, answer) => answer.Contains("\"index\":1", StringComparison.Ordinal)),
-        .. In(Completion, "best_of", "2", (_, answer) => answer.Contains("best_of other than n", StringComparison.Ordinal)),
+        .. In(Completion, "best_of", "2", (_, answer) => answer.Contains("\"completion_tokens\":14", StringComparison.Ordinal)),
+        .. In(Completion, "echo", "true", (_, answer) => answer.Contains("\"HiHello.\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "presence_penalty", "0.5", (request, _) => request!.Rules?.PresencePenalty == 0.5f),
+        .. In(FieldScope.Generation, "frequency_penalty", "-2", (request, _) => request!.Rules?.FrequencyPenalty == -2),
+        .. In(FieldScope.Generation, "repetition_penalty", "1.5", (request, _) => request!.Rules?.RepetitionPenalty == 1.5f),
+        .. In(FieldScope.Generation, "repeat_last_n", "64", (request, _) => request!.Rules?.PenaltyRange == 64, """{"presence_penalty":1}"""),
+        .. In(
+            FieldScope.Generation, "logit_bias", """{"72":-100,"5":0.5}""",
+            (request, _) => request!.Rules?.Biases.SequenceEqual([new TokenBias(72, -100), new TokenBias(5, 0.5f)]) is true),
+        .. In(FieldScope.Generation, "min_tokens", "3", (request, _) => request!.Rules?.MinTokens == 3),
+        .. In(FieldScope.Generation, "stop_token_ids", "[108]", (_, answer) => answer.Contains("\"He\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "bad_words", "[\"lo\"]", (request, _) => request!.Rules?.BadWords.Single().SequenceEqual(['l', 'o']) is true),
+        .. In(FieldScope.Generation, "allowed_token_ids", "[72,73]", (request, _) => request!.Rules?.AllowedTokens.SequenceEqual([72, 73]) is true),
         .. In(FieldScope.Generation, "ignore_eos", "true", (request, _) => request!.IgnoreEndTokens),
         .. In(FieldScope.Generation, "stream", "true", (_, answer) => answer.EndsWith("data: [DONE]\n\n", StringComparison.Ordinal)),
         .. In(
@@ -60,6 +76,7 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "priority", "3", (request, _) => request!.Priority == -3),
         .. In(FieldScope.Generation, "timeout", "2.5", (request, _) => request!.Timeout == TimeSpan.FromSeconds(2.5)),
         .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
+        .. In(Chat, "reasoning_format", "\"none\"", (_, answer) => !answer.Contains("reasoning_tokens", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "response_format", """{"type":"json_object"}""", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
         .. In(FieldScope.Generation, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
         .. In(FieldScope.Generation, "json_schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
@@ -76,6 +93,7 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.StructuredOutputs, "json_object", "true", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(FieldScope.Message, "reasoning_content", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
         .. In(FieldScope.ContentPart, "type", "\"image_url\"", (_, answer) => answer.Contains("image_url", StringComparison.Ordinal)),
         .. In(FieldScope.ContentPart, "text", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
     ];
@@ -98,7 +116,7 @@ public sealed class HonouredFieldsTests
     {
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
-        var (value, found) = name is "stream_options" or "chat_template_kwargs" or "response_format" or "json_schema" or "structured_outputs" or "schema"
+        var (value, found) = name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
             or "json" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
@@ -110,7 +128,7 @@ public sealed class HonouredFieldsTests
     private static async Task<bool> HoldsAsync(Effect effect, string? value)
     {
         await using var gateway = await TestGateway.StartAsync(
-            new TestTokenizer(), jinja: FieldRequest.ChatOptions.Contains(effect.Name) ? Template : null);
+            new TestTokenizer(), jinja: WithTemplate.Contains(effect.Name) ? Template : null);
         var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);
         using var response = await gateway.PostAsync(FieldRequest.PathOf(effect.Scope), request);
         var answer = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);

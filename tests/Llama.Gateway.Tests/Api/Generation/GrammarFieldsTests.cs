@@ -39,7 +39,7 @@ public sealed class GrammarFieldsTests(SharedGateway shared) : IClassFixture<Sha
         await gateway.PostOkAsync("/v1/completions", """{"prompt":"Hi","structured_outputs":{"choice":["a","b"]}}""");
         List<AnswerGrammar> grammars = [.. gateway.Grain.Requests.Select(request => request.Grammar!)];
         Assert.Equal([(GrammarKind.JsonSchema, """{"type":"null"}""", true), (GrammarKind.Choice, """["a","b"]""", false)], grammars.Select(one => (one.Kind, one.Text, one.StartsText)));
-        Assert.All(grammars, grammar => Assert.Contains(TestTokenizer.End, grammar.EndTokens));
+        Assert.All(gateway.Grain.Requests, request => Assert.Contains(TestTokenizer.End, request.StopTokens));
     }
 
     [Fact]

@@ -1,0 +1,84 @@
+using System.Text;
+using Llama.Model.Layers;
+using Llama.Model.Sampling;
+
+namespace Llama.Model.Tests.Layers;
+
+public sealed class StepPartsTests
+{
+    private const int VocabSize = 20;
+
+    private static readonly ModelConfig Config = new()
+    {
+        Dim = 8, Layers = 1, Heads = 1, KvHeads = 1, HeadDim = 8, HiddenDim = 8, VocabSize = VocabSize, ContextLength = 64, NormEps = 1e-5f, RopeTheta = 1e4,
+        RotaryLayout = RotaryLayout.Halves, Family = LlamaFamily.Llama3, EndTokens = [],
+    };
+
+    [Fact]
+    public void Parts_OfTwoSequences_HaveTheirBytesAndAreReadBack()
+    {
+        Step step = Sampling();
+        step.AddPenalties(new Penalties(1, 2, 3), [5], [6, 7]);
+        step.AddSamplingSequence(0, [1], [1], new SamplingParameters(), 0, 0);
+        step.AddBiases([new TokenBias(4, -1)]);
+        step.AddDenied([9]);
+        step.AddMask([1, 2, 3]);
+        Assert.Equal(
+            "50656E61000000001C0000000000803F00000040000040400100000005000000060000000700000042696173010000000800000004000000000080BF"
+            + "44656E790100000004000000090000004D61736B0100000003000000010203",
+            Convert.ToHexString(step.Parts));
+        LogitChanges first = step.ChangesOf(0);
+        Assert.Equal(
+            (new Penalties(1, 2, 3), 5, 6, 7, true),
+            (first.Penalties, first.Prompt[0], first.Answer[0], first.Answer[1], first.Mask.IsEmpty && first.Denied.IsEmpty && first.Biases.IsEmpty));
+        LogitChanges second = step.ChangesOf(1);
+        Assert.Equal(
+            (new TokenBias(4, -1), 9, 3, true), (second.Biases[0], second.Denied[0], second.Mask.Length, second.Prompt.IsEmpty && second.Answer.IsEmpty));
+        Assert.True(step.ChangesOf(2).IsNone);
+    }
+
+    [Fact]
+    public void Check_PartsThatWouldReachBeyondTheVocabulary_AreRefused()
+    {
+        Refuses("token 20", step => step.AddDenied([20]));
+        Refuses("token -1", step => step.AddDenied([-1]));
+        Refuses("token 99", step => step.AddBiases([new TokenBias(99, 1)]));
+        Refuses("adds Infinity", step => step.AddBiases([new TokenBias(1, float.PositiveInfinity)]));
+        Refuses("token 31", step => step.AddPenalties(new Penalties(0, 0, 2), [31], []));
+        Refuses("the penalties", step => step.AddPenalties(new Penalties(0, 0, 0), [], [1]));
+        Refuses("the penalties", step => step.AddPenalties(new Penalties(float.NaN, 0, 1), [], [1]));
+        Refuses("a mask of 2 bytes", step => step.AddMask([1, 2]));
+        Refuses("samples nothing", step =>
+        {
+            step.AddSequence(0, [1], [0]);
+            step.AddDenied([1]);
+        });
+        Refuses("penalties for 9 tokens", step => step.AddParts(Part("Pena", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 9, 0, 0, 0])));
+        Refuses("penalties of 8 bytes", step => step.AddParts(Part("Pena", new byte[8])));
+        Refuses("denies 3 bytes", step => step.AddParts(Part("Deny", new byte[3])));
+        Refuses("biases of 4 bytes", step => step.AddParts(Part("Bias", new byte[4])));
+
+        // Somebody else's.
+        Step other = Sampling();
+        other.AddParts(Part("tRac", new byte[3]));
+        Check(other);
+    }
+
+    private static void Refuses(string fault, Action<Step> add)
+    {
+        Step step = Sampling();
+        add(step);
+        Assert.Contains(fault, Assert.Throws<ArgumentException>(() => Check(step)).Message, StringComparison.Ordinal);
+    }
+
+    private static void Check(Step step) => StepValidation.Check(step, Config, 4, step.Tokens.Length * Config.Dim * sizeof(float));
+
+    private static Step Sampling()
+    {
+        var step = new Step();
+        step.AddSamplingSequence(0, [1], [0], new SamplingParameters(), 0, 0);
+        return step;
+    }
+
+    private static byte[] Part(string tag, byte[] contents) => [.. Encoding.ASCII.GetBytes(tag), 0, 0, 0, 0, (byte)contents.Length, 0, 0, 0, .. contents];
+}

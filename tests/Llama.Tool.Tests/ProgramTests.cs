@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using Llama.Tests;
+
+namespace Llama.Tool.Tests;
+
+public sealed class ProgramTests
+{
+    [Fact]
+    public async Task Main_OfEveryCommandWrongOptions_ExitsWithTwoAndNamesThem()
+    {
+        foreach (string command in (string[])["convert", "copy", "make"])
+        {
+            (int code, string output, string error) = await RunAsync(command, "--odel", "x");
+            Assert.Equal((2, ""), (code, output));
+            Assert.Contains("--odel: is unknown", error, StringComparison.Ordinal);
+        }
+
+        Assert.Equal(2, (await RunAsync("nonsense")).Code);
+    }
+
+    [Fact]
+    public async Task Main_CopyOfMissingLayers_SaysWhyAndExitsWithOne()
+    {
+        using var folder = new TemporaryFolder();
+        (int code, _, string error) = await RunAsync("copy", "--model", TestPaths.TinyStories, "--layers", "0-7", "--out", folder["out"]);
+
+        Assert.Equal(1, code);
+        Assert.Contains("has no layers 0 to 7", error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+    }
+
+    private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
+    {
+        string program = Path.Combine(AppContext.BaseDirectory, "Llama.Tool.dll");
+        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
+        Task<string> error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
+        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
+        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        return (process.ExitCode, output, await error);
+    }
+}
