@@ -1,3 +1,4 @@
+using System.Numerics;
 using Llama.Model.Grammars;
 using Llama.Model.Kernels;
 
@@ -50,14 +51,26 @@ internal sealed unsafe class LogitChanger : IDisposable
     {
         Array.Clear(allowed);
         TokenMask.Read(mask, allowed);
-        bool possible = false;
-        for (int token = 0; token < vocabSize; token++)
+        for (int first = 0; first < vocabSize; first += 64)
         {
-            if (((allowed[token >> 6] >> (token & 63)) & 1) == 0) logits[token] = float.NegativeInfinity;
-            else possible |= logits[token] > float.NegativeInfinity;
+            // Most words of most masks are all alike.
+            int end = Math.Min(first + 64, vocabSize);
+            ulong bits = ~allowed[first >> 6];
+            if (bits == ulong.MaxValue)
+            {
+                new Span<float>(logits + first, end - first).Fill(float.NegativeInfinity);
+                continue;
+            }
+
+            for (; bits != 0; bits &= bits - 1)
+            {
+                int token = first + BitOperations.TrailingZeroCount(bits);
+                if (token < end) logits[token] = float.NegativeInfinity;
+            }
         }
 
-        for (int token = 0; !possible && token < vocabSize; token++)
+        if (new ReadOnlySpan<float>(logits, vocabSize).ContainsAnyExcept(float.NegativeInfinity)) return;
+        for (int token = 0; token < vocabSize; token++)
         {
             if (((allowed[token >> 6] >> (token & 63)) & 1) != 0) logits[token] = 0;
         }
