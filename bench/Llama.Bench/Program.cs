@@ -1,3 +1,4 @@
+using Llama.Bench;
 using Llama.Bench.Chaos;
 using Llama.Bench.Link;
 using Llama.Bench.Load;
@@ -11,6 +12,7 @@ const string Usage = """
       run      times prefill and decode in this process, beside what the machine can do
       link     times a step's way over a link and back
       load     sends requests to a server and measures throughput and latency
+      grammar  times what answers that follow a grammar take
       simulate runs the scheduler in virtual time, for any number of stages and clients
       chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
     Llama.Bench COMMAND --help lists a command's options.
@@ -46,6 +48,10 @@ try
             return load.Options is { } traffic
                 ? await LoadCommand.RunAsync(traffic, Console.Out, Console.Error, stopping.Token)
                 : load.ExitCode;
+        case ["grammar", .. var rest]:
+            SettingsResult<GrammarOptions> grammar = SettingsReader.Read<GrammarOptions>(rest);
+            if (grammar.Options is { } followed) GrammarCommand.Run(followed, Console.Out);
+            return grammar.ExitCode;
         case ["simulate", .. var rest]:
             SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);

@@ -2,6 +2,7 @@ using Llama.Gateway.Api;
 using Llama.Gateway.Api.Keys;
 using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
@@ -53,7 +54,11 @@ internal static partial class GatewayHost
         {
             await gateway.StartAsync();
             SayConnections(gateway.Logger);
-            if (reading is not null) SayText(gateway.Logger, await reading, options.Model);
+            if (reading is not null)
+            {
+                SayText(gateway.Logger, await reading, options.Model);
+                gateway.Services.GetRequiredService<Grammars>().Prepare();
+            }
         }
         catch
         {
@@ -123,10 +128,13 @@ internal static partial class GatewayHost
             text = ModelText.ReadAsync(tokenizer, warnings, options.Model, checkpoint.Config.Family, options.ChatTemplate);
             var shape = new ModelShape(
                 name, identity.Model.Fingerprint, checkpoint.Config.ContextLength, checkpoint.Config.VocabSize, checkpoint.Config.Sampling);
-            builder.Services.AddSingleton(new LocalModel(shape, text));
+            var model = new LocalModel(shape, text);
+            var grammars = new Grammars(model, [.. checkpoint.Config.EndTokens]);
+            builder.Services.AddSingleton(model);
+            builder.Services.AddSingleton(grammars);
             builder.Services.AddSingleton<IModelSource>(provider => provider.GetRequiredService<LocalModel>());
             builder.Services.AddSingleton(identity);
-            builder.Services.AddSingleton(Settings(options, checkpoint, identity, name));
+            builder.Services.AddSingleton(Settings(options, checkpoint, identity, name, grammars));
             if (device is null) builder.Services.AddSharedPipelines(options, identity);
             else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, device, rates!.GetAwaiter().GetResult()));
         }
@@ -212,8 +220,10 @@ internal static partial class GatewayHost
         Rates = rates,
     };
 
-    private static ClusterSettings Settings(GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name) => new()
+    private static ClusterSettings Settings(
+        GatewayOptions options, Checkpoint checkpoint, LinkIdentity identity, string name, Grammars grammars) => new()
     {
+        Grammars = grammars,
         ModelName = name,
         Config = checkpoint.Config,
         ElementBytes = (double)checkpoint.WeightType.BlockBytes() / checkpoint.WeightType.BlockElements(),

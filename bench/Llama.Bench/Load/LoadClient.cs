@@ -15,12 +15,14 @@ internal sealed class LoadClient : IDisposable
     private readonly LoadOptions options;
     private readonly LoadPrompts prompts;
     private readonly string? model;
+    private readonly JsonElement? schema;
 
     private LoadClient(HttpClient http, LoadOptions options, string? model, bool takesTokens)
     {
         this.http = http;
         this.options = options;
         this.model = model;
+        if (options.Schema is not null) schema = JsonElement.Parse(File.ReadAllText(options.Schema));
         TakesTokens = takesTokens;
         prompts = new LoadPrompts(options.Prompt, options.SharedPrefix, options.Seed);
     }
@@ -150,9 +152,10 @@ internal sealed class LoadClient : IDisposable
             ["prompt"] = prompt,
             ["max_tokens"] = generate,
             ["temperature"] = 0,
-            ["ignore_eos"] = true,
             ["stream"] = stream,
         };
+        if (schema is { } followed) body["json_schema"] = followed;
+        else body["ignore_eos"] = true;
         if (model is not null) body["model"] = model;
         if (stream)
         {

@@ -43,6 +43,10 @@ internal sealed record LoadOptions : IValidatableObject
     [Range(0, 10_000_000)]
     public int SharedPrefix { get; init; }
 
+    /// <summary>A file with the JSON schema that answers follow; null for free text.</summary>
+    [Description("File with a JSON schema that the answers follow; they end where it does. Without it they are free text, as long as --generate says.")]
+    public string? Schema { get; init; }
+
     /// <summary>Seed of prompts and arrivals.</summary>
     [Description("Seed of the prompts and of the times at which they are sent.")]
     [Range(0, int.MaxValue)]
@@ -72,6 +76,7 @@ internal sealed record LoadOptions : IValidatableObject
     {
         if (SharedPrefix > Prompt)
             yield return new ValidationResult($"is more than the {Prompt} tokens of a prompt", [nameof(SharedPrefix), nameof(Prompt)]);
+        if (Schema is not null && !File.Exists(Schema)) yield return new ValidationResult("is no file that exists", [nameof(Schema)]);
         if (Rate is not null && Clients != 1)
             yield return new ValidationResult("has no clients: leave --clients or --rate out", [nameof(Rate), nameof(Clients)]);
     }

@@ -12,6 +12,7 @@ using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Llama.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -38,6 +39,7 @@ public static class LlamaApi
         services.TryAddSingleton(Random.Shared);
         services.AddSingleton(provider => new ServedModel(
             provider.GetRequiredService<IModelSource>(), provider.GetRequiredService<TimeProvider>().GetUtcNow()));
+        services.TryAddSingleton(provider => new Grammars(provider.GetRequiredService<IModelSource>(), []));
         services.TryAddSingleton(provider => new ServingTime(provider.GetRequiredService<IHostApplicationLifetime>(), TimeSpan.Zero));
         services.AddSingleton<ApiGuard>();
         services.AddSingleton<RequestTelemetry>();

@@ -1,3 +1,4 @@
+using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
@@ -19,6 +20,9 @@ public sealed record ClusterSettings
 
     /// <summary>Name, fingerprint and key of this process.</summary>
     public required LinkIdentity Identity { get; init; }
+
+    /// <summary>Makes the grammars of answers.</summary>
+    public required Grammars Grammars { get; init; }
 
     /// <summary>Pipelines to make.</summary>
     public int Replicas { get; init; } = 1;

@@ -4,6 +4,7 @@ using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Grains.Scheduling;
 using Llama.Model;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
@@ -57,12 +58,13 @@ internal sealed partial class Engine : IAsyncDisposable
     /// <summary>Generates tokens; see <see cref="IGateway.GenerateAsync"/>.</summary>
     /// <param name="request">The request, checked.</param>
     /// <param name="maxTokens">Length in tokens, prompt included, at which it ends.</param>
+    /// <param name="matcher">Follows its grammar, behind the resumed tokens; null for free text.</param>
     /// <param name="cancellationToken">Ends the sequence.</param>
     public async IAsyncEnumerable<GeneratedToken> GenerateAsync(
-        GenerationRequest request, int maxTokens, [EnumeratorCancellation] CancellationToken cancellationToken)
+        GenerationRequest request, int maxTokens, GrammarMatcher? matcher, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         var stream = new TokenStream();
-        var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens, stream);
+        var sequence = new Sequence(request, Interlocked.Increment(ref lastArrival), maxTokens, stream, matcher);
         try
         {
             if (!Post(() => scheduler.Submit(sequence))) throw new GenerationException(GenerationError.Unavailable, "The gateway stops.");

@@ -6,6 +6,7 @@ using Llama.Grains.Answers;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Grains.Telemetry;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Microsoft.Extensions.Logging;
 
@@ -141,12 +142,15 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     {
         int limit = MaxSequenceTokens;
         Check(request, limit);
+        GrammarMatcher? matcher = request.Grammar is { } grammar
+            ? await Task.Run(() => Begin(grammar, request), cancellationToken).ConfigureAwait(false)
+            : null;
         int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         try
         {
             if (replica.Pipeline is null && !HasPlanned && !request.IsResubmitted) throw NotPlanned(replica);
-            await foreach (GeneratedToken token in replica.Engine.GenerateAsync(request, maxTokens, cancellationToken).ConfigureAwait(false))
+            await foreach (GeneratedToken token in replica.Engine.GenerateAsync(request, maxTokens, matcher, cancellationToken).ConfigureAwait(false))
                 yield return token;
         }
         finally
@@ -189,6 +193,19 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                 request.Session, [.. replicas.Select((r, i) => new ReplicaLoad(r.IsReady, r.Requests, cached[i]))])];
             replica.Requests++;
             return replica;
+        }
+    }
+
+    /// <summary>Makes a grammar, which may take so long that no caller's turn should wait.</summary>
+    private GrammarMatcher Begin(AnswerGrammar grammar, GenerationRequest request)
+    {
+        try
+        {
+            return settings.Grammars.Begin(grammar, request.StopTokens, request.ResumedTokens);
+        }
+        catch (GrammarException exception)
+        {
+            throw Invalid(exception.Message);
         }
     }
 

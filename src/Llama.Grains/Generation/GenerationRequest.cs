@@ -74,6 +74,10 @@ public sealed record GenerationRequest
     /// <summary>Only requests with the same one share cached prefixes; null is one, too.</summary>
     [Id(15)]
     public string? CacheSalt { get; init; }
+
+    /// <summary>The grammar that the answer follows; null for free text.</summary>
+    [Id(16)]
+    public AnswerGrammar? Grammar { get; init; }
 }
 
 /// <summary>Why a generation ended.</summary>

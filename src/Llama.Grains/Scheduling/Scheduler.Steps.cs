@@ -124,6 +124,7 @@ internal sealed partial class Scheduler
             batch.Step.AddSamplingSequence(
                 first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.TopLogprobs);
             AddRules(batch.Step, sequence, tokens);
+            if (sequence.Matcher is { } matcher) batch.Step.AddGrammar(matcher.Mask);
             sequence.Place.List!.Remove(sequence.Place);
         }
         else

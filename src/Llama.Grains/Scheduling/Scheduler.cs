@@ -2,6 +2,7 @@ using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Model;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
@@ -418,8 +419,32 @@ internal sealed partial class Scheduler
             (!sequence.Request.IgnoreEndTokens && config.EndTokens.Contains(token)) || sequence.Request.StopTokens.Contains(token) ? FinishReason.Stop
             : sequence.Tokens.Count >= sequence.MaxTokens ? FinishReason.Length
             : null;
+        if (Follow(sequence, token, finish is not null) is { } fault)
+        {
+            End(sequence, fault);
+            return;
+        }
+
         sequence.Client.Next(new GeneratedToken(sampled.Sampled, sampled.TopLogprobs.ToArray(), finish, cached));
         if (finish is not null) End(sequence, null);
+    }
+
+    /// <summary>Follows a sequence's grammar, if it has one, and has the next mask made.</summary>
+    /// <returns>Why the sequence cannot go on, or null.</returns>
+    private static GenerationException? Follow(Sequence sequence, int token, bool isLast)
+    {
+        if (sequence.Matcher is not { } matcher) return null;
+        try
+        {
+            if (!matcher.TryTake(token))
+                return new GenerationException(GenerationError.Unavailable, $"The last stage sampled token {token}, which the mask did not allow.");
+            if (!isLast) matcher.Prepare();
+            return null;
+        }
+        catch (GrammarException exception)
+        {
+            return new GenerationException(exception.IsTemporary ? GenerationError.Overloaded : GenerationError.Invalid, exception.Message);
+        }
     }
 
     private void End(Sequence sequence, GenerationException? reason)

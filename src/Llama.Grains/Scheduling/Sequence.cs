@@ -1,4 +1,5 @@
 using Llama.Grains.Generation;
+using Llama.Model.Grammars;
 
 namespace Llama.Grains.Scheduling;
 
@@ -34,12 +35,14 @@ internal sealed class Sequence
     /// <param name="arrival">Orders sequences of one priority; no two have the same.</param>
     /// <param name="maxTokens">Length in tokens, prompt included, at which it ends.</param>
     /// <param name="client">Who reads the tokens.</param>
-    public Sequence(GenerationRequest request, long arrival, int maxTokens, ISequenceClient client)
+    /// <param name="matcher">Follows its grammar, behind the resumed tokens; null for free text.</param>
+    public Sequence(GenerationRequest request, long arrival, int maxTokens, ISequenceClient client, GrammarMatcher? matcher = null)
     {
         Request = request;
         Arrival = arrival;
         MaxTokens = maxTokens;
         Client = client;
+        Matcher = matcher;
         Tokens = [.. request.PromptTokens, .. request.ResumedTokens.Select(token => token.Sampled.Token)];
         CachedTokens = request.ResumedTokens is [.., var last] ? last.CachedTokens : 0;
         Place = new LinkedListNode<Sequence>(this);
@@ -64,6 +67,9 @@ internal sealed class Sequence
 
     /// <summary>Who reads the tokens.</summary>
     public ISequenceClient Client { get; }
+
+    /// <summary>Follows its grammar; its mask is made when a token comes. Null for free text.</summary>
+    public GrammarMatcher? Matcher { get; }
 
     /// <summary>The prompt and every token generated so far.</summary>
     public List<int> Tokens { get; }

@@ -130,6 +130,10 @@ public sealed class Step
     /// <param name="bits">A bit for each token of the vocabulary, lowest first in each byte.</param>
     public void AddMask(ReadOnlySpan<byte> bits) => StepParts.Add(parts, StepParts.Mask, sequences.Count - 1, bits);
 
+    /// <summary>Allows the sequence that was added last the tokens only with which its grammar goes on.</summary>
+    /// <param name="mask">The tokens, as <see cref="Grammars.TokenMask"/> writes them.</param>
+    public void AddGrammar(ReadOnlySpan<byte> mask) => StepParts.Add(parts, StepParts.Grammar, sequences.Count - 1, mask);
+
     /// <summary>What is done to the logits of a sequence.</summary>
     /// <param name="sequence">Its index.</param>
     internal LogitChanges ChangesOf(int sequence) => StepParts.Read(Parts, sequence);

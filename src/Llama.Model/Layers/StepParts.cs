@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using Llama.Model.Grammars;
 using Llama.Model.Sampling;
 
 namespace Llama.Model.Layers;
@@ -25,12 +26,16 @@ public static class StepParts
     /// <summary>A bit for each token that is allowed.</summary>
     public static ReadOnlySpan<byte> Mask => "Mask"u8;
 
+    /// <summary>The tokens that the sequence's grammar allows, as <see cref="TokenMask"/> writes them.</summary>
+    public static ReadOnlySpan<byte> Grammar => "Gram"u8;
+
     private const int PenaltiesBytes = 16;
 
     /// <summary>Whether a tag is one of these.</summary>
     /// <param name="tag">Four letters.</param>
     public static bool IsKnown(ReadOnlySpan<byte> tag) =>
-        tag.SequenceEqual(Penalties) || tag.SequenceEqual(Biases) || tag.SequenceEqual(Denied) || tag.SequenceEqual(Mask);
+        tag.SequenceEqual(Penalties) || tag.SequenceEqual(Biases) || tag.SequenceEqual(Denied) || tag.SequenceEqual(Mask)
+        || tag.SequenceEqual(Grammar);
 
     /// <summary>Bytes of a mask.</summary>
     /// <param name="vocabSize">Tokens of the model.</param>
@@ -73,6 +78,7 @@ public static class StepParts
         {
             if (part.Sequence != sequence) continue;
             if (part.Tag.SequenceEqual(Mask)) changes = changes with { Mask = part.Contents };
+            else if (part.Tag.SequenceEqual(Grammar)) changes = changes with { Grammar = part.Contents };
             else if (part.Tag.SequenceEqual(Denied)) changes = changes with { Denied = Numbers(part.Contents) };
             else if (part.Tag.SequenceEqual(Biases)) changes = changes with { Biases = MemoryMarshal.Cast<byte, TokenBias>(part.Contents) };
             else if (part.Tag.SequenceEqual(Penalties)) changes = ReadPenalties(part.Contents, changes);
@@ -89,6 +95,7 @@ public static class StepParts
             return $"changes the logits of sequence {part.Sequence}, which samples nothing";
         int length = part.Contents.Length;
         if (part.Tag.SequenceEqual(Mask)) return length == MaskBytes(vocabSize) ? null : $"has a mask of {length} bytes";
+        if (part.Tag.SequenceEqual(Grammar)) return TokenMask.FindFault(part.Contents, vocabSize) is { } fault ? $"has a grammar's mask that {fault}" : null;
         if (part.Tag.SequenceEqual(Denied)) return length % sizeof(int) == 0 ? FindFault(Numbers(part.Contents), vocabSize) : $"denies {length} bytes";
         if (part.Tag.SequenceEqual(Biases)) return FindFaultOfBiases(part.Contents, vocabSize);
         if (length < PenaltiesBytes || length % sizeof(int) != 0) return $"has penalties of {length} bytes";

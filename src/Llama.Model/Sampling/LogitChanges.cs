@@ -39,6 +39,9 @@ public readonly ref struct LogitChanges
     /// <summary>Tokens of the answer so far.</summary>
     public ReadOnlySpan<int> Answer { get; init; }
 
+    /// <summary>The tokens that a grammar allows (<see cref="Grammars.TokenMask"/>); empty for all. No other is sampled, whatever the rest says.</summary>
+    public ReadOnlySpan<byte> Grammar { get; init; }
+
     /// <summary>Whether nothing changes.</summary>
-    public bool IsNone => Mask.IsEmpty && Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
+    public bool IsNone => Mask.IsEmpty && Grammar.IsEmpty && Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
 }

@@ -1,3 +1,4 @@
+using System.Numerics;
 using Llama.Model.Kernels;
 
 namespace Llama.Model.Sampling;
@@ -138,7 +139,7 @@ internal sealed unsafe class Sampler : IDisposable
         while (kept < top.Length)
         {
             double weight = weights.Pointer[top[kept]];
-            if (kept > 0 && ((parameters.TopP < 1 && keptWeight >= nucleus) || weight < floor)) break;
+            if (kept > 0 && ((parameters.TopP < 1 && keptWeight >= nucleus) || weight < floor || weight == 0)) break;
             keptWeight += weight;
             kept++;
         }
@@ -149,12 +150,29 @@ internal sealed unsafe class Sampler : IDisposable
     /// <summary>Leaves finite logits and negative infinity, the impossible; returns the first of the greatest.</summary>
     private int ReplaceAndFindBest(float* logits)
     {
-        int best = 0;
-        for (int i = 0; i < vocabSize; i++)
+        var impossible = new Vector<float>(float.NegativeInfinity);
+        var most = new Vector<float>(float.MaxValue);
+        Vector<float> greatest = impossible;
+        int whole = vocabSize - (vocabSize % Vector<float>.Count);
+        for (int i = 0; i < whole; i += Vector<float>.Count)
+        {
+            var row = Vector.Load(logits + i);
+            row = Vector.Min(Vector.ConditionalSelect(Vector.Equals(row, row), row, impossible), most);
+            row.Store(logits + i);
+            greatest = Vector.Max(greatest, row);
+        }
+
+        float max = float.NegativeInfinity;
+        for (int i = 0; i < Vector<float>.Count; i++) max = MathF.Max(max, greatest[i]);
+        for (int i = whole; i < vocabSize; i++)
         {
             logits[i] = float.IsNaN(logits[i]) ? float.NegativeInfinity : MathF.Min(logits[i], float.MaxValue);
-            if (logits[i] > logits[best]) best = i;
+            max = MathF.Max(max, logits[i]);
         }
+
+        int best = 0;
+        while (best + Vector<float>.Count <= whole && !Vector.EqualsAny(Vector.Load(logits + best), new Vector<float>(max))) best += Vector<float>.Count;
+        while (logits[best] != max) best++;
 
         if (float.IsNegativeInfinity(logits[best])) new Span<float>(logits, vocabSize).Clear();
         return best;

@@ -5,6 +5,7 @@ using System.Text.Json;
 using Llama.Gateway.Api;
 using Llama.Gateway.Api.Keys;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Llama.Model;
 using Llama.Model.Chat;
@@ -65,6 +66,7 @@ internal sealed class TestGateway : IAsyncDisposable
         var model = new LocalModel(shape, Task.FromResult(new ModelText(tokenizer, chat)));
         var source = change?.Invoke(model) ?? model;
         builder.Services.AddSingleton(source);
+        builder.Services.AddSingleton(new Grammars(source, [TestTokenizer.End]));
         builder.Services.AddLlamaApi(Encoding.UTF8.GetBytes(key), ignoreUnknownFields, access ?? new ApiAccess(), "the-gateway.example:80");
         builder.Services.AddSingleton(new ServedModel(source, created));
         var app = builder.Build();

@@ -80,7 +80,7 @@ public sealed class EngineRandomTests
         using var leaving = new CancellationTokenSource();
         try
         {
-            await foreach (GeneratedToken token in engine.GenerateAsync(request, prompt + request.MaxTokens!.Value, leaving.Token))
+            await foreach (GeneratedToken token in engine.GenerateAsync(request, prompt + request.MaxTokens!.Value, null, leaving.Token))
             {
                 got.Add(token.Sampled.Token);
                 if (got.Count == leaveAfter) await leaving.CancelAsync();

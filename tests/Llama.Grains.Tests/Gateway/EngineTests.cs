@@ -454,7 +454,7 @@ public sealed class EngineTests : IAsyncDisposable
     {
         int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
         var generated = new List<GeneratedToken>();
-        await foreach (GeneratedToken token in engine.GenerateAsync(request, maxTokens, cancellationToken)) generated.Add(token);
+        await foreach (GeneratedToken token in engine.GenerateAsync(request, maxTokens, null, cancellationToken)) generated.Add(token);
         return generated;
     }
 
@@ -464,7 +464,7 @@ public sealed class EngineTests : IAsyncDisposable
         var got = new List<int>();
         if (count == 0) return got;
         int maxTokens = request.PromptTokens.Count + request.MaxTokens!.Value;
-        await foreach (GeneratedToken token in engine.GenerateAsync(request, maxTokens, Patience.Token))
+        await foreach (GeneratedToken token in engine.GenerateAsync(request, maxTokens, null, Patience.Token))
         {
             got.Add(token.Sampled.Token);
             if (got.Count == count) break;

@@ -1,4 +1,5 @@
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Silos;
@@ -262,6 +263,7 @@ public sealed class PipelinePlannerTests
     private static ClusterSettings Settings(long kvMemory, IReadOnlyList<LayerSpan>? ranges, int layers = 4) => new()
     {
         ModelName = "test",
+        Grammars = new Grammars(TestModel.Llama3, []),
         Config = TestModel.Llama3.Config with { Layers = layers },
         ElementBytes = 4,
         Identity = LinkPair.Identity("gateway"),

@@ -31,6 +31,7 @@ internal sealed class TestCluster : IAsyncDisposable
         {
             ModelName = "test",
             Config = model.Config,
+            Grammars = new Grammars(model, model.Config.EndTokens),
             ElementBytes = 4,
             Identity = LinkPair.Identity("gateway", fingerprint: model.Fingerprint, kvType: kvType),
             Replicas = replicas,

@@ -1,17 +1,21 @@
 using System.Text.Json;
 using Llama.Grains.Generation;
+using Llama.Grains.Text;
 using Llama.Model;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
+using Llama.Model.Tokenization;
 using Llama.Model.Weights;
 using Llama.Tests;
 
 namespace Llama.Grains.Tests.Gateway;
 
 /// <summary>A checkpoint with golden results: what it must generate by argmax.</summary>
-internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int[] Greedy)> Golden)
+internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int[] Greedy)> Golden) : IModelSource
 {
+    private readonly Lazy<ModelText> text = new(() => new ModelText(TokenizerLoader.Load(Folder, []), null));
+
     /// <summary>The model that the project ships: 6 layers.</summary>
     public static TestModel TinyStories { get; } = Read(TestPaths.TinyStories, Path.Combine(TestPaths.TinyStories, "golden.json"));
 
@@ -19,6 +23,10 @@ internal sealed record TestModel(string Folder, IReadOnlyList<(int[] Prompt, int
     public static TestModel Llama3 { get; } = Fixture("llama-3/hf");
 
     public ModelConfig Config { get; } = ConfigOf(Folder);
+
+    public ModelShape Shape => new("test", Fingerprint, Config.ContextLength, Config.VocabSize, Config.Sampling);
+
+    public ModelText Text => text.Value;
 
     public string Fingerprint => ModelFingerprint.Of(Config);
 

@@ -10,6 +10,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Text;
 using Llama.Grains.Wire;
 using Llama.Model.Chat;
+using Llama.Model.Grammars;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
 using Microsoft.Extensions.DependencyInjection;
@@ -35,6 +36,8 @@ public sealed class WireTypesTests : IDisposable
 
     private static readonly GeneratedToken Token =
         new(new TokenLogprob(7, -0.25f), [new TokenLogprob(7, -0.25f), new TokenLogprob(8, float.NegativeInfinity)], FinishReason.Length, 3);
+
+    private static readonly AnswerGrammar Grammar = new(GrammarKind.Choice, """["yes","no"]""", true);
 
     private static readonly TokenRules Rules = new()
     {
@@ -62,6 +65,7 @@ public sealed class WireTypesTests : IDisposable
         Client = "ann",
         Session = "s-1",
         IsResubmitted = true,
+        Grammar = Grammar,
         TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         Rules = Rules,
         StopTokens = [5, 128_009],
@@ -120,6 +124,7 @@ public sealed class WireTypesTests : IDisposable
         new RecordPart("a", 3, new byte[] { 1, 2, 255 }),
         new RecordPlace("a", 98_304),
         new RecordPage(5, new byte[] { 4, 5 }),
+        Grammar,
         Request,
         Rules,
         new TokenBiasOnTheWire { Token = 7, Addend = -0.25f },

@@ -25,6 +25,15 @@ internal enum FieldScope
     /// <summary>An element of a message's <c>content</c>.</summary>
     ContentPart = 64,
 
+    /// <summary>The object <c>response_format</c>.</summary>
+    ResponseFormat = 1 << 16,
+
+    /// <summary>The object <c>response_format.json_schema</c>.</summary>
+    FormatSchema = 1 << 17,
+
+    /// <summary>The object <c>structured_outputs</c>.</summary>
+    StructuredOutputs = 1 << 18,
+
     /// <summary>A request that generates.</summary>
     Generation = Completion | Chat,
 
@@ -49,6 +58,9 @@ internal static class FieldScopes
         FieldScope.StreamOptions => "stream_options",
         FieldScope.Message => "messages[]",
         FieldScope.ContentPart => "messages[].content[]",
+        FieldScope.ResponseFormat => "response_format",
+        FieldScope.FormatSchema => "response_format.json_schema",
+        FieldScope.StructuredOutputs => "structured_outputs",
         _ => throw new ArgumentOutOfRangeException(nameof(scope), scope, "names no single object"),
     };
 }

@@ -209,6 +209,62 @@ internal static class RequestFields
     public static readonly HonouredField<string?> CacheSalt = Text(
         "cache_salt", FieldScope.Generation, "Only requests with the same one share cached prefixes.", MaxSaltLength);
 
+    /// <summary>The form of the answer, as OpenAI has it.</summary>
+    public static readonly HonouredField<JsonElement?> ResponseFormat = Object(
+        "response_format", FieldScope.Generation, "The form of the answer; see `response_format`.");
+
+    /// <summary>The grammar of the answer, as llama.cpp has it.</summary>
+    public static readonly HonouredField<string?> Gbnf = Text(
+        "grammar", FieldScope.Generation, "The grammar that the answer follows, in GBNF; empty for none.");
+
+    /// <summary>The schema of the answer, as llama.cpp has it.</summary>
+    public static readonly HonouredField<JsonElement?> AnswerSchema = Add<JsonElement?>(
+        "json_schema", FieldScope.Generation, "a JSON schema", TryReadSchema, "The JSON schema that the answer is valid by.");
+
+    /// <summary>The grammar of the answer, as vLLM has it.</summary>
+    public static readonly HonouredField<JsonElement?> StructuredOutputs = Object(
+        "structured_outputs", FieldScope.Generation, "The grammar that the answer follows; see `structured_outputs`, of which one is given.");
+
+    /// <summary>What form it is.</summary>
+    public static readonly HonouredField<string?> FormatType = Add<string?>(
+        "type", FieldScope.ResponseFormat, "\"text\", \"json_object\" or \"json_schema\"",
+        (JsonElement value, out string? result) =>
+            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) is "text" or "json_object" or "json_schema",
+        "Free text, any JSON object, or JSON that is valid by `json_schema`.");
+
+    /// <summary>The schema, with what is said about it.</summary>
+    public static readonly HonouredField<JsonElement?> FormatSchema = Object(
+        "json_schema", FieldScope.ResponseFormat, "See `response_format.json_schema`; for the type `json_schema` only.");
+
+    /// <summary>The schema.</summary>
+    public static readonly HonouredField<JsonElement?> Schema = Add<JsonElement?>(
+        "schema", FieldScope.FormatSchema, "a JSON schema", TryReadSchema, "The JSON schema that the answer is valid by, whether `strict` or not.");
+
+    /// <summary>A schema for the answer.</summary>
+    public static readonly HonouredField<JsonElement?> OutputSchema = Add<JsonElement?>(
+        "json", FieldScope.StructuredOutputs, "a JSON schema, or one as a string",
+        (JsonElement value, out JsonElement? result) => value.ValueKind == JsonValueKind.String ? (result = value) is not null : TryReadSchema(value, out result),
+        "The JSON schema that the answer is valid by.");
+
+    /// <summary>A pattern for the answer.</summary>
+    public static readonly HonouredField<string?> OutputRegex = Text(
+        "regex", FieldScope.StructuredOutputs, "The regular expression that the whole answer matches.");
+
+    /// <summary>Texts to choose the answer from.</summary>
+    public static readonly HonouredField<JsonElement?> OutputChoice = Add<JsonElement?>(
+        "choice", FieldScope.StructuredOutputs, "a list of strings, of which there is one at least and none is empty",
+        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Array } && value.GetArrayLength() > 0
+            && value.EnumerateArray().All(text => text.ValueKind == JsonValueKind.String && text.GetString()!.Length > 0),
+        "The answer is one of these.");
+
+    /// <summary>A grammar for the answer.</summary>
+    public static readonly HonouredField<string?> OutputGrammar = Text(
+        "grammar", FieldScope.StructuredOutputs, "The grammar that the answer follows, in GBNF.");
+
+    /// <summary>Whether the answer is a JSON object.</summary>
+    public static readonly HonouredField<bool?> OutputObject = Flag(
+        "json_object", FieldScope.StructuredOutputs, "Whether the answer is any JSON object.");
+
     /// <summary>Whose message it is.</summary>
     public static readonly HonouredField<string?> Role = Text(
         "role", FieldScope.Message, "`system` (or `developer`), `user` or `assistant`, as the chat template has them.");
@@ -292,6 +348,9 @@ internal static class RequestFields
         Honoured.Add(field);
         return field;
     }
+
+    private static bool TryReadSchema(JsonElement value, out JsonElement? result) =>
+        (result = value) is { ValueKind: JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False };
 
     private static bool TryReadFlag(JsonElement value, out bool? result)
     {

@@ -71,6 +71,9 @@ internal sealed record GenerationParameters
     /// <summary>How many alternatives to report with each token, or null for no log-probabilities at all.</summary>
     public int? LogProbabilities { get; init; }
 
+    /// <summary>The grammar that the answer follows; null for free text.</summary>
+    public RequestedGrammar? Grammar { get; init; }
+
     /// <summary>Higher ones go first.</summary>
     public int Priority { get; init; }
 
@@ -119,6 +122,7 @@ internal sealed record GenerationParameters
             Priority = -(int)(fields.Get(RequestFields.Priority) ?? 0),
             Timeout = fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
             Session = fields.Get(RequestFields.Session),
+            Grammar = GrammarFields.Read(fields),
         };
         if (parameters.Stream) parameters.CheckStream();
         return parameters;

@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
 using Llama.Grains.Generation;
+using Llama.Model.Grammars;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -39,8 +40,9 @@ internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, st
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
 /// <param name="gateway">Tells how long a sequence may be.</param>
+/// <param name="grammars">Makes the grammars of answers.</param>
 /// <param name="random">Samples seeds for requests without one.</param>
-internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Random random)
+internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Grammars grammars, Random random)
 {
     /// <summary>
     /// How many seeds there are to choose from for requests without one, from 0: all that JavaScript reads without rounding, and none is -1.
@@ -85,6 +87,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
             var echo = parameters.Echo ? model.Decode(prompt, param) : "";
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
             var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
+            var grammar = parameters.Grammar is { } asked ? Check(asked, startsText, stopTokens) : null;
             for (var index = 0; index < parameters.Choices; index++)
             {
                 var request = new GenerationRequest
@@ -102,6 +105,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
                     Session = parameters.Session,
                     CacheSalt = parameters.CacheSalt,
                     Client = parameters.Client,
+                    Grammar = grammar,
                     TraceParent = traceParent,
                 };
                 choices.Add(new ChoicePlan(request, startsText, echo, reasoning));
@@ -134,6 +138,21 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Ran
     public void CheckCount(int tokens, string param)
     {
         if (tokens >= MaxSequenceTokens) throw TooLong($"{tokens} tokens in {param}", param);
+    }
+
+    /// <summary>Makes the grammar here already, so that what is wrong with it is said before anything is sent.</summary>
+    private AnswerGrammar Check(RequestedGrammar asked, bool startsText, IReadOnlyList<int> stopTokens)
+    {
+        var grammar = new AnswerGrammar(asked.Source.Kind, asked.Source.Text, startsText);
+        try
+        {
+            grammars.Begin(grammar, stopTokens, []);
+            return grammar;
+        }
+        catch (GrammarException exception)
+        {
+            throw ApiException.Invalid(asked.Path, $"{asked.Path} cannot be followed: {exception.Message}");
+        }
     }
 
     private void CheckLength(int promptTokens, int? maxTokens, string param)

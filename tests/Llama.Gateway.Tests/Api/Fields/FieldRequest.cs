@@ -31,6 +31,9 @@ internal static class FieldRequest
         FieldScope.StreamOptions => $"stream_options.{name}",
         FieldScope.Message => $"messages[0].{name}",
         FieldScope.ContentPart => $"messages[0].content[0].{name}",
+        FieldScope.ResponseFormat => $"response_format.{name}",
+        FieldScope.FormatSchema => $"response_format.json_schema.{name}",
+        FieldScope.StructuredOutputs => $"structured_outputs.{name}",
         _ => name,
     };
 
@@ -47,6 +50,9 @@ internal static class FieldRequest
             FieldScope.Chat or FieldScope.Message => """{"messages":[{"role":"user","content":"Hi"}],"seed":5}""",
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",
+            FieldScope.ResponseFormat => """{"prompt":"Hi","seed":5,"response_format":{"type":"text"}}""",
+            FieldScope.FormatSchema => """{"prompt":"Hi","seed":5,"response_format":{"type":"json_schema","json_schema":{"schema":{}}}}""",
+            FieldScope.StructuredOutputs => """{"prompt":"Hi","seed":5,"structured_outputs":{}}""",
             FieldScope.Tokenize when name == "messages" => "{}",
             FieldScope.Tokenize when ChatOptions.Contains(name) => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Tokenize => """{"prompt":"Hi"}""",
@@ -58,6 +64,9 @@ internal static class FieldRequest
         {
             FieldScope.StreamOptions => request["stream_options"]!,
             FieldScope.Message => request["messages"]![0]!,
+            FieldScope.ResponseFormat => request["response_format"]!,
+            FieldScope.FormatSchema => request["response_format"]!["json_schema"]!,
+            FieldScope.StructuredOutputs => request["structured_outputs"]!,
             FieldScope.ContentPart => request["messages"]![0]!["content"]![0]!,
             _ => request,
         };

@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
+using Llama.Model.Grammars;
 using Llama.Model.Sampling;
 
 namespace Llama.Gateway.Tests.Api.Fields;
@@ -77,6 +78,20 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "cache_salt", "\"s\"", (request, _) => request!.CacheSalt == "s"),
         .. In(FieldScope.Generation, "session_id", "\"s\"", (request, _) => request!.Session == "s"),
         .. In(Chat, "reasoning_format", "\"none\"", (_, answer) => !answer.Contains("reasoning_tokens", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation, "response_format", """{"type":"json_object"}""", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
+        .. In(FieldScope.Generation, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
+        .. In(FieldScope.Generation, "json_schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.Generation, "structured_outputs", """{"regex":"a+"}""", (request, _) => request?.Grammar?.Kind == GrammarKind.Regex),
+        .. In(FieldScope.ResponseFormat, "type", "\"json_object\"", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
+        .. In(
+            FieldScope.ResponseFormat, "json_schema", """{"schema":{"type":"null"}}""",
+            (request, _) => request?.Grammar?.Text == """{"type":"null"}""", """{"response_format":{"type":"json_schema"}}"""),
+        .. In(FieldScope.FormatSchema, "schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.StructuredOutputs, "json", "\"{\\\"type\\\":\\\"null\\\"}\"", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.StructuredOutputs, "regex", "\"a+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Regex),
+        .. In(FieldScope.StructuredOutputs, "choice", """["yes","no"]""", (request, _) => request?.Grammar?.Kind == GrammarKind.Choice),
+        .. In(FieldScope.StructuredOutputs, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
+        .. In(FieldScope.StructuredOutputs, "json_object", "true", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
         .. In(FieldScope.Message, "reasoning_content", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
@@ -102,7 +117,8 @@ public sealed class HonouredFieldsTests
     {
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
-        var (value, found) = name is "stream_options" or "chat_template_kwargs" or "logit_bias" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
+        var (value, found) = name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
+            or "json" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
         error.Is(400, param, $"{param} must be ");

@@ -1,0 +1,129 @@
+using System.Numerics;
+
+namespace Llama.Model.Grammars;
+
+/// <summary>
+/// Which tokens may be sampled, in as few bytes as possible. The first byte is the form. 0: a bit for each token, the lowest of each byte
+/// first. 1: lengths of runs, by turns of tokens that are forbidden and that are allowed, in groups of seven bits with the lowest first,
+/// each but the last with the high bit set. What lies behind the end is forbidden.
+/// </summary>
+public static class TokenMask
+{
+    private const byte Bits = 0;
+    private const byte Runs = 1;
+
+    /// <summary>Most bytes that a mask can have.</summary>
+    /// <param name="vocabSize">Ids of the vocabulary.</param>
+    public static int MostBytes(int vocabSize) => 1 + ((vocabSize + 7) / 8);
+
+    /// <summary>Writes a mask.</summary>
+    /// <param name="allowed">A bit for each token.</param>
+    /// <param name="vocabSize">Ids of the vocabulary.</param>
+    internal static byte[] Write(ReadOnlySpan<ulong> allowed, int vocabSize)
+    {
+        byte[] bytes = new byte[MostBytes(vocabSize)];
+        if (TryWriteRuns(allowed, vocabSize, bytes, out int length)) return bytes[..length];
+        bytes[0] = Bits;
+        for (int i = 1; i < bytes.Length; i++) bytes[i] = (byte)(allowed[(i - 1) >> 3] >> (8 * ((i - 1) & 7)));
+        return bytes;
+    }
+
+    /// <summary>Whether a mask allows no token at all.</summary>
+    /// <param name="mask">The mask, as it was written.</param>
+    public static bool IsEmpty(ReadOnlySpan<byte> mask) => mask.Length == 1 && mask[0] == Runs;
+
+    /// <summary>What is wrong with the bytes of a mask; null when nothing is.</summary>
+    /// <param name="mask">The mask.</param>
+    /// <param name="vocabSize">Ids of the vocabulary.</param>
+    public static string? FindFault(ReadOnlySpan<byte> mask, int vocabSize)
+    {
+        if (mask.IsEmpty) return "has no bytes";
+        if (mask[0] == Bits)
+            return mask.Length <= MostBytes(vocabSize) ? null : $"has {mask.Length} bytes; expected at most {MostBytes(vocabSize)}";
+        if (mask[0] != Runs) return $"has the form {mask[0]}; expected {Bits} or {Runs}";
+        long covered = 0;
+        for (int at = 1; at < mask.Length;)
+        {
+            if (!TryReadRun(mask, ref at, out int run)) return "ends within a run";
+            covered += run;
+        }
+
+        return covered <= vocabSize ? null : $"is about {covered} tokens; expected at most {vocabSize}";
+    }
+
+    /// <summary>Reads a mask that has no fault.</summary>
+    /// <param name="mask">The mask.</param>
+    /// <param name="allowed">Gets a bit for each token that is allowed; must be cleared.</param>
+    public static void Read(ReadOnlySpan<byte> mask, Span<ulong> allowed)
+    {
+        if (mask[0] == Bits)
+        {
+            for (int i = 1; i < mask.Length; i++) allowed[(i - 1) >> 3] |= (ulong)mask[i] << (8 * ((i - 1) & 7));
+            return;
+        }
+
+        int token = 0;
+        bool allows = false;
+        for (int at = 1; at < mask.Length; allows = !allows)
+        {
+            TryReadRun(mask, ref at, out int run);
+            if (allows) SetRun(allowed, token, token + run);
+            token += run;
+        }
+    }
+
+    private static void SetRun(Span<ulong> bits, int first, int end)
+    {
+        for (; first < end && (first & 63) != 0; first++) bits[first >> 6] |= 1UL << (first & 63);
+        for (; end - first >= 64; first += 64) bits[first >> 6] = ulong.MaxValue;
+        for (; first < end; first++) bits[first >> 6] |= 1UL << (first & 63);
+    }
+
+    private static bool TryWriteRuns(ReadOnlySpan<ulong> allowed, int vocabSize, Span<byte> bytes, out int length)
+    {
+        bytes[0] = Runs;
+        length = 1;
+        bool allows = false;
+        for (int token = 0; token < vocabSize; allows = !allows)
+        {
+            int end = NextChange(allowed, token, vocabSize, allows);
+            if (end == vocabSize && !allows) return true;
+            for (uint run = (uint)(end - token); ; run >>= 7)
+            {
+                if (length == bytes.Length) return false;
+                bytes[length++] = (byte)(run < 0x80 ? run : run | 0x80);
+                if (run < 0x80) break;
+            }
+
+            token = end;
+        }
+
+        return true;
+    }
+
+    private static int NextChange(ReadOnlySpan<ulong> bits, int token, int end, bool current)
+    {
+        ulong flip = current ? ulong.MaxValue : 0;
+        while (token < end)
+        {
+            ulong changed = (bits[token >> 6] ^ flip) >> (token & 63);
+            if (changed != 0) return Math.Min(end, token + BitOperations.TrailingZeroCount(changed));
+            token = (token | 63) + 1;
+        }
+
+        return end;
+    }
+
+    private static bool TryReadRun(ReadOnlySpan<byte> mask, ref int at, out int run)
+    {
+        run = 0;
+        for (int shift = 0; shift < 28 && at < mask.Length; shift += 7)
+        {
+            byte part = mask[at++];
+            run |= (part & 0x7F) << shift;
+            if (part < 0x80) return true;
+        }
+
+        return false;
+    }
+}
