@@ -2,7 +2,6 @@ using Llama.Gateway.Api;
 using Llama.Gateway.Api.Keys;
 using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
-using Llama.Grains.Generation;
 using Llama.Grains.Hosting;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;

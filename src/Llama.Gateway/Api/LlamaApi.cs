@@ -12,7 +12,6 @@ using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
-using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Llama.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection.Extensions;

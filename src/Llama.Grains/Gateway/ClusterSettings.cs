@@ -1,7 +1,7 @@
-using Llama.Grains.Generation;
 using Llama.Grains.Links;
 using Llama.Grains.Placement;
 using Llama.Grains.Scheduling;
+using Llama.Grains.Text;
 using Llama.Model;
 
 namespace Llama.Grains.Gateway;

@@ -5,7 +5,6 @@ using System.Text.Json;
 using Llama.Gateway.Api;
 using Llama.Gateway.Api.Keys;
 using Llama.Grains.Gateway;
-using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Llama.Model;
 using Llama.Model.Chat;

@@ -1,9 +1,9 @@
 using Llama.Grains.Gateway;
-using Llama.Grains.Generation;
 using Llama.Grains.Placement;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Silos;
 using Llama.Grains.Tests.Links;
+using Llama.Grains.Text;
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
 using Llama.Model.Layers;

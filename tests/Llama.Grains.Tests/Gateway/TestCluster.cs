@@ -6,6 +6,7 @@ using Llama.Grains.Scheduling;
 using Llama.Grains.Stages;
 using Llama.Grains.Tests.Links;
 using Llama.Grains.Tests.Silos;
+using Llama.Grains.Text;
 using Llama.Model.Checkpoints;
 using Llama.Model.Layers;
 using Llama.Model.Weights;

@@ -26,7 +26,7 @@ public sealed class NamespaceTests
         ("Text", ["Generation", "Hosting"]),
         ("Stages", ["Answers", "Hosting", "Links", "Placement", "Settings", "Telemetry"]),
         ("Silos", ["Answers", "Hosting", "Links", "Stages"]),
-        ("Gateway", ["Answers", "Generation", "Hosting", "Links", "Placement", "Scheduling", "Settings", "Silos", "Stages", "Telemetry"]),
+        ("Gateway", ["Answers", "Generation", "Hosting", "Links", "Placement", "Scheduling", "Settings", "Silos", "Stages", "Telemetry", "Text"]),
     ];
 
     [Fact]

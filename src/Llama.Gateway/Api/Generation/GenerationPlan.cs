@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
 using Llama.Grains.Generation;
+using Llama.Grains.Text;
 using Llama.Model.Grammars;
 
 namespace Llama.Gateway.Api.Generation;
