@@ -30,9 +30,10 @@ public sealed class CpuLayerRangeTests : LayerRangeContract
         using Checkpoint checkpoint = Checkpoint.Open(Folder, new CheckpointOptions());
         await using CpuLayerRange range = CpuLayerRange.Load(checkpoint, 1, 3, ElementType.F32, KvBlocks, cores.Length, cores);
 
-        // Linux keeps fifteen letters of a name: that of the range's thread, and of the worker beside it.
-        Assert.Equal([$"{cores[0]}"], CoresOfThreads("layers 1-3"));
-        Assert.Equal([.. cores.Skip(1).Select(core => $"{core}")], CoresOfThreads("layers 1-3 work"));
+        // Linux keeps fifteen letters of a name: that of the range's thread, and of the worker beside it. Tests beside this one have threads
+        // of these names, too, but pin none.
+        Assert.Contains($"{cores[0]}", CoresOfThreads("layers 1-3"));
+        Assert.All(cores.Skip(1), core => Assert.Contains($"{core}", CoresOfThreads("layers 1-3 work")));
     }
 
     [Fact]
