@@ -1,5 +1,6 @@
 using Llama.Gateway.Api;
 using Llama.Gateway.Api.Keys;
+using Llama.Gateway.Api.Rpc;
 using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
 using Llama.Grains.Hosting;
@@ -139,9 +140,14 @@ internal static partial class GatewayHost
         }
 
         builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", Access(options), options.Host, options.Advertise);
+
+        // Its assemblies take time to load, and descriptors.
+        bool hasRpc = options.GrpcPort is not null || options.Tls is not null;
+        if (hasRpc) builder.Services.AddLlamaRpc();
         WebApplication application = builder.Build();
         application.UseLlamaOrigins();
         application.MapLlamaApi();
+        if (hasRpc) application.MapLlamaRpc();
         application.UsePipelines();
         ParentWatch.Start(application.Lifetime.StopApplication);
         application.Lifetime.ApplicationStarted.Register(

@@ -7,7 +7,6 @@ using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
-using Llama.Gateway.Api.Rpc;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
@@ -61,7 +60,6 @@ public static class LlamaApi
         var own = new GatewayNames(names);
         services.AddSingleton(new OperatorGuard(key, own));
         AddAccess(services, access, own);
-        services.AddLlamaRpc();
         return services;
     }
 
@@ -116,7 +114,6 @@ public static class LlamaApi
         api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
-        routes.MapLlamaRpc();
         api.NothingElse();
         return routes;
     }

@@ -4,6 +4,7 @@ using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
 using Llama.Gateway.Api.Keys;
+using Llama.Gateway.Api.Rpc;
 using Llama.Grains.Gateway;
 using Llama.Grains.Text;
 using Llama.Model;
@@ -67,10 +68,12 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.Services.AddSingleton(source);
         builder.Services.AddSingleton(new Grammars(source, [TestTokenizer.End]));
         builder.Services.AddLlamaApi(Encoding.UTF8.GetBytes(key), ignoreUnknownFields, access ?? new ApiAccess(), "the-gateway.example:80");
+        builder.Services.AddLlamaRpc();
         builder.Services.AddSingleton(new ServedModel(source, created));
         var app = builder.Build();
         app.UseLlamaOrigins();
         app.MapLlamaApi();
+        app.MapLlamaRpc();
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new TestGateway(app, grain, logs);
     }
