@@ -34,11 +34,16 @@ internal static partial class GatewayHost
     /// <summary>With fewer a gateway is not worth its start; some of them go to its own links, and to assemblies that are not loaded yet.</summary>
     private const int LeastConnections = 32;
 
+    /// <summary>With fewer there are no metrics to scrape: who measures takes assemblies, two descriptors each, which clients could have.</summary>
+    private const int DescriptorsForMetrics = 512;
+
     /// <summary>What the host's end may take after the last answer.</summary>
     private static readonly TimeSpan HostEnd = TimeSpan.FromSeconds(5);
 
     /// <summary>A client of HTTP/2 that has said nothing for so long is asked whether it is there.</summary>
     private static readonly TimeSpan Http2Silence = TimeSpan.FromSeconds(30);
+
+    private static bool HasDescriptorsForMetrics => Descriptors.Limit is not < DescriptorsForMetrics;
 
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
@@ -48,7 +53,7 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
-        using var telemetry = ProcessTelemetry.Start("llama-gateway", options.Name, isScraped: true);
+        using var telemetry = ProcessTelemetry.Start("llama-gateway", options.Name, isScraped: HasDescriptorsForMetrics);
         await using WebApplication gateway = Build(options, telemetry, out Task<ModelText>? reading);
         try
         {
@@ -91,6 +96,7 @@ internal static partial class GatewayHost
         }
 
         Log.Connections(logger, connections, limit);
+        if (!HasDescriptorsForMetrics) Log.NoMetrics(logger, DescriptorsForMetrics);
     }
 
     /// <param name="options">What the process was told.</param>
@@ -108,7 +114,7 @@ internal static partial class GatewayHost
         ReadOnlyMemory<byte> key = ClusterKey.Load(options.ClusterKeyFile);
         WebApplicationBuilder builder = CreateBuilder(options, certificate);
         telemetry.AddTo(builder.Logging);
-        builder.Services.AddSingleton(telemetry.Scrape!);
+        if (telemetry.Scrape is { } scrape) builder.Services.AddSingleton(scrape);
         string? name = null;
         text = null;
         if (tokenizer is null)
@@ -264,6 +270,9 @@ internal static partial class GatewayHost
 
         [LoggerMessage(6, LogLevel.Information, "gRPC (llama.v1) is served at {Url}, without TLS")]
         public static partial void ListeningForGrpc(ILogger logger, string url);
+
+        [LoggerMessage(7, LogLevel.Information, "/metrics stays off: it takes {Descriptors} descriptors")]
+        public static partial void NoMetrics(ILogger logger, int descriptors);
 
         [LoggerMessage(5, LogLevel.Information, "At most about {Connections} HTTP connections at once: this process may have {Descriptors} descriptors (ulimit -n)")]
         public static partial void Connections(ILogger logger, int connections, int descriptors);

@@ -13,6 +13,9 @@ public sealed record OtlpVariables(bool Traces, bool Metrics, bool Logs)
     /// <summary>Those of this process.</summary>
     public static OtlpVariables OfThisProcess { get; } = Read(Environment.GetEnvironmentVariable);
 
+    /// <summary>Whether anything is sent.</summary>
+    public bool Any => Traces || Metrics || Logs;
+
     /// <summary>Reads variables.</summary>
     /// <param name="variable">The value of a variable; null or empty where it is not set.</param>
     public static OtlpVariables Read(Func<string, string?> variable)

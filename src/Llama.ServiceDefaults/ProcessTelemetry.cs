@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -27,29 +28,19 @@ public sealed class ProcessTelemetry : IDisposable
         ["Llama", "Microsoft.Orleans.Application", "Microsoft.Orleans.Runtime", "Microsoft.Orleans.Lifecycle"];
 
     private readonly OtlpVariables otlp;
-    private readonly Action<ResourceBuilder> resource;
-    private readonly TracerProvider? traces;
-    private readonly ServiceProvider? logs;
-    private readonly Task<MeterProvider>? metrics;
+    private Action<ResourceBuilder>? resource;
+    private TracerProvider? traces;
+    private ServiceProvider? logs;
+    private Task<MeterProvider>? metrics;
 
     private ProcessTelemetry(string service, string instance, bool isScraped, OtlpVariables otlp)
     {
         this.otlp = otlp;
-
-        // What the user says of the service in OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES comes last, and counts.
-        resource = builder => builder.Clear().AddTelemetrySdk()
-            .AddService(service, serviceVersion: Version, serviceInstanceId: instance).AddEnvironmentVariableDetector();
-        if (otlp.Traces) traces = BuildTraces();
-        if (otlp.Logs) logs = BuildLogs();
-
-        // Its assemblies take as long to load as the web server; who starts a process waits for its first answer, not for its figures.
-        if (otlp.Metrics) metrics = Task.FromResult(BuildMetrics(isScraped));
-        else if (isScraped) metrics = Task.Run(() => BuildMetrics(isScraped));
-        if (isScraped) Scrape = new MetricsScrape(metrics!);
+        if (isScraped || otlp.Any) Listen(service, instance, isScraped);
     }
 
     /// <summary>The metrics in Prometheus' form; null for a process that nobody scrapes.</summary>
-    public MetricsScrape? Scrape { get; }
+    public MetricsScrape? Scrape { get; private set; }
 
     private static string? Version => Assembly.GetEntryAssembly()?.GetName().Version?.ToString(3);
 
@@ -75,15 +66,35 @@ public sealed class ProcessTelemetry : IDisposable
         if (metrics is { IsCompletedSuccessfully: true }) metrics.Result.Dispose();
     }
 
+    /// <summary>A method of its own, so that a process that nobody hears does not load what tells.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Listen(string service, string instance, bool isScraped)
+    {
+        // What the user says of the service in OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES comes last, and counts.
+        resource = builder => builder.Clear().AddTelemetrySdk()
+            .AddService(service, serviceVersion: Version, serviceInstanceId: instance).AddEnvironmentVariableDetector();
+        if (otlp.Traces) traces = BuildTraces();
+        if (otlp.Logs) logs = BuildLogs();
+
+        // Its assemblies take as long to load as the web server; who starts a process waits for its first answer, not for its figures.
+        if (otlp.Metrics) metrics = Task.FromResult(BuildMetrics(isScraped));
+        else if (isScraped) metrics = Task.Run(() => BuildMetrics(isScraped));
+        if (isScraped) Scrape = new MetricsScrape(metrics!);
+    }
+
     private MeterProvider BuildMetrics(bool isScraped)
     {
-        MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder().ConfigureResource(resource).AddMeter(Meters);
+        MeterProviderBuilder builder = Sdk.CreateMeterProviderBuilder().ConfigureResource(resource!).AddMeter(Meters);
         if (isScraped) builder.AddPrometheusExporter();
-        if (otlp.Metrics) builder.AddOtlpExporter();
+        if (otlp.Metrics) AddOtlp(builder);
         return builder.Build();
     }
 
-    private TracerProvider BuildTraces() => Sdk.CreateTracerProviderBuilder().ConfigureResource(resource)
+    /// <summary>A method of its own, so that who sends nothing does not load what sends.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void AddOtlp(MeterProviderBuilder builder) => builder.AddOtlpExporter();
+
+    private TracerProvider BuildTraces() => Sdk.CreateTracerProviderBuilder().ConfigureResource(resource!)
         .AddProcessor(new RequestTraces())
         .AddAspNetCoreInstrumentation(options => options.Filter = IsRequest)
         .AddSource(Sources)
@@ -94,7 +105,7 @@ public sealed class ProcessTelemetry : IDisposable
     private ServiceProvider BuildLogs() => new ServiceCollection().AddLogging(logging => logging.AddOpenTelemetry(options =>
     {
         var builder = ResourceBuilder.CreateEmpty();
-        resource(builder);
+        resource!(builder);
         options.SetResourceBuilder(builder);
         options.IncludeFormattedMessage = true;
         options.AddProcessor(new EventIds()).AddOtlpExporter();

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Http.Json;
 using System.Net.Sockets;
 using Llama.Bench.Processes;
@@ -26,6 +27,8 @@ public sealed class LimitTests
         RunningProgram gateway = cluster.StartGateway();
         await cluster.ReadyAsync();
         Assert.Contains($"this process may have {FewDescriptors} descriptors (ulimit -n)", gateway.Output, StringComparison.Ordinal);
+        using (HttpResponseMessage metrics = await cluster.Client.Http.GetAsync("/metrics", TestContext.Current.CancellationToken))
+            Assert.Equal(HttpStatusCode.NotFound, metrics.StatusCode);
         TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();

@@ -76,6 +76,11 @@ public static class LlamaApi
 
         services.AddSingleton(provider => new AccessGuard(
             provider.GetService<KeyRing>(), access is { KeyFile: null, IsLoopback: true } ? own : null));
+        if (access.Origins.Count > 0) AddOrigins(services, access);
+    }
+
+    private static void AddOrigins(IServiceCollection services, ApiAccess access)
+    {
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
             .WithOrigins([.. access.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Post)
             .WithExposedHeaders(HeaderNames.RetryAfter, "x-request-id", "x-should-retry")));

@@ -13,7 +13,7 @@ public static partial class Descriptors
     public const int KeptFromLinks = 32;
 
     /// <summary>What clients leave: the same, and some for links.</summary>
-    public const int KeptFromClients = 48;
+    public const int KeptFromClients = 40;
 
     /// <summary>What a program opens from its start until it has a few links, assemblies above all, and what is kept then.</summary>
     private const int OfProgram = 112;
