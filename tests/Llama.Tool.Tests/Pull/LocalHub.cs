@@ -12,7 +12,7 @@ internal sealed class LocalHub : IAsyncDisposable
     public const string Name = "org/tiny";
     public const string Commit = "0123456789abcdef";
 
-    private readonly HttpListener listener = new();
+    private readonly HttpListener listener;
     private readonly Dictionary<string, byte[]> files;
     private readonly Task serving;
 
@@ -20,25 +20,30 @@ internal sealed class LocalHub : IAsyncDisposable
     {
         files = Directory.EnumerateFiles(folder).ToDictionary(file => Path.GetFileName(file)!, File.ReadAllBytes, StringComparer.Ordinal);
         Large = [.. large];
-        for (int port = Random.Shared.Next(20_000, 60_000); ; port = Random.Shared.Next(20_000, 60_000))
-        {
-            Address = $"http://127.0.0.1:{port}/";
-            listener.Prefixes.Add(Address);
-            try
-            {
-                listener.Start();
-                break;
-            }
-            catch (HttpListenerException)
-            {
-                listener.Prefixes.Clear();
-            }
-        }
-
+        (listener, Address) = Listen();
         serving = ServeAsync();
     }
 
     public string Address { get; }
+
+    /// <summary>At a port that nobody has, below those of outgoing connections. A listener that could not start is disposed of by itself.</summary>
+    private static (HttpListener Listener, string Address) Listen()
+    {
+        while (true)
+        {
+            string address = $"http://127.0.0.1:{Random.Shared.Next(20_000, 32_000)}/";
+            var listener = new HttpListener { Prefixes = { address } };
+            try
+            {
+                listener.Start();
+                return (listener, address);
+            }
+            catch (HttpListenerException)
+            {
+                // Taken.
+            }
+        }
+    }
 
     /// <summary>Files that are told with their SHA-256; the others with that of their blob.</summary>
     public HashSet<string> Large { get; }
