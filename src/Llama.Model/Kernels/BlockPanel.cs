@@ -27,10 +27,9 @@ internal static unsafe class BlockPanel
 
     private const int PartElements = BlockRows.PartElements;
 
-    // Scratch: the panel, whose pairs of offsets and scales are as many as parts at most; the sums.
+    // Scratch: the panel, whose scales are as many as parts at most; the sums.
     private const int IntegersLength = Rows * Columns / 2;
-    private const int FactorsLength = Rows * Columns / PartElements;
-    private const int SumsAt = IntegersLength + (3 * FactorsLength);
+    private const int SumsAt = IntegersLength + (Rows * Columns / PartElements);
 
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>
     public static int ScratchLength(int tokens) => SumsAt + (TokenSums * tokens);
@@ -56,7 +55,7 @@ internal static unsafe class BlockPanel
                 weights.ListRows(row, count, rows, Rows);
             }
 
-            MultiplyRows<T>(rows, weights.IsInterleaved, x, tokens, new Panel(scratch, IntegersLength, FactorsLength), sums);
+            MultiplyRows<T>(rows, weights.IsInterleaved, x, tokens, new Panel(scratch, IntegersLength), sums);
             for (int token = 0; token < tokens; token++)
             {
                 float* target = y + ((long)token * weights.Rows) + row;
@@ -109,47 +108,29 @@ internal static unsafe class BlockPanel
 
     /// <summary>Adds a block's sums, scaled, to those of sixteen rows.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void AddBlock<T>(float* scale, short* inputSums, Vector256<int> a, Vector256<int> b, in Panel panel, float* sums)
-        where T : struct, IBlockFormat
+    public static void AddBlock(float* scale, Vector256<int> a, Vector256<int> b, in Panel panel, float* sums)
     {
         Vector256<float> inputScale = Vector256.Create(*scale);
-        Vector256<float> sumsA = Vector256.FusedMultiplyAdd(
-            Vector256.ConvertToSingle(a), inputScale * Vector256.Load(panel.Scales), Vector256.Load(sums));
-        Vector256<float> sumsB = Vector256.FusedMultiplyAdd(
-            Vector256.ConvertToSingle(b), inputScale * Vector256.Load(panel.Scales + GroupRows), Vector256.Load(sums + GroupRows));
-        if (T.HasOffsets)
-        {
-            int count = T.Type.BlockElements() / T.OffsetElements;
-            a = b = Vector256<int>.Zero;
-            for (int pair = 0; pair < (count + 1) / 2; pair++)
-            {
-                Vector256<short> x = Vector256.Create(Unsafe.ReadUnaligned<int>(inputSums + (2 * pair))).AsInt16();
-                a += SmallIntegers.MultiplyAddPairs(Vector256.Load(panel.Offsets + (pair * Rows * 2)), x);
-                b += SmallIntegers.MultiplyAddPairs(Vector256.Load(panel.Offsets + (pair * Rows * 2) + Rows), x);
-            }
-
-            sumsA = Vector256.FusedMultiplyAdd(
-                Vector256.ConvertToSingle(a), inputScale * Vector256.Load(panel.OffsetScales), sumsA);
-            sumsB = Vector256.FusedMultiplyAdd(
-                Vector256.ConvertToSingle(b), inputScale * Vector256.Load(panel.OffsetScales + GroupRows), sumsB);
-        }
-
-        sumsA.Store(sums);
-        sumsB.Store(sums + GroupRows);
+        Vector256.FusedMultiplyAdd(
+            Vector256.ConvertToSingle(a), inputScale * Vector256.Load(panel.Scales), Vector256.Load(sums)).Store(sums);
+        Vector256.FusedMultiplyAdd(
+            Vector256.ConvertToSingle(b), inputScale * Vector256.Load(panel.Scales + GroupRows), Vector256.Load(sums + GroupRows)).Store(sums + GroupRows);
     }
 
-    /// <summary>The scales at the same place of eight rows, in a format that has no half-precision numbers for them.</summary>
-    public static Vector256<float> Scales<T>(byte** rows, nint offset)
-        where T : struct, IBlockFormat => Vector256.Create(
-            T.Scale(rows[0] + offset), T.Scale(rows[1] + offset), T.Scale(rows[2] + offset), T.Scale(rows[3] + offset),
-            T.Scale(rows[4] + offset), T.Scale(rows[5] + offset), T.Scale(rows[6] + offset), T.Scale(rows[7] + offset));
-
-    /// <summary>The half-precision numbers at the same place of eight rows.</summary>
+    /// <summary>The scales of a block of eight rows.</summary>
+    /// <param name="rows">The rows.</param>
+    /// <param name="offset">Where in each the block begins.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> Halves(byte** rows, nint offset) =>
-        HalfBits.ToSingle(Vector128.Create(
-            Unsafe.ReadUnaligned<ushort>(rows[0] + offset), Unsafe.ReadUnaligned<ushort>(rows[1] + offset),
-            Unsafe.ReadUnaligned<ushort>(rows[2] + offset), Unsafe.ReadUnaligned<ushort>(rows[3] + offset),
-            Unsafe.ReadUnaligned<ushort>(rows[4] + offset), Unsafe.ReadUnaligned<ushort>(rows[5] + offset),
-            Unsafe.ReadUnaligned<ushort>(rows[6] + offset), Unsafe.ReadUnaligned<ushort>(rows[7] + offset)));
+    public static Vector256<float> Scales<T>(byte** rows, nint offset)
+        where T : struct, IBlockFormat => T.ScaleAt < 0
+        ? Vector256.Create(
+            T.Scale(rows[0] + offset), T.Scale(rows[1] + offset), T.Scale(rows[2] + offset), T.Scale(rows[3] + offset),
+            T.Scale(rows[4] + offset), T.Scale(rows[5] + offset), T.Scale(rows[6] + offset), T.Scale(rows[7] + offset))
+        : HalfBits.ToSingle(Vector128.Create(
+            Half(rows[0] + offset + T.ScaleAt), Half(rows[1] + offset + T.ScaleAt), Half(rows[2] + offset + T.ScaleAt),
+            Half(rows[3] + offset + T.ScaleAt), Half(rows[4] + offset + T.ScaleAt), Half(rows[5] + offset + T.ScaleAt),
+            Half(rows[6] + offset + T.ScaleAt), Half(rows[7] + offset + T.ScaleAt)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static ushort Half(byte* source) => Unsafe.ReadUnaligned<ushort>(source);
 }

@@ -8,7 +8,7 @@ namespace Llama.Model.Kernels;
 /// Block i belongs to lane i mod 8, and a lane adds its blocks' sums, scaled, in order:
 /// <c>lane = fma(sum, weightScale × inputScale, lane)</c>, and where the format has offsets,
 /// <c>lane = fma(offsetSum, offsetScale × inputScale, lane)</c>; the lanes are then added in the tree of <see cref="Lanes.Sum"/>.
-/// Rows may be interleaved (<see cref="InterleavedProduct{T}"/>); those of four bits must be. Others lie as they are stored: for few tokens this goes
+/// Rows may be interleaved (<see cref="InterleavedProduct{T}"/>); those of levels must be. Others lie as they are stored: for few tokens this goes
 /// row after row (<see cref="BlockRow"/>); for more, the integers of sixteen rows are first laid out side by side, so that each vector
 /// of them meets many tokens (<see cref="BlockPanel"/>).
 /// </summary>
@@ -21,7 +21,7 @@ internal static unsafe class BlockProduct
     public static int ScratchLength(int tokens) => BlockPanel.ScratchLength(tokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
-    /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if of four bits.</param>
+    /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if one of levels.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="endRow">The row after the last.</param>
     /// <param name="x">The inputs.</param>
@@ -32,21 +32,21 @@ internal static unsafe class BlockProduct
     {
         switch (weights.Type)
         {
-            case ElementType.Q4_0: InterleavedProduct<NibbleProduct<Q4_0Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
-            case ElementType.Q4_1: InterleavedProduct<NibbleProduct<Q4_1Block>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
-            case ElementType.Q5_0: Multiply<Q5_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q5_1: Multiply<Q5_1Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_0: MultiplyLevels<Q4_0Block>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q4_1: MultiplyLevels<Q4_1Block>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q5_0: MultiplyLevels<Q5_0Block>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q5_1: MultiplyLevels<Q5_1Block>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q8_0 when weights.IsInterleaved && (Instructions.AreWide || tokens < PanelTokens):
                 InterleavedProduct<ByteProduct>.Multiply(weights, firstRow, endRow, x, tokens, y);
                 break;
             case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q4_K: InterleavedProduct<NibbleProduct<Q4_KBlock>>.Multiply(weights, firstRow, endRow, x, tokens, y); break;
-            case ElementType.Q5_K: Multiply<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q6_K: Multiply<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q2_K: Multiply<Q2_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.Q3_K: Multiply<Q3_KBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.IQ4_NL: Multiply<IQ4_NLBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
-            case ElementType.IQ4_XS: Multiply<IQ4_XSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q4_K: MultiplyLevels<Q4_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q5_K: MultiplyLevels<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q6_K: MultiplyLevels<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q2_K: MultiplyLevels<Q2_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.Q3_K: MultiplyLevels<Q3_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.IQ4_NL: MultiplyLevels<IQ4_NLBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.IQ4_XS: MultiplyLevels<IQ4_XSBlock>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.IQ3_S: Multiply<IQ3_SBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.IQ3_XXS: Multiply<IQ3_XXSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.IQ2_S: Multiply<IQ2_SBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
@@ -60,6 +60,9 @@ internal static unsafe class BlockProduct
             default: throw new NotSupportedException($"{weights.Type} is no type of blocks");
         }
     }
+
+    private static void MultiplyLevels<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
+        where T : struct, ILevelFormat => InterleavedProduct<LevelProduct<T>>.Multiply(weights, firstRow, endRow, x, tokens, y);
 
     private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
         where T : struct, IRowFormat

@@ -49,26 +49,14 @@ internal static unsafe class BlockRow
         {
             byte* row = rows[i];
             sbyte* x = inputs.Bytes(token);
-            short* sums = inputs.Sums(token);
             float* inputScales = inputs.Scales(token);
             Vector256<float> lanes = Vector256<float>.Zero;
             for (int group = 0; group < groups; group++)
             {
-                Vector256<int> inputSums = SmallIntegers.Widen(Vector128.Load(sums));
-                Vector256<int> dots = DotEight<T>(row, x);
-                if (T.Bias != 0) dots -= inputSums * T.Bias;
-                Vector256<float> inputScale = Vector256.Load(inputScales);
                 lanes = Vector256.FusedMultiplyAdd(
-                    Vector256.ConvertToSingle(dots), inputScale * Scales<T>(row), lanes);
-                if (T.HasOffsets)
-                {
-                    lanes = Vector256.FusedMultiplyAdd(
-                        Vector256.ConvertToSingle(inputSums), inputScale * Halves<T>(row + T.ScaleAt + sizeof(ushort)), lanes);
-                }
-
+                    Vector256.ConvertToSingle(DotEight<T>(row, x)), Vector256.Load(inputScales) * Scales<T>(row), lanes);
                 row += Lanes.Count * T.Type.BlockBytes();
                 x += Lanes.Count * PartElements;
-                sums += Lanes.Count;
                 inputScales += Lanes.Count;
             }
 
@@ -94,45 +82,28 @@ internal static unsafe class BlockRow
         where T : struct, IRowFormat
     {
         Vector256<int>* dots = stackalloc Vector256<int>[Lanes.Count];
-        Vector128<int>* offsets = stackalloc Vector128<int>[Lanes.Count];
         ushort* scales = stackalloc ushort[Lanes.Count];
-        ushort* offsetScales = stackalloc ushort[Lanes.Count];
         float* ownScales = stackalloc float[T.ScaleAt < 0 ? Lanes.Count : 0];
         for (int i = 0; i < count; i++)
         {
             byte* block = rows[i] + (firstBlock * T.Type.BlockBytes());
             sbyte* x = inputs.Bytes(token) + (firstBlock * T.Type.BlockElements());
-            short* sums = inputs.Sums(token, T.OffsetElements) + (firstBlock * (T.Type.BlockElements() / T.OffsetElements));
             float* inputScales = inputs.Scales(token) + firstBlock;
             for (int rest = inputs.Blocks - firstBlock; rest > 0; rest -= Lanes.Count, inputScales += Lanes.Count)
             {
-                Vector256<int> bias = SmallIntegers.Widen(Vector128.Load(sums)) * T.Bias;
                 for (int j = 0; j < Math.Min(Lanes.Count, rest); j++)
                 {
-                    Vector256<int> dot = T.Dot(block, x);
-                    if (T.HasOffsets) offsets[j] = T.DotOffsets(block, sums);
-                    dots[j] = dot;
+                    dots[j] = T.Dot(block, x);
                     if (T.ScaleAt < 0) ownScales[j] = T.Scale(block);
                     else scales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt);
-                    if (T.HasOffsets) offsetScales[j] = Unsafe.ReadUnaligned<ushort>(block + T.ScaleAt + sizeof(ushort));
                     block += T.Type.BlockBytes();
                     x += T.Type.BlockElements();
-                    sums += T.Type.BlockElements() / T.OffsetElements;
                 }
 
                 Vector256<int> sum = Lanes.SumEach(dots[0], dots[1], dots[2], dots[3], dots[4], dots[5], dots[6], dots[7]);
-                if (T.Bias != 0) sum -= bias;
-                Vector256<float> inputScale = Vector256.Load(inputScales);
                 Vector256<float> blockScale = T.ScaleAt < 0 ? Vector256.Load(ownScales) : HalfBits.ToSingle(Vector128.Load(scales));
-                Vector256<float> lanes = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(sum), inputScale * blockScale, results[i]);
-                if (T.HasOffsets)
-                {
-                    sum = Lanes.SumHalves(
-                        Vector256.Create(offsets[0], offsets[4]), Vector256.Create(offsets[1], offsets[5]),
-                        Vector256.Create(offsets[2], offsets[6]), Vector256.Create(offsets[3], offsets[7]));
-                    lanes = Vector256.FusedMultiplyAdd(
-                        Vector256.ConvertToSingle(sum), inputScale * HalfBits.ToSingle(Vector128.Load(offsetScales)), lanes);
-                }
+                Vector256<float> scale = Vector256.Load(inputScales) * blockScale;
+                Vector256<float> lanes = Vector256.FusedMultiplyAdd(Vector256.ConvertToSingle(sum), scale, results[i]);
 
                 // In lanes beyond the last block there are zeros, or another group's numbers.
                 Vector256<int> there = Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(rest));

@@ -43,7 +43,7 @@ internal static unsafe class ByteRows
             source += BytesAt;
             for (int pair = 0; pair < Columns / 2; pair++, source += PairBytes, panel.Integers += BlockPanel.Rows * sizeof(int))
                 SmallIntegers.Widen(Vector128.Load((sbyte*)source)).Store((short*)panel.Integers);
-            panel = panel.NextFactors<Q8_0Block>();
+            panel = panel.NextScales();
         }
     }
 

@@ -7,7 +7,7 @@ namespace Llama.Model.Kernels;
 /// <summary>
 /// Inputs of a matrix product rounded to bytes, for weights stored in blocks: as many elements as such a block has share a scale, the
 /// greatest magnitude becomes 127. The bytes are there again as pairs of 16-bit integers or in fours, those of four vectors side by side:
-/// the forms in which several tokens' inputs meet the weights, nibbles in fours and all others in pairs.
+/// the forms in which several tokens' inputs meet the weights, levels in fours (<see cref="Quads"/>) and all others in pairs.
 /// </summary>
 internal sealed unsafe class RoundedInputs : IDisposable
 {
@@ -23,11 +23,13 @@ internal sealed unsafe class RoundedInputs : IDisposable
     private readonly NativeBuffer words;
     private readonly NativeBuffer pairs;
     private readonly NativeBuffer quads;
+    private readonly NativeBuffer ownQuads;
     private readonly NativeBuffer scales;
     private readonly NativeBuffer sums;
     private readonly NativeBuffer halfSums;
     private bool paired;
     private bool quartered;
+    private bool quartersEach;
 
     /// <summary>Makes room.</summary>
     /// <param name="blockElements">Elements that share a scale: 32 or 256.</param>
@@ -39,6 +41,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         long elements = (long)tokens * (columns + blockElements);
         bytes = new NativeBuffer(elements / sizeof(float));
         words = new NativeBuffer(elements / 2);
+        ownQuads = new NativeBuffer(elements / sizeof(float));
 
         // The last group may have places that no vector takes.
         long places = (long)(tokens + GroupTokens) * (columns + blockElements);
@@ -60,7 +63,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
 
     /// <summary>Sets the length of all vectors that follow.</summary>
     /// <param name="columns">A multiple of <see cref="BlockElements"/>.</param>
-    /// <param name="tokens">How many vectors: fewer than <see cref="LeastGroup"/> are there as bytes and words only.</param>
+    /// <param name="tokens">How many vectors: fewer than <see cref="LeastGroup"/> are not laid side by side.</param>
     /// <param name="inPairs">Whether they are wanted in pairs.</param>
     /// <param name="inQuads">Whether they are wanted in fours.</param>
     public void Reset(int columns, int tokens, bool inPairs, bool inQuads)
@@ -68,6 +71,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         Columns = columns;
         Blocks = columns / BlockElements;
         paired = inPairs && tokens >= LeastGroup;
+        quartersEach = inQuads;
         quartered = inQuads && tokens >= LeastGroup;
     }
 
@@ -89,13 +93,20 @@ internal sealed unsafe class RoundedInputs : IDisposable
         return (int*)pairs.Pointer + ((long)(token - place) * (Columns / 2)) + place;
     }
 
-    /// <summary>The first four bytes of a vector; the next four lie <see cref="GroupTokens"/> times as far.</summary>
+    /// <summary>
+    /// The first four bytes of a vector; the next four lie <see cref="GroupTokens"/> times as far. Of each 32 elements, four bytes are a pair of the first
+    /// half and the pair at the same place of the second: 0, 1, 16, 17, then 2, 3, 18, 19, and so on.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int* Quads(int token)
     {
         int place = token % GroupTokens;
         return (int*)quads.Pointer + ((long)(token - place) * (Columns / 4)) + place;
     }
+
+    /// <summary>The bytes of a vector in the order of <see cref="Quads"/>, alone.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int* OwnQuads(int token) => (int*)ownQuads.Pointer + ((long)token * (Columns / 4));
 
     /// <summary>The scale of each block of a vector; eight of them may be read together.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -110,6 +121,10 @@ internal sealed unsafe class RoundedInputs : IDisposable
     public short* Sums(int token, int elements) =>
         elements == PartElements ? Sums(token) : (short*)halfSums.Pointer + ((long)token * (Columns / (PartElements / 2)));
 
+    /// <summary>The sums of every 16 bytes of a vector, those of 32 bytes together.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int* PairsOfSums(int token) => (int*)Sums(token, PartElements / 2);
+
     /// <summary>Rounds one vector, to nearest, ties to even.</summary>
     /// <param name="token">Its place.</param>
     /// <param name="source"><see cref="Columns"/> numbers.</param>
@@ -119,7 +134,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         sbyte* byteTarget = Bytes(token);
         short* wordTarget = Words(token);
         int* pairTarget = Pairs(token);
-        int* quadTarget = Quads(token);
+        int* quadTarget = Quads(token), ownQuadTarget = OwnQuads(token);
         short* sumTarget = Sums(token), halfSumTarget = Sums(token, PartElements / 2);
         for (int done = 0; done < Columns; done += BlockElements, scale++)
         {
@@ -153,8 +168,11 @@ internal sealed unsafe class RoundedInputs : IDisposable
                     pairTarget += PartElements / 2 * GroupTokens;
                 }
 
+                if (!quartersEach) continue;
+                Vector256<int> fours = SmallIntegers.PairHalves(rounded.AsByte()).AsInt32();
+                fours.Store(ownQuadTarget + ((done + i) / 4));
                 if (!quartered) continue;
-                Spread(rounded.AsInt32(), quadTarget);
+                Spread(fours, quadTarget);
                 quadTarget += PartElements / 4 * GroupTokens;
             }
         }
@@ -167,6 +185,7 @@ internal sealed unsafe class RoundedInputs : IDisposable
         words.Dispose();
         pairs.Dispose();
         quads.Dispose();
+        ownQuads.Dispose();
         scales.Dispose();
         sums.Dispose();
         halfSums.Dispose();

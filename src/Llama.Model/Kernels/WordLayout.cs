@@ -43,8 +43,8 @@ internal static unsafe class WordLayout<T>
                 panel.Integers += PartPairs * BlockPanel.Rows * sizeof(int);
             }
 
-            panel.SetFactors<T>(rows, offset);
-            panel = panel.NextFactors<T>();
+            BlockPanel.Scales<T>(rows, offset).Store(panel.Scales);
+            panel = panel.NextScales();
         }
     }
 
@@ -52,9 +52,8 @@ internal static unsafe class WordLayout<T>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyFour(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums)
     {
-        nint stride = inputs.Blocks, parts = T.Type.BlockElements() / PartElements, offsets = T.Type.BlockElements() / T.OffsetElements;
+        nint stride = inputs.Blocks, parts = T.Type.BlockElements() / PartElements;
         float* scales = inputs.Scales(token) + firstBlock;
-        short* inputSums = inputs.Sums(token, T.OffsetElements) + (firstBlock * offsets);
         int* x = inputs.Pairs(token) + (firstBlock * parts * PartPairs * BlockPanel.Tokens);
         short* integers = (short*)panel.Integers;
         for (int block = firstBlock; block < firstBlock + blocks; block++)
@@ -80,13 +79,12 @@ internal static unsafe class WordLayout<T>
             }
 
             float* lane = sums + (block % Lanes.Count * BlockPanel.Rows);
-            BlockPanel.AddBlock<T>(scales, inputSums, a0, b0, panel, lane);
-            BlockPanel.AddBlock<T>(scales + stride, inputSums + (stride * offsets), a1, b1, panel, lane + BlockPanel.TokenSums);
-            BlockPanel.AddBlock<T>(scales + (2 * stride), inputSums + (2 * stride * offsets), a2, b2, panel, lane + (2 * BlockPanel.TokenSums));
-            BlockPanel.AddBlock<T>(scales + (3 * stride), inputSums + (3 * stride * offsets), a3, b3, panel, lane + (3 * BlockPanel.TokenSums));
+            BlockPanel.AddBlock(scales, a0, b0, panel, lane);
+            BlockPanel.AddBlock(scales + stride, a1, b1, panel, lane + BlockPanel.TokenSums);
+            BlockPanel.AddBlock(scales + (2 * stride), a2, b2, panel, lane + (2 * BlockPanel.TokenSums));
+            BlockPanel.AddBlock(scales + (3 * stride), a3, b3, panel, lane + (3 * BlockPanel.TokenSums));
             scales++;
-            inputSums += offsets;
-            panel = panel.NextFactors<T>();
+            panel = panel.NextScales();
         }
     }
 
@@ -94,9 +92,8 @@ internal static unsafe class WordLayout<T>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyOne(RoundedInputs inputs, int token, int firstBlock, int blocks, Panel panel, float* sums)
     {
-        int parts = T.Type.BlockElements() / PartElements, offsets = T.Type.BlockElements() / T.OffsetElements;
+        int parts = T.Type.BlockElements() / PartElements;
         float* scales = inputs.Scales(token) + firstBlock;
-        short* inputSums = inputs.Sums(token, T.OffsetElements) + (firstBlock * offsets);
         int* x = inputs.Pairs(token) + (firstBlock * parts * PartPairs * BlockPanel.Tokens);
         short* integers = (short*)panel.Integers;
         for (int block = firstBlock; block < firstBlock + blocks; block++)
@@ -109,10 +106,9 @@ internal static unsafe class WordLayout<T>
                 b += SmallIntegers.MultiplyAddPairs(Vector256.Load(integers + BlockPanel.Rows), pair);
             }
 
-            BlockPanel.AddBlock<T>(scales, inputSums, a, b, panel, sums + (block % Lanes.Count * BlockPanel.Rows));
+            BlockPanel.AddBlock(scales, a, b, panel, sums + (block % Lanes.Count * BlockPanel.Rows));
             scales++;
-            inputSums += offsets;
-            panel = panel.NextFactors<T>();
+            panel = panel.NextScales();
         }
     }
 }

@@ -19,7 +19,9 @@ public sealed unsafe class RoundedInputsTests
             Assert.Equal(greatest / 127, inputs.Scales(0)[block]);
             Assert.InRange(inputs.Bytes(0)[i], -127, 127);
             Assert.Equal(inputs.Bytes(0)[i], ((short*)(inputs.Pairs(0) + (i / 2 * RoundedInputs.GroupTokens)))[i % 2]);
-            Assert.Equal(inputs.Bytes(0)[i], ((sbyte*)(inputs.Quads(0) + (i / 4 * RoundedInputs.GroupTokens)))[i % 4]);
+            int quad = (i / 32 * 8) + (i % 16 / 2), place = (i % 32 / 16 * 2) + (i % 2);
+            Assert.Equal(inputs.Bytes(0)[i], ((sbyte*)(inputs.Quads(0) + (quad * RoundedInputs.GroupTokens)))[place]);
+            Assert.Equal(inputs.Bytes(0)[i], ((sbyte*)(inputs.OwnQuads(0) + quad))[place]);
             Assert.Equal(values[i], inputs.Scales(0)[block] * (double)inputs.Bytes(0)[i], greatest / 127 * 0.50001);
         }
 

@@ -7,7 +7,7 @@ namespace Llama.Model.Weights.Quantization;
 // block_iq3_s). A part of 32 elements, or each half of it, has a factor 2s + 1 of four bits s.
 
 /// <summary>d; for each part four points of eight bits, four times seven signs and s: (2s + 1) × g × d / 8.</summary>
-internal readonly unsafe struct IQ2_XXSBlock : IPlainFormat
+internal readonly unsafe struct IQ2_XXSBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ2_XXS;
@@ -37,7 +37,7 @@ internal readonly unsafe struct IQ2_XXSBlock : IPlainFormat
 }
 
 /// <summary>d; 32 points of nine bits with seven signs; for each part two s: (2s + 1) × g × d / 8.</summary>
-internal readonly unsafe struct IQ2_XSBlock : IPlainFormat
+internal readonly unsafe struct IQ2_XSBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ2_XS;
@@ -71,7 +71,7 @@ internal readonly unsafe struct IQ2_XSBlock : IPlainFormat
 }
 
 /// <summary>d; 32 points, lower eight bits; 32 times eight signs; the points' upper two bits; for each part two s: (2s + 1) × g × d / 8.</summary>
-internal readonly unsafe struct IQ2_SBlock : IPlainFormat
+internal readonly unsafe struct IQ2_SBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ2_S;
@@ -107,7 +107,7 @@ internal readonly unsafe struct IQ2_SBlock : IPlainFormat
 }
 
 /// <summary>d; 64 points of eight bits; for each part four times seven signs and s: (2s + 1) × g × d / 4.</summary>
-internal readonly unsafe struct IQ3_XXSBlock : IPlainFormat
+internal readonly unsafe struct IQ3_XXSBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ3_XXS;
@@ -139,7 +139,7 @@ internal readonly unsafe struct IQ3_XXSBlock : IPlainFormat
 }
 
 /// <summary>d; 64 points, lower eight bits; their ninth bits; 32 times eight signs; an s for each part: (2s + 1) × g × d.</summary>
-internal readonly unsafe struct IQ3_SBlock : IPlainFormat
+internal readonly unsafe struct IQ3_SBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ3_S;

@@ -34,30 +34,10 @@ internal unsafe interface IBlockFormat
     /// <param name="first">Integers 0 to 15.</param>
     /// <param name="second">Integers 16 to 31.</param>
     static abstract void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second);
-
-    /// <summary>What the levels of a format, numbers from 0 on, are above its integers: 0 where integers are stored with their signs.</summary>
-    static abstract int Bias { get; }
 }
 
-/// <summary>A format whose blocks are multiplied as they lie.</summary>
+/// <summary>A format without offsets, whose blocks are multiplied as they lie.</summary>
 internal unsafe interface IRowFormat : IBlockFormat
-{
-    /// <summary>
-    /// Exact sum of the products of a block's integers, each with <see cref="IBlockFormat.Bias"/> added, with signed bytes: the sum of all eight lanes.
-    /// Which elements a lane adds is the format's choice.
-    /// </summary>
-    /// <param name="block">The block.</param>
-    /// <param name="x">A byte for each element, none of them -128.</param>
-    static abstract Vector256<int> Dot(byte* block, sbyte* x);
-
-    /// <summary>Exact sum of the products of the offsets with a number for each: the sum of all four lanes.</summary>
-    /// <param name="block">The block.</param>
-    /// <param name="sums">The sum of the bytes that share an offset.</param>
-    static abstract Vector128<int> DotOffsets(byte* block, short* sums);
-}
-
-/// <summary>A format without offsets, whose integers are stored with their signs.</summary>
-internal unsafe interface IPlainFormat : IRowFormat
 {
     /// <inheritdoc/>
     static bool IBlockFormat.HasOffsets => false;
@@ -65,26 +45,43 @@ internal unsafe interface IPlainFormat : IRowFormat
     /// <inheritdoc/>
     static int IBlockFormat.Offset(byte* block, int index) => 0;
 
-    /// <inheritdoc/>
-    static int IBlockFormat.Bias => 0;
-
-    /// <inheritdoc/>
-    static Vector128<int> IRowFormat.DotOffsets(byte* block, short* sums) => default;
+    /// <summary>
+    /// Exact sum of the products of a block's integers with signed bytes: the sum of all eight lanes. Which elements a lane adds is the format's choice.
+    /// </summary>
+    /// <param name="block">The block.</param>
+    /// <param name="x">A byte for each element, none of them -128.</param>
+    static abstract Vector256<int> Dot(byte* block, sbyte* x);
 }
 
 /// <summary>
-/// A format of few bits: an integer is a factor of its part times what a level, a number from 0 on, is above <see cref="IBlockFormat.Bias"/>.
+/// A format of few bits: an integer is a factor times what a level, a number from 0 on, is above <see cref="Bias"/>; or times
+/// the number of a table that the level stands for. Rows of it are interleaved for products.
 /// </summary>
 internal unsafe interface ILevelFormat : IBlockFormat
 {
-    /// <summary>Whether parts have factors; without them all are 1.</summary>
+    /// <summary>What levels are above the integers, or what makes the least number of a table 0 or more; 0 where there are offsets.</summary>
+    static abstract int Bias { get; }
+
+    /// <summary>Bits of a level, 2 to 6; 4 where levels stand for numbers of a table.</summary>
+    static abstract int LevelBits { get; }
+
+    /// <summary>Whether there are factors; without them all are 1.</summary>
     static abstract bool HasFactors { get; }
 
-    /// <summary>The factor of a part, 0 to 63.</summary>
-    static abstract int Factor(byte* block, int part);
+    /// <summary>Elements that share a factor: 32, or 16.</summary>
+    static virtual int FactorElements => BlockRows.PartElements;
+
+    /// <summary>The factor of so many elements, a signed byte; 0 to 15 where offsets are for 16 elements, and these no less than -15.</summary>
+    static abstract int Factor(byte* block, int index);
 
     /// <summary>The levels of a part, a byte each.</summary>
     static abstract Vector256<byte> Levels(byte* block, int part);
+
+    /// <summary>Whether levels stand for numbers of a table.</summary>
+    static virtual bool HasTable => false;
+
+    /// <summary>The table.</summary>
+    static virtual Vector128<sbyte> Table => default;
 }
 
 /// <summary>What follows from the levels of a format.</summary>
@@ -95,15 +92,12 @@ internal static unsafe class Levels<T>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
     {
-        SmallIntegers.Widen(T.Levels(block, part).AsSByte() - Vector256.Create((sbyte)T.Bias), out first, out second);
+        Vector256<byte> levels = T.Levels(block, part);
+        SmallIntegers.Widen(
+            T.HasTable ? SmallIntegers.Look(T.Table, levels) : levels.AsSByte() - Vector256.Create((sbyte)T.Bias), out first, out second);
         if (!T.HasFactors) return;
-        Vector256<short> factor = Vector256.Create((short)T.Factor(block, part));
-        first *= factor;
-        second *= factor;
+        int together = BlockRows.PartElements / T.FactorElements;
+        first *= Vector256.Create((short)T.Factor(block, part * together));
+        second *= Vector256.Create((short)T.Factor(block, (part * together) + together - 1));
     }
-
-    /// <summary>Products of a part's levels with signed bytes, neighbours added.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<short> MultiplyAddPairs(byte* block, int part, sbyte* x) =>
-        SmallIntegers.MultiplyAddPairs(T.Levels(block, part), Vector256.Load(x + (part * BlockRows.PartElements)));
 }

@@ -30,6 +30,9 @@ internal readonly unsafe struct Q4_0Block : ILevelFormat
     public static int Bias => 8;
 
     /// <inheritdoc/>
+    public static int LevelBits => 4;
+
+    /// <inheritdoc/>
     public static bool HasFactors => false;
 
     /// <inheritdoc/>
@@ -64,6 +67,9 @@ internal readonly unsafe struct Q4_1Block : ILevelFormat
     public static int Bias => 0;
 
     /// <inheritdoc/>
+    public static int LevelBits => 4;
+
+    /// <inheritdoc/>
     public static bool HasFactors => false;
 
     /// <inheritdoc/>
@@ -75,7 +81,7 @@ internal readonly unsafe struct Q4_1Block : ILevelFormat
 }
 
 /// <summary>d; 32 fifth bits, element 0 lowest; 16 bytes of nibbles: (n - 16) × d.</summary>
-internal readonly unsafe struct Q5_0Block : ILevelFormat, IRowFormat
+internal readonly unsafe struct Q5_0Block : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_0;
@@ -98,11 +104,7 @@ internal readonly unsafe struct Q5_0Block : ILevelFormat, IRowFormat
     public static int Bias => 16;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
-
-    /// <inheritdoc/>
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
+    public static int LevelBits => 5;
 
     /// <inheritdoc/>
     public static bool HasFactors => false;
@@ -116,7 +118,7 @@ internal readonly unsafe struct Q5_0Block : ILevelFormat, IRowFormat
 }
 
 /// <summary>d; minimum m in half precision; 32 fifth bits; 16 bytes of nibbles: n × d + m.</summary>
-internal readonly unsafe struct Q5_1Block : ILevelFormat, IRowFormat
+internal readonly unsafe struct Q5_1Block : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_1;
@@ -139,11 +141,7 @@ internal readonly unsafe struct Q5_1Block : ILevelFormat, IRowFormat
     public static int Bias => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block, 0), Vector256.Load(x));
-
-    /// <inheritdoc/>
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => Vector128.CreateScalar((int)*sums);
+    public static int LevelBits => 5;
 
     /// <inheritdoc/>
     public static bool HasFactors => false;
@@ -166,25 +164,13 @@ internal readonly unsafe struct Q8_0Block : IRowFormat
     public static int ScaleAt => 0;
 
     /// <inheritdoc/>
-    public static bool HasOffsets => false;
-
-    /// <inheritdoc/>
-    public static int Offset(byte* block, int part) => 0;
-
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
         SmallIntegers.Widen(Levels(block), out first, out second);
 
     /// <inheritdoc/>
-    public static int Bias => 0;
-
-    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Dot(byte* block, sbyte* x) => SmallIntegers.Dot(Levels(block), Vector256.Load(x));
-
-    /// <inheritdoc/>
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<sbyte> Levels(byte* block) => Vector256.Load((sbyte*)block + 2);

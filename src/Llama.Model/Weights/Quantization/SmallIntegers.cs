@@ -45,6 +45,17 @@ internal static unsafe class SmallIntegers
         return Fifths(Vector256.Create(lower, upper), Vector256.Create(0x8040201008040201).AsByte());
     }
 
+    /// <summary>Pairs of bytes of the lower half, each followed by the pair at the same place of the upper half.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<byte> PairHalves(Vector256<byte> bytes)
+    {
+        Vector128<ushort> lower = bytes.GetLower().AsUInt16(), upper = bytes.GetUpper().AsUInt16();
+        return Sse2.IsSupported
+            ? Vector256.Create(Sse2.UnpackLow(lower, upper), Sse2.UnpackHigh(lower, upper)).AsByte()
+            : (Vector256.Create(Vector128.WidenLower(lower), Vector128.WidenUpper(lower))
+                | (Vector256.Create(Vector128.WidenLower(upper), Vector128.WidenUpper(upper)) << 16)).AsByte();
+    }
+
     /// <summary>32 signed bytes as 16-bit integers.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Widen(Vector256<sbyte> bytes, out Vector256<short> first, out Vector256<short> second)
@@ -103,20 +114,6 @@ internal static unsafe class SmallIntegers
         return MultiplyAddPairs(Vector256.Abs(a).AsByte(), signed);
     }
 
-    /// <summary>
-    /// Adds the words of even place of each half of four vectors, and those of odd place; the sums must fit. In each half of the result
-    /// each vector has two words, in the vectors' order.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<short> AddQuads(Vector256<short> v0, Vector256<short> v1, Vector256<short> v2, Vector256<short> v3)
-    {
-        if (!Avx2.IsSupported) return AddQuadsOneByOne(v0, v1, v2, v3);
-        Vector256<int> i0 = v0.AsInt32(), i1 = v1.AsInt32(), i2 = v2.AsInt32(), i3 = v3.AsInt32();
-        Vector256<long> v01 = (Avx2.UnpackLow(i0, i1).AsInt16() + Avx2.UnpackHigh(i0, i1).AsInt16()).AsInt64();
-        Vector256<long> v23 = (Avx2.UnpackLow(i2, i3).AsInt16() + Avx2.UnpackHigh(i2, i3).AsInt16()).AsInt64();
-        return Avx2.UnpackLow(v01, v23).AsInt16() + Avx2.UnpackHigh(v01, v23).AsInt16();
-    }
-
     /// <summary>Products of unsigned with signed bytes, four neighbours added; the sums of two must fit 16 bits.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Dot(Vector256<byte> a, Vector256<sbyte> b) => MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
@@ -124,17 +121,4 @@ internal static unsafe class SmallIntegers
     /// <summary>Products of signed bytes, four neighbours added; none of <paramref name="b"/> is -128.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<int> Dot(Vector256<sbyte> a, Vector256<sbyte> b) => MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
-
-    private static Vector256<short> AddQuadsOneByOne(Vector256<short> v0, Vector256<short> v1, Vector256<short> v2, Vector256<short> v3)
-    {
-        short* sums = stackalloc short[Vector256<short>.Count];
-        for (int i = 0; i < Vector256<short>.Count; i++)
-        {
-            int half = i & 8, vector = i % 8 / 2;
-            Vector256<short> source = vector switch { 0 => v0, 1 => v1, 2 => v2, _ => v3 };
-            for (int j = half + (i % 2); j < half + 8; j += 2) sums[i] += source[j];
-        }
-
-        return Vector256.Load(sums);
-    }
 }

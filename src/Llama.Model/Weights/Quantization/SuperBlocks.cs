@@ -23,41 +23,6 @@ internal static unsafe class PackedScales
         ? (packed[index] & 63, packed[index + 4] & 63)
         : ((packed[index + 4] & 15) | (packed[index - 4] >> 6 << 4), (packed[index + 4] >> 4) | (packed[index] >> 6 << 4));
 
-    /// <summary>All at once, a byte each: the scales, then the minima.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<sbyte> GetAll(byte* packed)
-    {
-        // Four bytes at a time: see Get.
-        uint first = Unsafe.ReadUnaligned<uint>(packed), second = Unsafe.ReadUnaligned<uint>(packed + 4);
-        uint third = Unsafe.ReadUnaligned<uint>(packed + 8);
-        ulong scales = (first & 0x3f3f3f3fu) | ((ulong)((third & 0x0f0f0f0fu) | ((first >> 2) & 0x30303030u)) << 32);
-        ulong minima = (second & 0x3f3f3f3fu) | ((ulong)(((third >> 4) & 0x0f0f0f0fu) | ((second >> 2) & 0x30303030u)) << 32);
-        return Vector128.Create(scales, minima).AsSByte();
-    }
-
-    /// <summary>The products of the minima, negated, with a number for each, added up to four lanes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> DotMinima(byte* packed, short* numbers) =>
-        -SmallIntegers.MultiplyAddPairs(Vector128.WidenUpper(GetAll(packed)), Vector128.Load(numbers));
-
-    /// <summary>Products of a block's levels, times their scales, with signed bytes, added up to eight lanes.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot<T>(byte* block, byte* packed, sbyte* x)
-        where T : struct, ILevelFormat
-    {
-        Vector256<short> first = SmallIntegers.AddQuads(
-            Levels<T>.MultiplyAddPairs(block, 0, x), Levels<T>.MultiplyAddPairs(block, 1, x),
-            Levels<T>.MultiplyAddPairs(block, 2, x), Levels<T>.MultiplyAddPairs(block, 3, x));
-        Vector256<short> second = SmallIntegers.AddQuads(
-            Levels<T>.MultiplyAddPairs(block, 4, x), Levels<T>.MultiplyAddPairs(block, 5, x),
-            Levels<T>.MultiplyAddPairs(block, 6, x), Levels<T>.MultiplyAddPairs(block, 7, x));
-        Vector128<sbyte> scales = GetAll(packed);
-        Vector128<sbyte> scales0 = Vector128.Shuffle(scales, Vector128.Create(0, 0, 1, 1, 2, 2, 3, 3, 0, 0, 1, 1, 2, 2, 3, 3));
-        Vector128<sbyte> scales4 = Vector128.Shuffle(scales, Vector128.Create(4, 4, 5, 5, 6, 6, 7, 7, 4, 4, 5, 5, 6, 6, 7, 7));
-        return SmallIntegers.MultiplyAddPairs(first, SmallIntegers.Widen(scales0))
-            + SmallIntegers.MultiplyAddPairs(second, SmallIntegers.Widen(scales4));
-    }
-
     /// <summary>Packs all.</summary>
     /// <param name="scales">Scales, 0 to 63.</param>
     /// <param name="minima">Minima, 0 to 63.</param>
@@ -101,6 +66,9 @@ internal readonly unsafe struct Q4_KBlock : ILevelFormat
     public static int Bias => 0;
 
     /// <inheritdoc/>
+    public static int LevelBits => 4;
+
+    /// <inheritdoc/>
     public static bool HasFactors => true;
 
     /// <inheritdoc/>
@@ -116,7 +84,7 @@ internal readonly unsafe struct Q4_KBlock : ILevelFormat
 /// <summary>
 /// As <see cref="Q4_KBlock"/>, with 32 bytes of fifth bits before the nibbles: bit k of byte i belongs to element 32 × k + i.
 /// </summary>
-internal readonly unsafe struct Q5_KBlock : ILevelFormat, IRowFormat
+internal readonly unsafe struct Q5_KBlock : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q5_K;
@@ -140,12 +108,7 @@ internal readonly unsafe struct Q5_KBlock : ILevelFormat, IRowFormat
     public static int Bias => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => PackedScales.DotMinima(block + 4, sums);
-
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => PackedScales.Dot<Q5_KBlock>(block, block + 4, x);
+    public static int LevelBits => 5;
 
     /// <inheritdoc/>
     public static bool HasFactors => true;
@@ -169,7 +132,7 @@ internal readonly unsafe struct Q5_KBlock : ILevelFormat, IRowFormat
 /// of the block has 64 nibble bytes, whose lower halves are elements 0 to 63 and upper halves 64 to 127, and 32 bytes of upper bits, two
 /// bits for each quarter of those.
 /// </summary>
-internal readonly unsafe struct Q6_KBlock : IRowFormat
+internal readonly unsafe struct Q6_KBlock : ILevelFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.Q6_K;
@@ -184,41 +147,33 @@ internal readonly unsafe struct Q6_KBlock : IRowFormat
     public static int Offset(byte* block, int part) => 0;
 
     /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second)
-    {
-        SmallIntegers.Widen(Levels(block, part), out first, out second);
-        sbyte* scales = Scales(block, part);
-        first *= Vector256.Create((short)scales[0]);
-        second *= Vector256.Create((short)scales[1]);
-    }
+    public static int Bias => 32;
 
     /// <inheritdoc/>
-    public static int Bias => 0;
+    public static int LevelBits => 6;
 
     /// <inheritdoc/>
-    public static Vector128<int> DotOffsets(byte* block, short* sums) => default;
+    public static bool HasFactors => true;
+
+    /// <inheritdoc/>
+    public static int FactorElements => 16;
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(byte* block, sbyte* x) => BlockDot.OfHalfParts(
-        Vector128.Load(Scales(block, 0)),
-        Dot(block, x, 0), Dot(block, x, 1), Dot(block, x, 2), Dot(block, x, 3),
-        Dot(block, x, 4), Dot(block, x, 5), Dot(block, x, 6), Dot(block, x, 7));
+    public static int Factor(byte* block, int half) => ((sbyte*)block)[192 + half];
 
+    /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<short> Dot(byte* block, sbyte* x, int part) =>
-        SmallIntegers.MultiplyAddPairs(Levels(block, part), Vector256.Load(x + (part * 32)));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<sbyte> Levels(byte* block, int part)
+    public static Vector256<byte> Levels(byte* block, int part)
     {
         (int half, int quarter) = (part / 4, part % 4);
         Vector256<byte> nibbles = SmallIntegers.Nibbles(block + (half * 64) + (quarter % 2 * 32), quarter / 2);
         Vector256<byte> upper = (Vector256.Load(block + 128 + (half * 32)).AsUInt16() >>> (2 * quarter)).AsByte();
-        upper = ((upper & Vector256.Create((byte)3)).AsUInt16() << 4).AsByte();
-        return (nibbles | upper).AsSByte() - Vector256.Create((sbyte)32);
+        return nibbles | ((upper & Vector256.Create((byte)3)).AsUInt16() << 4).AsByte();
     }
 
-    private static sbyte* Scales(byte* block, int part) => (sbyte*)block + 192 + (2 * part);
+    /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Integers(byte* block, int part, out Vector256<short> first, out Vector256<short> second) =>
+        Levels<Q6_KBlock>.Integers(block, part, out first, out second);
 }

@@ -9,7 +9,7 @@ namespace Llama.Model.Weights.Quantization;
 /// d; 32 points, lower eight bits; for each part sixteen bits: the points' upper three bits, a factor s of three, and a sign δ: an element is
 /// (2s + 1) × (8g + δ) × d / 8, δ 1 or -1.
 /// </summary>
-internal readonly unsafe struct IQ1_SBlock : IPlainFormat
+internal readonly unsafe struct IQ1_SBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ1_S;
@@ -45,7 +45,7 @@ internal readonly unsafe struct IQ1_SBlock : IPlainFormat
 /// 32 points, lower eight bits; for each two points a byte with upper three bits and a sign δ for each; sixteen factors s of three bits in four
 /// words, whose upper four bits are d: as <see cref="IQ1_SBlock"/>, with an s for each half of a part and a δ for each point.
 /// </summary>
-internal readonly unsafe struct IQ1_MBlock : IPlainFormat
+internal readonly unsafe struct IQ1_MBlock : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.IQ1_M;
@@ -94,7 +94,7 @@ internal readonly unsafe struct IQ1_MBlock : IPlainFormat
 /// 52 bytes of five, the last four of four, digits 0 to 2 of base 3, as fractions of 256; d: (n - 1) × d. Digit k of the first 32 bytes is part
 /// k; those of the next sixteen follow, and those of the last four.
 /// </summary>
-internal readonly unsafe struct TQ1_0Block : IPlainFormat
+internal readonly unsafe struct TQ1_0Block : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.TQ1_0;
@@ -144,7 +144,7 @@ internal readonly unsafe struct TQ1_0Block : IPlainFormat
 }
 
 /// <summary>64 bytes of four times two bits; d: (n - 1) × d. Each half of the block has 32 bytes, with two bits for each quarter of it.</summary>
-internal readonly unsafe struct TQ2_0Block : IPlainFormat
+internal readonly unsafe struct TQ2_0Block : IRowFormat
 {
     /// <inheritdoc/>
     public static ElementType Type => ElementType.TQ2_0;
