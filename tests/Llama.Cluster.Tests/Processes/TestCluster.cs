@@ -28,8 +28,11 @@ internal sealed class TestCluster(string model, int silos, string? store = null,
         Tls = tls,
     };
 
-    /// <summary>Where the processes find each other.</summary>
-    public string Store => store ?? folder!.FullName;
+    /// <summary>
+    /// Where the processes find each other: a folder that the first of them makes, which so knows that no document was lost there and waits
+    /// for none.
+    /// </summary>
+    public string Store => store ?? Path.Combine(folder!.FullName, "members");
     private GatewayClient? client;
 
     /// <summary>A client of the gateway.</summary>
