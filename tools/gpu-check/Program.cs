@@ -36,7 +36,7 @@ try
         passed &= Report("golden fixture, bf16: error ÷ spread, at most 2e-2", golden.Error(ElementType.BF16), 2e-2);
         foreach (ElementType type in (ElementType[])[ElementType.F32, ElementType.BF16])
         {
-            bool same = SelfTest.HasSameBits(shape, place, type, ElementType.F16);
+            bool same = SelfTest.Holds(shape, place, type, ElementType.F16);
             Console.WriteLine($"| self-test of bits, {shapeName} widths, {type} | {(same ? "same bits" : "bits differ: same steps only")} |");
             bool recovered = golden.RecoversWithTheSameBits(type);
             Console.WriteLine($"| second of two ranges lost and rebuilt, {type} | {(recovered ? "same bits" : "bits differ")} |");

@@ -46,7 +46,7 @@ internal sealed class ToyCluster
     {
         memory = new ToyMemory(blocks, stages);
         (kvBlocks, stageCount) = (blocks, stages);
-        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch);
+        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, repeats: false);
         Verify();
     }
 
@@ -86,7 +86,7 @@ internal sealed class ToyCluster
         Verify();
         if (held.Carried is { } carried) memory.Renumber(blocks, carried);
         kvBlocks = blocks;
-        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, lost.Hull(held.Unfinished), held.Carried);
+        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, repeats: false, lost.Hull(held.Unfinished), held.Carried);
         Verify();
     }
 
