@@ -159,7 +159,7 @@ public sealed class HonouredFieldsTests
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
         var (value, found) = name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
-            or "json" or "tool_choice" or "function" or "arguments" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
+            or "json" or "tool_choice" or "function" or "arguments" or "parameters" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
         error.Is(400, param, $"{param} must be ");
