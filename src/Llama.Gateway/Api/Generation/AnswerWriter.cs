@@ -11,7 +11,6 @@ namespace Llama.Gateway.Api.Generation;
 internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, RunningAnswer answer)
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
-    private readonly AnswerUsage usage = new(plan);
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
@@ -22,10 +21,6 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     public bool IsWorthSending(ChoicePiece piece) =>
         piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Calls.Count > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
-
-    /// <summary>Counts a token in the usage.</summary>
-    /// <param name="piece">The token's piece.</param>
-    public void Count(ChoicePiece piece) => usage.Count(piece);
 
     /// <summary>Writes one piece as a part of a stream.</summary>
     /// <param name="json">Where to.</param>
@@ -131,16 +126,16 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", usage.PromptTokens);
-        json.WriteNumber("completion_tokens", usage.CompletionTokens);
-        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
+        json.WriteNumber("prompt_tokens", answer.Usage.PromptTokens);
+        json.WriteNumber("completion_tokens", answer.Usage.CompletionTokens);
+        json.WriteNumber("total_tokens", answer.Usage.PromptTokens + answer.Usage.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", usage.CachedTokens);
+        json.WriteNumber("cached_tokens", answer.Usage.CachedTokens);
         json.WriteEndObject();
         if (plan.Choices.Any(choice => choice.Reasoning is not null))
         {
             json.WriteStartObject("completion_tokens_details");
-            json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+            json.WriteNumber("reasoning_tokens", answer.Usage.ReasoningTokens);
             json.WriteEndObject();
         }
 
