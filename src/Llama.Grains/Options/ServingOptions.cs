@@ -6,7 +6,7 @@ using Llama.Model.Layers;
 namespace Llama.Grains.Options;
 
 /// <summary>How a cluster serves its model: what a gateway is told, by its user or by the program that starts it.</summary>
-public abstract record ServingOptions : ClusterOptions
+public abstract record ServingOptions : DeviceOptions
 {
     /// <summary>TCP port that HTTP listens on; 0 takes any free one.</summary>
     [Description("Port of the gateway; 0 takes any free one.")]
