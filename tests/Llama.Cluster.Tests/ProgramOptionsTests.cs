@@ -64,8 +64,8 @@ public sealed class ProgramOptionsTests
     [InlineData(
         "Llama.Gateway", "--kv-memory=1KiB",
         "--kv-memory: '1KiB' is not allowed; expected a size in bytes or like 512MiB from 64KiB to 64TiB")]
-    [InlineData("Llama.AppHost", "--kv-type=q4_0", "--kv-type: 'q4_0' is not allowed; expected one of f32, f16, q8_0 (command line)")]
-    [InlineData("Llama.Silo", "--kv-type=bf16", "--kv-type: 'bf16' is not allowed; expected one of f32, f16, q8_0 (command line)")]
+    [InlineData("Llama.AppHost", "--kv-type=q4_0", "--kv-type: 'q4_0' is not allowed; expected one of f32, f16, bf16, q8_0 (command line)")]
+    [InlineData("Llama.Silo", "--kv-type=q5_1", "--kv-type: 'q5_1' is not allowed; expected one of f32, f16, bf16, q8_0 (command line)")]
     [InlineData(
         "Llama.Gateway", "--chat-template=chatml",
         "--chat-template: 'chatml' is not allowed; expected one of llama2, codellama, codellama-70b, llama3, plain (command line)")]

@@ -73,18 +73,18 @@ internal static class Speed
         return (whole, bare);
     }
 
-    /// <summary>Seconds that a prompt takes in the longest steps that there are; the second time.</summary>
+    /// <summary>Seconds that a prompt takes in the longest steps that there are, behind one of them.</summary>
     private static double PromptSeconds(TorchForward forward, ModelConfig config, Place place)
     {
         int[] tokens = [.. Enumerable.Range(1, Step.MaxTokens)];
         int[] table = [.. Enumerable.Range(0, Step.MaxTokens / Step.BlockTokens)];
         using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], place.MaxStepTokens, config.Dim, Step.MaxTokens);
-        Run();
-        return Time(Run);
+        Run(place.MaxStepTokens);
+        return Time(() => Run(tokens.Length));
 
-        void Run()
+        void Run(int end)
         {
-            for (int first = 0; first < tokens.Length; first += place.MaxStepTokens)
+            for (int first = 0; first < end; first += place.MaxStepTokens)
             {
                 var step = new Step();
                 step.AddSamplingSequence(first, tokens.AsSpan(first, place.MaxStepTokens), table, new SamplingParameters { Temperature = 0 }, 0, 0);

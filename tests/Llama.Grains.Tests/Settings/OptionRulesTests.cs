@@ -57,13 +57,13 @@ public sealed class OptionRulesTests
     [InlineData("f32", true)]
     [InlineData("F16", true)]
     [InlineData("q8_0", true)]
-    [InlineData("bf16", false)]
+    [InlineData("bf16", true)]
     [InlineData("q4_0", false)]
     [InlineData("", false)]
     public void KvType_Name_MustBeOneThatKeysAndValuesCanHave(string name, bool expected)
     {
         Assert.Equal(expected, new KvTypeAttribute().IsValid(name));
-        Assert.Equal("one of f32, f16, q8_0", new KvTypeAttribute().FormatErrorMessage("--kv-type"));
+        Assert.Equal("one of f32, f16, bf16, q8_0", new KvTypeAttribute().FormatErrorMessage("--kv-type"));
     }
 
     [Theory]
