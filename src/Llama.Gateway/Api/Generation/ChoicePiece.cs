@@ -12,7 +12,11 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="ReasoningTokens">How many more tokens are known to be reasoning.</param>
 /// <param name="TextOffset">Where the token's own text begins in the choice's text, in Unicode characters.</param>
 /// <param name="Finish">Why the choice is complete, on its last piece: <c>stop</c> or <c>length</c>.</param>
-internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Token, string Text, string Reasoning, int ReasoningTokens, int TextOffset, string? Finish);
+internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Token, string Text, string Reasoning, int ReasoningTokens, int TextOffset, string? Finish)
+{
+    /// <summary>The stop string that completed the choice, if one did.</summary>
+    public string? StoppedBy { get; init; }
+}
 
 /// <summary>Turns the tokens of one choice into pieces.</summary>
 /// <param name="choice">The choice's index.</param>
@@ -42,7 +46,7 @@ internal sealed class ChoiceText(
         if (position == 0) text = echo + text;
         if (stops.Stopped) finish = FinishReason.Stop;
         var (thought, content) = Split(text, finish is not null);
-        return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish));
+        return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish)) { StoppedBy = stops.Found };
     }
 
     private static string? NameOf(FinishReason? finish) => finish switch
