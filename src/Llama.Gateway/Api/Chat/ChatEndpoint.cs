@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 
 namespace Llama.Gateway.Api.Chat;
 
@@ -30,8 +31,12 @@ internal sealed class ChatEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
-        var parameters = await reader.ReadAsync(context, fields, cancellationToken) with { LogProbabilities = ReadLogProbabilities(fields) };
-        var (prompt, continued) = await messages.ReadAsync(fields, cancellationToken);
+        var parameters = await reader.ReadAsync(context, fields, cancellationToken) with
+        {
+            LogProbabilities = ReadLogProbabilities(fields),
+            Tools = ToolFields.Read(fields),
+        };
+        var (prompt, continued) = await messages.ReadAsync(fields, parameters.Tools, cancellationToken);
         parameters = parameters with { Continued = continued };
         return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }

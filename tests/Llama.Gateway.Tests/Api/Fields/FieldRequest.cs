@@ -19,7 +19,8 @@ internal static class FieldRequest
 
     public static string PathOf(FieldScope scope) => scope switch
     {
-        FieldScope.Chat or FieldScope.Message or FieldScope.ContentPart => "/v1/chat/completions",
+        FieldScope.Chat or FieldScope.Message or FieldScope.ContentPart or FieldScope.Tool or FieldScope.ToolFunction or FieldScope.ToolChoice
+            or FieldScope.ChosenFunction or FieldScope.ToolCall or FieldScope.CalledFunction => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
         FieldScope.CountTokens => "/v1/messages/count_tokens",
@@ -45,6 +46,12 @@ internal static class FieldRequest
         FieldScope.TextBlock or FieldScope.ThinkingBlock => $"messages[0].content[0].{name}",
         FieldScope.OutputConfig => $"output_config.{name}",
         FieldScope.OutputFormat => $"output_config.format.{name}",
+        FieldScope.Tool => $"tools[0].{name}",
+        FieldScope.ToolFunction => $"tools[0].function.{name}",
+        FieldScope.ToolChoice => $"tool_choice.{name}",
+        FieldScope.ChosenFunction => $"tool_choice.function.{name}",
+        FieldScope.ToolCall => $"messages[0].tool_calls[0].{name}",
+        FieldScope.CalledFunction => $"messages[0].tool_calls[0].function.{name}",
         _ => name,
     };
 
@@ -79,8 +86,12 @@ internal static class FieldRequest
             FieldScope.OutputConfig => """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":8,"seed":5,"output_config":{}}""",
             FieldScope.OutputFormat =>
                 """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":8,"seed":5,"output_config":{"format":{"type":"json_schema","schema":{}}}}""",
+            FieldScope.Tool or FieldScope.ToolFunction or FieldScope.ToolChoice or FieldScope.ChosenFunction =>
+                """{"messages":[{"role":"user","content":"Hi"}],"seed":5,"tools":[{"function":{"name":"f"}},{"function":{"name":"g"}}],"tool_choice":{"function":{"name":"f"}}}""",
+            FieldScope.ToolCall or FieldScope.CalledFunction =>
+                """{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}],"seed":5}""",
             FieldScope.Tokenize when name == "messages" => "{}",
-            FieldScope.Tokenize when ChatOptions.Contains(name) => """{"messages":[{"role":"user","content":"Hi"}]}""",
+            FieldScope.Tokenize when ChatOptions.Contains(name) || name == "tools" => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Tokenize => """{"prompt":"Hi"}""",
             _ => """{"tokens":[72]}""",
         })!.AsObject();
@@ -100,6 +111,12 @@ internal static class FieldRequest
             FieldScope.FormatSchema => request["response_format"]!["json_schema"]!,
             FieldScope.StructuredOutputs => request["structured_outputs"]!,
             FieldScope.ContentPart or FieldScope.TextBlock or FieldScope.ThinkingBlock => request["messages"]![0]!["content"]![0]!,
+            FieldScope.Tool => request["tools"]![0]!,
+            FieldScope.ToolFunction => request["tools"]![0]!["function"]!,
+            FieldScope.ToolChoice => request["tool_choice"]!,
+            FieldScope.ChosenFunction => request["tool_choice"]!["function"]!,
+            FieldScope.ToolCall => request["messages"]![0]!["tool_calls"]![0]!,
+            FieldScope.CalledFunction => request["messages"]![0]!["tool_calls"]![0]!["function"]!,
             _ => request,
         };
         target[name] = JsonNode.Parse(value);
