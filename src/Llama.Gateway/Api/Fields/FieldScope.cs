@@ -55,6 +55,18 @@ internal enum FieldScope : long
     /// <summary>An element of the content of reasoning in <c>input</c>.</summary>
     InputThought = 1L << 38,
 
+    /// <summary>An element of <c>tools</c> of <c>/v1/responses</c>.</summary>
+    ResponseTool = 1L << 39,
+
+    /// <summary>The object <c>tool_choice</c> of <c>/v1/responses</c>.</summary>
+    ResponseChoice = 1L << 40,
+
+    /// <summary>An element of <c>input</c> that is a call of a tool.</summary>
+    InputCall = 1L << 41,
+
+    /// <summary>An element of <c>input</c> that is a tool's result.</summary>
+    InputResult = 1L << 42,
+
     /// <summary>A request to <c>/v1/messages</c>.</summary>
     MessageRequest = 1L << 44,
 
@@ -75,6 +87,18 @@ internal enum FieldScope : long
 
     /// <summary>The object <c>output_config.format</c>.</summary>
     OutputFormat = 1L << 50,
+
+    /// <summary>An element of <c>tools</c> of <c>/v1/messages</c>.</summary>
+    MessageTool = 1L << 56,
+
+    /// <summary>The object <c>tool_choice</c> of <c>/v1/messages</c>.</summary>
+    MessageChoice = 1L << 57,
+
+    /// <summary>A block in a turn's <c>content</c> that calls a tool.</summary>
+    UseBlock = 1L << 58,
+
+    /// <summary>A block in a turn's <c>content</c> with a tool's result.</summary>
+    ResultBlock = 1L << 59,
 
     /// <summary>An element of <c>tools</c>.</summary>
     Tool = 1 << 24,
@@ -141,6 +165,14 @@ internal static class FieldScopes
         FieldScope.ThinkingBlock => "content[] (thinking)",
         FieldScope.OutputConfig => "output_config",
         FieldScope.OutputFormat => "output_config.format",
+        FieldScope.ResponseTool => "tools[] (responses)",
+        FieldScope.ResponseChoice => "tool_choice (responses)",
+        FieldScope.InputCall => "input[] (function_call)",
+        FieldScope.InputResult => "input[] (function_call_output)",
+        FieldScope.MessageTool => "tools[] (Anthropic)",
+        FieldScope.MessageChoice => "tool_choice (Anthropic)",
+        FieldScope.UseBlock => "content[] (tool_use)",
+        FieldScope.ResultBlock => "content[] (tool_result)",
         FieldScope.Tool => "tools[]",
         FieldScope.ToolFunction => "tools[].function",
         FieldScope.ToolChoice => "tool_choice",

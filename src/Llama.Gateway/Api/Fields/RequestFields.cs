@@ -262,45 +262,47 @@ internal static class RequestFields
 
     /// <summary>The tools that the model may call.</summary>
     public static readonly HonouredField<JsonElement?> Tools = Any(
-        "tools", FieldScope.Messages, "a list of tools", "Functions that the model may call, up to 128; see `tools[]`.");
+        "tools", FieldScope.Messages | FieldScope.Response | FieldScope.Turns, "a list of tools", "Functions that the model may call, up to 128; see `tools[]`.");
 
     /// <summary>Whether it calls them.</summary>
     public static readonly HonouredField<JsonElement?> ToolChoice = Add<JsonElement?>(
-        "tool_choice", FieldScope.Chat, "\"none\", \"auto\", \"required\", or an object that names a function",
+        "tool_choice", FieldScope.Chat | FieldScope.Response, "\"none\", \"auto\", \"required\", or an object that names a function",
         (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Object }
             || (value.ValueKind == JsonValueKind.String && value.GetString() is "none" or "auto" or "required"),
         "Whether the model calls tools: `none` tells it of none, `required` and a name (see `tool_choice`) have the answer follow the grammar of a call. Default `auto`.");
 
     /// <summary>Whether an answer may have several calls.</summary>
     public static readonly HonouredField<bool?> ParallelToolCalls = Flag(
-        "parallel_tool_calls", FieldScope.Chat, "Whether an answer may have several calls, where the chat template has messages with several; else it ends with its first. Default true.");
+        "parallel_tool_calls", FieldScope.Chat | FieldScope.Response, "Whether an answer may have several calls, where the chat template has messages with several; else it ends with its first. Default true.");
 
     /// <summary>What kind of tool it is.</summary>
-    public static readonly HonouredField<string?> ToolType = Function("type", FieldScope.Tool, "A function; no other tools are supported.");
+    public static readonly HonouredField<string?> ToolType = Function("type", FieldScope.Tool | FieldScope.ResponseTool, "A function; no other tools are supported.");
 
     /// <summary>The function.</summary>
     public static readonly HonouredField<JsonElement?> ToolFunction = Object("function", FieldScope.Tool, "See `tools[].function`.");
 
     /// <summary>What a function is called.</summary>
     public static readonly HonouredField<string?> FunctionName = Text(
-        "name", FieldScope.ToolFunction | FieldScope.ChosenFunction | FieldScope.CalledFunction,
+        "name", FieldScope.ToolFunction | FieldScope.ChosenFunction | FieldScope.CalledFunction | FieldScope.ResponseTool | FieldScope.ResponseChoice | FieldScope.InputCall
+            | FieldScope.MessageTool | FieldScope.MessageChoice | FieldScope.UseBlock,
         "What the function is called: letters, digits, underscores, hyphens, dots and colons.");
 
     /// <summary>What a function does.</summary>
-    public static readonly HonouredField<string?> FunctionDescription = Text("description", FieldScope.ToolFunction, "What it does, for the model.");
+    public static readonly HonouredField<string?> FunctionDescription = Text(
+        "description", FieldScope.ToolFunction | FieldScope.ResponseTool | FieldScope.MessageTool, "What it does, for the model.");
 
     /// <summary>The schema of its arguments.</summary>
     public static readonly HonouredField<JsonElement?> FunctionParameters = Any(
-        "parameters", FieldScope.ToolFunction, "a JSON schema of an object, or one as a string",
+        "parameters", FieldScope.ToolFunction | FieldScope.ResponseTool, "a JSON schema of an object, or one as a string",
         "The JSON schema of its arguments. Where a grammar is followed, they have the properties that the schema names and, unless it says more of others, no others.");
 
     /// <summary>Whether its arguments follow the schema in any case.</summary>
     public static readonly HonouredField<bool?> FunctionStrict = Flag(
-        "strict", FieldScope.ToolFunction,
+        "strict", FieldScope.ToolFunction | FieldScope.ResponseTool | FieldScope.MessageTool,
         "Has every call follow a grammar, and refuses a schema that grammars cannot follow; arguments of other functions are then any object.");
 
     /// <summary>How one tool is chosen.</summary>
-    public static readonly HonouredField<string?> ChoiceType = Function("type", FieldScope.ToolChoice, "By its name.");
+    public static readonly HonouredField<string?> ChoiceType = Function("type", FieldScope.ToolChoice | FieldScope.ResponseChoice, "By its name.");
 
     /// <summary>The chosen function.</summary>
     public static readonly HonouredField<JsonElement?> ChosenFunction = Object("function", FieldScope.ToolChoice, "The only function that is called; has its `name`.");
@@ -335,7 +337,7 @@ internal static class RequestFields
 
     /// <summary>What it was called with.</summary>
     public static readonly HonouredField<JsonElement?> CallArguments = Add<JsonElement?>(
-        "arguments", FieldScope.CalledFunction, "a JSON object as a string, or the object",
+        "arguments", FieldScope.CalledFunction | FieldScope.InputCall, "a JSON object as a string, or the object",
         (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.String or JsonValueKind.Object },
         "What it was called with.");
 

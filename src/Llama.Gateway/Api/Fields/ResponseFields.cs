@@ -7,6 +7,7 @@ internal static class ResponseFields
 {
     private const FieldScope Response = FieldScope.Response;
     private const FieldScope Part = FieldScope.InputPart;
+    private const FieldScope Items = FieldScope.InputMessage | FieldScope.InputReasoning | FieldScope.InputCall | FieldScope.InputResult;
 
     // What is declared below adds itself.
     private static readonly List<RequestField> Honoured = [];
@@ -14,7 +15,7 @@ internal static class ResponseFields
     /// <summary>What is to be answered.</summary>
     public static readonly HonouredField<JsonElement?> Input = Add(FieldKinds.Any(
         "input", Response, "a string or a list of items",
-        "What to answer: a user's message, or a list of messages, reasoning items, and what `previous_response_id` does not have yet; see `input[]`."));
+        "What to answer: a user's message, or a list of messages, reasoning, calls of tools and their results; see `input[]`."));
 
     /// <summary>What the model is told first.</summary>
     public static readonly HonouredField<string?> Instructions = Add(FieldKinds.Text(
@@ -84,6 +85,22 @@ internal static class ResponseFields
     /// <summary>A part of the reasoning.</summary>
     public static readonly HonouredField<string?> ThoughtText = Add(FieldKinds.Text("text", FieldScope.InputThought, "What the part says."));
 
+    /// <summary>That the item is a call.</summary>
+    public static readonly HonouredField<string?> CallType = Add(FieldKinds.OneOf(
+        "type", FieldScope.InputCall, ["function_call"], "A call that the assistant made, as a response told it."));
+
+    /// <summary>That the item is a result.</summary>
+    public static readonly HonouredField<string?> ResultType = Add(FieldKinds.OneOf(
+        "type", FieldScope.InputResult, ["function_call_output"], "What a call gave."));
+
+    /// <summary>The call of an item.</summary>
+    public static readonly HonouredField<string?> CallId = Add(FieldKinds.Text(
+        "call_id", FieldScope.InputCall | FieldScope.InputResult, "By which a result names its call."));
+
+    /// <summary>The result.</summary>
+    public static readonly HonouredField<JsonElement?> Output = Add(FieldKinds.Any(
+        "output", FieldScope.InputResult, "a string or a list of text parts", "What the call gave. Parts are joined by line feeds."));
+
     /// <summary>All of them.</summary>
     public static IReadOnlyList<RequestField> All { get; } =
     [
@@ -91,13 +108,12 @@ internal static class ResponseFields
         Harmless("user", Response, JsonValueKind.String, "Tells a provider who its end user is."),
         Harmless("safety_identifier", Response, JsonValueKind.String, "Tells a provider who its end user is."),
         Harmless("prompt_cache_key", Response, JsonValueKind.String, "Helps a provider find a cached prefix; the prefix cache here needs no help."),
-        new HarmlessField("parallel_tool_calls", Response, [JsonValueKind.True, JsonValueKind.False], "Only shapes `tools`, which is refused unless it asks for nothing."),
         Harmless("max_tool_calls", Response, JsonValueKind.Number, "Bounds calls of a provider's own tools; there are none."),
         Harmless("name", FieldScope.TextFormat, JsonValueKind.String, "Names the schema."),
         Harmless("description", FieldScope.TextFormat, JsonValueKind.String, "Says what the schema is for; the model is not told."),
         new HarmlessField("strict", FieldScope.TextFormat, [JsonValueKind.True, JsonValueKind.False], "The schema is always followed."),
-        Harmless("id", FieldScope.InputMessage | FieldScope.InputReasoning, JsonValueKind.String, "Names the item; what it says is all that counts."),
-        Harmless("status", FieldScope.InputMessage | FieldScope.InputReasoning, JsonValueKind.String, "Says whether the item was complete."),
+        Harmless("id", Items, JsonValueKind.String, "Names the item; what it says is all that counts."),
+        Harmless("status", Items, JsonValueKind.String, "Says whether the item was complete."),
         Harmless("summary", FieldScope.InputReasoning, JsonValueKind.Array, "Says the reasoning in short; the model gets the reasoning."),
         Harmless("annotations", Part, JsonValueKind.Array, "Says where the text is from; the model is not told."),
         Harmless("logprobs", Part, JsonValueKind.Array, "Says how probable the text was; the model is not told."),
@@ -114,8 +130,6 @@ internal static class ResponseFields
         Refused("service_tier", Response, "\"auto\"", "\"default\""),
         Refused("stop", Response, "[]"),
         Refused("stream_options", Response, "{}", "{\"include_obfuscation\":false}"),
-        Refused("tool_choice", Response, "\"none\"", "\"auto\""),
-        Refused("tools", Response, "[]"),
         Refused("top_logprobs", Response, "0"),
         Refused("truncation", Response, "\"disabled\""),
         Instead("max_completion_tokens", Response, "max_output_tokens"),

@@ -10,6 +10,9 @@ internal enum BlockKind
 
     /// <summary>Text.</summary>
     Text,
+
+    /// <summary>A call of a tool.</summary>
+    Call,
 }
 
 /// <summary>What happens to a block.</summary>
@@ -38,7 +41,13 @@ internal sealed class AnswerBlock(int index, BlockKind kind)
     /// <summary>What it is.</summary>
     public BlockKind Kind => kind;
 
-    /// <summary>All of it that is there.</summary>
+    /// <summary>The tool that it calls; empty for another kind.</summary>
+    public string Name { get; init; } = "";
+
+    /// <summary>By which a result names the call; empty for another kind.</summary>
+    public string CallId { get; init; } = "";
+
+    /// <summary>All of it that is there: its text, or a call's arguments.</summary>
     public string Text => text.ToString();
 
     /// <summary>Makes it longer.</summary>
@@ -56,7 +65,8 @@ internal readonly record struct BlockChange(BlockStep Step, AnswerBlock Block, s
 /// A choice as blocks one after the other, as the protocols have it that stream the parts of a message: each begins, grows and ends before the next
 /// one begins. A choice has one block at least.
 /// </summary>
-internal sealed class AnswerBlocks
+/// <param name="answerId">The answer's id.</param>
+internal sealed class AnswerBlocks(string answerId)
 {
     private readonly List<AnswerBlock> blocks = [];
     private readonly List<BlockChange> changes = [];
@@ -76,8 +86,19 @@ internal sealed class AnswerBlocks
         changes.Clear();
         if (piece.Reasoning.Length > 0) Grow(BlockKind.Reasoning, piece.Reasoning);
         if (piece.Text.Length > 0) Grow(BlockKind.Text, piece.Text);
+        foreach (var part in piece.Calls)
+        {
+            if (part.Name is { } name)
+            {
+                End();
+                Begin(new AnswerBlock(blocks.Count, BlockKind.Call) { Name = name, CallId = part.IdIn(answerId, piece.Choice) });
+            }
+
+            if (part.Arguments.Length > 0) Grow(part.Arguments);
+        }
+
         if (piece.Finish is null) return changes;
-        if (blocks.Count == 0) Begin(BlockKind.Text);
+        if (blocks.Count == 0) Begin(new AnswerBlock(0, BlockKind.Text));
         End();
         return changes;
     }
@@ -87,17 +108,22 @@ internal sealed class AnswerBlocks
         if (blocks.Count == 0 || blocks[^1].Kind != kind)
         {
             End();
-            Begin(kind);
+            Begin(new AnswerBlock(blocks.Count, kind));
         }
 
+        Grow(text);
+    }
+
+    private void Grow(string text)
+    {
         blocks[^1].Append(text);
         changes.Add(new BlockChange(BlockStep.Grow, blocks[^1], text));
     }
 
-    private void Begin(BlockKind kind)
+    private void Begin(AnswerBlock block)
     {
-        blocks.Add(new AnswerBlock(blocks.Count, kind));
-        changes.Add(new BlockChange(BlockStep.Begin, blocks[^1]));
+        blocks.Add(block);
+        changes.Add(new BlockChange(BlockStep.Begin, block));
     }
 
     private void End()

@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 using Llama.Gateway.Api.Writing;
 using Llama.Model.Chat;
 
@@ -41,7 +42,9 @@ internal sealed class MessageEndpoints(
     {
         context.Response.Headers[RequestIdHeader] = context.TraceIdentifier;
         var tokens = await requests.ReadAsync(
-            context, FieldScope.CountTokens, async (fields, ending) => (await EncodeAsync(TurnReader.Read(fields), ending)).Count, cancellationToken);
+            context, FieldScope.CountTokens,
+            async (fields, ending) => (await EncodeAsync(TurnReader.Read(fields), ToolFields.Read(fields, ToolDialect.Messages), ending)).Count,
+            cancellationToken);
         await JsonAnswer.WriteAsync(
             context.Response,
             json =>
@@ -56,16 +59,18 @@ internal sealed class MessageEndpoints(
     private async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
         fields.Require(RequestFields.MaxTokens);
-        var parameters = await reader.ReadAsync(context, fields, cancellationToken);
+        var tools = ToolFields.Read(fields, ToolDialect.Messages);
+        var parameters = await reader.ReadAsync(context, fields, cancellationToken) with { Tools = tools };
         var turns = TurnReader.Read(fields);
-        var prompt = await EncodeAsync(turns, cancellationToken);
+        var prompt = await EncodeAsync(turns, tools, cancellationToken);
         if (TurnReader.GoesOn(turns)) parameters = parameters with { Continued = turns[^1].Content };
         return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, Field);
     }
 
-    private ValueTask<IReadOnlyList<int>> EncodeAsync(IReadOnlyList<ChatMessage> turns, CancellationToken cancellationToken)
+    private ValueTask<IReadOnlyList<int>> EncodeAsync(IReadOnlyList<ChatMessage> turns, ToolUse? tools, CancellationToken cancellationToken)
     {
-        if (!TurnReader.GoesOn(turns)) return messages.EncodeAsync(turns, new ChatOptions(), Field, cancellationToken);
+        var options = new ChatOptions { Tools = tools?.ForTemplate };
+        if (!TurnReader.GoesOn(turns)) return messages.EncodeAsync(turns, options, Field, cancellationToken);
         if (model.Template is { TakesOptions: false } template)
         {
             throw ApiException.Invalid(
@@ -74,6 +79,6 @@ internal sealed class MessageEndpoints(
                 + $" {template.Name}.", "unsupported_parameter");
         }
 
-        return messages.EncodeAsync(turns, new ChatOptions { ContinueFinalMessage = true }, Field, cancellationToken);
+        return messages.EncodeAsync(turns, options with { ContinueFinalMessage = true }, Field, cancellationToken);
     }
 }

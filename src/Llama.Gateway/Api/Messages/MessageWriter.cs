@@ -14,7 +14,7 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     public const string IdPrefix = "msg_";
 
     private readonly AnswerUsage usage = new(plan);
-    private readonly AnswerBlocks blocks = new();
+    private readonly AnswerBlocks blocks = new(answer.Id);
     private ChoicePiece? last;
 
     private string? StopReason => last switch
@@ -22,6 +22,7 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
         null or { Finish: null } => null,
         { StoppedBy: not null } => "stop_sequence",
         { Finish: "length" } => "max_tokens",
+        { Finish: "tool_calls" } => "tool_use",
         _ => "end_turn",
     };
 
@@ -139,20 +140,53 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     {
         json.WriteNumber("index", block.Index);
         json.WriteStartObject("delta");
-        json.WriteString("type", $"{NameOf(block)}_delta");
-        json.WriteString(NameOf(block), delta);
+        var isCall = block.Kind == BlockKind.Call;
+        json.WriteString("type", isCall ? "input_json_delta" : $"{NameOf(block)}_delta");
+        json.WriteString(isCall ? "partial_json" : NameOf(block), delta);
         json.WriteEndObject();
     }
 
     private static void WriteBlock(Utf8JsonWriter json, AnswerBlock block, string text)
     {
         json.WriteStartObject();
+        if (block.Kind == BlockKind.Call)
+        {
+            WriteCall(json, block, text);
+            return;
+        }
+
         json.WriteString("type", NameOf(block));
         json.WriteString(NameOf(block), text);
 
         // It would prove to Anthropic that the thinking is its model's.
         if (block.Kind == BlockKind.Reasoning) json.WriteString("signature", "");
         json.WriteEndObject();
+    }
+
+    private static void WriteCall(Utf8JsonWriter json, AnswerBlock block, string arguments)
+    {
+        json.WriteString("type", "tool_use");
+        json.WriteString("id", block.CallId);
+        json.WriteString("name", block.Name);
+        json.WritePropertyName("input");
+
+        // A call that was cut off, and one that the model wrote badly, is no object.
+        if (IsObject(arguments)) json.WriteRawValue(arguments);
+        else json.WriteRawValue("{}");
+        json.WriteEndObject();
+    }
+
+    private static bool IsObject(string text)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(text);
+            return document.RootElement.ValueKind == JsonValueKind.Object;
+        }
+        catch (JsonException)
+        {
+            return false;
+        }
     }
 
     private static string NameOf(AnswerBlock block) => block.Kind == BlockKind.Reasoning ? "thinking" : "text";

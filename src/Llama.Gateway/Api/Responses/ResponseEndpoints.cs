@@ -4,6 +4,7 @@ using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 using Llama.Gateway.Api.Writing;
 using Llama.Model.Chat;
 
@@ -65,14 +66,15 @@ internal sealed class ResponseEndpoints(
 
     private async ValueTask<ResponseRequest> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
-        var parameters = await reader.ReadAsync(context, fields, cancellationToken);
+        var tools = ToolFields.Read(fields, ToolDialect.Responses);
+        var parameters = await reader.ReadAsync(context, fields, cancellationToken) with { Tools = tools };
         var instructions = fields.Get(ResponseFields.Instructions);
         var previous = fields.Get(ResponseFields.PreviousResponse) is { } id
             ? store.Get(id, ViewerOf(context), ResponseFields.PreviousResponse.Name)
             : null;
         List<ChatMessage> conversation = [.. previous?.Conversation ?? [], .. ResponseInput.Read(fields)];
         IReadOnlyList<ChatMessage> all = instructions is null ? conversation : [new ChatMessage("system", instructions), .. conversation];
-        var prompt = await messages.EncodeAsync(all, new ChatOptions(), ResponseFields.Input.Name, cancellationToken);
+        var prompt = await messages.EncodeAsync(all, new ChatOptions { Tools = tools?.ForTemplate }, ResponseFields.Input.Name, cancellationToken);
         return new ResponseRequest
         {
             Plan = planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, ResponseFields.Input.Name),
@@ -84,6 +86,8 @@ internal sealed class ResponseEndpoints(
 
             // The body is gone when they are told.
             Metadata = fields.Get(ResponseFields.Metadata)?.Clone(),
+            Tools = fields.Get(RequestFields.Tools)?.Clone(),
+            ToolChoice = fields.Get(RequestFields.ToolChoice)?.Clone(),
             Text = fields.Get(ResponseFields.Text)?.Clone(),
         };
     }

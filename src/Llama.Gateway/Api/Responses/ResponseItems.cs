@@ -3,19 +3,27 @@ using Llama.Gateway.Api.Generation;
 
 namespace Llama.Gateway.Api.Responses;
 
-/// <summary>Writes a block as an item of a response's <c>output</c>, with its one part, and what events tell of both.</summary>
+/// <summary>Writes a block as an item of a response's <c>output</c>, with its one part where it has one, and what events tell of both.</summary>
 /// <param name="responseId">The response's id, of which the item's is made: who gets the answer again gets the same.</param>
 /// <param name="block">The block.</param>
 internal readonly struct ResponseItems(string responseId, AnswerBlock block)
 {
     private const string InProgress = "in_progress";
 
+    /// <summary>Whether the item has a part; a call has none.</summary>
+    public bool HasPart => block.Kind != BlockKind.Call;
+
+    /// <summary>How the names of the events begin that tell the text, or a call's arguments.</summary>
+    public string TextEvent => block.Kind switch
+    {
+        BlockKind.Reasoning => "response.reasoning_text",
+        BlockKind.Call => "response.function_call_arguments",
+        _ => "response.output_text",
+    };
+
     private bool IsReasoning => block.Kind == BlockKind.Reasoning;
 
-    /// <summary>How the names of the events begin that tell the part's text.</summary>
-    public string TextEvent => IsReasoning ? "response.reasoning_text" : "response.output_text";
-
-    private string Id => $"{(IsReasoning ? "rs_" : "msg_")}{responseId[ResponseWriter.IdPrefix.Length..]}{block.Index}";
+    private string Id => $"{(IsReasoning ? "rs_" : HasPart ? "msg_" : "fc_")}{responseId[ResponseWriter.IdPrefix.Length..]}{block.Index}";
 
     /// <summary>Writes that the item is there, still empty.</summary>
     /// <param name="json">Where to.</param>
@@ -36,14 +44,18 @@ internal readonly struct ResponseItems(string responseId, AnswerBlock block)
         WritePartValue(json, isComplete ? block.Text : "");
     }
 
-    /// <summary>Writes what the part's text has got.</summary>
+    /// <summary>Writes what the text, or a call's arguments, have got.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="delta">The text.</param>
     public void WriteDelta(Utf8JsonWriter json, string delta) => WriteText(json, "delta", delta);
 
-    /// <summary>Writes the part's whole text.</summary>
+    /// <summary>Writes the whole text, or a call's arguments.</summary>
     /// <param name="json">Where to.</param>
-    public void WriteText(Utf8JsonWriter json) => WriteText(json, "text", block.Text);
+    public void WriteText(Utf8JsonWriter json)
+    {
+        WriteText(json, HasPart ? "text" : "arguments", block.Text);
+        if (!HasPart) json.WriteString("name", block.Name);
+    }
 
     /// <summary>Writes the item.</summary>
     /// <param name="json">Where to.</param>
@@ -61,8 +73,17 @@ internal readonly struct ResponseItems(string responseId, AnswerBlock block)
     {
         json.WriteStartObject();
         json.WriteString("id", Id);
-        json.WriteString("type", IsReasoning ? "reasoning" : "message");
+        json.WriteString("type", IsReasoning ? "reasoning" : HasPart ? "message" : "function_call");
         json.WriteString("status", status);
+        if (!HasPart)
+        {
+            json.WriteString("call_id", block.CallId);
+            json.WriteString("name", block.Name);
+            json.WriteString("arguments", isEmpty ? "" : block.Text);
+            json.WriteEndObject();
+            return;
+        }
+
         if (IsReasoning)
         {
             json.WriteStartArray("summary");
@@ -83,14 +104,14 @@ internal readonly struct ResponseItems(string responseId, AnswerBlock block)
     {
         WritePlace(json);
         json.WriteString(name, text);
-        if (!IsReasoning) WriteNone(json, "logprobs");
+        if (block.Kind == BlockKind.Text) WriteNone(json, "logprobs");
     }
 
     private void WritePlace(Utf8JsonWriter json)
     {
         json.WriteString("item_id", Id);
         json.WriteNumber("output_index", block.Index);
-        json.WriteNumber("content_index", 0);
+        if (HasPart) json.WriteNumber("content_index", 0);
     }
 
     private void WritePartValue(Utf8JsonWriter json, string text)

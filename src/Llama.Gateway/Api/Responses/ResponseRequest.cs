@@ -28,6 +28,12 @@ internal sealed record ResponseRequest
     /// <summary>Labels, or null.</summary>
     public JsonElement? Metadata { get; init; }
 
+    /// <summary>The tools as they were sent, or null.</summary>
+    public JsonElement? Tools { get; init; }
+
+    /// <summary>Whether they are called, as it was sent, or null.</summary>
+    public JsonElement? ToolChoice { get; init; }
+
     /// <summary>How text is written, or null.</summary>
     public JsonElement? Text { get; init; }
 }

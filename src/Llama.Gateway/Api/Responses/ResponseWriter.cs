@@ -5,6 +5,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Writing;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Llama.Gateway.Api.Responses;
@@ -22,7 +23,7 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     public const string IdPrefix = "resp_";
 
     private readonly AnswerUsage usage = new(request.Plan);
-    private readonly AnswerBlocks blocks = new();
+    private readonly AnswerBlocks blocks = new(answer.Id);
     private string? finish;
     private int sequence;
 
@@ -94,11 +95,19 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         using (var json = new Utf8JsonWriter(bytes, JsonAnswer.Options)) WriteResponseValue(json);
         if (request.Store)
         {
-            var message = ChatMessages.WithReasoning(new ChatMessage("assistant", blocks.TextOf(BlockKind.Text)), blocks.TextOf(BlockKind.Reasoning));
-            store.Keep(new KeptResponse(answer.Id, request.Client, [.. request.Conversation, message], bytes.WrittenMemory));
+            store.Keep(new KeptResponse(answer.Id, request.Client, [.. request.Conversation, Message()], bytes.WrittenMemory));
         }
 
         return bytes.WrittenMemory;
+    }
+
+    /// <summary>The answer as a message of the conversation.</summary>
+    private ChatMessage Message()
+    {
+        var text = blocks.TextOf(BlockKind.Text);
+        ToolCall[] calls = [.. blocks.All.Where(block => block.Kind == BlockKind.Call).Select(block => new ToolCall(block.CallId, block.Name, block.Text))];
+        var message = calls.Length == 0 ? new ChatMessage("assistant", text) : ToolMessages.Calling(text.Length == 0 ? null : text, calls);
+        return ChatMessages.WithReasoning(message, blocks.TextOf(BlockKind.Reasoning));
     }
 
     private ValueTask SendAsync(ServerSentEvents events, string type, Action<Utf8JsonWriter> write, CancellationToken cancellationToken) => events.WriteAsync(
@@ -122,14 +131,14 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         {
             case BlockStep.Begin:
                 await SendAsync(events, "response.output_item.added", json => items.WriteAdded(json), cancellationToken);
-                await SendAsync(events, "response.content_part.added", json => items.WritePart(json, isComplete), cancellationToken);
+                if (items.HasPart) await SendAsync(events, "response.content_part.added", json => items.WritePart(json, isComplete), cancellationToken);
                 break;
             case BlockStep.Grow:
                 await SendAsync(events, $"{items.TextEvent}.delta", json => items.WriteDelta(json, delta), cancellationToken);
                 break;
             default:
                 await SendAsync(events, $"{items.TextEvent}.done", json => items.WriteText(json), cancellationToken);
-                await SendAsync(events, "response.content_part.done", json => items.WritePart(json, isComplete), cancellationToken);
+                if (items.HasPart) await SendAsync(events, "response.content_part.done", json => items.WritePart(json, isComplete), cancellationToken);
                 await SendAsync(events, "response.output_item.done", json => items.WriteDone(json, StatusOf(block)), cancellationToken);
                 break;
         }
@@ -181,7 +190,7 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         }
 
         json.WriteEndArray();
-        json.WriteBoolean("parallel_tool_calls", true);
+        json.WriteBoolean("parallel_tool_calls", plan.Parameters.Tools?.Parallel ?? true);
         json.WriteString("previous_response_id", request.PreviousId);
         json.WriteStartObject("reasoning");
         json.WriteNull("effort");
@@ -193,9 +202,12 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         json.WriteNumber("temperature", plan.Parameters.Sampling.Temperature);
         json.WritePropertyName("text");
         WriteTextForm(json);
-        json.WriteString("tool_choice", "auto");
-        json.WriteStartArray("tools");
-        json.WriteEndArray();
+        json.WritePropertyName("tool_choice");
+        if (request.ToolChoice is { } choice) choice.WriteTo(json);
+        else json.WriteStringValue("auto");
+        json.WritePropertyName("tools");
+        if (request.Tools is { } tools) tools.WriteTo(json);
+        else json.WriteRawValue("[]");
         json.WriteNumber("top_logprobs", 0);
         json.WriteNumber("top_p", plan.Parameters.Sampling.TopP);
         json.WriteString("truncation", "disabled");

@@ -40,15 +40,15 @@ internal static class FieldRequest
         FieldScope.StructuredOutputs => $"structured_outputs.{name}",
         FieldScope.ResponseText => $"text.{name}",
         FieldScope.TextFormat => $"text.format.{name}",
-        FieldScope.InputMessage or FieldScope.InputReasoning => $"input[0].{name}",
+        FieldScope.InputMessage or FieldScope.InputReasoning or FieldScope.InputCall or FieldScope.InputResult => $"input[0].{name}",
         FieldScope.InputPart or FieldScope.InputThought => $"input[0].content[0].{name}",
         FieldScope.Turn => $"messages[0].{name}",
-        FieldScope.TextBlock or FieldScope.ThinkingBlock => $"messages[0].content[0].{name}",
+        FieldScope.TextBlock or FieldScope.ThinkingBlock or FieldScope.UseBlock or FieldScope.ResultBlock => $"messages[0].content[0].{name}",
         FieldScope.OutputConfig => $"output_config.{name}",
         FieldScope.OutputFormat => $"output_config.format.{name}",
-        FieldScope.Tool => $"tools[0].{name}",
+        FieldScope.Tool or FieldScope.ResponseTool or FieldScope.MessageTool => $"tools[0].{name}",
         FieldScope.ToolFunction => $"tools[0].function.{name}",
-        FieldScope.ToolChoice => $"tool_choice.{name}",
+        FieldScope.ToolChoice or FieldScope.ResponseChoice or FieldScope.MessageChoice => $"tool_choice.{name}",
         FieldScope.ChosenFunction => $"tool_choice.function.{name}",
         FieldScope.ToolCall => $"messages[0].tool_calls[0].{name}",
         FieldScope.CalledFunction => $"messages[0].tool_calls[0].function.{name}",
@@ -86,6 +86,16 @@ internal static class FieldRequest
             FieldScope.OutputConfig => """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":8,"seed":5,"output_config":{}}""",
             FieldScope.OutputFormat =>
                 """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":8,"seed":5,"output_config":{"format":{"type":"json_schema","schema":{}}}}""",
+            FieldScope.ResponseTool or FieldScope.ResponseChoice =>
+                """{"input":"Hi","seed":5,"tools":[{"type":"function","name":"f"},{"type":"function","name":"g"}],"tool_choice":{"type":"function","name":"f"}}""",
+            FieldScope.InputCall => """{"input":[{"type":"function_call","call_id":"c","name":"f","arguments":"{}"}],"seed":5}""",
+            FieldScope.InputResult => """{"input":[{"type":"function_call_output","call_id":"c","output":"O"}],"seed":5}""",
+            FieldScope.MessageTool or FieldScope.MessageChoice =>
+                """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":8,"seed":5,"tools":[{"name":"f"},{"name":"g"}],"tool_choice":{"type":"tool","name":"f"}}""",
+            FieldScope.UseBlock =>
+                """{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"c","name":"f","input":{}}]},{"role":"user","content":"Hi"}],"max_tokens":8,"seed":5}""",
+            FieldScope.ResultBlock =>
+                """{"messages":[{"role":"user","content":[{"type":"tool_result","tool_use_id":"c","content":"O"}]}],"max_tokens":8,"seed":5}""",
             FieldScope.Tool or FieldScope.ToolFunction or FieldScope.ToolChoice or FieldScope.ChosenFunction =>
                 """{"messages":[{"role":"user","content":"Hi"}],"seed":5,"tools":[{"function":{"name":"f"}},{"function":{"name":"g"}}],"tool_choice":{"function":{"name":"f"}}}""",
             FieldScope.ToolCall or FieldScope.CalledFunction =>
@@ -103,17 +113,17 @@ internal static class FieldRequest
             FieldScope.Message or FieldScope.Turn => request["messages"]![0]!,
             FieldScope.ResponseText => request["text"]!,
             FieldScope.TextFormat => request["text"]!["format"]!,
-            FieldScope.InputMessage or FieldScope.InputReasoning => request["input"]![0]!,
+            FieldScope.InputMessage or FieldScope.InputReasoning or FieldScope.InputCall or FieldScope.InputResult => request["input"]![0]!,
             FieldScope.InputPart or FieldScope.InputThought => request["input"]![0]!["content"]![0]!,
             FieldScope.OutputConfig => request["output_config"]!,
             FieldScope.OutputFormat => request["output_config"]!["format"]!,
             FieldScope.ResponseFormat => request["response_format"]!,
             FieldScope.FormatSchema => request["response_format"]!["json_schema"]!,
             FieldScope.StructuredOutputs => request["structured_outputs"]!,
-            FieldScope.ContentPart or FieldScope.TextBlock or FieldScope.ThinkingBlock => request["messages"]![0]!["content"]![0]!,
-            FieldScope.Tool => request["tools"]![0]!,
+            FieldScope.ContentPart or FieldScope.TextBlock or FieldScope.ThinkingBlock or FieldScope.UseBlock or FieldScope.ResultBlock => request["messages"]![0]!["content"]![0]!,
+            FieldScope.Tool or FieldScope.ResponseTool or FieldScope.MessageTool => request["tools"]![0]!,
             FieldScope.ToolFunction => request["tools"]![0]!["function"]!,
-            FieldScope.ToolChoice => request["tool_choice"]!,
+            FieldScope.ToolChoice or FieldScope.ResponseChoice or FieldScope.MessageChoice => request["tool_choice"]!,
             FieldScope.ChosenFunction => request["tool_choice"]!["function"]!,
             FieldScope.ToolCall => request["messages"]![0]!["tool_calls"]![0]!,
             FieldScope.CalledFunction => request["messages"]![0]!["tool_calls"]![0]!["function"]!,
@@ -133,8 +143,10 @@ internal static class FieldRequest
     }
 
     private static bool IsResponse(FieldScope scope) => scope is FieldScope.Response or FieldScope.ResponseText or FieldScope.TextFormat
-        or FieldScope.InputMessage or FieldScope.InputPart or FieldScope.InputReasoning or FieldScope.InputThought;
+        or FieldScope.InputMessage or FieldScope.InputPart or FieldScope.InputReasoning or FieldScope.InputThought
+        or FieldScope.InputCall or FieldScope.InputResult or FieldScope.ResponseTool or FieldScope.ResponseChoice;
 
     private static bool IsMessage(FieldScope scope) => scope is FieldScope.MessageRequest or FieldScope.Turn or FieldScope.TextBlock
-        or FieldScope.ThinkingBlock or FieldScope.OutputConfig or FieldScope.OutputFormat;
+        or FieldScope.ThinkingBlock or FieldScope.OutputConfig or FieldScope.OutputFormat or FieldScope.MessageTool or FieldScope.MessageChoice
+        or FieldScope.UseBlock or FieldScope.ResultBlock;
 }

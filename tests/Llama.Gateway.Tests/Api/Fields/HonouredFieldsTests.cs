@@ -19,7 +19,8 @@ public sealed class HonouredFieldsTests
         "{{ messages[0].content }}{{ messages[0].reasoning_content }}{% if false %}</think>{% endif %}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
 
     private const FieldScope Discriminators = FieldScope.InputMessage | FieldScope.InputPart | FieldScope.InputReasoning | FieldScope.InputThought
-        | FieldScope.TextBlock | FieldScope.ThinkingBlock | FieldScope.OutputFormat;
+        | FieldScope.TextBlock | FieldScope.ThinkingBlock | FieldScope.OutputFormat | FieldScope.InputCall | FieldScope.InputResult | FieldScope.UseBlock
+        | FieldScope.ResultBlock | FieldScope.ResponseTool | FieldScope.ResponseChoice | FieldScope.MessageTool;
 
     private const FieldScope Thoughts = FieldScope.InputReasoning | FieldScope.InputThought | FieldScope.ThinkingBlock;
     // Writes tools and calls itself, with all that they have.
@@ -30,9 +31,11 @@ public sealed class HonouredFieldsTests
     private const string Calls = """{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}]}""";
     private const string Tool = """{"tools":[{"function":{"name":"f"}}]}""";
 
+    private const string FlatTool = """{"tools":[{"type":"function","name":"f"}]}""";
+
     private static readonly string[] WithTemplate = [.. FieldRequest.ChatOptions, "reasoning_content", "reasoning_format"];
 
-    private static readonly string[] WithToolTemplate = ["description", "tool_calls", "tool_call_id", "id", "arguments", "function"];
+    private static readonly string[] WithToolTemplate = ["description", "tool_calls", "tool_call_id", "id", "arguments", "function", "call_id", "tool_use_id", "input"];
 
     private static readonly Effect[] Effects =
     [
@@ -111,22 +114,23 @@ public sealed class HonouredFieldsTests
         .. In(Chat, "tools", """[{"type":"function","function":{"name":"get_weather"}}]""", (request, _) => Said(request).Contains("get_weather", StringComparison.Ordinal)),
         .. In(FieldScope.Tokenize, "tools", """[{"function":{"name":"f"}}]""", (_, answer) => !answer.Contains("\"count\":3,", StringComparison.Ordinal)),
         .. In(Chat, "tool_choice", "\"required\"", (request, _) => request!.Grammar?.Kind == GrammarKind.Calls, Tool),
+        .. In(FieldScope.Response, "tool_choice", "\"required\"", (request, _) => request!.Grammar?.Kind == GrammarKind.Calls, FlatTool),
         .. In(
             Chat, "parallel_tool_calls", "false", (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal),
             """{"tools":[{"function":{"name":"f"}}],"tool_choice":"required"}"""),
         .. In(FieldScope.Tool, "type", "\"web_search\"", (_, answer) => answer.Contains("web_search", StringComparison.Ordinal)),
         .. In(FieldScope.Tool, "function", """{"name":"h"}""", (_, answer) => answer.Contains("names the function 'f'", StringComparison.Ordinal)),
-        .. In(FieldScope.ToolFunction, "name", "\"h\"", (_, answer) => answer.Contains("names the function 'f'", StringComparison.Ordinal)),
-        .. In(FieldScope.ToolFunction, "description", "\"What f does.\"", (request, _) => Said(request).Contains("What f does.", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolFunction | FieldScope.ResponseTool | FieldScope.MessageTool, "name", "\"h\"", (_, answer) => answer.Contains("names the function 'f'", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolFunction | FieldScope.ResponseTool | FieldScope.MessageTool, "description", "\"What f does.\"", (request, _) => Said(request).Contains("What f does.", StringComparison.Ordinal)),
         .. In(
-            FieldScope.ToolFunction, "parameters", """{"properties":{"city":{}}}""",
+            FieldScope.ToolFunction | FieldScope.ResponseTool, "parameters", """{"properties":{"city":{}}}""",
             (request, _) => Said(request).Contains("city", StringComparison.Ordinal) && request!.Grammar!.Text.Contains("city", StringComparison.Ordinal)),
         .. In(
-            FieldScope.ToolFunction, "strict", "true", (request, _) => request!.Grammar?.Text.Contains("\"IsStrict\":true", StringComparison.Ordinal) is true,
+            FieldScope.ToolFunction | FieldScope.ResponseTool, "strict", "true", (request, _) => request!.Grammar?.Text.Contains("\"IsStrict\":true", StringComparison.Ordinal) is true,
             """{"tool_choice":"auto"}"""),
         .. In(FieldScope.ToolChoice, "type", "\"allowed_tools\"", (_, answer) => answer.Contains("allowed_tools", StringComparison.Ordinal)),
         .. In(FieldScope.ToolChoice, "function", """{"name":"g"}""", (request, _) => Callable(request) == "g"),
-        .. In(FieldScope.ChosenFunction, "name", "\"g\"", (request, _) => Callable(request) == "g"),
+        .. In(FieldScope.ChosenFunction | FieldScope.ResponseChoice | FieldScope.MessageChoice, "name", "\"g\"", (request, _) => Callable(request) == "g"),
         .. In(FieldScope.Message, "tool_calls", """[{"function":{"name":"h","arguments":"{}"}}]""", (request, _) => Said(request).Contains("<function=h>", StringComparison.Ordinal), Calls),
         .. In(
             FieldScope.Message, "tool_call_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal),
@@ -135,8 +139,8 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.ToolCall, "id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
         .. In(FieldScope.ToolCall, "type", "\"custom\"", (_, answer) => answer.Contains("custom", StringComparison.Ordinal)),
         .. In(FieldScope.ToolCall, "function", """{"name":"h","arguments":{}}""", (request, _) => Said(request).Contains("<function=h>", StringComparison.Ordinal)),
-        .. In(FieldScope.CalledFunction, "name", "\"h\"", (request, _) => Said(request).Contains("\"name\": \"h\"", StringComparison.Ordinal)),
-        .. In(FieldScope.CalledFunction, "arguments", """{"a":1}""", (request, _) => Said(request).Contains("{\"a\": 1}", StringComparison.Ordinal)),
+        .. In(FieldScope.CalledFunction | FieldScope.InputCall | FieldScope.UseBlock, "name", "\"h\"", (request, _) => Said(request).Contains("\"name\": \"h\"", StringComparison.Ordinal)),
+        .. In(FieldScope.CalledFunction | FieldScope.InputCall, "arguments", """{"a":1}""", (request, _) => Said(request).Contains("{\"a\": 1}", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
         .. In(FieldScope.Message, "reasoning_content", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
@@ -178,6 +182,34 @@ public sealed class HonouredFieldsTests
         .. In(
             FieldScope.OutputConfig, "format", """{"type":"json_schema","schema":{"type":"null"}}""",
             (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
+        .. In(FieldScope.Response, "tools", """[{"type":"function","name":"get_weather"}]""", (request, _) => Said(request).Contains("get_weather", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.Response, "parallel_tool_calls", "false", (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal),
+            """{"tools":[{"type":"function","name":"f"}],"tool_choice":"required"}"""),
+        .. In(
+            FieldScope.InputCall | FieldScope.InputResult, "call_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
+        .. In(FieldScope.InputResult, "output", "\"Z\"", (request, _) => Said(request).Contains('Z', StringComparison.Ordinal)),
+        .. In(FieldScope.MessageRequest, "tools", """[{"name":"get_weather"}]""", (request, _) => Said(request).Contains("get_weather", StringComparison.Ordinal)),
+        .. In(FieldScope.CountTokens, "tools", """[{"name":"f"}]""", (_, answer) => answer.Length > "{\"input_tokens\":3}".Length),
+        .. In(
+            FieldScope.MessageRequest, "tool_choice", """{"type":"any"}""", (request, _) => request!.Grammar?.Kind == GrammarKind.Calls,
+            """{"tools":[{"name":"f"}]}"""),
+        .. In(
+            FieldScope.CountTokens, "tool_choice", """{"type":"none"}""", (_, answer) => answer == "{\"input_tokens\":3}", """{"tools":[{"name":"f"}]}"""),
+        .. In(
+            FieldScope.MessageTool, "input_schema", """{"properties":{"city":{}}}""",
+            (request, _) => Said(request).Contains("city", StringComparison.Ordinal) && request!.Grammar!.Text.Contains("city", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.MessageTool, "strict", "true", (request, _) => request!.Grammar?.Text.Contains("\"IsStrict\":true", StringComparison.Ordinal) is true,
+            """{"tool_choice":{"type":"auto"}}"""),
+        .. In(FieldScope.MessageChoice, "type", "\"none\"", (request, _) => request!.Grammar is null),
+        .. In(
+            FieldScope.MessageChoice, "disable_parallel_tool_use", "true",
+            (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal)),
+        .. In(FieldScope.UseBlock, "id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
+        .. In(FieldScope.UseBlock, "input", """{"a":1}""", (request, _) => Said(request).Contains("{\"a\": 1}", StringComparison.Ordinal)),
+        .. In(FieldScope.ResultBlock, "tool_use_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
+        .. In(FieldScope.ResultBlock, "content", "\"Z\"", (request, _) => Said(request).Contains('Z', StringComparison.Ordinal)),
         .. In(FieldScope.OutputFormat, "schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
     ];
 
@@ -199,9 +231,9 @@ public sealed class HonouredFieldsTests
     {
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
-        var takesObjects = (scope, name) == (FieldScope.Response, "text")
+        var takesObjects = (scope, name) == (FieldScope.Response, "text") || (scope, name) == (FieldScope.UseBlock, "input")
             || name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
-                or "json" or "metadata" or "format" or "output_config" or "tool_choice" or "function" or "arguments";
+                or "json" or "metadata" or "format" or "output_config" or "input_schema" or "tool_choice" or "function" or "arguments";
         var (value, found) = takesObjects ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);

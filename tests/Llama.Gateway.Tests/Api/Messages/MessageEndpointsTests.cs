@@ -11,6 +11,11 @@ public sealed class MessageEndpointsTests
     private const string Reasons =
         "{% for message in messages %}{{ message.reasoning_content }}{{ message.content }}|{% endfor %}{% if false %}</think>{% endif %}";
 
+    /// <summary>A template with tools.</summary>
+    private const string Hermes =
+        "{{ tools|tojson if tools }}{% for m in messages %}[{{ m.role }}]{{ m.content if m.content is not none }}{% for c in m.tool_calls %}"
+        + "<tool_call>\n{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ c.function.arguments|tojson }}}\n</tool_call>{% endfor %}{% endfor %}";
+
     [Fact]
     public async Task Post_Turns_AnswersWithAMessage()
     {
@@ -71,6 +76,36 @@ public sealed class MessageEndpointsTests
         gateway.Grain.Requests.Clear();
         await gateway.PostOkAsync(Path, $$"""{"messages":[{{question}},{"role":"assistant","content":{{content}}},{{question}}],"max_tokens":9}""");
         Assert.Equal("A|aB|A|", PromptOf(gateway.Grain.Single));
+    }
+
+    [Fact]
+    public async Task PostStream_ModelCalls_CallsAreBlocksThatCanBeAnswered()
+    {
+        const string tools = """[{"name":"get_weather","input_schema":{"type":"object","properties":{"city":{"type":"string"}}}},{"name":"now"}]""";
+        const string said = """Hm<tool_call>{"name": "get_weather", "arguments": {"city": 1}}</tool_call><tool_call>{"name": "now"}</tool_call>""";
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), jinja: Hermes);
+        gateway.Grain.Status = gateway.Grain.Status with { MaxSequenceTokens = 4096 };
+        gateway.Grain.Script = request => request.PromptTokens.Contains('Z') ? ['K', TestTokenizer.End] : [.. said.Select(character => (int)character), TestTokenizer.End];
+        const string question = """{"role":"user","content":"A"}""";
+        var whole = await gateway.PostOkAsync(Path, $$"""{"messages":[{{question}}],"max_tokens":200,"tools":{{tools}}}""");
+        Assert.Equal("tool_use", whole.GetProperty("stop_reason").GetString());
+        var events = await gateway.PostEventsAsync(Path, $$"""{"messages":[{{question}}],"max_tokens":200,"stream":true,"tools":{{tools}}}""");
+        var starts = events.Where(one => one.GetProperty("type").GetString() == "content_block_start").Select(one => one.GetProperty("content_block")).ToList();
+        Assert.Equal(["text", "tool_use", "tool_use"], starts.Select(block => block.GetProperty("type").GetString()));
+        Assert.All(starts.Skip(1), block => Assert.Equal("{}", block.GetProperty("input").GetRawText()));
+        var deltas = events.Where(one => one.GetProperty("type").GetString() == "content_block_delta").ToLookup(one => one.GetProperty("index").GetInt32(), one => one.GetProperty("delta"));
+        Assert.Equal("""{"city": 1}""", string.Concat(deltas[1].Select(delta => delta.GetProperty("partial_json").GetString())));
+        Assert.Equal("tool_use", events[^2].GetProperty("delta").GetProperty("stop_reason").GetString());
+
+        var content = whole.GetProperty("content");
+        Assert.Equal("""{"city": 1}""", content[1].GetProperty("input").GetRawText());
+        var results = string.Join(',', content.EnumerateArray().Skip(1).Select((block, i) =>
+            $$"""{"type":"tool_result","tool_use_id":"{{block.GetProperty("id").GetString()}}","content":[{"type":"text","text":"Z{{i}}"}]}"""));
+        var last = await gateway.PostOkAsync(
+            Path, $$"""{"messages":[{{question}},{"role":"assistant","content":{{content.GetRawText()}}},{"role":"user","content":[{{results}},{"type":"text","text":"B"}]}],"max_tokens":200,"tools":{{tools}}}""");
+        Assert.Equal("end_turn", last.GetProperty("stop_reason").GetString());
+        Assert.EndsWith(
+            "[user]A[assistant]Hm<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": 1}}\n</tool_call><tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>[tool]Z0[tool]Z1[user]B", PromptOf(gateway.Grain.Requests.Last()), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -14,6 +14,11 @@ public sealed class ResponseEndpointsTests
     private const string Reasons =
         "{% for message in messages %}{{ message.reasoning_content }}{{ message.content }}|{% endfor %}{% if false %}</think>{% endif %}";
 
+    /// <summary>A template with tools.</summary>
+    private const string Hermes =
+        "{{ tools|tojson if tools }}{% for m in messages %}[{{ m.role }}]{{ m.content if m.content is not none }}{% for c in m.tool_calls %}"
+        + "<tool_call>\n{\"name\": \"{{ c.function.name }}\", \"arguments\": {{ c.function.arguments|tojson }}}\n</tool_call>{% endfor %}{% endfor %}";
+
     [Fact]
     public async Task Post_Text_AnswersWithAResponse()
     {
@@ -95,6 +100,44 @@ public sealed class ResponseEndpointsTests
         await gateway.PostOkAsync(Path, $$"""{"input":"C","previous_response_id":"{{id}}"}""");
         await gateway.PostOkAsync(Path, $$"""{"input":[{"role":"user","content":"A"},{{response.GetProperty("output").GetRawText()[1..^1]}},{"role":"user","content":"C"}]}""");
         Assert.Equal(["A|aB|C|", "A|aB|C|"], gateway.Grain.Requests.Select(PromptOf));
+    }
+
+    [Fact]
+    public async Task PostStream_ModelCalls_CallsAreItemsThatCanBeAnswered()
+    {
+        const string tools = """[{"type":"function","name":"get_weather","parameters":{"type":"object","properties":{"city":{"type":"string"}}}},{"type":"function","name":"now"}]""";
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), jinja: Hermes);
+        gateway.Grain.Status = gateway.Grain.Status with { MaxSequenceTokens = 4096 };
+        const string said = """Hm<tool_call>{"name": "get_weather", "arguments": {"city": 1}}</tool_call><tool_call>{"name": "now"}</tool_call>""";
+        gateway.Grain.Script = request => request.PromptTokens.Contains('Z') ? ['K', TestTokenizer.End] : [.. said.Select(character => (int)character), TestTokenizer.End];
+        var events = await gateway.PostEventsAsync(Path, $$"""{"input":"A","stream":true,"tools":{{tools}}}""");
+        Assert.Equal(Enumerable.Range(0, events.Count), events.Select(one => one.GetProperty("sequence_number").GetInt32()));
+        Assert.Equal(
+            [
+                "response.created", "response.in_progress", "response.output_item.added", "response.content_part.added", "response.output_text.delta",
+                "response.output_text.done", "response.content_part.done", "response.output_item.done", "response.output_item.added",
+                "response.function_call_arguments.delta", "response.function_call_arguments.done", "response.output_item.done",
+                "response.output_item.added", "response.function_call_arguments.delta", "response.function_call_arguments.done",
+                "response.output_item.done", "response.completed",
+            ],
+            events.Select(one => one.GetProperty("type").GetString()).Aggregate(
+                new List<string?>(), (all, type) => all.LastOrDefault() == type ? all : [.. all, type]));
+        var response = events[^1].GetProperty("response");
+        var calls = response.GetProperty("output").EnumerateArray().Skip(1).ToList();
+        Assert.Equal(
+            [("get_weather", """{"city": 1}"""), ("now", "{}")],
+            calls.Select(call => (call.GetProperty("name").GetString()!, call.GetProperty("arguments").GetString()!)));
+        Assert.All(calls, call => Assert.StartsWith("fc_", call.GetProperty("id").GetString(), StringComparison.Ordinal));
+        Assert.Equal(tools, response.GetProperty("tools").GetRawText());
+
+        // Whether it is kept here or sent again.
+        var results = string.Join(',', calls.Select((call, i) => $$"""{"type":"function_call_output","call_id":"{{call.GetProperty("call_id").GetString()}}","output":"Z{{i}}"}"""));
+        var kept = await gateway.PostOkAsync(Path, $$"""{"input":[{{results}}],"tools":{{tools}},"previous_response_id":"{{IdOf(response)}}"}""");
+        await gateway.PostOkAsync(Path, $$"""{"input":[{"role":"user","content":"A"},{{response.GetProperty("output").GetRawText()[1..^1]}},{{results}}],"tools":{{tools}}}""");
+        Assert.Equal("K", kept.GetProperty("output")[0].GetProperty("content")[0].GetProperty("text").GetString());
+        string[] prompts = [.. gateway.Grain.Requests.Skip(1).Select(PromptOf)];
+        Assert.EndsWith("[user]A[assistant]Hm<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": 1}}\n</tool_call><tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>[tool]Z0[tool]Z1", prompts[0], StringComparison.Ordinal);
+        Assert.Equal(prompts[0], prompts[1]);
     }
 
     [Fact]
