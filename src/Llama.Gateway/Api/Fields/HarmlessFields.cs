@@ -28,7 +28,7 @@ internal static class HarmlessFields
         Field("dry_sequence_breakers", FieldScope.Generation, List, Shapes("dry_multiplier")),
         Field("xtc_threshold", FieldScope.Generation, Number, Shapes("xtc_probability")),
         Field("dynatemp_exponent", FieldScope.Generation, Number, Shapes("dynatemp_range")),
-        Field("cache_control", FieldScope.Message | FieldScope.ContentPart | FieldScope.Tool, Object, "Marks a prefix to cache; every prefix is cached."),
+        Field("cache_control", FieldScope.Message | FieldScope.ContentPart, Object, "Marks a prefix to cache; every prefix is cached."),
         Field("name", FieldScope.FormatSchema, Text, "Names the schema."),
         Field("description", FieldScope.FormatSchema, Text, "Says what the schema is for; the model is not told."),
         Field("strict", FieldScope.FormatSchema, Flag, "The schema is always followed."),

@@ -233,7 +233,7 @@ public sealed class HonouredFieldsTests
         await using var gateway = await TestGateway.StartAsync();
         var takesObjects = (scope, name) == (FieldScope.Response, "text") || (scope, name) == (FieldScope.UseBlock, "input")
             || name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
-                or "json" or "metadata" or "format" or "output_config" or "input_schema" or "tool_choice" or "function" or "arguments";
+                or "json" or "metadata" or "format" or "output_config" or "input_schema" or "tool_choice" or "function" or "arguments" or "parameters";
         var (value, found) = takesObjects ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);

@@ -29,7 +29,7 @@ public sealed class ToolEndpointTests
         Assert.Equal("Wait.", message.GetProperty("content").GetString());
         var calls = message.GetProperty("tool_calls");
         Assert.Equal(2, calls.GetArrayLength());
-        Assert.Equal("""{"name":"get_weather","arguments":"{\"city\": \"K\u00F6ln\"}"}""", calls[0].GetProperty("function").GetRawText());
+        Assert.Equal("""{"name":"get_weather","arguments":"{\"city\": \"Köln\"}"}""", calls[0].GetProperty("function").GetRawText());
         Assert.Equal("""{"name":"now","arguments":"{}"}""", calls[1].GetProperty("function").GetRawText());
         Assert.All(calls.EnumerateArray(), call => Assert.Equal("function", call.GetProperty("type").GetString()));
         Assert.Equal(2, calls.EnumerateArray().Select(call => call.GetProperty("id").GetString()).Distinct().Count());
@@ -150,7 +150,7 @@ public sealed class ToolEndpointTests
     [InlineData("""{"tools":[{"function":{"name":"f","parameters":{"type":"array"}}}]}""", "tools[0].function.parameters", "must be \"object\"")]
     [InlineData("""{"tools":[{"function":{"name":"f","parameters":"{oops"}}]}""", "tools[0].function.parameters", "a JSON schema")]
     [InlineData("""{"tools":[{"function":{"name":"f","parameters":{"properties":{},"properties":{}}}}],"tool_choice":"required","x":1}""", "x", "is not a field")]
-    [InlineData("""{"tools":[{"function":{"name":"f","strict":true,"parameters":{"type":"object","not":{}}}}]}""", "tools[0].function.parameters", "'not' is not supported")]
+    [InlineData("""{"tools":[{"function":{"name":"f","strict":true,"parameters":{"type":"object","not":{}}}}]}""", "tools[0].function.parameters", "the parameters of 'f': ")]
     [InlineData("""{"tool_choice":"required"}""", "tool_choice", "without tools")]
     [InlineData("""{"tools":[{"function":{"name":"f"}}],"tool_choice":{"function":{"name":"g"}}}""", "tool_choice", "expected one of tools: f")]
     [InlineData("""{"tools":[{"function":{"name":"f"}}],"tool_choice":"required","ignore_eos":true}""", "ignore_eos", "goes on behind the end")]
