@@ -13,6 +13,8 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     /// <summary>How a message's id begins.</summary>
     public const string IdPrefix = "msg_";
 
+    private const string StopSequence = "stop_sequence";
+
     private readonly AnswerUsage usage = new(plan);
     private readonly AnswerBlocks blocks = new(answer.Id);
     private ChoicePiece? last;
@@ -20,9 +22,9 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     private string? StopReason => last switch
     {
         null or { Finish: null } => null,
-        { StoppedBy: not null } => "stop_sequence",
-        { Finish: "length" } => "max_tokens",
         { Finish: "tool_calls" } => "tool_use",
+        { StoppedBy: not null } => StopSequence,
+        { Finish: "length" } => "max_tokens",
         _ => "end_turn",
     };
 
@@ -115,7 +117,7 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     private void WriteStop(Utf8JsonWriter json)
     {
         json.WriteString("stop_reason", StopReason);
-        json.WriteString("stop_sequence", last?.StoppedBy);
+        json.WriteString("stop_sequence", StopReason == StopSequence ? last!.StoppedBy : null);
     }
 
     // What was cached does not count as input, as Anthropic has it.

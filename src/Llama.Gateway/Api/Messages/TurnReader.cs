@@ -50,7 +50,7 @@ internal static class TurnReader
         first.Role == second.Role && first.Role != ToolMessages.Tool && first.More.Count == 0 && second.More.Count == 0;
 
     /// <summary>A turn: the results of tools that it has, and what else it says.</summary>
-    private static IReadOnlyList<ChatMessage> ReadTurn(JsonFields turn)
+    private static List<ChatMessage> ReadTurn(JsonFields turn)
     {
         var role = turn.Require(MessageFields.Role);
         var content = turn.Require(MessageFields.Content);
