@@ -1,9 +1,9 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;

@@ -1,6 +1,6 @@
-using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;

@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 
 namespace Llama.Cluster.Tests.Processes;
 

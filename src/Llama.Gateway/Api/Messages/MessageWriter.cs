@@ -15,7 +15,6 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
 
     private const string StopSequence = "stop_sequence";
 
-    private readonly AnswerUsage usage = new(plan);
     private readonly AnswerBlocks blocks = new(answer.Id);
     private ChoicePiece? last;
 
@@ -57,7 +56,6 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
 
     private IReadOnlyList<BlockChange> Append(ChoicePiece piece)
     {
-        usage.Count(piece);
         last = piece;
         return blocks.Append(piece);
     }
@@ -124,10 +122,10 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("input_tokens", usage.PromptTokens - usage.CachedTokens);
+        json.WriteNumber("input_tokens", answer.Usage.PromptTokens - answer.Usage.CachedTokens);
         json.WriteNumber("cache_creation_input_tokens", 0);
-        json.WriteNumber("cache_read_input_tokens", usage.CachedTokens);
-        json.WriteNumber("output_tokens", usage.CompletionTokens);
+        json.WriteNumber("cache_read_input_tokens", answer.Usage.CachedTokens);
+        json.WriteNumber("output_tokens", answer.Usage.CompletionTokens);
         json.WriteEndObject();
     }
 

@@ -22,7 +22,6 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     /// <summary>How a response's id begins.</summary>
     public const string IdPrefix = "resp_";
 
-    private readonly AnswerUsage usage = new(request.Plan);
     private readonly AnswerBlocks blocks = new(answer.Id);
     private string? finish;
     private int sequence;
@@ -82,7 +81,6 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
 
     private IReadOnlyList<BlockChange> Append(ChoicePiece piece)
     {
-        usage.Count(piece);
         var changes = blocks.Append(piece);
         finish = piece.Finish;
         return changes;
@@ -244,15 +242,15 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject();
-        json.WriteNumber("input_tokens", usage.PromptTokens);
+        json.WriteNumber("input_tokens", answer.Usage.PromptTokens);
         json.WriteStartObject("input_tokens_details");
-        json.WriteNumber("cached_tokens", usage.CachedTokens);
+        json.WriteNumber("cached_tokens", answer.Usage.CachedTokens);
         json.WriteEndObject();
-        json.WriteNumber("output_tokens", usage.CompletionTokens);
+        json.WriteNumber("output_tokens", answer.Usage.CompletionTokens);
         json.WriteStartObject("output_tokens_details");
-        json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+        json.WriteNumber("reasoning_tokens", answer.Usage.ReasoningTokens);
         json.WriteEndObject();
-        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
+        json.WriteNumber("total_tokens", answer.Usage.PromptTokens + answer.Usage.CompletionTokens);
         json.WriteEndObject();
     }
 }
