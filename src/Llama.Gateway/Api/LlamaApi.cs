@@ -4,8 +4,10 @@ using Llama.Gateway.Api.Completions;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
+using Llama.Gateway.Api.Messages;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Responses;
 using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
@@ -46,14 +48,19 @@ public static class LlamaApi
         services.AddSingleton<ChoiceRunner>();
         services.AddSingleton<KeptAnswers>();
         services.AddHostedService<RecordSender>();
+        services.AddSingleton<SystemFingerprint>();
         services.AddSingleton<Responder>();
         services.AddSingleton<TokenRuleReader>();
+        services.AddSingleton<ParameterReader>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();
         services.AddSingleton<CompletionEndpoint>();
         services.AddSingleton<ChatMessages>();
         services.AddSingleton<ChatFormat>();
         services.AddSingleton<ChatEndpoint>();
+        services.AddSingleton<ResponseStore>();
+        services.AddSingleton<ResponseEndpoints>();
+        services.AddSingleton<MessageEndpoints>();
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
@@ -82,7 +89,7 @@ public static class LlamaApi
     private static void AddOrigins(IServiceCollection services, ApiAccess access)
     {
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
-            .WithOrigins([.. access.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Post)
+            .WithOrigins([.. access.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Post, HttpMethods.Delete)
             .WithExposedHeaders(HeaderNames.RetryAfter, "x-request-id", "x-should-retry")));
     }
 
@@ -117,6 +124,12 @@ public static class LlamaApi
         api.Get("/v1/models/{**id}", models.GetAsync);
         api.Post("/v1/completions", telemetry.Observe(RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync));
         api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
+        var responses = services.GetRequiredService<ResponseEndpoints>();
+        api.Post("/v1/responses", telemetry.Observe(RequestTelemetry.Chat, responses.CreateAsync));
+        api.Keep("/v1/responses/{id}", responses.GetAsync, responses.DeleteAsync);
+        var messages = services.GetRequiredService<MessageEndpoints>();
+        api.Post("/v1/messages", telemetry.Observe(RequestTelemetry.Chat, messages.CreateAsync), AnthropicErrorForm.Instance);
+        api.Post("/v1/messages/count_tokens", messages.CountAsync, AnthropicErrorForm.Instance);
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
         api.NothingElse();
@@ -133,7 +146,17 @@ public static class LlamaApi
 
         public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Protect(endpoint));
 
-        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, access.Protect(endpoint));
+        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+            Map(pattern, Writing, access.Protect(endpoint), form);
+
+        /// <summary>What is kept until it is deleted.</summary>
+        public void Keep(
+            string pattern, Func<HttpContext, CancellationToken, Task> get, Func<HttpContext, CancellationToken, Task> delete)
+        {
+            routes.MapMethods(pattern, Reading, guard.Guard(access.Protect(get)));
+            routes.MapMethods(pattern, [HttpMethods.Delete], guard.Guard(access.Protect(delete)));
+            RefuseOthers(pattern, [.. Reading, HttpMethods.Delete]);
+        }
 
         public void Change(string pattern, params (string Method, Func<HttpContext, CancellationToken, Task> Endpoint)[] endpoints)
         {
@@ -145,19 +168,21 @@ public static class LlamaApi
         public void NothingElse() => routes.MapFallback("{**path}", guard.Guard((context, _) => throw new ApiException(
             StatusCodes.Status404NotFound, $"There is nothing at {context.Request.Method} {context.Request.Path}.", code: "unknown_url")));
 
-        private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint)
+        private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null)
         {
-            routes.MapMethods(pattern, methods, guard.Guard(endpoint));
-            RefuseOthers(pattern, methods);
+            routes.MapMethods(pattern, methods, guard.Guard(endpoint, form));
+            RefuseOthers(pattern, methods, form);
         }
 
-        private void RefuseOthers(string pattern, string[] methods) => routes.Map(pattern, guard.Guard((context, _) =>
-        {
-            context.Response.Headers.Allow = string.Join(", ", methods);
-            throw new ApiException(
-                StatusCodes.Status405MethodNotAllowed,
-                $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
-                code: "method_not_supported");
-        }));
+        private void RefuseOthers(string pattern, string[] methods, IErrorForm? form = null) => routes.Map(pattern, guard.Guard(
+            (context, _) =>
+            {
+                context.Response.Headers.Allow = string.Join(", ", methods);
+                throw new ApiException(
+                    StatusCodes.Status405MethodNotAllowed,
+                    $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
+                    code: "method_not_supported");
+            },
+            form));
     }
 }

@@ -65,21 +65,22 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     /// <summary>The ids of a conversation that the model is to answer.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">How it is written.</param>
+    /// <param name="param">The request's field that holds it.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
     internal async ValueTask<IReadOnlyList<int>> EncodeAsync(
-        IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken)
+        IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken)
     {
         ModelText text = source.Text;
-        if (text.Encoder is not { } encoder) throw NoTokenizer("messages");
-        if (text.Template is null) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
+        if (text.Encoder is not { } encoder) throw NoTokenizer(param);
+        if (text.Template is null) throw ApiException.Invalid(param, $"The model '{Name}' has no chat template; use /v1/completions.");
         try
         {
             return await encoder.EncodeAsync(messages, options, cancellationToken);
         }
         catch (ChatException exception)
         {
-            throw ApiException.Invalid("messages", exception.Message);
+            throw ApiException.Invalid(param, exception.Message);
         }
     }
 

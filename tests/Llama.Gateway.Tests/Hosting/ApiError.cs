@@ -15,9 +15,11 @@ internal sealed record ApiError(int Status, string Message, string Type, string?
 
     public static ApiError Read(JsonElement body, int status, int? retryAfter = null)
     {
-        Assert.Equal(["error"], body.EnumerateObject().Select(member => member.Name));
+        // Anthropic's form has two members more.
+        var isAnthropic = body.TryGetProperty("type", out var kind) && kind.GetString() == "error";
+        Assert.Equal(isAnthropic ? ["type", "error", "request_id"] : ["error"], body.EnumerateObject().Select(member => member.Name));
         var error = body.GetProperty("error");
-        Assert.Equal(["message", "type", "param", "code"], error.EnumerateObject().Select(member => member.Name));
+        Assert.Equal(["code", "message", "param", "type"], error.EnumerateObject().Select(member => member.Name).Order());
         var found = new ApiError(
             status,
             error.GetProperty("message").GetString()!,

@@ -133,7 +133,7 @@ public sealed class WireTypesTests : IDisposable
         Rules,
         new TokenBiasOnTheWire { Token = 7, Addend = -0.25f },
         Token,
-        new GatewaySummary("The silos are loading their layers.", 256),
+        new GatewaySummary("The silos are loading their layers.", 256, "cpu-1/F32/F32"),
         new GatewayReport(new SiloProcess("gateway-1", "b2"), new GatewaySummary(null, 256), Silo, [Silo, new SiloProcess("silo-2", "a2")], true),
         new ClusterChange(ClusterChangeKind.Rebalance, "silo-1"),
         new ClusterChangeFault(ClusterChangeError.Unavailable, "Another change is in flight."),

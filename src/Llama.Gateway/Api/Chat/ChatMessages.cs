@@ -30,9 +30,34 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
         var options = ReadOptions(fields) with { Tools = tools?.ForTemplate };
-        planner.CheckText(string.Concat(messages.Select(message => message.Content).Append(options.Tools?.GetRawText())), Field);
-        return (await model.EncodeAsync(messages, options, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
+        return (await EncodeAsync(messages, options, Field, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
     }
+
+    /// <summary>The token ids of a conversation that the model is to answer.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">How it is written.</param>
+    /// <param name="param">The request's field that holds it.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    /// <exception cref="ApiException">It is too long, or the model cannot chat like this.</exception>
+    public ValueTask<IReadOnlyList<int>> EncodeAsync(
+        IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken)
+    {
+        planner.CheckText(string.Concat(messages.Select(message => message.Content).Append(options.Tools?.GetRawText())), param);
+        return model.EncodeAsync(messages, options, param, cancellationToken);
+    }
+
+    /// <summary>What the assistant thought before a message, as a further member of it.</summary>
+    /// <param name="message">The message.</param>
+    /// <param name="reasoning">The reasoning; empty for none.</param>
+    public static ChatMessage WithReasoning(ChatMessage message, string reasoning) => reasoning.Length == 0
+        ? message
+        : message with
+        {
+            More = new Dictionary<string, JsonElement>(message.More)
+            {
+                [RequestFields.ReasoningContent.Name] = JsonElement.Parse($"\"{JsonEncodedText.Encode(reasoning)}\""),
+            },
+        };
 
     /// <summary>The first field that says how messages are written, unless none asks for anything; null without one.</summary>
     /// <param name="fields">The request.</param>

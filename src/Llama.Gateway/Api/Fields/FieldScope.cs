@@ -2,7 +2,7 @@ namespace Llama.Gateway.Api.Fields;
 
 /// <summary>The JSON objects that a field may stand in.</summary>
 [Flags]
-internal enum FieldScope
+internal enum FieldScope : long
 {
     /// <summary>A request to <c>/v1/completions</c>.</summary>
     Completion = 1,
@@ -34,6 +34,72 @@ internal enum FieldScope
     /// <summary>The object <c>structured_outputs</c>.</summary>
     StructuredOutputs = 1 << 18,
 
+    /// <summary>A request to <c>/v1/responses</c>.</summary>
+    Response = 1L << 32,
+
+    /// <summary>The object <c>text</c> of a request to <c>/v1/responses</c>.</summary>
+    ResponseText = 1L << 33,
+
+    /// <summary>The object <c>text.format</c>.</summary>
+    TextFormat = 1L << 34,
+
+    /// <summary>An element of <c>input</c> that is a message.</summary>
+    InputMessage = 1L << 35,
+
+    /// <summary>An element of the content of a message in <c>input</c>.</summary>
+    InputPart = 1L << 36,
+
+    /// <summary>An element of <c>input</c> that is reasoning.</summary>
+    InputReasoning = 1L << 37,
+
+    /// <summary>An element of the content of reasoning in <c>input</c>.</summary>
+    InputThought = 1L << 38,
+
+    /// <summary>An element of <c>tools</c> of <c>/v1/responses</c>.</summary>
+    ResponseTool = 1L << 39,
+
+    /// <summary>The object <c>tool_choice</c> of <c>/v1/responses</c>.</summary>
+    ResponseChoice = 1L << 40,
+
+    /// <summary>An element of <c>input</c> that is a call of a tool.</summary>
+    InputCall = 1L << 41,
+
+    /// <summary>An element of <c>input</c> that is a tool's result.</summary>
+    InputResult = 1L << 42,
+
+    /// <summary>A request to <c>/v1/messages</c>.</summary>
+    MessageRequest = 1L << 44,
+
+    /// <summary>A request to <c>/v1/messages/count_tokens</c>.</summary>
+    CountTokens = 1L << 45,
+
+    /// <summary>An element of <c>messages</c> of <c>/v1/messages</c>.</summary>
+    Turn = 1L << 46,
+
+    /// <summary>A block of text, in <c>system</c> or in a turn's <c>content</c>.</summary>
+    TextBlock = 1L << 47,
+
+    /// <summary>A block of thinking in a turn's <c>content</c>.</summary>
+    ThinkingBlock = 1L << 48,
+
+    /// <summary>The object <c>output_config</c>.</summary>
+    OutputConfig = 1L << 49,
+
+    /// <summary>The object <c>output_config.format</c>.</summary>
+    OutputFormat = 1L << 50,
+
+    /// <summary>An element of <c>tools</c> of <c>/v1/messages</c>.</summary>
+    MessageTool = 1L << 56,
+
+    /// <summary>The object <c>tool_choice</c> of <c>/v1/messages</c>.</summary>
+    MessageChoice = 1L << 57,
+
+    /// <summary>A block in a turn's <c>content</c> that calls a tool.</summary>
+    UseBlock = 1L << 58,
+
+    /// <summary>A block in a turn's <c>content</c> with a tool's result.</summary>
+    ResultBlock = 1L << 59,
+
     /// <summary>An element of <c>tools</c>.</summary>
     Tool = 1 << 24,
 
@@ -52,14 +118,20 @@ internal enum FieldScope
     /// <summary>The object <c>function</c> of such a call.</summary>
     CalledFunction = 1 << 29,
 
-    /// <summary>A request that generates.</summary>
+    /// <summary>A request that generates choices.</summary>
     Generation = Completion | Chat,
+
+    /// <summary>A request that generates.</summary>
+    Sampled = Generation | Response | MessageRequest,
+
+    /// <summary>A conversation in Anthropic's form.</summary>
+    Turns = MessageRequest | CountTokens,
 
     /// <summary>A request that may have messages.</summary>
     Messages = Chat | Tokenize,
 
     /// <summary>Any request.</summary>
-    Request = Generation | Tokenize | Detokenize,
+    Request = Sampled | Tokenize | Detokenize | CountTokens,
 }
 
 /// <summary>Names the objects.</summary>
@@ -79,6 +151,28 @@ internal static class FieldScopes
         FieldScope.ResponseFormat => "response_format",
         FieldScope.FormatSchema => "response_format.json_schema",
         FieldScope.StructuredOutputs => "structured_outputs",
+        FieldScope.Response => "/v1/responses",
+        FieldScope.ResponseText => "text",
+        FieldScope.TextFormat => "text.format",
+        FieldScope.InputMessage => "input[] (message)",
+        FieldScope.InputPart => "input[].content[]",
+        FieldScope.InputReasoning => "input[] (reasoning)",
+        FieldScope.InputThought => "input[].content[] (reasoning)",
+        FieldScope.MessageRequest => "/v1/messages",
+        FieldScope.CountTokens => "/v1/messages/count_tokens",
+        FieldScope.Turn => "messages[] (Anthropic)",
+        FieldScope.TextBlock => "content[] (text)",
+        FieldScope.ThinkingBlock => "content[] (thinking)",
+        FieldScope.OutputConfig => "output_config",
+        FieldScope.OutputFormat => "output_config.format",
+        FieldScope.ResponseTool => "tools[] (responses)",
+        FieldScope.ResponseChoice => "tool_choice (responses)",
+        FieldScope.InputCall => "input[] (function_call)",
+        FieldScope.InputResult => "input[] (function_call_output)",
+        FieldScope.MessageTool => "tools[] (Anthropic)",
+        FieldScope.MessageChoice => "tool_choice (Anthropic)",
+        FieldScope.UseBlock => "content[] (tool_use)",
+        FieldScope.ResultBlock => "content[] (tool_result)",
         FieldScope.Tool => "tools[]",
         FieldScope.ToolFunction => "tools[].function",
         FieldScope.ToolChoice => "tool_choice",

@@ -17,6 +17,9 @@ internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Toke
 {
     /// <summary>Some more of the calls of tools that the choice has.</summary>
     public IReadOnlyList<ToolCallPart> Calls { get; init; } = [];
+
+    /// <summary>The stop string that completed the choice, if one did.</summary>
+    public string? StoppedBy { get; init; }
 }
 
 /// <summary>Turns the tokens of one choice into pieces.</summary>
@@ -53,7 +56,7 @@ internal sealed class ChoiceText(
 
         // Nothing follows the call of an answer that has only one.
         if (calls is { IsComplete: true }) finish ??= FinishReason.Stop;
-        return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish)) { Calls = parts };
+        return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish)) { Calls = parts, StoppedBy = stops.Found };
     }
 
     private string? NameOf(FinishReason? finish) => finish switch

@@ -142,6 +142,7 @@ internal sealed record GenerationParameters
 
     private static int? ReadMaxTokens(JsonFields fields)
     {
+        if (fields.Get(ResponseFields.MaxOutputTokens) is { } most) return (int)most;
         var older = fields.Get(RequestFields.MaxTokens);
         var newer = fields.Get(RequestFields.MaxCompletionTokens);
         if (older is null || newer is null || older == newer) return (int?)(newer ?? older);
@@ -164,16 +165,21 @@ internal sealed record GenerationParameters
 
     private static List<string> ReadStops(JsonFields fields)
     {
-        if (fields.Get(RequestFields.Stop) is not { } value) return [];
-        var elements = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToList() : [value];
-        if (elements.Count > MaxStopStrings)
-            throw ApiException.Invalid("stop", $"stop may have at most {MaxStopStrings} strings; found {elements.Count}.");
-        return elements.ConvertAll(ReadStop);
+        return [.. ReadStops(fields, RequestFields.Stop), .. ReadStops(fields, MessageFields.StopSequences)];
     }
 
-    private static string ReadStop(JsonElement value)
+    private static List<string> ReadStops(JsonFields fields, HonouredField<JsonElement?> field)
+    {
+        if (fields.Get(field) is not { } value) return [];
+        var elements = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToList() : [value];
+        if (elements.Count > MaxStopStrings)
+            throw ApiException.Invalid(field.Name, $"{field.Name} may have at most {MaxStopStrings} strings; found {elements.Count}.");
+        return elements.ConvertAll(element => ReadStop(element, field));
+    }
+
+    private static string ReadStop(JsonElement value, RequestField field)
     {
         if (value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text) return text;
-        throw JsonFields.Wrong("stop", value, "a string that is not empty, or a list of such strings");
+        throw JsonFields.Wrong(field.Name, value, "a string that is not empty, or a list of such strings");
     }
 }
