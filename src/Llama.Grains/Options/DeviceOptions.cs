@@ -23,7 +23,7 @@ public abstract record DeviceOptions : ClusterOptions
     public string Instructions { get; init; } = "auto";
 
     /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
-    [Description("What computes: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
+    [Description("What computes: cpu, torch:cpu, a GPU like cuda:0 (either also with :same-steps), or auto for a GPU where it and the Torch backend are there.")]
     [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
     public string Devices { get; init; } = "cpu";
 

@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.ComponentModel;
 using Llama.Grains.Settings;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Options;
 
@@ -29,7 +30,7 @@ public abstract record ServingOptions : DeviceOptions
 
     /// <summary>Tokens of a step at most; null to choose from measured times.</summary>
     [Description("Tokens that the stages compute in one step at most, if not chosen from measured times.")]
-    [Range(16, 256)]
+    [Range(16, Step.MaxTokens)]
     public int? StepTokens { get; init; }
 
     /// <summary>Folder with this process's certificate; null for no TLS.</summary>
