@@ -33,8 +33,8 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     [Range(0, 16)]
     public int Fronts { get; init; }
 
-    /// <summary>Whether the dashboard stays off.</summary>
-    [Description("Start no dashboard, which takes some 140 MB of memory.")]
+    /// <summary>Whether the dashboards, Aspire's and Orleans', stay off.</summary>
+    [Description("Start no dashboards: Aspire's, which takes some 140 MB of memory, and Orleans'.")]
     public bool NoDashboard { get; init; }
 
     /// <summary>Threads that compute in each silo; null for the machine's cores divided by the silos.</summary>

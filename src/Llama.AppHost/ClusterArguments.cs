@@ -31,6 +31,7 @@ internal static class ClusterArguments
         ("cluster-login-file", Full(options.ClusterLoginFile)),
         ("shutdown-timeout", "00:00:01"),
         ("tls", Full(options.Tls)),
+        ("orleans-dashboard", !options.NoDashboard),
         ("verbose", options.Verbose),
         ("log-format", options.LogFormat));
 
@@ -72,6 +73,7 @@ internal static class ClusterArguments
         ("kv-type", options.KvType),
         ("cluster-login-file", Full(options.ClusterLoginFile)),
         ("tls", Full(options.Tls)),
+        ("orleans-dashboard", !options.NoDashboard),
         ("verbose", options.Verbose),
         ("log-format", options.LogFormat));
 

@@ -46,7 +46,7 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
         builder.Configuration["DcpPublisher:WaitForResourceCleanup"] = "true";
         builder.Services.AddLogging(ConfigureLogging);
         var progress = new ClusterProgress(client, console, TimeProvider.System, options.Tls);
-        ClusterResources.Add(builder, options, port, client, progress);
+        ClusterResources.Add(builder, options with { NoDashboard = !hasDashboard }, port, client, progress);
 
         await using DistributedApplication application = builder.Build();
         if (hasDashboard)

@@ -167,7 +167,11 @@ internal sealed class ClusterProgress(HttpClient client, AppHostConsole console,
         console.Say($"  Web page         {address}/");
         console.Say($"  OpenAI base URL  {address}/v1");
         if (Dashboard is not null)
+        {
             console.Say($"  Dashboard        {Dashboard}");
+            console.Say($"  Orleans' grains  {address}{ClusterResources.OrleansPath}");
+        }
+
         string trust = tls is null ? "" : $"--cacert {Path.Combine(tls, CertificateFolder.Authorities)} ";
         console.Say($"  Try              curl {trust}{address}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'");
         console.Say("");

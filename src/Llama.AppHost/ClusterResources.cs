@@ -1,5 +1,6 @@
 using System.Globalization;
 using Llama.Grains.Hosting;
+using Llama.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -10,6 +11,9 @@ internal static class ClusterResources
 {
     /// <summary>The name of the first gateway.</summary>
     public const string Gateway = "gateway";
+
+    /// <summary>Where a gateway shows Orleans' dashboard.</summary>
+    public const string OrleansPath = "/orleans/";
 
     /// <summary>Whether a resource of this name is a gateway, and no front.</summary>
     /// <param name="name">The resource's name.</param>
@@ -37,33 +41,43 @@ internal static class ClusterResources
         for (int number = 1; number <= options.Silos; number++)
         {
             string name = ClusterArguments.SiloName(number);
-            AddProgram(builder, name, "Llama.Silo", ClusterArguments.Silo(options, port, number))
+            AddProgram(name, "Llama.Silo", ClusterArguments.Silo(options, port, number))
                 .WithParentRelationship(gateway)
                 .WithHealth(builder, name, () => progress.HealthOf(name))
                 .WithDrain(client, name);
         }
 
         IResourceBuilder<ExecutableResource> AddGateway(string name, int at) =>
-            AddHttp(name, at, ClusterArguments.Gateway(options, port, at)).WithRebalance(client);
+            WithOrleans(AddHttp(name, at, ClusterArguments.Gateway(options, port, at)), at).WithRebalance(client);
+
+        IResourceBuilder<ExecutableResource> WithOrleans(IResourceBuilder<ExecutableResource> resource, int at) =>
+            options.NoDashboard ? resource : resource.WithUrl($"{options.UrlOf(at)}{OrleansPath}", "Orleans");
 
         IResourceBuilder<ExecutableResource> AddHttp(string name, int at, string[] arguments)
         {
-            IResourceBuilder<ExecutableResource> added = AddProgram(builder, name, "Llama.Gateway", arguments);
+            IResourceBuilder<ExecutableResource> added = AddProgram(name, "Llama.Gateway", arguments);
             return (options.Tls is null ? added.WithHttpEndpoint(at, isProxied: false) : added.WithHttpsEndpoint(at, isProxied: false))
                 .WithUrl($"{options.UrlOf(at)}/", "Chat and API")
                 .WithHealth(builder, name, () => progress.HealthOfGateway);
         }
+
+        IResourceBuilder<ExecutableResource> AddProgram(string name, string program, string[] arguments)
+        {
+            (string file, string[] before) = ProgramFile.Find(program);
+            IResourceBuilder<ExecutableResource> added = builder.AddExecutable(name, file, Directory.GetCurrentDirectory(), [.. before, .. arguments])
+                .WithEnvironment("DOTNET_ROOT", ProgramFile.DotnetFolder)
+                // Who started this process may have asked it to end with its input; the programs' is nobody's.
+                .WithEnvironment(ParentWatch.Variable, "0");
+            return options.NoDashboard || OtlpVariables.OfThisProcess.Any ? added : added.WithDashboardTelemetry();
+        }
     }
 
-    private static IResourceBuilder<ExecutableResource> AddProgram(
-        IDistributedApplicationBuilder builder, string name, string program, string[] arguments)
-    {
-        (string file, string[] before) = ProgramFile.Find(program);
-        return builder.AddExecutable(name, file, Directory.GetCurrentDirectory(), [.. before, .. arguments])
-            .WithEnvironment("DOTNET_ROOT", ProgramFile.DotnetFolder)
-            // Who started this process may have asked it to end with its input; the programs' is nobody's.
-            .WithEnvironment(ParentWatch.Variable, "0");
-    }
+    /// <summary>Sends its traces, metrics and logs to the dashboard, each second, so that it shows what goes on.</summary>
+    private static IResourceBuilder<ExecutableResource> WithDashboardTelemetry(this IResourceBuilder<ExecutableResource> resource) => resource
+        .WithOtlpExporter()
+        .WithEnvironment("OTEL_METRIC_EXPORT_INTERVAL", "1000")
+        .WithEnvironment("OTEL_BSP_SCHEDULE_DELAY", "1000")
+        .WithEnvironment("OTEL_BLRP_SCHEDULE_DELAY", "1000");
 
     private static IResourceBuilder<ExecutableResource> WithHealth(
         this IResourceBuilder<ExecutableResource> resource, IDistributedApplicationBuilder builder, string name, Func<HealthCheckResult> look)

@@ -1,4 +1,5 @@
 using Llama.Gateway.Api;
+using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Rpc;
 using Llama.Grains.Certificates;
@@ -34,16 +35,11 @@ internal static partial class GatewayHost
     /// <summary>With fewer a gateway is not worth its start; some of them go to its own links, and to assemblies that are not loaded yet.</summary>
     private const int LeastConnections = 32;
 
-    /// <summary>With fewer there are no metrics to scrape: who measures takes assemblies, two descriptors each, which clients could have.</summary>
-    private const int DescriptorsForMetrics = 512;
-
     /// <summary>What the host's end may take after the last answer.</summary>
     private static readonly TimeSpan HostEnd = TimeSpan.FromSeconds(5);
 
     /// <summary>A client of HTTP/2 that has said nothing for so long is asked whether it is there.</summary>
     private static readonly TimeSpan Http2Silence = TimeSpan.FromSeconds(30);
-
-    private static bool HasDescriptorsForMetrics => Descriptors.Limit is not < DescriptorsForMetrics;
 
     /// <summary>Serves until the process is told to stop.</summary>
     /// <exception cref="CheckpointException">The checkpoint or its tokenizer cannot be used.</exception>
@@ -53,12 +49,12 @@ internal static partial class GatewayHost
     /// <exception cref="ArgumentException">The tokenizer lacks a special token that the chosen chat template needs.</exception>
     public static async Task RunAsync(GatewayOptions options)
     {
-        using var telemetry = ProcessTelemetry.Start("llama-gateway", options.Name, isScraped: HasDescriptorsForMetrics);
+        using var telemetry = ProcessTelemetry.Start("llama-gateway", options.Name, isScraped: Descriptors.SufficeForTelemetry);
         await using WebApplication gateway = Build(options, telemetry, out Task<ModelText>? reading);
         try
         {
             await gateway.StartAsync();
-            SayConnections(gateway.Logger);
+            SayConnections(gateway.Logger, options.OrleansDashboard);
             if (reading is not null)
             {
                 SayText(gateway.Logger, await reading, options.Model);
@@ -84,7 +80,7 @@ internal static partial class GatewayHost
 
     /// <summary>Names the bound that the system's limit of descriptors sets.</summary>
     /// <exception cref="IOException">It is too low to serve.</exception>
-    private static void SayConnections(ILogger logger)
+    private static void SayConnections(ILogger logger, bool dashboard)
     {
         if (Descriptors.Limit is not { } limit || Descriptors.Left() is not { } left) return;
         int connections = Math.Min(MaxConnections, left - Descriptors.KeptFromClients);
@@ -96,7 +92,8 @@ internal static partial class GatewayHost
         }
 
         Log.Connections(logger, connections, limit);
-        if (!HasDescriptorsForMetrics) Log.NoMetrics(logger, DescriptorsForMetrics);
+        if (!Descriptors.SufficeForTelemetry)
+            Log.Without(logger, dashboard ? $"/metrics and {OrleansPage.Path}/ stay off" : "/metrics stays off", Descriptors.ForTelemetry);
     }
 
     /// <param name="options">What the process was told.</param>
@@ -271,8 +268,8 @@ internal static partial class GatewayHost
         [LoggerMessage(6, LogLevel.Information, "gRPC (llama.v1) is served at {Url}, without TLS")]
         public static partial void ListeningForGrpc(ILogger logger, string url);
 
-        [LoggerMessage(7, LogLevel.Information, "/metrics stays off: it takes {Descriptors} descriptors")]
-        public static partial void NoMetrics(ILogger logger, int descriptors);
+        [LoggerMessage(7, LogLevel.Information, "{What}: that takes {Descriptors} descriptors")]
+        public static partial void Without(ILogger logger, string what, int descriptors);
 
         [LoggerMessage(5, LogLevel.Information, "At most about {Connections} HTTP connections at once: this process may have {Descriptors} descriptors (ulimit -n)")]
         public static partial void Connections(ILogger logger, int connections, int descriptors);

@@ -35,6 +35,7 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
         [nameof(MaxWaiting)] = OfGateways,
         [nameof(MaxWaitingTokens)] = OfGateways,
         [nameof(ClientShare)] = OfGateways,
+        [nameof(OrleansDashboard)] = OfGateways,
         [nameof(Silos)] = "makes a gateway that owns pipelines, which is another process",
         [nameof(Name)] = OfSilos,
         [nameof(ClusterPort)] = OfSilos,
@@ -86,6 +87,10 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Description("Port that fronts connect to, beside that of --port; 0 takes any free one.")]
     [Range(0, 65535)]
     public int FrontPort { get; init; }
+
+    /// <summary>Whether the gateway shows Orleans' dashboard.</summary>
+    [Description("Show Orleans' dashboard at /orleans/, to operators; silos with --orleans-dashboard are in it with their calls.")]
+    public bool OrleansDashboard { get; init; }
 
     /// <summary>How long answers that have begun may take after the gateway was told to stop.</summary>
     [Description("How long answers that have begun may take when the gateway is told to stop.")]
@@ -204,6 +209,9 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
             yield return new ValidationResult(
                 "serves alone, with a device of its own, which a --cluster is not for; say how many silos to wait for", [nameof(Silos)]);
         }
+
+        if (OrleansDashboard && Silos == 0)
+            yield return new ValidationResult("shows a cluster, and this gateway serves alone; say how many silos to wait for", [nameof(Silos)]);
 
         if (Silos > 0 && Advertise is null && HostPort.Parse(Host).IsEveryInterface)
         {

@@ -1,3 +1,4 @@
+using Llama.Gateway.Api.Cluster;
 using Llama.Grains.Answers;
 using Llama.Grains.Certificates;
 using Llama.Grains.Gateway;
@@ -7,6 +8,8 @@ using Llama.Grains.Membership.Http;
 using Llama.Grains.Silos;
 using Llama.Grains.Stages;
 using Llama.Grains.Text;
+using Llama.Model.Machine;
+using Llama.ServiceDefaults;
 
 namespace Llama.Gateway;
 
@@ -31,15 +34,21 @@ internal static class PipelineServices
     public static void AddSharedPipelines(this IServiceCollection services, GatewayOptions options, LinkIdentity identity)
     {
         var self = new SiloProcess(options.Name, $"{Guid.NewGuid()}");
+        bool dashboard = options.OrleansDashboard && Descriptors.SufficeForTelemetry;
+        if (dashboard) services.AddSingleton(provider => new OrleansPage(Silo(provider)));
         services.AddSingleton(self);
         services.AddSingleton(provider => new ClusterMembership(
             options, SiloPlace.Of(options.Host, options.Advertise, options.ClusterPort, options.FrontPort), SiloRoles.Gateway, identity,
             provider.GetRequiredService<ILoggerFactory>(),
-            silo => silo.Services
-                .AddSingleton(provider.GetRequiredService<LocalGateway>())
-                .AddSingleton(provider.GetRequiredService<TokenFeeds>())
-                .AddSingleton(provider.GetRequiredService<TokenizerService>())
-                .AddSingleton(self)));
+            silo =>
+            {
+                silo.Services
+                    .AddSingleton(provider.GetRequiredService<LocalGateway>())
+                    .AddSingleton(provider.GetRequiredService<TokenFeeds>())
+                    .AddSingleton(provider.GetRequiredService<TokenizerService>())
+                    .AddSingleton(self);
+                if (dashboard) OrleansDashboard.AddTo(silo);
+            }));
         services.AddSingleton(provider => new ClusterSilos(Silo(provider), Time(provider), Logger(provider)));
         services.AddSingleton(provider => new GrainAnswers(() => Silo(provider).Grains));
         services.AddSingleton(provider => Local(provider, provider.GetRequiredService<ClusterSilos>(), provider.GetRequiredService<GrainAnswers>()));

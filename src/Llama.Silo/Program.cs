@@ -33,7 +33,11 @@ try
     await using var silo = new SiloNode(siloSettings, logger);
     await using var cluster = new ClusterMembership(
         options, SiloPlace.Of(HostPort.Parse(options.Listen).Host, options.AdvertisedHost, options.ClusterPort, clientPort: null), SiloRoles.Devices,
-        siloSettings.Identity, logging, builder => builder.Services.AddSingleton(silo).AddSingleton(silo.Answers));
+        siloSettings.Identity, logging, builder =>
+        {
+            builder.Services.AddSingleton(silo).AddSingleton(silo.Answers);
+            if (options.OrleansDashboard && Descriptors.SufficeForTelemetry) OrleansDashboard.AddTo(builder);
+        });
     await using var eviction = new PeerEviction(cluster.Silo, TimeProvider.System, logger);
     silo.OwnerLost += eviction.Suspect;
     await cluster.Silo.StartAsync(stopping.Token);

@@ -37,6 +37,10 @@ public sealed partial record SiloOptions : DeviceOptions, IValidatableObject
     [Range(0, 65535)]
     public int ClusterPort { get; init; }
 
+    /// <summary>Whether Orleans' dashboard, which gateways show, has the calls of this silo, too.</summary>
+    [Description("Tell Orleans' dashboard, which gateways show with the same option, of this silo's calls.")]
+    public bool OrleansDashboard { get; init; }
+
     /// <summary>Threads that compute.</summary>
     [Description("Threads that compute.")]
     [Range(1, 1024)]

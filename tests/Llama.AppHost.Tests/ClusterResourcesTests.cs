@@ -31,6 +31,13 @@ public sealed class ClusterResourcesTests
                     .WaitAsync(Deadline, testEnds);
 
             Assert.NotEqual(killed, await ProcessOfAsync(application, "gateway", testEnds));
+            if (OperatingSystem.IsLinux())
+            {
+                foreach (string name in (string[])["gateway", "silo-1"])
+                    Assert.Contains("\0OTEL_EXPORTER_OTLP_ENDPOINT=http", await File.ReadAllTextAsync(
+                        $"/proc/{await ProcessOfAsync(application, name, testEnds)}/environ", testEnds), StringComparison.Ordinal);
+            }
+
             foreach (string gateway in (string[])["gateway", "gateway-2", "front-1"])
             {
                 using HttpClient http = application.CreateHttpClient(gateway, "http");

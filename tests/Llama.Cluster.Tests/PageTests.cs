@@ -49,6 +49,20 @@ public sealed class PageTests(SharedAppHost shared) : IDisposable
         Assert.Equal("", await page.EvaluateAsync("document.getElementById('error').textContent"));
     }
 
+    /// <summary>Orleans' dashboard on its path of the gateway: what the page asks for is there.</summary>
+    [Fact]
+    public async Task Orleans_OfTheCluster_ShowsItsSilosAndGrains()
+    {
+        string? executable = Chromium.Find();
+        Assert.SkipWhen(executable is null, "there is no Chromium on the PATH");
+        using Chromium browser = await Chromium.StartAsync(executable!);
+        using DevTools page = await browser.OpenAsync(new Uri(shared.AppHost.Client.Http.BaseAddress!, "orleans/#/silos"));
+
+        await UntilAsync(page, "['gateway-', 'silo-1', 'silo-2'].every(name => document.body?.innerText.includes(name))");
+        await page.EvaluateAsync("location.hash = '#/grains'");
+        await UntilAsync(page, "['GatewayGrain', 'LayerRangeGrain'].every(name => document.body.innerText.includes(name))");
+    }
+
     private static async Task UntilAsync(DevTools page, string condition)
     {
         string body = "";

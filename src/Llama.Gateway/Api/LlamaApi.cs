@@ -118,6 +118,7 @@ public static class LlamaApi
         api.Show("/cluster", cluster.StatusAsync);
         api.Show("/cluster/plan", cluster.PlanAsync);
         if (services.GetService<MetricsScrape>() is { } metrics) api.Show("/metrics", (context, _) => metrics.WriteAsync(context));
+        if (services.GetService<OrleansPage>() is { } page) api.ShowOperators($"{OrleansPage.Path}/{{**path}}", (context, _) => page.GetAsync(context));
         api.Change("/cluster/drain/{silo}", (HttpMethods.Post, cluster.DrainAsync), (HttpMethods.Delete, cluster.TakeBackAsync));
         api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
@@ -143,6 +144,10 @@ public static class LlamaApi
 
         /// <summary>What everybody may read.</summary>
         public void Show(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Show(endpoint));
+
+        /// <summary>What only operators may read, also with a browser.</summary>
+        public void ShowOperators(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) =>
+            Map(pattern, Reading, operators.Show(endpoint));
 
         public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Protect(endpoint));
 

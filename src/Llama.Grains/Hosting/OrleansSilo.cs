@@ -122,7 +122,7 @@ public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFac
         using var ended = new CancellationTokenSource();
         var active = new SiloIncarnation(
             ++lastNumber, address, silo.Services.GetRequiredService<IGrainFactory>(),
-            silo.Services.GetRequiredService<IClusterMembershipService>(), ended.Token);
+            silo.Services.GetRequiredService<IClusterMembershipService>(), silo.Services, ended.Token);
         Task following = new ClusterViewFeed(view, silo.Services, address).RunAsync(ended.Token);
         incarnation.Update(_ => active);
         Log.Active(logger, settings.Name, active.Number, address, (long)startTime.TotalMilliseconds);

@@ -15,6 +15,9 @@ public static partial class Descriptors
     /// <summary>What clients leave: the same, and some for links.</summary>
     public const int KeptFromClients = 40;
 
+    /// <summary>With fewer a process leaves off what only tells of it: that takes assemblies, two descriptors each, which clients could have.</summary>
+    public const int ForTelemetry = 512;
+
     /// <summary>What a program opens from its start until it has a few links, assemblies above all, and what is kept then.</summary>
     private const int OfProgram = 112;
 
@@ -32,6 +35,9 @@ public static partial class Descriptors
                 : null;
         }
     }
+
+    /// <summary>Whether there are enough for what only tells of the process.</summary>
+    public static bool SufficeForTelemetry => Limit is not < ForTelemetry;
 
     /// <summary>Descriptors that are left; null where that is unknown.</summary>
     public static int? Left()

@@ -4,9 +4,11 @@ using System.Net.ServerSentEvents;
 using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
+using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Rpc;
 using Llama.Grains.Gateway;
+using Llama.Grains.Hosting;
 using Llama.Grains.Text;
 using Llama.Model;
 using Llama.Model.Chat;
@@ -45,7 +47,7 @@ internal sealed class TestGateway : IAsyncDisposable
     public static async Task<TestGateway> StartAsync(
         TestTokenizer? tokenizer, string? template = "plain", string key = "", TimeProvider? time = null,
         bool ignoreUnknownFields = false, string name = "test-model", SamplingParameters? sampling = null, string? jinja = null,
-        Func<LocalModel, IModelSource>? change = null, ApiAccess? access = null)
+        Func<LocalModel, IModelSource>? change = null, ApiAccess? access = null, OrleansSilo? orleans = null)
     {
         var shape = new ModelShape(
             name, "f00d", ContextLength: 64, tokenizer?.VocabSize ?? TestTokenizer.FirstWord, sampling ?? new SamplingParameters());
@@ -61,6 +63,7 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.Services.AddSingleton<IGateway>(grain);
         builder.Services.AddSingleton(new Random(7));
         if (time is not null) builder.Services.AddSingleton(time);
+        if (orleans is not null) builder.Services.AddSingleton(new OrleansPage(orleans));
         var chat = tokenizer is null || template is null ? null
             : jinja is null ? ChatTemplates.Create(template, tokenizer) : OwnTemplate(jinja, tokenizer);
         var created = DateTimeOffset.FromUnixTimeSeconds(1_700_000_000);

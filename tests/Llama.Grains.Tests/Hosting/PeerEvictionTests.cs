@@ -22,6 +22,7 @@ public sealed class PeerEvictionTests
 
         // Orleans sees it after a second at the earliest, when the first probe is due.
         Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(0.8));
+        await Patience.UntilAsync(() => silos[0].View.Find("gone") is null, () => $"{silos[0].View}");
         Assert.False(await eviction.TryEvictAsync(gone, Patience.Token));
     }
 

@@ -1,6 +1,9 @@
 using System.Net.Http.Headers;
+using System.Text;
 using Llama.Gateway.Api.Cluster;
+using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Tests.Hosting;
+using Microsoft.AspNetCore.Http;
 
 namespace Llama.Gateway.Tests.Api.Cluster;
 
@@ -41,6 +44,40 @@ public sealed class OperatorGuardTests
 
         // What only reads needs no key.
         await gateway.Client.GetStringAsync("/cluster/plan", TestContext.Current.CancellationToken);
+    }
+
+    [Theory]
+    [InlineData("Bearer", Key, true, true)]
+    [InlineData("Basic", $"operator:{Key}", true, false)]
+    [InlineData("Basic", $":{Key}", true, false)]
+    [InlineData("Basic", Key, false, false)]
+    [InlineData("Basic", $"{Key}:", false, false)]
+    [InlineData("Basic", "operator:the key of another one", false, false)]
+    [InlineData("Basic", null, false, false)]
+    public async Task Show_KeyAsAPassword_IsGoodForLookingAndNotForChanging(string scheme, string? login, bool mayLook, bool mayChange)
+    {
+        var guard = new OperatorGuard(Encoding.UTF8.GetBytes(Key), new GatewayNames());
+        string text = scheme == "Bearer" ? login! : login is null ? "no base64!" : Convert.ToBase64String(Encoding.UTF8.GetBytes(login));
+
+        Assert.Equal((mayLook, mayLook ? "" : "Basic"), await AskAsync(guard.Show));
+        Assert.Equal((mayChange, mayChange ? "" : "Bearer"), await AskAsync(guard.Protect));
+
+        async Task<(bool Allowed, string Asked)> AskAsync(Func<Func<HttpContext, CancellationToken, Task>, Func<HttpContext, CancellationToken, Task>> allow)
+        {
+            var context = new DefaultHttpContext { Request = { Scheme = "http", Host = new HostString("localhost", 1) } };
+            context.Request.Headers.Authorization = $"{scheme} {text}";
+            bool allowed = false;
+            try
+            {
+                await allow((_, _) => Task.FromResult(allowed = true))(context, default);
+            }
+            catch (ApiException e)
+            {
+                Assert.Equal(401, e.Status);
+            }
+
+            return (allowed, context.Response.Headers.WWWAuthenticate.ToString().Split(' ')[0]);
+        }
     }
 
     [Theory]
