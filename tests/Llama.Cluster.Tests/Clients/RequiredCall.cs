@@ -8,10 +8,15 @@ namespace Llama.Cluster.Tests.Clients;
 /// <summary>A streamed answer that must call a function, as far as it has come.</summary>
 internal sealed class RequiredCall
 {
+    /// <summary>A chat template that writes calls, and whose prompts are short.</summary>
+    public const string Template =
+        "{% for t in tools or [] %}{{ t.function.name }}{% endfor %}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}"
+        + "<function={{ c.function.name }}>{{ c.function.arguments|tojson }}</function>{% endfor %}{% endfor %}";
+
     private const string Request =
         """
         {"messages":[{"role":"user","content":"Hi"}],"seed":3,"temperature":1,"stream":true,"tool_choice":"required","parallel_tool_calls":false,
-         "tools":[{"type":"function","function":{"name":"f","parameters":{"properties":{"x":{"type":"string","minLength":60,"maxLength":60}},"required":["x"]}}}]}
+         "tools":[{"type":"function","function":{"name":"f","parameters":{"properties":{"x":{"type":"string","minLength":150,"maxLength":150}},"required":["x"]}}}]}
         """;
 
     private readonly StringBuilder text = new();

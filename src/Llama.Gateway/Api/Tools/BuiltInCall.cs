@@ -37,7 +37,7 @@ internal sealed class BuiltInCall(IReadOnlySet<string> names) : ICallReader
         if (name is not null) return TakeValue(character);
         if (text.Length == 0 && char.IsWhiteSpace(character)) return CallState.Going;
         if (text.Length > 0 || character != '{') return TakeName(character);
-        inner = new CallObject(needsArguments: false);
+        inner = new CallObject(isMarked: true);
         return inner.Take(character);
     }
 

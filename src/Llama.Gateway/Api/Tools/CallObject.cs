@@ -6,9 +6,14 @@ namespace Llama.Gateway.Api.Tools;
 /// Reads a call that is a JSON object: its <c>name</c> (or <c>function</c>), and <c>parameters</c> or <c>arguments</c>, in any order; other
 /// members are passed over.
 /// </summary>
-/// <param name="needsArguments">Whether an object without arguments is no call.</param>
-internal sealed class CallObject(bool needsArguments) : ICallReader
+/// <param name="isMarked">
+/// Whether a mark says that it is a call. Else one without arguments is none, and neither is one with a member that calls do not have: then a
+/// JSON answer is held back no longer than its first name.
+/// </param>
+internal sealed class CallObject(bool isMarked) : ICallReader
 {
+    private static readonly string[] Members = ["name", "function", "parameters", "arguments", "type", "id"];
+
     private const string None = "{}";
 
     private readonly StringBuilder key = new();
@@ -48,7 +53,7 @@ internal sealed class CallObject(bool needsArguments) : ICallReader
             case Place.InKey:
                 if (character != '"') return Add(key, character);
                 place = Place.Colon;
-                return CallState.Going;
+                return isMarked || HasArguments || Members.Contains(key.ToString()) ? CallState.Going : CallState.NoCall;
             case Place.InName:
                 if (character != '"') return Add(name, character);
                 Name = name.ToString();
@@ -103,7 +108,7 @@ internal sealed class CallObject(bool needsArguments) : ICallReader
 
     private CallState Close()
     {
-        if (Name is null || (needsArguments && !HasArguments)) return CallState.NoCall;
+        if (Name is null || (!isMarked && !HasArguments)) return CallState.NoCall;
         if (!HasArguments) arguments.Append(None);
         return CallState.Complete;
     }

@@ -95,7 +95,7 @@ internal sealed class ToolCallSplitter(ToolCallFormat format)
         if (IsBare && HasCalls && character is ';' or ',') return;
         if (IsBare && character == '{')
         {
-            Open("", new CallObject(needsArguments: true));
+            Open("", new CallObject(isMarked: false));
             TakeOfCall(character);
             return;
         }
@@ -128,7 +128,7 @@ internal sealed class ToolCallSplitter(ToolCallFormat format)
     private ICallReader ReaderOf(string opening) =>
         ToolForm.IsBuiltIn(opening) ? new BuiltInCall(format.Names)
         : ToolForm.NamesFunction(opening) ? new NamedCall()
-        : new CallObject(needsArguments: false);
+        : new CallObject(isMarked: true);
 
     private void Open(string opening, ICallReader reader)
     {

@@ -87,6 +87,13 @@ public sealed class ToolCallSplitterTests
         Assert.Empty(splitter.Append("}").Calls);
     }
 
+    [Fact]
+    public void Append_JsonThatIsNoCall_IsHeldBackNoLongerThanItsFirstName()
+    {
+        var splitter = new ToolCallSplitter(FormatOf(ToolFormKind.Json, Names));
+        Assert.Equal("{\"x\": [", splitter.Append("{\"x\": [").Content);
+    }
+
     /// <summary>A text that might be a call for ever takes no more time than its length.</summary>
     [Theory]
     [InlineData("<tool_call>")]

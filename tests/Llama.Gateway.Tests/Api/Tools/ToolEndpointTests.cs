@@ -130,6 +130,20 @@ public sealed class ToolEndpointTests
     }
 
     [Fact]
+    public async Task Post_ModelThatReasons_ThinksBeforeACallThatIsRequired()
+    {
+        const string Answer = "Hm {</think>\n<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>";
+        await using var gateway = await StartAsync(Answer, Hermes + "{% if add_generation_prompt %}<think>{% else %}</think>{% endif %}");
+        var message = (await gateway.PostOkAsync(Chat, Request(",\"tool_choice\":\"required\""))).GetProperty("choices")[0].GetProperty("message");
+        Assert.Equal("Hm {", message.GetProperty("reasoning_content").GetString());
+        Assert.Equal("now", Assert.Single(message.GetProperty("tool_calls").EnumerateArray()).GetProperty("function").GetProperty("name").GetString());
+        var asked = gateway.Grain.Single.Grammar!;
+        var tokenizer = new TestTokenizer();
+        var matcher = Grammar.Compile(new GrammarSource(asked.Kind, asked.Text), new GrammarVocabulary(tokenizer), [TestTokenizer.End]).Begin(asked.StartsText);
+        Assert.True(tokenizer.Encode(Answer).Append(TestTokenizer.End).All(matcher.TryTake));
+    }
+
+    [Fact]
     public async Task Post_ResultsInTheHistory_ReachTheTemplate()
     {
         await using var gateway = await StartAsync("Done.");
@@ -205,10 +219,10 @@ public sealed class ToolEndpointTests
 
     private static string Request(string more = "") => $$"""{"messages":[{"role":"user","content":"Q"}],"tools":{{Weather}}{{more}}}""";
 
-    private static async Task<TestGateway> StartAsync(string answer)
+    private static async Task<TestGateway> StartAsync(string answer, string template = Hermes)
     {
         var tokenizer = new TestTokenizer();
-        var gateway = await TestGateway.StartAsync(tokenizer, jinja: Hermes);
+        var gateway = await TestGateway.StartAsync(tokenizer, jinja: template);
         gateway.Grain.Status = gateway.Grain.Status with { MaxSequenceTokens = 4096 };
         gateway.Grain.Script = _ => [.. tokenizer.Encode(answer), TestTokenizer.End];
         return gateway;
