@@ -1,9 +1,11 @@
 using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Completions;
+using Llama.Gateway.Api.Document;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
+using Llama.Gateway.Api.LlamaServer;
 using Llama.Gateway.Api.Models;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
@@ -21,6 +23,9 @@ namespace Llama.Gateway.Api;
 /// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page; and gRPC.</summary>
 public static class LlamaApi
 {
+    /// <summary>What other servers and Kubernetes call the question whether the model answers.</summary>
+    private static readonly string[] HealthNames = ["/health", "/v1/health", "/readyz"];
+
     /// <summary>
     /// Registers the API. It needs an <see cref="IGateway"/> and an <see cref="IModelSource"/>, and takes its time and its chance from a
     /// <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
@@ -55,8 +60,10 @@ public static class LlamaApi
         services.AddSingleton<ChatFormat>();
         services.AddSingleton<ChatEndpoint>();
         services.AddSingleton<TokenizeEndpoints>();
+        services.AddSingleton<PropsEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
+        services.AddSingleton<DocumentPages>();
         var own = new GatewayNames(names);
         services.AddSingleton(new OperatorGuard(key, own));
         AddAccess(services, access, own);
@@ -101,13 +108,17 @@ public static class LlamaApi
     public static IEndpointRouteBuilder MapLlamaApi(this IEndpointRouteBuilder routes)
     {
         var services = routes.ServiceProvider;
-        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<AccessGuard>(), services.GetRequiredService<OperatorGuard>());
+        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<AccessGuard>(), services.GetRequiredService<OperatorGuard>(),
+            services.GetRequiredService<RequestTelemetry>());
         var models = services.GetRequiredService<ModelEndpoints>();
         var cluster = services.GetRequiredService<ClusterEndpoints>();
+        var props = services.GetRequiredService<PropsEndpoints>();
         var tokenize = services.GetRequiredService<TokenizeEndpoints>();
-        var telemetry = services.GetRequiredService<RequestTelemetry>();
         api.Show("/", HomePage.GetAsync);
-        api.Show("/health", cluster.HealthAsync);
+        foreach (string name in HealthNames) api.Show(name, cluster.HealthAsync);
+        api.Show("/livez", ClusterEndpoints.LiveAsync);
+        var document = services.GetRequiredService<DocumentPages>();
+        foreach (string page in DocumentPages.Paths) api.Show(page, (context, _) => document.GetAsync(context));
         api.Show("/cluster", cluster.StatusAsync);
         api.Show("/cluster/plan", cluster.PlanAsync);
         if (services.GetService<MetricsScrape>() is { } metrics) api.Show("/metrics", (context, _) => metrics.WriteAsync(context));
@@ -115,15 +126,17 @@ public static class LlamaApi
         api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
         api.Get("/v1/models/{**id}", models.GetAsync);
-        api.Post("/v1/completions", telemetry.Observe(RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync));
-        api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
+        api.Generate("/v1/completions", RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync);
+        api.Generate("/v1/chat/completions", RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync);
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
+        api.Get("/props", props.PropsAsync);
+        api.Post("/apply-template", props.ApplyTemplateAsync);
         api.NothingElse();
         return routes;
     }
 
-    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, AccessGuard access, OperatorGuard operators)
+    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, AccessGuard access, OperatorGuard operators, RequestTelemetry telemetry)
     {
         private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
         private static readonly string[] Writing = [HttpMethods.Post];
@@ -135,10 +148,14 @@ public static class LlamaApi
 
         public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, access.Protect(endpoint));
 
+        /// <summary>What is measured as a generation: also that it was refused for its key.</summary>
+        public void Generate(string pattern, string operation, Func<HttpContext, CancellationToken, Task> endpoint) =>
+            Map(pattern, Writing, telemetry.Observe(operation, access.Protect(endpoint)));
+
         public void Change(string pattern, params (string Method, Func<HttpContext, CancellationToken, Task> Endpoint)[] endpoints)
         {
             foreach ((string method, Func<HttpContext, CancellationToken, Task> endpoint) in endpoints)
-                routes.MapMethods(pattern, [method], guard.Guard(operators.Protect(endpoint))).WithMetadata(new ChangesCluster());
+                routes.MapMethods(pattern, [method], guard.Guard(operators.Protect(endpoint))).WithMetadata(new ChangesCluster(), ServesApi.Instance);
             RefuseOthers(pattern, [.. endpoints.Select(endpoint => endpoint.Method)]);
         }
 
@@ -147,7 +164,7 @@ public static class LlamaApi
 
         private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint)
         {
-            routes.MapMethods(pattern, methods, guard.Guard(endpoint));
+            routes.MapMethods(pattern, methods, guard.Guard(endpoint)).WithMetadata(ServesApi.Instance);
             RefuseOthers(pattern, methods);
         }
 

@@ -32,6 +32,11 @@ internal sealed class CheckpointTemplate : ChatTemplate
     /// <inheritdoc/>
     public override bool TakesOptions => true;
 
+    /// <inheritdoc/>
+    public override string? Source => Usual.Source;
+
+    private JinjaTemplate Usual => templates.TryGetValue(Default, out JinjaTemplate? one) ? one : templates.Values.First();
+
     private protected override IEnumerable<string> Sources => templates.Values.Select(template => template.Source);
 
     /// <inheritdoc/>
@@ -39,9 +44,18 @@ internal sealed class CheckpointTemplate : ChatTemplate
     {
         ArgumentNullException.ThrowIfNull(messages);
         ArgumentNullException.ThrowIfNull(options);
-        if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        CheckCount(messages);
         JinjaText text = RenderText(messages, options);
         return Tokenizer.EncodeTemplate(text.Value, text.FromRequest);
+    }
+
+    /// <inheritdoc/>
+    public override string RenderAsText(IReadOnlyList<ChatMessage> messages, ChatOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        ArgumentNullException.ThrowIfNull(options);
+        CheckCount(messages);
+        return RenderText(messages, options).Value;
     }
 
     /// <summary>The text of a conversation.</summary>
@@ -49,7 +63,7 @@ internal sealed class CheckpointTemplate : ChatTemplate
     internal JinjaText RenderText(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {
         JinjaTemplate template = options.Tools is not null && templates.TryGetValue(ToolUse, out JinjaTemplate? toolUse) ? toolUse
-            : templates.TryGetValue(Default, out JinjaTemplate? one) ? one : templates.Values.First();
+            : Usual;
         var variables = new Dictionary<string, object?>
         {
             ["messages"] = messages.Select(message => (object?)OfMessage(message)).ToArray(),

@@ -21,13 +21,26 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
     /// <exception cref="ApiException">There are none, or they are not text, or the model cannot chat like this.</exception>
     public async ValueTask<(IReadOnlyList<int> Tokens, string? Continued)> ReadAsync(JsonFields fields, CancellationToken cancellationToken)
     {
+        var (messages, options) = Read(fields);
+        return (await model.EncodeAsync(messages, options, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
+    }
+
+    /// <summary>Reads the messages as the text that the model is to go on with.</summary>
+    /// <inheritdoc cref="ReadAsync"/>
+    public ValueTask<string> ReadTextAsync(JsonFields fields, CancellationToken cancellationToken)
+    {
+        var (messages, options) = Read(fields);
+        return model.WriteAsync(messages, options, cancellationToken);
+    }
+
+    private (IReadOnlyList<ChatMessage> Messages, ChatOptions Options) Read(JsonFields fields)
+    {
         var list = fields.Require(RequestFields.Messages);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, RequestFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
         planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
-        var options = ReadOptions(fields);
-        return (await model.EncodeAsync(messages, options, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
+        return (messages, ReadOptions(fields));
     }
 
     /// <summary>The first field that says how messages are written, unless none asks for anything; null without one.</summary>

@@ -39,7 +39,7 @@ internal sealed class CompletionEndpoint(
         {
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
             Rules = await rules.ReadAsync(fields, cancellationToken),
-            StopTokens = rules.ReadStopTokens(fields),
+            StopTokens = [.. rules.ReadStopTokens(fields), .. Prompts.ReadSuffix(fields) is null ? [] : model.InfillEndTokens ?? []],
         };
         if (parameters is { Echo: true, LogProbabilities: not null })
             throw ApiException.Invalid("echo", "echo with logprobs is not supported: a prompt's log-probabilities are not told; leave out one of them.");

@@ -1,8 +1,10 @@
+using System.Numerics;
+
 namespace Llama.Gateway.Api.Fields;
 
 /// <summary>The JSON objects that a field may stand in.</summary>
 [Flags]
-internal enum FieldScope
+internal enum FieldScope : long
 {
     /// <summary>A request to <c>/v1/completions</c>.</summary>
     Completion = 1,
@@ -34,19 +36,25 @@ internal enum FieldScope
     /// <summary>The object <c>structured_outputs</c>.</summary>
     StructuredOutputs = 1 << 18,
 
+    /// <summary>A request to <c>/apply-template</c>.</summary>
+    Template = 1L << 52,
+
     /// <summary>A request that generates.</summary>
     Generation = Completion | Chat,
 
     /// <summary>A request that may have messages.</summary>
-    Messages = Chat | Tokenize,
+    Messages = Chat | Tokenize | Template,
 
     /// <summary>Any request.</summary>
-    Request = Generation | Tokenize | Detokenize,
+    Request = Generation | Tokenize | Detokenize | Template,
 }
 
 /// <summary>Names the objects.</summary>
 internal static class FieldScopes
 {
+    /// <summary>The objects, each alone.</summary>
+    public static IReadOnlyList<FieldScope> All { get; } = [.. Enum.GetValues<FieldScope>().Where(scope => BitOperations.IsPow2((long)scope))];
+
     /// <summary>What clients know an object by.</summary>
     /// <param name="scope">One object.</param>
     public static string NameOf(FieldScope scope) => scope switch
@@ -55,6 +63,7 @@ internal static class FieldScopes
         FieldScope.Chat => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Template => "/apply-template",
         FieldScope.StreamOptions => "stream_options",
         FieldScope.Message => "messages[]",
         FieldScope.ContentPart => "messages[].content[]",

@@ -30,7 +30,7 @@ internal static class RefusedFields
         Field("reasoning_effort", Generation, "\"none\""),
         Field("service_tier", Generation, "\"auto\"", "\"default\""),
         Field("store", Generation, "false"),
-        Field("suffix", Generation, "\"\""),
+        Field("suffix", Chat, "\"\""),
         Field("tool_choice", Generation, "\"none\"", "\"auto\""),
         Field("tools", Generation | Tokenize, "[]"),
         Field("verbosity", Generation, "\"medium\""),

@@ -33,6 +33,12 @@ internal static class RequestFields
         "What to go on from: one prompt, or up to 16. Token ids are taken as they are. In a string, names of special tokens are "
         + "those tokens, and the checkpoint's begin-of-text (and end-of-text, where it says so) goes around it.");
 
+    /// <summary>The text behind a gap.</summary>
+    public static readonly HonouredField<string?> Suffix = Text(
+        "suffix", FieldScope.Completion,
+        "The text behind a gap that the answer fills; `prompt`, a string, is the text before it, and names of special tokens are text in both. For models that were "
+        + "trained to fill gaps, such as Code Llama 7B and 13B. Empty for none; not beside `echo` or `add_special_tokens`.");
+
     /// <summary>The text to tokenize.</summary>
     public static readonly HonouredField<string?> TokenizedText = Text("prompt", FieldScope.Tokenize, "The text; this or `messages`.");
 

@@ -17,12 +17,14 @@ internal readonly struct JsonFields
 
     private readonly JsonElement element;
     private readonly string path;
+    private readonly FieldScope scope;
     private readonly bool ignoreUnknown;
 
-    private JsonFields(JsonElement element, string path, bool ignoreUnknown)
+    private JsonFields(JsonElement element, string path, FieldScope scope, bool ignoreUnknown)
     {
         this.element = element;
         this.path = path;
+        this.scope = scope;
         this.ignoreUnknown = ignoreUnknown;
     }
 
@@ -36,11 +38,13 @@ internal readonly struct JsonFields
     /// <summary>The object as it was sent.</summary>
     public ReadOnlySpan<byte> Bytes => JsonMarshal.GetRawUtf8Value(element);
 
-    /// <summary>What a field says, or null when it is absent.</summary>
+    /// <summary>What a field says, or null when it is absent, as one is that the object may not have.</summary>
     /// <typeparam name="T">What it is read as.</typeparam>
     /// <param name="field">The field.</param>
     public T? Get<T>(HonouredField<T> field) =>
-        element.TryGetProperty(field.Name, out var value) && value.ValueKind != JsonValueKind.Null ? field.Read(value, PathOf(field)) : default;
+        (field.Scopes & scope) != 0 && element.TryGetProperty(field.Name, out var value) && value.ValueKind != JsonValueKind.Null
+            ? field.Read(value, PathOf(field))
+            : default;
 
     /// <summary>What a field says that must be there.</summary>
     /// <typeparam name="T">What it is read as.</typeparam>
@@ -106,7 +110,7 @@ internal readonly struct JsonFields
     {
         if (value.ValueKind != JsonValueKind.Object) throw Wrong(path, value, "an object");
         FieldCheck.Check(value, path, scope, ignoreUnknown);
-        return new JsonFields(value, path, ignoreUnknown);
+        return new JsonFields(value, path, scope, ignoreUnknown);
     }
 
     private ApiException Missing(string name, string expected)

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Text.Json.Nodes;
 using Llama.Gateway.Api.Fields;
 
@@ -11,17 +10,18 @@ internal static class FieldRequest
     public static readonly string[] ChatOptions = ["add_generation_prompt", "continue_final_message", "chat_template_kwargs"];
 
     /// <summary>The objects, each alone.</summary>
-    public static IEnumerable<FieldScope> Scopes => Enum.GetValues<FieldScope>().Where(scope => BitOperations.IsPow2((int)scope));
+    public static IEnumerable<FieldScope> Scopes => FieldScopes.All;
 
     /// <summary>Some fields of the table, in each object that they may stand in.</summary>
-    public static TheoryData<int, string> Rows(Func<RequestField, bool> which) =>
-        new(from scope in Scopes from one in RequestFields.In(scope).Where(which) select ((int)scope, one.Name));
+    public static TheoryData<long, string> Rows(Func<RequestField, bool> which) =>
+        new(from scope in Scopes from one in RequestFields.In(scope).Where(which) select ((long)scope, one.Name));
 
     public static string PathOf(FieldScope scope) => scope switch
     {
         FieldScope.Chat or FieldScope.Message or FieldScope.ContentPart => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Template => "/apply-template",
         _ => "/v1/completions",
     };
 
@@ -47,6 +47,7 @@ internal static class FieldRequest
         var request = JsonNode.Parse(scope switch
         {
             FieldScope.Completion => """{"prompt":"Hi","seed":5}""",
+            FieldScope.Template => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Chat or FieldScope.Message => """{"messages":[{"role":"user","content":"Hi"}],"seed":5}""",
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",

@@ -35,6 +35,12 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Tokenize, "continue_final_message", "true", (_, answer) => answer.Contains("105]", StringComparison.Ordinal)),
         .. In(Chat, "chat_template_kwargs", """{"mark":"!"}""", (request, _) => request!.PromptTokens[^1] == '!'),
         .. In(FieldScope.Tokenize, "chat_template_kwargs", """{"mark":"!"}""", (_, answer) => answer.Contains("33]", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.Template, "messages", """[{"role":"user","content":"Ho"}]""",
+            (_, answer) => answer.Contains("Ho\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "add_generation_prompt", "false", (_, answer) => answer.Contains("Hi\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "continue_final_message", "true", (_, answer) => answer.Contains("Hi\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "chat_template_kwargs", """{"mark":"!"}""", (_, answer) => answer.Contains("Hi!\"", StringComparison.Ordinal)),
         .. In(Completion, "add_special_tokens", "false", (request, _) => request!.PromptTokens.Count == 2),
         .. In(FieldScope.Tokenize, "add_special_tokens", "false", (_, answer) => answer.Contains("\"count\":2", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "max_tokens", "3", (request, _) => request!.MaxTokens == 3),
@@ -46,6 +52,9 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Generation, "seed", "9", (request, answer) => request!.Seed == 9 && answer.Contains("\"seed\":9", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "stop", "\"ll\"", (_, answer) => answer.Contains("\"He\"", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "n", "2", (_, answer) => answer.Contains("\"index\":1", StringComparison.Ordinal)),
+        .. In(
+            Completion, "suffix", "\"Ho\"",
+            (request, _) => request!.PromptTokens.SequenceEqual([256, 259, 'H', 'i', 260, 'H', 'o', 261]) && request.StopTokens.Contains(TestTokenizer.Step)),
         .. In(Completion, "best_of", "2", (_, answer) => answer.Contains("\"completion_tokens\":14", StringComparison.Ordinal)),
         .. In(Completion, "echo", "true", (_, answer) => answer.Contains("\"HiHello.\"", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "presence_penalty", "0.5", (request, _) => request!.Rules?.PresencePenalty == 0.5f),
@@ -99,11 +108,11 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.ContentPart, "text", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
     ];
 
-    public static TheoryData<int, string> Fields => FieldRequest.Rows(one => one is IHonouredField);
+    public static TheoryData<long, string> Fields => FieldRequest.Rows(one => one is IHonouredField);
 
     [Theory]
     [MemberData(nameof(Fields))]
-    public async Task Post_Field_DoesWhatItSays(int scopeNumber, string name)
+    public async Task Post_Field_DoesWhatItSays(long scopeNumber, string name)
     {
         var scope = (FieldScope)scopeNumber;
         var effect = Assert.Single(Effects, effect => (effect.Scope, effect.Name) == (scope, name));
@@ -113,7 +122,7 @@ public sealed class HonouredFieldsTests
 
     [Theory]
     [MemberData(nameof(Fields))]
-    public async Task Post_WrongType_Answers400WithTheFieldAndBothTypes(int scopeNumber, string name)
+    public async Task Post_WrongType_Answers400WithTheFieldAndBothTypes(long scopeNumber, string name)
     {
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
@@ -129,7 +138,7 @@ public sealed class HonouredFieldsTests
     private static async Task<bool> HoldsAsync(Effect effect, string? value)
     {
         await using var gateway = await TestGateway.StartAsync(
-            new TestTokenizer(), jinja: WithTemplate.Contains(effect.Name) ? Template : null);
+            effect.Name == "suffix" ? TestTokenizer.ThatInfills() : new TestTokenizer(), jinja: WithTemplate.Contains(effect.Name) ? Template : null);
         var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);
         using var response = await gateway.PostAsync(FieldRequest.PathOf(effect.Scope), request);
         var answer = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);

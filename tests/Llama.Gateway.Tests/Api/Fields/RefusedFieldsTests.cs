@@ -10,11 +10,11 @@ public sealed class RefusedFieldsTests(SharedGateway shared) : IClassFixture<Sha
     private static readonly string[] Values =
         ["0", "1", "-1", "7", "0.5", "true", "false", "\"\"", "\"x\"", "\"none\"", "\"auto\"", "\"text\"", "[]", "[1]", "[\"x\"]", "{}", "{\"a\":1}"];
 
-    public static TheoryData<int, string> Fields => FieldRequest.Rows(one => one is not IHonouredField);
+    public static TheoryData<long, string> Fields => FieldRequest.Rows(one => one is not IHonouredField);
 
     [Theory]
     [MemberData(nameof(Fields))]
-    public async Task Post_Field_ChangesNothingOrAnswers400NamingIt(int scopeNumber, string name)
+    public async Task Post_Field_ChangesNothingOrAnswers400NamingIt(long scopeNumber, string name)
     {
         var scope = (FieldScope)scopeNumber;
         var path = FieldRequest.PathOf(scope);

@@ -20,11 +20,11 @@ public sealed class MessageFieldsTests
     /// <summary>What gRPC does in any case.</summary>
     private static readonly string[] Always = ["stream", "stream_options"];
 
-    public static TheoryData<int> Scopes => [.. Messages.Keys.Select(scope => (int)scope)];
+    public static TheoryData<long> Scopes => [.. Messages.Keys.Select(scope => (long)scope)];
 
     [Theory]
     [MemberData(nameof(Scopes))]
-    public void Message_Fields_AreTheHonouredOnes(int scopeNumber)
+    public void Message_Fields_AreTheHonouredOnes(long scopeNumber)
     {
         var scope = (FieldScope)scopeNumber;
         Assert.Equal(
