@@ -6,8 +6,11 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.LlamaServer;
+using Llama.Gateway.Api.Messages;
 using Llama.Gateway.Api.Models;
+using Llama.Gateway.Api.Ollama;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Responses;
 using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
@@ -51,16 +54,25 @@ public static class LlamaApi
         services.AddSingleton<ChoiceRunner>();
         services.AddSingleton<KeptAnswers>();
         services.AddHostedService<RecordSender>();
+        services.AddSingleton<SystemFingerprint>();
         services.AddSingleton<Responder>();
         services.AddSingleton<TokenRuleReader>();
+        services.AddSingleton<ParameterReader>();
         services.AddSingleton<Prompts>();
         services.AddSingleton<CompletionFormat>();
         services.AddSingleton<CompletionEndpoint>();
         services.AddSingleton<ChatMessages>();
         services.AddSingleton<ChatFormat>();
         services.AddSingleton<ChatEndpoint>();
+        services.AddSingleton<ResponseStore>();
+        services.AddSingleton<ResponseEndpoints>();
+        services.AddSingleton<MessageEndpoints>();
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<PropsEndpoints>();
+        services.AddSingleton<InfillEndpoint>();
+        services.AddSingleton<OllamaResponder>();
+        services.AddSingleton<OllamaEndpoints>();
+        services.AddSingleton<OllamaModels>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
         services.AddSingleton<DocumentPages>();
@@ -89,7 +101,7 @@ public static class LlamaApi
     private static void AddOrigins(IServiceCollection services, ApiAccess access)
     {
         services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
-            .WithOrigins([.. access.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Post)
+            .WithOrigins([.. access.Origins]).AllowAnyHeader().WithMethods(HttpMethods.Get, HttpMethods.Post, HttpMethods.Delete)
             .WithExposedHeaders(HeaderNames.RetryAfter, "x-request-id", "x-should-retry")));
     }
 
@@ -128,12 +140,32 @@ public static class LlamaApi
         api.Get("/v1/models/{**id}", models.GetAsync);
         api.Generate("/v1/completions", RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync);
         api.Generate("/v1/chat/completions", RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync);
+        var responses = services.GetRequiredService<ResponseEndpoints>();
+        api.Generate("/v1/responses", RequestTelemetry.Chat, responses.CreateAsync);
+        api.Keep("/v1/responses/{id}", responses.GetAsync, responses.DeleteAsync);
+        var messages = services.GetRequiredService<MessageEndpoints>();
+        api.Generate("/v1/messages", RequestTelemetry.Chat, messages.CreateAsync, AnthropicErrorForm.Instance);
+        api.Post("/v1/messages/count_tokens", messages.CountAsync, AnthropicErrorForm.Instance);
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
         api.Get("/props", props.PropsAsync);
         api.Post("/apply-template", props.ApplyTemplateAsync);
+        api.Generate("/infill", RequestTelemetry.Completion, services.GetRequiredService<InfillEndpoint>().HandleAsync);
+        MapOllama(api, services);
         api.NothingElse();
         return routes;
+    }
+
+    private static void MapOllama(Routes api, IServiceProvider services)
+    {
+        var answers = services.GetRequiredService<OllamaEndpoints>();
+        var models = services.GetRequiredService<OllamaModels>();
+        api.Generate("/api/chat", RequestTelemetry.Chat, answers.ChatAsync, OllamaErrorForm.Instance);
+        api.Generate("/api/generate", RequestTelemetry.Completion, answers.GenerateAsync, OllamaErrorForm.Instance);
+        api.Get("/api/tags", models.ListAsync, OllamaErrorForm.Instance);
+        api.Get("/api/ps", models.ListLoadedAsync, OllamaErrorForm.Instance);
+        api.Post("/api/show", models.ShowAsync, OllamaErrorForm.Instance);
+        api.Show("/api/version", OllamaModels.VersionAsync);
     }
 
     private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, AccessGuard access, OperatorGuard operators, RequestTelemetry telemetry)
@@ -144,13 +176,24 @@ public static class LlamaApi
         /// <summary>What everybody may read.</summary>
         public void Show(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Show(endpoint));
 
-        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Protect(endpoint));
+        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+            Map(pattern, Reading, access.Protect(endpoint), form);
 
-        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Writing, access.Protect(endpoint));
+        public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+            Map(pattern, Writing, access.Protect(endpoint), form);
+
+        /// <summary>What is kept until it is deleted.</summary>
+        public void Keep(
+            string pattern, Func<HttpContext, CancellationToken, Task> get, Func<HttpContext, CancellationToken, Task> delete)
+        {
+            routes.MapMethods(pattern, Reading, guard.Guard(access.Protect(get))).WithMetadata(ServesApi.Instance);
+            routes.MapMethods(pattern, [HttpMethods.Delete], guard.Guard(access.Protect(delete))).WithMetadata(ServesApi.Instance);
+            RefuseOthers(pattern, [.. Reading, HttpMethods.Delete]);
+        }
 
         /// <summary>What is measured as a generation: also that it was refused for its key.</summary>
-        public void Generate(string pattern, string operation, Func<HttpContext, CancellationToken, Task> endpoint) =>
-            Map(pattern, Writing, telemetry.Observe(operation, access.Protect(endpoint)));
+        public void Generate(string pattern, string operation, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+            Map(pattern, Writing, telemetry.Observe(operation, access.Protect(endpoint)), form);
 
         public void Change(string pattern, params (string Method, Func<HttpContext, CancellationToken, Task> Endpoint)[] endpoints)
         {
@@ -162,19 +205,21 @@ public static class LlamaApi
         public void NothingElse() => routes.MapFallback("{**path}", guard.Guard((context, _) => throw new ApiException(
             StatusCodes.Status404NotFound, $"There is nothing at {context.Request.Method} {context.Request.Path}.", code: "unknown_url")));
 
-        private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint)
+        private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null)
         {
-            routes.MapMethods(pattern, methods, guard.Guard(endpoint)).WithMetadata(ServesApi.Instance);
-            RefuseOthers(pattern, methods);
+            routes.MapMethods(pattern, methods, guard.Guard(endpoint, form)).WithMetadata(ServesApi.Instance);
+            RefuseOthers(pattern, methods, form);
         }
 
-        private void RefuseOthers(string pattern, string[] methods) => routes.Map(pattern, guard.Guard((context, _) =>
-        {
-            context.Response.Headers.Allow = string.Join(", ", methods);
-            throw new ApiException(
-                StatusCodes.Status405MethodNotAllowed,
-                $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
-                code: "method_not_supported");
-        }));
+        private void RefuseOthers(string pattern, string[] methods, IErrorForm? form = null) => routes.Map(pattern, guard.Guard(
+            (context, _) =>
+            {
+                context.Response.Headers.Allow = string.Join(", ", methods);
+                throw new ApiException(
+                    StatusCodes.Status405MethodNotAllowed,
+                    $"{context.Request.Path} takes {string.Join(" or ", methods)}; found {context.Request.Method}.",
+                    code: "method_not_supported");
+            },
+            form));
     }
 }

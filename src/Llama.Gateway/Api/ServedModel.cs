@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Grains.Text;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 using Llama.Model.Sampling;
 using Llama.Model.Tokenization;
 
@@ -43,6 +44,9 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     /// <summary>How it chats; null for a model that cannot.</summary>
     internal TemplateFacts? Template => source.Text.Template;
 
+    /// <summary>How it writes calls of tools.</summary>
+    internal ToolForm ToolForm => Template?.ToolForm ?? new ToolForm(ToolFormKind.Json, IsOwn: false, TakesSeveral: true, []);
+
     /// <summary>Tokens that end an answer, besides those that the configuration names.</summary>
     /// <param name="isChat">Whether the answer is a message, which ends as the chat template says, too.</param>
     public IReadOnlyList<int> StopTokens(bool isChat)
@@ -70,11 +74,12 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     /// <summary>The ids of a conversation that the model is to answer.</summary>
     /// <param name="messages">The conversation.</param>
     /// <param name="options">How it is written.</param>
+    /// <param name="param">The request's field that holds it.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
     internal ValueTask<IReadOnlyList<int>> EncodeAsync(
-        IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) =>
-        RenderAsync(encoder => encoder.EncodeAsync(messages, options, cancellationToken));
+        IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken) =>
+        RenderAsync(param, encoder => encoder.EncodeAsync(messages, options, cancellationToken));
 
     /// <summary>The ids of a text with a gap that the model is to fill.</summary>
     /// <param name="prompt">The text.</param>
@@ -91,9 +96,9 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     }
 
     /// <summary>A conversation as the text that the model is to go on with.</summary>
-    /// <inheritdoc cref="EncodeAsync(IReadOnlyList{ChatMessage}, ChatOptions, CancellationToken)"/>
-    internal ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) =>
-        RenderAsync(encoder => encoder.WriteAsync(messages, options, cancellationToken));
+    /// <inheritdoc cref="EncodeAsync(IReadOnlyList{ChatMessage}, ChatOptions, string, CancellationToken)"/>
+    internal ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken) =>
+        RenderAsync(param, encoder => encoder.WriteAsync(messages, options, cancellationToken));
 
     /// <summary>Turns generated tokens into text one by one; null when the model has no tokenizer.</summary>
     /// <param name="startsText">Whether the first token begins a text.</param>
@@ -129,18 +134,18 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
         return bytes.IsEmpty ? $"token_id:{token}" : Encoding.UTF8.GetString(bytes);
     }
 
-    private async ValueTask<T> RenderAsync<T>(Func<ITextEncoder, ValueTask<T>> render)
+    private async ValueTask<T> RenderAsync<T>(string param, Func<ITextEncoder, ValueTask<T>> render)
     {
         ModelText text = source.Text;
-        if (text.Encoder is not { } encoder) throw NoTokenizer("messages");
-        if (text.Template is null) throw ApiException.Invalid("messages", $"The model '{Name}' has no chat template; use /v1/completions.");
+        if (text.Encoder is not { } encoder) throw NoTokenizer(param);
+        if (text.Template is null) throw ApiException.Invalid(param, $"The model '{Name}' has no chat template; use /v1/completions.");
         try
         {
             return await render(encoder);
         }
         catch (ChatException exception)
         {
-            throw ApiException.Invalid("messages", exception.Message);
+            throw ApiException.Invalid(param, exception.Message);
         }
     }
 

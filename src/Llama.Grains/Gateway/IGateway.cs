@@ -51,8 +51,12 @@ public interface IGateway
 /// <summary>Whether a model answers.</summary>
 /// <param name="Reason">Why it does not, in a sentence; null when it does.</param>
 /// <param name="MaxSequenceTokens">Longest sequence in tokens, prompt included, that can be served; 0 while that is not known.</param>
+/// <param name="Profile">
+/// The numeric profile that its pipelines compute in, or had when they were lost; where they differ, all of them. Null before the first plan.
+/// </param>
 [GenerateSerializer, Immutable, Alias("llama.gateway-summary")]
-public sealed record GatewaySummary([property: Id(0)] string? Reason, [property: Id(1)] int MaxSequenceTokens)
+public sealed record GatewaySummary(
+    [property: Id(0)] string? Reason, [property: Id(1)] int MaxSequenceTokens, [property: Id(2)] string? Profile = null)
 {
     /// <summary>Whether a request would be answered now.</summary>
     public bool Ready => Reason is null;

@@ -62,9 +62,12 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         get
         {
             // Requests ask for it several times, and it rarely changes.
-            var now = (Reason: replicas.Exists(replica => replica.IsReady) ? null : replicas[0].Reason, MaxSequenceTokens);
             GatewaySummary last = summary;
-            return (last.Reason, last.MaxSequenceTokens) == now ? last : summary = new GatewaySummary(now.Reason, now.MaxSequenceTokens);
+            string? reason = replicas.Exists(replica => replica.IsReady) ? null : replicas[0].Reason;
+            (string? Reason, int MaxSequenceTokens, string? Profile) now = (reason, MaxSequenceTokens, Profile ?? last.Profile);
+            return (last.Reason, last.MaxSequenceTokens, last.Profile) == now
+                ? last
+                : summary = new GatewaySummary(now.Reason, now.MaxSequenceTokens, now.Profile);
         }
     }
 
@@ -108,6 +111,20 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
 
     private IEnumerable<Member> Standby =>
         controller.Silos.Except(controller.Drained).Where(silo => !replicas.Exists(replica => replica.Uses(silo)));
+
+    private string? Profile
+    {
+        get
+        {
+            string? profile = null;
+            foreach (Replica replica in replicas)
+            {
+                if (ProfileOf(replica) is { } its && its != profile) profile = profile is null ? its : $"{profile} and {its}";
+            }
+
+            return profile;
+        }
+    }
 
     private int MaxSequenceTokens
     {
@@ -209,6 +226,8 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         }
     }
 
+    private static string? ProfileOf(Replica replica) => replica.Pipeline?.Plan[0].Member.Profile;
+
     private static SiloProcess Process(Member silo) => new(silo.Name, silo.Instance);
 
     private static GenerationException NotPlanned(Replica replica) =>
@@ -232,7 +251,7 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
                     State = pipeline.Lost.IsCompleted ? "lost" : pipeline.Ready ? "ready" : "loading",
                 }),
             ],
-            Profile = replica.Pipeline?.Plan[0].Member.Profile,
+            Profile = ProfileOf(replica),
             Running = counts.Running,
             Waiting = counts.Waiting,
             Blocks = replica.Pipeline is { Ready: true } ready ? ready.KvBlocks : 0,

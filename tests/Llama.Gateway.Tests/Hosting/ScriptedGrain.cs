@@ -120,7 +120,8 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
     /// <summary>Why they are not made; null when they are.</summary>
     public ClusterChangeException? ChangeFault { get; set; }
 
-    public GatewaySummary Summary => new(Status.Ready ? null : Status.Reason ?? "It is not ready.", Status.MaxSequenceTokens);
+    public GatewaySummary Summary => new(
+        Status.Ready ? null : Status.Reason ?? "It is not ready.", Status.MaxSequenceTokens, Status.Pipelines[0].Profile);
 
     public Task<ClusterStatus> StatusAsync(CancellationToken cancellationToken) => Task.FromResult(Status);
 

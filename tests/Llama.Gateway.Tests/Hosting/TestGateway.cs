@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Http.Json;
+using System.Net.ServerSentEvents;
 using System.Text;
 using System.Text.Json;
 using Llama.Gateway.Api;
@@ -128,6 +129,23 @@ internal sealed class TestGateway : IAsyncDisposable
         var events = body[..^2].Split("\n\n");
         Assert.All(events, data => Assert.StartsWith("data: ", data, StringComparison.Ordinal));
         return [.. events.Select(data => data["data: ".Length..])];
+    }
+
+    /// <summary>Posts and expects a stream of events with names; returns their data, whose types are the names.</summary>
+    public async Task<IReadOnlyList<JsonElement>> PostEventsAsync(string path, string json)
+    {
+        using var response = await PostAsync(path, json);
+        Assert.Equal(200, (int)response.StatusCode);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.ToString());
+        var events = new List<JsonElement>();
+        await using var body = await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken);
+        await foreach (var item in SseParser.Create(body).EnumerateAsync(TestContext.Current.CancellationToken))
+        {
+            events.Add(JsonElement.Parse(item.Data));
+            Assert.Equal(item.EventType, events[^1].GetProperty("type").GetString());
+        }
+
+        return events;
     }
 
     /// <summary>Posts and expects a complete stream; returns its parts without <c>[DONE]</c>.</summary>

@@ -95,7 +95,7 @@ public sealed class LocalGatewayTests
     {
         await using TestCluster cluster = await TestCluster.StartAsync(TestModel.TinyStories, 2, replicas: 2);
         GatewaySummary before = cluster.Gateway.Summary;
-        Assert.Equal(new GatewaySummary(null, TestModel.TinyStories.Config.ContextLength), before);
+        Assert.Equal(new GatewaySummary(null, TestModel.TinyStories.Config.ContextLength, cluster.Gateway.Status.Pipelines[0].Profile), before);
         long allocated = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 1000; i++) Assert.Same(before, cluster.Gateway.Summary);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - allocated);

@@ -10,6 +10,7 @@ using Llama.Grains.Stages;
 using Llama.Grains.Text;
 using Llama.Grains.Wire;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 using Llama.Model.Grammars;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
@@ -76,8 +77,8 @@ public sealed class WireTypesTests : IDisposable
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly SiloProcess Silo = new("silo-1", "a1");
     private static readonly ModelShape Shape = new("stories", "f00d", 256, 32_000, new SamplingParameters { Temperature = 0.6f, TopP = 0.9f });
-    private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null));
     private static readonly InfillPrompt Infill = new("int f(", ") {", [new InfillFile("a.c", "int g;")]);
+    private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null), new ToolForm(ToolFormKind.Tagged, true, false, [new TokenMark(7, "<tool_call>")]));
     private static readonly TextFault Refusal = new(TextError.Overloaded, "1024 texts wait to be tokenized.");
 
     private static readonly object[] Values =
@@ -131,7 +132,7 @@ public sealed class WireTypesTests : IDisposable
         Rules,
         new TokenBiasOnTheWire { Token = 7, Addend = -0.25f },
         Token,
-        new GatewaySummary("The silos are loading their layers.", 256),
+        new GatewaySummary("The silos are loading their layers.", 256, "cpu-1/F32/F32"),
         new GatewayReport(new SiloProcess("gateway-1", "b2"), new GatewaySummary(null, 256), Silo, [Silo, new SiloProcess("silo-2", "a2")], true),
         new ClusterChange(ClusterChangeKind.Rebalance, "silo-1"),
         new ClusterChangeFault(ClusterChangeError.Unavailable, "Another change is in flight."),
@@ -151,6 +152,7 @@ public sealed class WireTypesTests : IDisposable
         new ChatMessageOnTheWire { Role = "user", Content = "Hi", More = """{"name":"ann"}""" },
         new InfillPromptOnTheWire { Prefix = "int f(", Suffix = ") {", Names = ["a.c"], Texts = ["int g;"] },
         new ReasoningMarksOnTheWire { Begin = "<think>", End = "</think>", BeginToken = 5 },
+        new ToolFormOnTheWire { Kind = 2, IsOwn = true, TakesSeveral = true, MarkTokens = [128_010], MarkTexts = ["<|python_tag|>"] },
         new ChatOptionsOnTheWire { Tools = "[]", Variables = """{"x":1.50}""", AddGenerationPrompt = true, ContinueFinalMessage = true },
     ];
 

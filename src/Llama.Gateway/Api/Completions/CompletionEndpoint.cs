@@ -7,15 +7,13 @@ namespace Llama.Gateway.Api.Completions;
 
 /// <summary><c>POST /v1/completions</c>: goes on with a text.</summary>
 /// <param name="requests">Reads requests.</param>
-/// <param name="model">The model.</param>
 /// <param name="prompts">Reads prompts.</param>
-/// <param name="sender">Knows who asks.</param>
-/// <param name="rules">Reads what changes logits.</param>
+/// <param name="reader">Reads what requests have in common.</param>
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="format">Writes the answers.</param>
 internal sealed class CompletionEndpoint(
-    RequestReader requests, ServedModel model, Prompts prompts, Sender sender, TokenRuleReader rules, GenerationPlanner planner, Responder responder, CompletionFormat format)
+    RequestReader requests, Prompts prompts, ParameterReader reader, GenerationPlanner planner, Responder responder, CompletionFormat format)
 {
     // OpenAI's default.
     private const int DefaultMaxTokens = 16;
@@ -35,11 +33,11 @@ internal sealed class CompletionEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
-        var parameters = sender.Add(GenerationParameters.Read(fields, model.Sampling), context, fields) with
+        var parameters = await reader.ReadAsync(context, fields, cancellationToken);
+        parameters = parameters with
         {
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
-            Rules = await rules.ReadAsync(fields, cancellationToken),
-            StopTokens = [.. rules.ReadStopTokens(fields), .. Prompts.ReadSuffix(fields) is null ? [] : model.InfillEndTokens ?? []],
+            StopTokens = [.. parameters.StopTokens, .. prompts.EndTokensOf(fields)],
         };
         if (parameters is { Echo: true, LogProbabilities: not null })
             throw ApiException.Invalid("echo", "echo with logprobs is not supported: a prompt's log-probabilities are not told; leave out one of them.");

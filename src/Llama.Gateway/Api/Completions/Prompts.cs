@@ -41,10 +41,14 @@ internal sealed class Prompts(ServedModel model, GenerationPlanner planner)
         return prompts;
     }
 
+    /// <summary>Tokens that end the answer because of what it is: what fills a gap ends where another file would begin.</summary>
+    /// <param name="fields">The request.</param>
+    public IReadOnlyList<int> EndTokensOf(JsonFields fields) => ReadSuffix(fields) is null ? [] : model.InfillEndTokens ?? [];
+
     /// <summary>The text behind a gap that the answer fills; null where it goes on behind the prompt.</summary>
     /// <param name="fields">The request.</param>
     /// <exception cref="ApiException">It is beside a field that contradicts it.</exception>
-    public static string? ReadSuffix(JsonFields fields)
+    private static string? ReadSuffix(JsonFields fields)
     {
         if (fields.Get(RequestFields.Suffix) is not { Length: > 0 } suffix) return null;
         foreach (var other in new[] { RequestFields.Echo, RequestFields.AddSpecialTokens })

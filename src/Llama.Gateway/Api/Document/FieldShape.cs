@@ -75,7 +75,7 @@ internal sealed partial record FieldShape
 
     private static string? Number(Match match, int group) => match.Success ? match.Groups[group].Value : null;
 
-    [GeneratedRegex(@"\ban? (string|list|object|integer|number|JSON schema)\b")]
+    [GeneratedRegex(@"\b(?:an?|the) (string|list|object|integer|number|JSON schema)\b")]
     private static partial Regex TypeWords();
 
     [GeneratedRegex(@"\bfrom (-?[0-9.]+) to (-?[0-9]+(?:\.[0-9]+)?)")]

@@ -26,6 +26,7 @@ internal static class RouteDocument
         document.Components = new OpenApiComponents { Schemas = new Dictionary<string, IOpenApiSchema> { [ErrorName] = ErrorSchema() } };
         if (needsKey) AddKeys(document);
         foreach ((string path, string method) in Routes(endpoints)) AddRoute(document, path, method);
+        foreach (FieldScope scope in FieldScopes.All) SchemaOf(document, scope);
     }
 
     /// <summary>The routes of endpoints, as the document has them: without those that refuse, and once for GET and HEAD.</summary>
@@ -113,15 +114,22 @@ internal static class RouteDocument
         if (shape.Values.Count > 0) schema.Enum = [.. shape.Values.Select(value => (JsonNode)value), JsonNullSentinel.JsonNull];
         if (shape.ItemType is { } item) schema.Items = new OpenApiSchema { Type = TypeOf(item) };
         string path = FieldScope.Request.HasFlag(scope) ? name : $"{FieldScopes.NameOf(scope)}.{name}";
-        if (Find(path) is { } inner && shape.Types is ["object"]) return new OpenApiSchema { Description = schema.Description, OneOf = [SchemaOf(document, inner), Null()] };
-        if (Find($"{path}[]") is { } element) schema.Items = SchemaOf(document, element);
+        if (Find(path, scope) is { } inner && shape.Types is ["object"]) return new OpenApiSchema { Description = schema.Description, OneOf = [SchemaOf(document, inner), Null()] };
+        if (Find($"{path}[]", scope) is { } element) schema.Items = SchemaOf(document, element);
         return schema;
     }
 
     private static OpenApiSchema Null() => new() { Type = JsonSchemaType.Null };
 
-    private static FieldScope? Find(string name) => FieldScopes.All
-        .Where(scope => FieldScopes.NameOf(scope) == name).Select(scope => (FieldScope?)scope).FirstOrDefault();
+    /// <summary>The object of a name: that of the request's family, where several have one of the name.</summary>
+    private static FieldScope? Find(string name, FieldScope within)
+    {
+        string family = FieldScope.Ollama.HasFlag(within) ? "Ollama" : FieldScope.Turns.HasFlag(within) ? "Anthropic" : within == FieldScope.Response ? "responses" : "";
+        return Named($"{name} ({family})") ?? Named(name);
+
+        static FieldScope? Named(string name) =>
+            FieldScopes.All.Where(scope => FieldScopes.NameOf(scope) == name).Select(scope => (FieldScope?)scope).FirstOrDefault();
+    }
 
     private static JsonSchemaType TypeOf(string name) => Enum.Parse<JsonSchemaType>(CultureInfo.InvariantCulture.TextInfo.ToTitleCase(name));
 

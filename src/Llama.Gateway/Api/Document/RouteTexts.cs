@@ -17,6 +17,9 @@ internal sealed record RouteText(string Group, string Summary, FieldScope? Reque
 internal static class RouteTexts
 {
     private const string OpenAI = "OpenAI";
+    private const string Anthropic = "Anthropic";
+    private const string Ollama = "Ollama";
+    private const string Lines = "application/x-ndjson";
     private const string Vllm = "vLLM";
     private const string LlamaServer = "llama-server";
     private const string Cluster = "Cluster";
@@ -32,6 +35,18 @@ internal static class RouteTexts
         ["GET /v1/models/{id}"] = new(OpenAI, "Describes the model."),
         ["POST /tokenize"] = new(Vllm, "Turns a text or a conversation into token ids.", FieldScope.Tokenize),
         ["POST /detokenize"] = new(Vllm, "Turns token ids into text.", FieldScope.Detokenize),
+        ["POST /v1/responses"] = new(OpenAI, "Answers an input, as OpenAI's Responses API does.", FieldScope.Response, Events),
+        ["GET /v1/responses/{id}"] = new(OpenAI, "A response that was kept."),
+        ["DELETE /v1/responses/{id}"] = new(OpenAI, "Forgets a response."),
+        ["POST /v1/messages"] = new(Anthropic, "Answers a conversation, as Anthropic's Messages API does.", FieldScope.MessageRequest, Events),
+        ["POST /v1/messages/count_tokens"] = new(Anthropic, "Counts the tokens of a conversation.", FieldScope.CountTokens),
+        ["POST /infill"] = new(LlamaServer, "Fills a gap in a text.", FieldScope.Infill, Events),
+        ["POST /api/chat"] = new(Ollama, "Answers a conversation.", FieldScope.OllamaChat, Lines),
+        ["POST /api/generate"] = new(Ollama, "Answers a prompt, or fills a gap.", FieldScope.OllamaGenerate, Lines),
+        ["GET /api/tags"] = new(Ollama, "Lists the model that is served."),
+        ["GET /api/ps"] = new(Ollama, "The same model, as one that is loaded."),
+        ["POST /api/show"] = new(Ollama, "Describes the model.", FieldScope.OllamaShow),
+        ["GET /api/version"] = new(Ollama, "The version of this program."),
         ["GET /props"] = new(LlamaServer, "Tells what is served: the context's length, how tokens are sampled, the chat template."),
         ["POST /apply-template"] = new(LlamaServer, "Writes a conversation as the text that the model goes on with.", FieldScope.Template),
         ["GET /health"] = new(Health, "200 when the model answers, else 503 with the reason."),

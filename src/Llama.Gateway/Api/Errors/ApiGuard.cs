@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Writing;
 using Llama.Grains.Generation;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Llama.Gateway.Api.Errors;
 
@@ -13,11 +14,14 @@ internal sealed partial class ApiGuard(ServingTime serving, ILogger<ApiGuard> lo
 
     /// <summary>The endpoint, guarded. Its token is cancelled when the client goes away or the gateway stops.</summary>
     /// <param name="endpoint">Answers a request.</param>
-    public RequestDelegate Guard(Func<HttpContext, CancellationToken, Task> endpoint) => context => RunAsync(context, endpoint);
+    /// <param name="form">How errors are written.</param>
+    public RequestDelegate Guard(Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+        context => RunAsync(context, endpoint, form ?? OpenAIErrorForm.Instance);
 
-    private async Task RunAsync(HttpContext context, Func<HttpContext, CancellationToken, Task> endpoint)
+    private async Task RunAsync(HttpContext context, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm form)
     {
         RequestId.Set(context);
+        context.Features.Set(form);
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, serving.Ended);
         try
         {
@@ -35,19 +39,30 @@ internal sealed partial class ApiGuard(ServingTime serving, ILogger<ApiGuard> lo
 
     private static async Task TellAsync(HttpContext context, ApiException error)
     {
+        // An endpoint may have set another one.
+        var form = context.Features.GetRequiredFeature<IErrorForm>();
         if (!context.Response.HasStarted)
         {
             var drains = error.Status == StatusCodes.Status413PayloadTooLarge;
             if (drains) context.Response.Headers.Connection = "close";
-            await JsonAnswer.WriteErrorAsync(context.Response, error, context.RequestAborted);
+            await JsonAnswer.WriteErrorAsync(context.Response, error, form, context.RequestAborted);
             if (!drains) return;
             await context.Response.CompleteAsync();
             await RequestBody.DrainAsync(context, context.RequestAborted);
             return;
         }
 
+        if (form.IsLine)
+        {
+            using var lines = new JsonLines(context.Response);
+            await lines.WriteAsync(json => form.Write(json, error, context.TraceIdentifier), context.RequestAborted);
+            return;
+        }
+
         using var events = new ServerSentEvents(context.Response);
-        await events.WriteAsync(error, JsonAnswer.WriteError, context.RequestAborted);
+        await events.WriteAsync(
+            (form, error, context.TraceIdentifier), static (json, told) => told.form.WriteEvent(json, told.error, told.TraceIdentifier),
+            context.RequestAborted, form.EventName);
     }
 
     /// <summary>What a fault means for a client; one that nobody expected is logged.</summary>

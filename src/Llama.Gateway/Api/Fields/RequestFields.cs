@@ -69,8 +69,8 @@ internal static class RequestFields
 
     /// <summary>The most tokens to generate, by OpenAI's older name.</summary>
     public static readonly HonouredField<long?> MaxTokens = Integer(
-        "max_tokens", FieldScope.Generation, 1, int.MaxValue,
-        "The most tokens to generate. Default 16 in completions, in chats as many as fit the context.");
+        "max_tokens", FieldScope.Generation | FieldScope.MessageRequest, 1, int.MaxValue,
+        "The most tokens to generate. Default 16 in completions, in chats as many as fit the context; /v1/messages needs it.");
 
     /// <summary>The most tokens to generate, by OpenAI's newer name.</summary>
     public static readonly HonouredField<long?> MaxCompletionTokens = Integer(
@@ -78,30 +78,30 @@ internal static class RequestFields
 
     /// <summary>Divides the logits.</summary>
     public static readonly HonouredField<double?> Temperature = Number(
-        "temperature", FieldScope.Generation, 0, 2, $"Divides the logits; 0 takes the most probable token. {Default("1")}");
+        "temperature", FieldScope.Sampling, 0, 2, $"Divides the logits; 0 takes the most probable token. {Default("1")}");
 
     /// <summary>Truncation by probability mass.</summary>
     public static readonly HonouredField<double?> TopP = Number(
-        "top_p", FieldScope.Generation, double.Epsilon, 1, "a number above 0 and at most 1",
+        "top_p", FieldScope.Sampling, double.Epsilon, 1, "a number above 0 and at most 1",
         $"Samples from the most probable tokens whose probabilities add up to this. {Default("1")}");
 
     /// <summary>Truncation by rank.</summary>
     public static readonly HonouredField<long?> TopK = Integer(
-        "top_k", FieldScope.Generation, -1, int.MaxValue, $"Samples from so many most probable tokens; 0 and -1 from all. {Default("0")}");
+        "top_k", FieldScope.Sampling, -1, int.MaxValue, $"Samples from so many most probable tokens; 0 and -1 from all. {Default("0")}");
 
     /// <summary>Truncation relative to the most probable token.</summary>
     public static readonly HonouredField<double?> MinP = Number(
-        "min_p", FieldScope.Generation, 0, 1,
+        "min_p", FieldScope.Sampling, 0, 1,
         $"Samples from tokens at least this many times as probable as the most probable one. {Default("0")}");
 
     /// <summary>What makes sampling repeatable.</summary>
     public static readonly HonouredField<long?> Seed = Integer(
-        "seed", FieldScope.Generation, long.MinValue, long.MaxValue,
+        "seed", FieldScope.Sampling, long.MinValue, long.MaxValue,
         "The same seed gives the same text. -1 or none takes a random one; every choice tells its own in `seed`.");
 
     /// <summary>Texts that end a choice.</summary>
     public static readonly HonouredField<JsonElement?> Stop = Any(
-        "stop", FieldScope.Generation, "a string, or a list of up to 16 strings; none empty", "Ends a choice before the first of these texts.");
+        "stop", FieldScope.Generation | FieldScope.Infill | FieldScope.OllamaOptions, "a string, or a list of up to 16 strings; none empty", "Ends a choice before the first of these texts.");
 
     /// <summary>Choices for each prompt.</summary>
     public static readonly HonouredField<long?> Choices = Integer(
@@ -118,50 +118,50 @@ internal static class RequestFields
 
     /// <summary>Penalty for tokens that the answer has.</summary>
     public static readonly HonouredField<double?> PresencePenalty = Number(
-        "presence_penalty", FieldScope.Generation, -2, 2, "Is taken off the logit of each token that the answer has. Default 0.");
+        "presence_penalty", FieldScope.Sampling, -2, 2, "Is taken off the logit of each token that the answer has. Default 0.");
 
     /// <summary>Penalty for each time that the answer has a token.</summary>
     public static readonly HonouredField<double?> FrequencyPenalty = Number(
-        "frequency_penalty", FieldScope.Generation, -2, 2, "Is taken off the logit of a token for each time that the answer has it. Default 0.");
+        "frequency_penalty", FieldScope.Sampling, -2, 2, "Is taken off the logit of a token for each time that the answer has it. Default 0.");
 
     /// <summary>Penalty for tokens of prompt and answer.</summary>
     public static readonly HonouredField<double?> RepetitionPenalty = Number(
-        "repetition_penalty", FieldScope.Generation, 0.01, 100,
+        "repetition_penalty", FieldScope.Sampled, 0.01, 100,
         "Divides a positive logit of a token that prompt or answer has, and multiplies a negative one. Default 1.");
 
     /// <summary>How far the penalties look back.</summary>
     public static readonly HonouredField<long?> PenaltyRange = Integer(
-        "repeat_last_n", FieldScope.Generation, TokenRules.All, int.MaxValue,
+        "repeat_last_n", FieldScope.Sampling, TokenRules.All, int.MaxValue,
         "The penalties look at so many of the last tokens, of prompt and answer together; -1 at all. Default -1.");
 
     /// <summary>What is added to logits.</summary>
     public static readonly HonouredField<JsonElement?> LogitBias = Object(
-        "logit_bias", FieldScope.Generation, "Adds to the logits of tokens: from token ids to numbers from -100 to 100, at most 1024.");
+        "logit_bias", FieldScope.Sampled, "Adds to the logits of tokens: from token ids to numbers from -100 to 100, at most 1024.");
 
     /// <summary>Tokens before which an answer does not end.</summary>
     public static readonly HonouredField<long?> MinTokens = Integer(
-        "min_tokens", FieldScope.Generation, 0, int.MaxValue,
+        "min_tokens", FieldScope.Sampled, 0, int.MaxValue,
         "Before so many tokens no end token and no token of `stop_token_ids` is sampled, and no text of `stop` ends the choice. Default 0.");
 
     /// <summary>Tokens that end an answer.</summary>
     public static readonly HonouredField<JsonElement?> StopTokens = Any(
-        "stop_token_ids", FieldScope.Generation, "a list of at most 256 token ids", "Ends a choice with one of these tokens, also beside `ignore_eos`; it is not in the text.");
+        "stop_token_ids", FieldScope.Sampled, "a list of at most 256 token ids", "Ends a choice with one of these tokens, also beside `ignore_eos`; it is not in the text.");
 
     /// <summary>Words that an answer must not have.</summary>
     public static readonly HonouredField<JsonElement?> BadWords = Any(
-        "bad_words", FieldScope.Generation, "a list of at most 32 strings; none empty",
+        "bad_words", FieldScope.Sampled, "a list of at most 32 strings; none empty",
         "Keeps the tokens of these texts, alone and behind a space, from being sampled one after the other.");
 
     /// <summary>Tokens that may be sampled.</summary>
     public static readonly HonouredField<JsonElement?> AllowedTokens = Any(
-        "allowed_token_ids", FieldScope.Generation, "a list of at least one token id", "Samples from these tokens only.");
+        "allowed_token_ids", FieldScope.Sampled, "a list of at least one token id", "Samples from these tokens only.");
 
     /// <summary>Go on after end tokens.</summary>
     public static readonly HonouredField<bool?> IgnoreEnd = Flag(
-        "ignore_eos", FieldScope.Generation, "Goes on after the model's end tokens, up to `max_tokens`.");
+        "ignore_eos", FieldScope.Sampled, "Goes on after the model's end tokens, up to `max_tokens`.");
 
     /// <summary>Answer with a stream of events.</summary>
-    public static readonly HonouredField<bool?> Stream = Flag("stream", FieldScope.Generation, "Answers with server-sent events.");
+    public static readonly HonouredField<bool?> Stream = Flag("stream", FieldScope.Sampled, "Answers with server-sent events.");
 
     /// <summary>How to stream.</summary>
     public static readonly HonouredField<JsonElement?> StreamOptions = Object(
@@ -193,27 +193,25 @@ internal static class RequestFields
     public const string ReasoningInText = "none";
 
     /// <summary>Where reasoning goes, by llama.cpp's name.</summary>
-    public static readonly HonouredField<string?> ReasoningFormat = Add<string?>(
-        "reasoning_format", FieldScope.Chat, "\"auto\", \"deepseek\" or \"none\"",
-        (JsonElement value, out string? result) =>
-            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) is "auto" or "deepseek" or ReasoningInText,
-        "`none` leaves what a model thinks before it answers in the text, with its marks; else it stands in `reasoning_content`.");
+    public static readonly HonouredField<string?> ReasoningFormat = Add(FieldKinds.OneOf(
+        "reasoning_format", FieldScope.Chat, ["auto", "deepseek", ReasoningInText],
+        "`none` leaves what a model thinks before it answers in the text, with its marks; else it stands in `reasoning_content`."));
 
     /// <summary>Which request goes first.</summary>
     public static readonly HonouredField<long?> Priority = Integer(
-        "priority", FieldScope.Generation, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
+        "priority", FieldScope.Sampled, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
 
     /// <summary>When the request ends at the latest.</summary>
     public static readonly HonouredField<double?> Timeout = Number(
-        "timeout", FieldScope.Generation, LeastTimeout, MostTimeout, "Seconds after which the request ends with 504. No limit without it.");
+        "timeout", FieldScope.Sampled, LeastTimeout, MostTimeout, "Seconds after which the request ends with 504. No limit without it.");
 
     /// <summary>The conversation that it belongs to.</summary>
     public static readonly HonouredField<string?> Session = Text(
-        "session_id", FieldScope.Generation, "Requests of one session go to the replica that has its prefix in the cache.", MaxSessionLength);
+        "session_id", FieldScope.Sampled, "Requests of one session go to the replica that has its prefix in the cache.", MaxSessionLength);
 
     /// <summary>Who shares the request's cached prefix.</summary>
     public static readonly HonouredField<string?> CacheSalt = Text(
-        "cache_salt", FieldScope.Generation, "Only requests with the same one share cached prefixes.", MaxSaltLength);
+        "cache_salt", FieldScope.Sampled, "Only requests with the same one share cached prefixes.", MaxSaltLength);
 
     /// <summary>The form of the answer, as OpenAI has it.</summary>
     public static readonly HonouredField<JsonElement?> ResponseFormat = Object(
@@ -221,35 +219,32 @@ internal static class RequestFields
 
     /// <summary>The grammar of the answer, as llama.cpp has it.</summary>
     public static readonly HonouredField<string?> Gbnf = Text(
-        "grammar", FieldScope.Generation, "The grammar that the answer follows, in GBNF; empty for none.");
+        "grammar", FieldScope.Sampled, "The grammar that the answer follows, in GBNF; empty for none.");
 
     /// <summary>The schema of the answer, as llama.cpp has it.</summary>
-    public static readonly HonouredField<JsonElement?> AnswerSchema = Add<JsonElement?>(
-        "json_schema", FieldScope.Generation, "a JSON schema", TryReadSchema, "The JSON schema that the answer is valid by.");
+    public static readonly HonouredField<JsonElement?> AnswerSchema = Add(FieldKinds.Schema(
+        "json_schema", FieldScope.Sampled, "The JSON schema that the answer is valid by."));
 
     /// <summary>The grammar of the answer, as vLLM has it.</summary>
     public static readonly HonouredField<JsonElement?> StructuredOutputs = Object(
-        "structured_outputs", FieldScope.Generation, "The grammar that the answer follows; see `structured_outputs`, of which one is given.");
+        "structured_outputs", FieldScope.Sampled, "The grammar that the answer follows; see `structured_outputs`, of which one is given.");
 
     /// <summary>What form it is.</summary>
-    public static readonly HonouredField<string?> FormatType = Add<string?>(
-        "type", FieldScope.ResponseFormat, "\"text\", \"json_object\" or \"json_schema\"",
-        (JsonElement value, out string? result) =>
-            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) is "text" or "json_object" or "json_schema",
-        "Free text, any JSON object, or JSON that is valid by `json_schema`.");
+    public static readonly HonouredField<string?> FormatType = Add(FieldKinds.OneOf(
+        "type", FieldScope.ResponseFormat, ["text", "json_object", "json_schema"], "Free text, any JSON object, or JSON that is valid by `json_schema`."));
 
     /// <summary>The schema, with what is said about it.</summary>
     public static readonly HonouredField<JsonElement?> FormatSchema = Object(
         "json_schema", FieldScope.ResponseFormat, "See `response_format.json_schema`; for the type `json_schema` only.");
 
     /// <summary>The schema.</summary>
-    public static readonly HonouredField<JsonElement?> Schema = Add<JsonElement?>(
-        "schema", FieldScope.FormatSchema, "a JSON schema", TryReadSchema, "The JSON schema that the answer is valid by, whether `strict` or not.");
+    public static readonly HonouredField<JsonElement?> Schema = Add(FieldKinds.Schema(
+        "schema", FieldScope.FormatSchema, "The JSON schema that the answer is valid by, whether `strict` or not."));
 
     /// <summary>A schema for the answer.</summary>
     public static readonly HonouredField<JsonElement?> OutputSchema = Add<JsonElement?>(
         "json", FieldScope.StructuredOutputs, "a JSON schema, or one as a string",
-        (JsonElement value, out JsonElement? result) => value.ValueKind == JsonValueKind.String ? (result = value) is not null : TryReadSchema(value, out result),
+        (JsonElement value, out JsonElement? result) => value.ValueKind == JsonValueKind.String ? (result = value) is not null : FieldKinds.TryReadSchema(value, out result),
         "The JSON schema that the answer is valid by.");
 
     /// <summary>A pattern for the answer.</summary>
@@ -271,13 +266,86 @@ internal static class RequestFields
     public static readonly HonouredField<bool?> OutputObject = Flag(
         "json_object", FieldScope.StructuredOutputs, "Whether the answer is any JSON object.");
 
+    /// <summary>The tools that the model may call.</summary>
+    public static readonly HonouredField<JsonElement?> Tools = Any(
+        "tools", FieldScope.Messages | FieldScope.Response | FieldScope.Turns | FieldScope.OllamaChat, "a list of tools", "Functions that the model may call, up to 128; see `tools[]`.");
+
+    /// <summary>Whether it calls them.</summary>
+    public static readonly HonouredField<JsonElement?> ToolChoice = Add<JsonElement?>(
+        "tool_choice", FieldScope.Chat | FieldScope.Response, "\"none\", \"auto\", \"required\", or an object that names a function",
+        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Object }
+            || (value.ValueKind == JsonValueKind.String && value.GetString() is "none" or "auto" or "required"),
+        "Whether the model calls tools: `none` tells it of none, `required` and a name (see `tool_choice`) have the answer follow the grammar of a call. Default `auto`.");
+
+    /// <summary>Whether an answer may have several calls.</summary>
+    public static readonly HonouredField<bool?> ParallelToolCalls = Flag(
+        "parallel_tool_calls", FieldScope.Chat | FieldScope.Response, "Whether an answer may have several calls, where the chat template has messages with several; else it ends with its first. Default true.");
+
+    /// <summary>What kind of tool it is.</summary>
+    public static readonly HonouredField<string?> ToolType = Function("type", FieldScope.Tool | FieldScope.ResponseTool, "A function; no other tools are supported.");
+
+    /// <summary>The function.</summary>
+    public static readonly HonouredField<JsonElement?> ToolFunction = Object("function", FieldScope.Tool, "See `tools[].function`.");
+
+    /// <summary>What a function is called.</summary>
+    public static readonly HonouredField<string?> FunctionName = Text(
+        "name", FieldScope.ToolFunction | FieldScope.ChosenFunction | FieldScope.CalledFunction | FieldScope.ResponseTool | FieldScope.ResponseChoice | FieldScope.InputCall
+            | FieldScope.MessageTool | FieldScope.MessageChoice | FieldScope.UseBlock,
+        "What the function is called: letters, digits, underscores, hyphens, dots and colons.");
+
+    /// <summary>What a function does.</summary>
+    public static readonly HonouredField<string?> FunctionDescription = Text(
+        "description", FieldScope.ToolFunction | FieldScope.ResponseTool | FieldScope.MessageTool, "What it does, for the model.");
+
+    /// <summary>The schema of its arguments.</summary>
+    public static readonly HonouredField<JsonElement?> FunctionParameters = Any(
+        "parameters", FieldScope.ToolFunction | FieldScope.ResponseTool, "a JSON schema of an object, or one as a string",
+        "The JSON schema of its arguments. Where a grammar is followed, they have the properties that the schema names and, unless it says more of others, no others.");
+
+    /// <summary>Whether its arguments follow the schema in any case.</summary>
+    public static readonly HonouredField<bool?> FunctionStrict = Flag(
+        "strict", FieldScope.ToolFunction | FieldScope.ResponseTool | FieldScope.MessageTool,
+        "Has every call follow a grammar, and refuses a schema that grammars cannot follow; arguments of other functions are then any object.");
+
+    /// <summary>How one tool is chosen.</summary>
+    public static readonly HonouredField<string?> ChoiceType = Function("type", FieldScope.ToolChoice | FieldScope.ResponseChoice, "By its name.");
+
+    /// <summary>The chosen function.</summary>
+    public static readonly HonouredField<JsonElement?> ChosenFunction = Object("function", FieldScope.ToolChoice, "The only function that is called; has its `name`.");
+
     /// <summary>Whose message it is.</summary>
     public static readonly HonouredField<string?> Role = Text(
-        "role", FieldScope.Message, "`system` (or `developer`), `user` or `assistant`, as the chat template has them.");
+        "role", FieldScope.Message, "`system` (or `developer`), `user`, `assistant` or `tool`, as the chat template has them.");
 
     /// <summary>What the message says.</summary>
     public static readonly HonouredField<JsonElement?> Content = Any(
-        "content", FieldScope.Message, "a string or a list of text parts", "What the message says. Parts are joined by line feeds.");
+        "content", FieldScope.Message, "a string or a list of text parts",
+        "What the message says, or what a tool gave. Parts are joined by line feeds. May be absent beside `tool_calls`.");
+
+    /// <summary>The calls of an assistant's message.</summary>
+    public static readonly HonouredField<JsonElement?> MessageCalls = Any(
+        "tool_calls", FieldScope.Message | FieldScope.OllamaMessage, "a list of calls", "The calls that an assistant's message made; see `messages[].tool_calls[]`.");
+
+    /// <summary>The call whose result it is.</summary>
+    public static readonly HonouredField<string?> ResultOf = Text("tool_call_id", FieldScope.Message | FieldScope.OllamaMessage, "The `id` of the call whose result a message of the role `tool` is.");
+
+    /// <summary>The function whose result it is.</summary>
+    public static readonly HonouredField<string?> MessageName = Text("name", FieldScope.Message, "The function whose result a message of the role `tool` is; other messages have no name.");
+
+    /// <summary>What a call is called.</summary>
+    public static readonly HonouredField<string?> CallId = Text("id", FieldScope.ToolCall, "By which its result names it.");
+
+    /// <summary>What kind of call it is.</summary>
+    public static readonly HonouredField<string?> CallType = Function("type", FieldScope.ToolCall, "Of a function.");
+
+    /// <summary>The function that was called.</summary>
+    public static readonly HonouredField<JsonElement?> CalledFunction = Object("function", FieldScope.ToolCall, "Has its `name` and its `arguments`.");
+
+    /// <summary>What it was called with.</summary>
+    public static readonly HonouredField<JsonElement?> CallArguments = Add<JsonElement?>(
+        "arguments", FieldScope.CalledFunction | FieldScope.InputCall, "a JSON object as a string, or the object",
+        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.String or JsonValueKind.Object },
+        "What it was called with.");
 
     /// <summary>What the assistant thought before its message.</summary>
     public static readonly HonouredField<JsonElement?> ReasoningContent = Add<JsonElement?>(
@@ -291,7 +359,7 @@ internal static class RequestFields
     public static readonly HonouredField<string?> PartText = Text("text", FieldScope.ContentPart, "What the part says.");
 
     /// <summary>All fields.</summary>
-    public static IReadOnlyList<RequestField> All { get; } = [.. Honoured, .. HarmlessFields.All, .. RefusedFields.All];
+    public static IReadOnlyList<RequestField> All { get; } = [.. Honoured, .. ResponseFields.All, .. MessageFields.All, .. InfillFields.All, .. OllamaFields.All, .. HarmlessFields.All, .. RefusedFields.All];
 
     private static readonly FrozenDictionary<FieldScope, FrozenDictionary<string, RequestField>> ByScope =
         Enum.GetValues<FieldScope>().ToFrozenDictionary(scope => scope, scope => In(scope).ToFrozenDictionary(field => field.Name));
@@ -309,64 +377,35 @@ internal static class RequestFields
 
     private static string OwnTemplate(string value) => $"{value} needs a checkpoint with a chat template of its own.";
 
-    private static HonouredField<bool?> Flag(string name, FieldScope scopes, string does) =>
-        Add<bool?>(name, scopes, "true or false", TryReadFlag, does);
+    private static HonouredField<bool?> Flag(string name, FieldScope scopes, string does) => Add(FieldKinds.Flag(name, scopes, does));
 
-    private static HonouredField<string?> Text(string name, FieldScope scopes, string does, int mostCharacters = int.MaxValue) => Add(
-        name, scopes, mostCharacters == int.MaxValue ? "a string" : $"a string of at most {mostCharacters} characters",
-        (JsonElement value, out string? result) =>
-            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null)?.Length <= mostCharacters,
-        does);
+    private static HonouredField<string?> Text(string name, FieldScope scopes, string does, int mostCharacters = int.MaxValue) =>
+        Add(FieldKinds.Text(name, scopes, does, mostCharacters));
 
-    private static HonouredField<long?> Integer(string name, FieldScope scopes, long least, long most, string does) => Add(
-        name, scopes, string.Create(CultureInfo.InvariantCulture, $"an integer from {least} to {most}"),
-        (JsonElement value, out long? result) =>
-        {
-            result = JsonFields.TryReadInteger(value, out var number) ? number : null;
-            return result >= least && result <= most;
-        },
-        does);
+    private static HonouredField<string?> Function(string name, FieldScope scopes, string does) =>
+        Add(FieldKinds.OneOf(name, scopes, ["function"], does));
+
+    private static HonouredField<long?> Integer(string name, FieldScope scopes, long least, long most, string does) =>
+        Add(FieldKinds.Integer(name, scopes, least, most, does));
 
     private static HonouredField<double?> Number(string name, FieldScope scopes, double least, double most, string does) => Number(
         name, scopes, least, most, string.Create(CultureInfo.InvariantCulture, $"a number from {least} to {most}"), does);
 
-    private static HonouredField<double?> Number(
-        string name, FieldScope scopes, double least, double most, string expected, string does) => Add(
-        name, scopes, expected,
-        (JsonElement value, out double? result) =>
-        {
-            result = value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out var number) ? number : null;
-            return result >= least && result <= most;
-        },
-        does);
+    private static HonouredField<double?> Number(string name, FieldScope scopes, double least, double most, string expected, string does) =>
+        Add(FieldKinds.Number(name, scopes, least, most, expected, does));
 
-    private static HonouredField<JsonElement?> Object(string name, FieldScope scopes, string does) => Add(
-        name, scopes, "an object",
-        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Object }, does);
+    private static HonouredField<JsonElement?> Object(string name, FieldScope scopes, string does) => Add(FieldKinds.Object(name, scopes, does));
 
-    // Its reader looks into it.
-    private static HonouredField<JsonElement?> Any(string name, FieldScope scopes, string expected, string does) => Add(
-        name, scopes, expected, (JsonElement value, out JsonElement? result) => (result = value) is not null, does);
+    private static HonouredField<JsonElement?> Any(string name, FieldScope scopes, string expected, string does) =>
+        Add(FieldKinds.Any(name, scopes, expected, does));
 
-    private static HonouredField<T> Add<T>(string name, FieldScope scopes, string expected, TryRead<T> read, string does)
+    private static HonouredField<T> Add<T>(string name, FieldScope scopes, string expected, TryRead<T> read, string does) =>
+        Add(new HonouredField<T>(name, scopes, expected, read, does));
+
+    private static HonouredField<T> Add<T>(HonouredField<T> field)
     {
-        var field = new HonouredField<T>(name, scopes, expected, read, does);
         Honoured.Add(field);
         return field;
-    }
-
-    private static bool TryReadSchema(JsonElement value, out JsonElement? result) =>
-        (result = value) is { ValueKind: JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False };
-
-    private static bool TryReadFlag(JsonElement value, out bool? result)
-    {
-        result = value.ValueKind switch
-        {
-            JsonValueKind.True => true,
-            JsonValueKind.False => false,
-            _ => null,
-        };
-        return result is not null;
     }
 
     private static bool TryReadAlternatives(JsonElement value, out long? result)

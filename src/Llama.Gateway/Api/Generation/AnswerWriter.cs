@@ -1,4 +1,6 @@
 using System.Text.Json;
+using Llama.Gateway.Api.Tools;
+using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -6,68 +8,79 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="plan">What was asked.</param>
 /// <param name="format">Writes what differs.</param>
 /// <param name="model">The model's name.</param>
+/// <param name="fingerprint">What its bits depend on; see <see cref="SystemFingerprint"/>.</param>
 /// <param name="answer">The answer.</param>
-internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, RunningAnswer answer)
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, string fingerprint, RunningAnswer answer) : IAnswerWriter
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
     private readonly AnswerUsage usage = new(plan);
+    private int finished;
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
     public static string NewId(string prefix) => $"{prefix}{Guid.NewGuid():N}";
 
-    /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
-    /// <param name="piece">The piece.</param>
-    public bool IsWorthSending(ChoicePiece piece) =>
-        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Finish is not null
-        || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
-
-    /// <summary>Counts a token in the usage.</summary>
-    /// <param name="piece">The token's piece.</param>
-    public void Count(ChoicePiece piece) => usage.Count(piece);
-
-    /// <summary>Writes one piece as a part of a stream.</summary>
-    /// <param name="json">Where to.</param>
-    /// <param name="piece">The piece.</param>
-    public void WritePart(Utf8JsonWriter json, ChoicePiece piece)
+    /// <inheritdoc/>
+    public ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
     {
-        var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
-        single[0] = piece;
-        WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, single, part);
-        json.WriteEndArray();
-        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
-        if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
-        json.WriteEndObject();
+        usage.Count(piece);
+        return IsWorthSending(piece)
+            ? events.WriteAsync((this, piece), static (json, part) => part.Item1.WritePart(json, part.piece), cancellationToken)
+            : ValueTask.CompletedTask;
     }
 
-    /// <summary>Writes the usage as the last part of a stream, without a choice.</summary>
-    /// <param name="json">Where to.</param>
-    public void WriteUsagePart(Utf8JsonWriter json)
+    /// <inheritdoc/>
+    public async ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken)
     {
-        WriteStart(json, format.PartObject);
-        json.WriteEndArray();
-        WriteUsage(json);
-        json.WriteEndObject();
+        if (plan.Parameters.IncludeUsage) await events.WriteAsync(this, static (json, writer) => writer.WriteUsagePart(json), cancellationToken);
+        await events.WriteDoneAsync(cancellationToken);
     }
 
-    /// <summary>Writes the whole answer.</summary>
-    /// <param name="json">Where to.</param>
-    /// <param name="choices">Every choice's pieces.</param>
+    /// <inheritdoc/>
     public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
     {
+        foreach (var piece in choices.SelectMany(pieces => pieces)) usage.Count(piece);
         WriteStart(json, format.WholeObject);
         var index = 0;
         foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
         {
             WriteChoice(
-                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
-                AnswerPart.Whole);
+                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)),
+                ToolCallPart.Join(pieces.SelectMany(piece => piece.Calls)), pieces, AnswerPart.Whole);
         }
 
         json.WriteEndArray();
         if (!format.PromptInChoice) WritePrompt(json, choice: 0);
         WriteUsage(json);
+        WriteTimings(json);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
+    private bool IsWorthSending(ChoicePiece piece) =>
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Calls.Count > 0 || piece.Finish is not null
+        || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
+
+    private void WritePart(Utf8JsonWriter json, ChoicePiece piece)
+    {
+        var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
+        single[0] = piece;
+        WriteStart(json, format.PartObject);
+        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, piece.Calls, single, part);
+        json.WriteEndArray();
+        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
+        if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
+        else if (piece.Finish is not null && ++finished == plan.Choices.Count) WriteTimings(json);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes the last part of a stream, without a choice.</summary>
+    private void WriteUsagePart(Utf8JsonWriter json)
+    {
+        WriteStart(json, format.PartObject);
+        json.WriteEndArray();
+        WriteUsage(json);
+        WriteTimings(json);
         json.WriteEndObject();
     }
 
@@ -83,15 +96,17 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteString("object", kind);
         json.WriteNumber("created", answer.Created.ToUnixTimeSeconds());
         json.WriteString("model", model);
+        json.WriteString("system_fingerprint", fingerprint);
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(
+        Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ToolCallPart> calls, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
         json.WriteNumber("index", index);
-        format.WriteText(json, text, reasoning, part);
+        format.WriteText(json, text, reasoning, [.. calls.Select(call => new WrittenCall(call.Name is null ? null : call.IdIn(answer.Id, last.Choice), call))], part);
         if (plan.Parameters.LogProbabilities is null)
         {
             json.WriteNull("logprobs");
@@ -124,6 +139,12 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartArray("prompt_token_ids");
         foreach (var token in plan.Choices[choice].Request.PromptTokens) json.WriteNumberValue(token);
         json.WriteEndArray();
+    }
+
+    // Who sends a request again gets the same bytes.
+    private void WriteTimings(Utf8JsonWriter json)
+    {
+        if (plan.Parameters.Retry is null) AnswerTimings.Write(json, answer.Served, usage);
     }
 
     private void WriteUsage(Utf8JsonWriter json)

@@ -4,6 +4,7 @@ using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Tools;
 using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
@@ -74,6 +75,9 @@ internal sealed record GenerationParameters
     /// <summary>The grammar that the answer follows; null for free text.</summary>
     public RequestedGrammar? Grammar { get; init; }
 
+    /// <summary>The tools that the answer may call; null for none.</summary>
+    public ToolUse? Tools { get; init; }
+
     /// <summary>Higher ones go first.</summary>
     public int Priority { get; init; }
 
@@ -138,6 +142,7 @@ internal sealed record GenerationParameters
 
     private static int? ReadMaxTokens(JsonFields fields)
     {
+        if (fields.Get(ResponseFields.MaxOutputTokens) is { } most) return (int)most;
         var older = fields.Get(RequestFields.MaxTokens);
         var newer = fields.Get(RequestFields.MaxCompletionTokens);
         if (older is null || newer is null || older == newer) return (int?)(newer ?? older);
@@ -160,16 +165,22 @@ internal sealed record GenerationParameters
 
     private static List<string> ReadStops(JsonFields fields)
     {
-        if (fields.Get(RequestFields.Stop) is not { } value) return [];
-        var elements = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToList() : [value];
-        if (elements.Count > MaxStopStrings)
-            throw ApiException.Invalid("stop", $"stop may have at most {MaxStopStrings} strings; found {elements.Count}.");
-        return elements.ConvertAll(ReadStop);
+        return [.. ReadStops(fields, RequestFields.Stop), .. ReadStops(fields, MessageFields.StopSequences)];
     }
 
-    private static string ReadStop(JsonElement value)
+    private static List<string> ReadStops(JsonFields fields, HonouredField<JsonElement?> field)
+    {
+        if (fields.Get(field) is not { } value) return [];
+        var path = fields.PathOf(field);
+        var elements = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToList() : [value];
+        if (elements.Count > MaxStopStrings)
+            throw ApiException.Invalid(path, $"{path} may have at most {MaxStopStrings} strings; found {elements.Count}.");
+        return elements.ConvertAll(element => ReadStop(element, path));
+    }
+
+    private static string ReadStop(JsonElement value, string path)
     {
         if (value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text) return text;
-        throw JsonFields.Wrong("stop", value, "a string that is not empty, or a list of such strings");
+        throw JsonFields.Wrong(path, value, "a string that is not empty, or a list of such strings");
     }
 }

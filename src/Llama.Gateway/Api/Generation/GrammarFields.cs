@@ -11,7 +11,10 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="Path">The field that it stands in.</param>
 internal sealed record RequestedGrammar(GrammarSource Source, string Path);
 
-/// <summary>Reads the grammar of a request: OpenAI's <c>response_format</c>, vLLM's <c>structured_outputs</c>, llama.cpp's fields.</summary>
+/// <summary>
+/// Reads the grammar of a request: OpenAI's <c>response_format</c> and <c>text.format</c>, Anthropic's <c>output_config.format</c>, vLLM's
+/// <c>structured_outputs</c>, llama.cpp's fields.
+/// </summary>
 internal static class GrammarFields
 {
     /// <summary>Reads it.</summary>
@@ -27,14 +30,14 @@ internal static class GrammarFields
                 found[1].Path, $"An answer can follow one grammar; found {string.Join(" and ", found.Select(one => one.Path))}.");
         }
 
-        if (found.Count == 1 && fields.Get(RequestFields.IgnoreEnd) is true)
-            throw ApiException.Invalid("ignore_eos", $"ignore_eos goes on behind the end, where {found[0].Path} allows nothing; expected one of them.");
         return found.Count == 1 ? found[0] : null;
     }
 
     private static IEnumerable<RequestedGrammar> ReadAll(JsonFields fields)
     {
         if (fields.Get(RequestFields.ResponseFormat) is { } format && ReadFormat(fields, format) is { } formatted) yield return formatted;
+        if (fields.Get(ResponseFields.Text) is { } text && ReadText(fields, text) is { } ofText) yield return ofText;
+        if (fields.Get(MessageFields.OutputConfig) is { } config && ReadConfig(fields, config) is { } configured) yield return configured;
         if (fields.Get(RequestFields.Gbnf) is { Length: > 0 } gbnf) yield return new(new(GrammarKind.Gbnf, gbnf), RequestFields.Gbnf.Name);
         if (fields.Get(RequestFields.AnswerSchema) is { } schema) yield return new(new(GrammarKind.JsonSchema, schema.GetRawText()), RequestFields.AnswerSchema.Name);
         if (fields.Get(RequestFields.StructuredOutputs) is not { } outputs) yield break;
@@ -58,6 +61,29 @@ internal static class GrammarFields
                 return new(
                     new(GrammarKind.JsonSchema, described.Require(RequestFields.Schema).GetRawText()), described.PathOf(RequestFields.Schema));
         }
+    }
+
+    private static RequestedGrammar? ReadText(JsonFields fields, JsonElement value)
+    {
+        var text = fields.Inner(value, ResponseFields.Text.Name, FieldScope.ResponseText);
+        if (text.Get(ResponseFields.Format) is not { } given) return null;
+        var path = text.PathOf(ResponseFields.Format);
+        var format = fields.Inner(given, path, FieldScope.TextFormat);
+        return format.Require(ResponseFields.FormatType) switch
+        {
+            "text" => null,
+            "json_object" => new(new(GrammarKind.JsonObject, ""), path),
+            _ => new(new(GrammarKind.JsonSchema, format.Require(ResponseFields.Schema).GetRawText()), format.PathOf(ResponseFields.Schema)),
+        };
+    }
+
+    private static RequestedGrammar? ReadConfig(JsonFields fields, JsonElement value)
+    {
+        var config = fields.Inner(value, MessageFields.OutputConfig.Name, FieldScope.OutputConfig);
+        if (config.Get(MessageFields.Format) is not { } given) return null;
+        var format = fields.Inner(given, config.PathOf(MessageFields.Format), FieldScope.OutputFormat);
+        format.Require(MessageFields.FormatType);
+        return new(new(GrammarKind.JsonSchema, format.Require(MessageFields.Schema).GetRawText()), format.PathOf(MessageFields.Schema));
     }
 
     private static IEnumerable<RequestedGrammar> ReadOutputs(JsonFields outputs)

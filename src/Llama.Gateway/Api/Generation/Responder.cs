@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Retries;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Writing;
+using Llama.Grains.Gateway;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -9,8 +10,10 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="Id">Its id.</param>
 /// <param name="Created">When its first request came.</param>
 /// <param name="Pieces">Its pieces, from the first, as they come; each counts against its key's limits.</param>
+/// <param name="Served">What is measured of the request.</param>
 /// <param name="Use">What it takes of these; null without limits.</param>
-internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, KeyUse? Use) : IDisposable
+internal sealed record RunningAnswer(
+    string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, ServedRequest Served, KeyUse? Use) : IDisposable
 {
     /// <summary>Has its key know that it has ended.</summary>
     public void Dispose() => Use?.Dispose();
@@ -20,20 +23,33 @@ internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEn
 /// <param name="model">The model.</param>
 /// <param name="runner">Runs the choices.</param>
 /// <param name="kept">Keeps those that a client may ask for again.</param>
+/// <param name="fingerprint">Tells what the bits of answers depend on.</param>
+/// <param name="gateway">Knows why nothing comes, while nothing does.</param>
 /// <param name="time">Stamps the answers.</param>
-internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnswers kept, TimeProvider time)
+internal sealed class Responder(
+    ServedModel model, ChoiceRunner runner, KeptAnswers kept, SystemFingerprint fingerprint, IGateway gateway, TimeProvider time)
 {
-    /// <summary>Runs the choices, or finds them running or done under the request's key, and writes them.</summary>
+    /// <summary>Runs the choices, or finds them running or done under the request's key, and writes them as choices.</summary>
     /// <param name="response">Where to.</param>
     /// <param name="plan">The choices.</param>
     /// <param name="format">How they are written.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
+    public Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken) => RespondAsync(
+        response, plan, format.IdPrefix, answer => new AnswerWriter(plan, format, model.Name, fingerprint.Value, answer), cancellationToken);
+
+    /// <summary>Runs the choices, or finds them running or done under the request's key, and writes them.</summary>
+    /// <param name="response">Where to.</param>
+    /// <param name="plan">The choices.</param>
+    /// <param name="idPrefix">How the id of a new answer begins.</param>
+    /// <param name="write">Makes who writes them.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async Task RespondAsync(
+        HttpResponse response, GenerationPlan plan, string idPrefix, Func<RunningAnswer, IAnswerWriter> write, CancellationToken cancellationToken)
     {
-        using var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
-        var writer = new AnswerWriter(plan, format, model.Name, answer);
+        using var answer = await BeginAsync(response.HttpContext, plan, idPrefix, cancellationToken);
+        var writer = write(answer);
         await (plan.Parameters.Stream
-            ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
+            ? StreamAsync(response, answer.Pieces, writer, cancellationToken)
             : WriteWholeAsync(response, plan, answer.Pieces, writer, cancellationToken));
     }
 
@@ -52,11 +68,11 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
             if (plan.Parameters.Retry is not { } key)
             {
                 return new RunningAnswer(
-                    AnswerWriter.NewId(idPrefix), time.GetUtcNow(), CountAsync(served.CountAsync(runner.RunAsync(plan, cancellationToken)), use), use);
+                    AnswerWriter.NewId(idPrefix), time.GetUtcNow(), CountAsync(served.CountAsync(runner.RunAsync(plan, cancellationToken)), use), served, use);
             }
 
             var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), use);
+            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), served, use);
         }
         catch
         {
@@ -74,35 +90,21 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
         }
     }
 
-    private static async Task StreamAsync(
-        HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
-        CancellationToken cancellationToken)
+    private async Task StreamAsync(
+        HttpResponse response, IAsyncEnumerable<ChoicePiece> pieces, IAnswerWriter writer, CancellationToken cancellationToken)
     {
-        // The headers go out with the first piece, so a request that is refused before it still gets its status.
+        // The headers go out with the first piece, so a request that is refused before it, and not late, still gets its status.
         using var events = ServerSentEvents.Begin(response);
-        await foreach (var piece in pieces)
-        {
-            writer.Count(piece);
-            if (writer.IsWorthSending(piece))
-                await events.WriteAsync((writer, piece), static (json, part) => part.writer.WritePart(json, part.piece), cancellationToken);
-        }
-
-        if (plan.Parameters.IncludeUsage)
-            await events.WriteAsync(writer, static (json, writer) => writer.WriteUsagePart(json), cancellationToken);
-        await events.WriteDoneAsync(cancellationToken);
+        await using var watch = new SilenceWatch(events, () => gateway.Summary.Reason, time, cancellationToken);
+        await foreach (var piece in pieces) await writer.WritePieceAsync(events, piece, cancellationToken);
+        await writer.WriteEndAsync(events, cancellationToken);
     }
 
     private static async Task WriteWholeAsync(
-        HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
-        CancellationToken cancellationToken)
+        HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, IAnswerWriter writer, CancellationToken cancellationToken)
     {
         var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
-        await foreach (var piece in pieces)
-        {
-            writer.Count(piece);
-            choices[piece.Choice].Add(piece);
-        }
-
+        await foreach (var piece in pieces) choices[piece.Choice].Add(piece);
         await JsonAnswer.WriteAsync(response, json => writer.WriteWhole(json, choices), cancellationToken);
     }
 }

@@ -11,7 +11,10 @@ internal sealed class StopMatcher(StopStrings stops)
     private string held = "";
 
     /// <summary>Whether a stop string was found: the text is complete.</summary>
-    public bool Stopped { get; private set; }
+    public bool Stopped => Found is not null;
+
+    /// <summary>The stop string that was found, or null.</summary>
+    public string? Found { get; private set; }
 
     /// <summary>Takes more text and returns what is now certain to belong to the answer.</summary>
     /// <param name="text">The text.</param>
@@ -23,9 +26,10 @@ internal sealed class StopMatcher(StopStrings stops)
         {
             var longest = LongestComplete(pending[position]);
             if (longest == 0) continue;
-            Stopped = true;
+            var begin = position + 1 - longest;
+            Found = pending.Substring(begin, longest);
             held = "";
-            return pending[..(position + 1 - longest)];
+            return pending[..begin];
         }
 
         held = pending[^matched.Max()..];

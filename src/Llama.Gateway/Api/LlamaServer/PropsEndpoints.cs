@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.LlamaServer;
@@ -49,7 +50,7 @@ internal sealed class PropsEndpoints(RequestReader requests, ChatMessages messag
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async Task ApplyTemplateAsync(HttpContext context, CancellationToken cancellationToken)
     {
-        var prompt = await requests.ReadAsync(context, FieldScope.Template, messages.ReadTextAsync, cancellationToken);
+        var prompt = await requests.ReadAsync(context, FieldScope.Template, (fields, ending) => messages.ReadTextAsync(fields, ToolFields.Read(fields), ending), cancellationToken);
         await JsonAnswer.WriteAsync(
             context.Response,
             json =>

@@ -38,11 +38,11 @@ internal readonly struct JsonFields
     /// <summary>The object as it was sent.</summary>
     public ReadOnlySpan<byte> Bytes => JsonMarshal.GetRawUtf8Value(element);
 
-    /// <summary>What a field says, or null when it is absent, as one is that the object may not have.</summary>
+    /// <summary>What a field says, or null when it is absent, as every field is that the table does not have for such an object.</summary>
     /// <typeparam name="T">What it is read as.</typeparam>
     /// <param name="field">The field.</param>
     public T? Get<T>(HonouredField<T> field) =>
-        (field.Scopes & scope) != 0 && element.TryGetProperty(field.Name, out var value) && value.ValueKind != JsonValueKind.Null
+        field.Scopes.HasFlag(scope) && element.TryGetProperty(field.Name, out var value) && value.ValueKind != JsonValueKind.Null
             ? field.Read(value, PathOf(field))
             : default;
 

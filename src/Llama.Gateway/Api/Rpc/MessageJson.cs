@@ -15,8 +15,8 @@ namespace Llama.Gateway.Api.Rpc;
 /// </summary>
 internal static class MessageJson
 {
-    /// <summary>A prompt has two types in JSON, and so two fields in a message.</summary>
-    private static readonly Dictionary<string, string> Renamed = new() { ["prompt_token_ids"] = "prompt" };
+    /// <summary>A prompt and a choice have two types in JSON, and so two fields in a message.</summary>
+    private static readonly Dictionary<string, string> Renamed = new() { ["prompt_token_ids"] = "prompt", ["required_tool"] = "tool_choice" };
 
     /// <summary>The message as JSON.</summary>
     /// <param name="message">The message.</param>

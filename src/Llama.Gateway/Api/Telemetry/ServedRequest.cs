@@ -32,8 +32,11 @@ internal sealed class ServedRequest(TimeProvider time)
     /// <summary>Time from its arrival to the first token, in seconds; null before.</summary>
     public double? SecondsToFirst => Tokens > 0 ? time.GetElapsedTime(arrived, firstAt).TotalSeconds : null;
 
+    /// <summary>Time from the first token to the last that was read, in seconds.</summary>
+    public double SecondsAfterFirst => time.GetElapsedTime(firstAt, lastAt).TotalSeconds;
+
     /// <summary>Mean time from a token to the next, after the first, in seconds; null where there was no second.</summary>
-    public double? SecondsAToken => mostPosition > 0 ? time.GetElapsedTime(firstAt, lastAt).TotalSeconds / mostPosition : null;
+    public double? SecondsAToken => mostPosition > 0 ? SecondsAfterFirst / mostPosition : null;
 
     /// <summary>It was understood.</summary>
     /// <param name="plan">What it asks for.</param>

@@ -25,14 +25,15 @@ internal static class JsonAnswer
     /// <summary>Answers with an error and its status.</summary>
     /// <param name="response">Where to; nothing was sent yet.</param>
     /// <param name="error">The error.</param>
+    /// <param name="form">How it is written.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public static Task WriteErrorAsync(HttpResponse response, ApiException error, CancellationToken cancellationToken)
+    public static Task WriteErrorAsync(HttpResponse response, ApiException error, IErrorForm form, CancellationToken cancellationToken)
     {
         response.StatusCode = error.Status;
         if (error.RetryAfter is { } wait)
             response.Headers.RetryAfter = Math.Max(1, (long)Math.Ceiling(wait.TotalSeconds)).ToString(CultureInfo.InvariantCulture);
         if (error.ShouldRetry is { } retry) response.Headers["x-should-retry"] = retry ? "true" : "false";
-        return WriteAsync(response, json => WriteError(json, error), cancellationToken);
+        return WriteAsync(response, json => form.Write(json, error, response.HttpContext.TraceIdentifier), cancellationToken);
     }
 
     /// <summary>Writes OpenAI's error object.</summary>
@@ -41,12 +42,21 @@ internal static class JsonAnswer
     public static void WriteError(Utf8JsonWriter json, ApiException error)
     {
         json.WriteStartObject();
-        json.WriteStartObject("error");
+        json.WritePropertyName("error");
+        WriteErrorValue(json, error);
+        json.WriteEndObject();
+    }
+
+    /// <summary>Writes what OpenAI's error object says.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="error">The error.</param>
+    public static void WriteErrorValue(Utf8JsonWriter json, ApiException error)
+    {
+        json.WriteStartObject();
         json.WriteString("message", error.Message);
         json.WriteString("type", error.Type);
         json.WriteString("param", error.Param);
         json.WriteString("code", error.Code);
-        json.WriteEndObject();
         json.WriteEndObject();
     }
 }

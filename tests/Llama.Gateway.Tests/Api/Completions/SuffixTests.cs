@@ -44,7 +44,9 @@ public sealed class SuffixTests
     [Fact]
     public async Task Post_ModelThatFillsNoGaps_Answers400NamingIt()
     {
-        await using var gateway = await TestGateway.StartAsync();
+        await using var gateway = await TestGateway.StartAsync(new TestTokenizer { Infill = null });
         (await gateway.PostErrorAsync(Path, """{"prompt":"a","suffix":"b"}""")).Is(400, "suffix", "'test-model' fills no gaps", "unsupported_parameter");
+        (await gateway.PostErrorAsync("/infill", "{}")).Is(400, "input_prefix", "'test-model' fills no gaps", "unsupported_parameter");
+        (await gateway.PostErrorAsync("/api/generate", """{"suffix":"b"}""")).Is(400, "suffix", "'test-model' fills no gaps", "unsupported_parameter");
     }
 }

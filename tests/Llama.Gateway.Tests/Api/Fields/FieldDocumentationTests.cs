@@ -51,6 +51,9 @@ public sealed class FieldDocumentationTests
         FieldScope.Chat => "chat",
         FieldScope.Tokenize => "tokenize",
         FieldScope.Detokenize => "detokenize",
+        FieldScope.Response => "responses",
+        FieldScope.MessageRequest => "messages",
+        FieldScope.CountTokens => "count_tokens",
         _ => $"`{FieldScopes.NameOf(scope)}`",
     };
 }

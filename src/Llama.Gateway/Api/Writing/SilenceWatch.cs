@@ -1,0 +1,54 @@
+namespace Llama.Gateway.Api.Writing;
+
+/// <summary>
+/// Looks at a stream every <see cref="Silence"/>, and has it send a comment if nothing was sent since the last look, as while a lost stage is replaced or
+/// the request waits for its turn. So neither a proxy nor a client takes the connection for dead. The first comment sends the headers: what
+/// fails after it is told in the stream.
+/// </summary>
+internal sealed class SilenceWatch : IAsyncDisposable
+{
+    /// <summary>The time from one look to the next.</summary>
+    public static readonly TimeSpan Silence = TimeSpan.FromSeconds(5);
+
+    private readonly CancellationTokenSource ending;
+    private readonly PeriodicTimer timer;
+    private readonly Task watching;
+
+    /// <summary>Watches a stream until it is disposed of.</summary>
+    /// <param name="events">The stream.</param>
+    /// <param name="reason">Says why nothing comes; null where that is not known.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public SilenceWatch(ServerSentEvents events, Func<string?> reason, TimeProvider time, CancellationToken cancellationToken)
+    {
+        ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timer = new PeriodicTimer(Silence, time);
+        watching = WatchAsync(events, reason, ending.Token);
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await ending.CancelAsync();
+        timer.Dispose();
+        await watching;
+        ending.Dispose();
+    }
+
+    private async Task WatchAsync(ServerSentEvents events, Func<string?> reason, CancellationToken cancellationToken)
+    {
+        try
+        {
+            var seen = events.Sent;
+            while (await timer.WaitForNextTickAsync(cancellationToken))
+            {
+                if (events.Sent == seen) await events.WriteCommentAsync(reason() ?? "waiting", cancellationToken);
+                seen = events.Sent;
+            }
+        }
+        catch (Exception)
+        {
+            // The stream ends. Or its client is gone, which the next event finds out, too.
+        }
+    }
+}
