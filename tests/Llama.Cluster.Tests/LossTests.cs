@@ -51,16 +51,24 @@ public sealed class LossTests
         TokenRequest[] requests = TokenRequest.GreedyAndSeeded();
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
+        RequiredCall undisturbedCall = await RequiredCall.BegunAsync(cluster);
+        await undisturbedCall.EndedAsync();
+        Assert.Matches("""^f \{"x": ?".{60,}"\} tool_calls$""", undisturbedCall.Text);
 
+        // One sequence more follows a grammar: its state comes of its tokens.
         StageStatus victim = (await cluster.Client.StagesAsync())[1];
-        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 60);
+        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 20);
+        RequiredCall call = await RequiredCall.BegunAsync(cluster);
         ProcessTable.Signal(victim.ProcessId, "KILL");
+        Assert.DoesNotContain("tool_calls", call.Text, StringComparison.Ordinal);
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();
+        await call.EndedAsync();
         Assert.Equal(undisturbed.Tokens, streams.Tokens);
+        Assert.Equal(undisturbedCall.Text, call.Text);
         TestContext.Current.TestOutputHelper?.WriteLine($"Longest time without a token: {streams.LongestSilence.TotalSeconds:0.00} s");
         Assert.Matches(
-            $@"8 sequences go on \d+\.\d\d s after the loss; \d+ positions were computed again in layers {victim.Layers[0]} to"
+            $@"9 sequences go on \d+\.\d\d s after the loss; \d+ positions were computed again in layers {victim.Layers[0]} to"
             + $@" {victim.Layers[1]} only, \d+ in all layers",
             cluster.Output);
         Assert.Equal(["silo-1", "silo-4", "silo-3"], (await cluster.Client.StagesAsync()).Select(stage => stage.Silo));

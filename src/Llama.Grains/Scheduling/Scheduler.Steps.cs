@@ -94,8 +94,9 @@ internal sealed partial class Scheduler
             }
 
             // A part of a prompt ends with a block, so that the next can begin with one that somebody else has computed.
-            int end = Math.Min(sequence.Scheduled + tokens, sequence.Tokens.Count);
-            if (end < sequence.Tokens.Count) end -= end % BlockPool.BlockTokens;
+            int last = repeatsShapes ? sequence.EndOfShape(sequence.Scheduled) : sequence.Tokens.Count;
+            int end = Math.Min(sequence.Scheduled + tokens, last);
+            if (end < last) end -= end % BlockPool.BlockTokens;
             if (end <= sequence.Scheduled) return;
             tokens -= end - sequence.Scheduled;
             batch.PromptTokens += end - sequence.Scheduled;
@@ -132,6 +133,7 @@ internal sealed partial class Scheduler
             batch.Step.AddSequence(first, tokens[first..end], table);
         }
 
+        if (repeatsShapes) AddShape(batch.Step, sequence, first, end);
         sequence.Trace?.AddTo(batch.Step, batch.Sequences.Count);
         batch.Sequences.Add(sequence);
         recovery.Compute(sequence, end - first);
@@ -139,6 +141,13 @@ internal sealed partial class Scheduler
         sequence.StepsInFlight++;
         sequence.LastStep = batch.Step.Number;
         blocks.Register(sequence, first, end, endsPrompt: end == tokens.Length && !decodes, batch.Step.Number);
+    }
+
+    private static void AddShape(Step step, Sequence sequence, int first, int end)
+    {
+        int shape = sequence.ShapeOf(first, end);
+        if (shape != Step.ShapeOf(end - first)) step.AddShape(shape);
+        sequence.Shapes.Extend(end, shape);
     }
 
     private void AddRules(Step step, Sequence sequence, ReadOnlySpan<int> tokens)

@@ -29,13 +29,16 @@ public static class StepParts
     /// <summary>The tokens that the sequence's grammar allows, as <see cref="TokenMask"/> writes them.</summary>
     public static ReadOnlySpan<byte> Grammar => "Gram"u8;
 
+    /// <summary>The shape that the tokens of the sequence are computed in, see <see cref="Step.ShapeOf(int)"/>.</summary>
+    public static ReadOnlySpan<byte> Shape => "SHap"u8;
+
     private const int PenaltiesBytes = 16;
 
     /// <summary>Whether a tag is one of these.</summary>
     /// <param name="tag">Four letters.</param>
     public static bool IsKnown(ReadOnlySpan<byte> tag) =>
         tag.SequenceEqual(Penalties) || tag.SequenceEqual(Biases) || tag.SequenceEqual(Denied) || tag.SequenceEqual(Mask)
-        || tag.SequenceEqual(Grammar);
+        || tag.SequenceEqual(Grammar) || tag.SequenceEqual(Shape);
 
     /// <summary>Bytes of a mask.</summary>
     /// <param name="vocabSize">Tokens of the model.</param>
@@ -91,6 +94,7 @@ public static class StepParts
     internal static string? FindFault(StepPart part, ReadOnlySpan<StepSequence> sequences, int vocabSize)
     {
         if (!IsKnown(part.Tag)) return null;
+        if (part.Tag.SequenceEqual(Shape)) return FindFaultOfShape(part, sequences.Length);
         if ((uint)part.Sequence >= (uint)sequences.Length || !sequences[part.Sequence].Samples)
             return $"changes the logits of sequence {part.Sequence}, which samples nothing";
         int length = part.Contents.Length;
@@ -128,6 +132,11 @@ public static class StepParts
             Answer = tokens[prompt..],
         };
     }
+
+    private static string? FindFaultOfShape(StepPart part, int sequences) =>
+        (uint)part.Sequence >= (uint)sequences || part.Contents.Length != sizeof(int) ? $"has a shape of {part.Contents.Length} bytes for sequence {part.Sequence}"
+        : Numbers(part.Contents)[0] is var shape && (shape is < 1 or > Step.MaxTokens || Step.ShapeOf(shape) != shape) ? $"has the shape {shape}"
+        : null;
 
     private static string? FindFaultOfBiases(ReadOnlySpan<byte> contents, int vocabSize)
     {

@@ -2,13 +2,16 @@ using System.Diagnostics;
 using Llama.Model;
 using Llama.Model.Kernels;
 using Llama.Model.Layers;
+using Llama.Torch.Native;
 using static TorchSharp.torch;
 
 namespace Llama.Torch.Forward;
 
 /// <summary>
 /// The forward pass over a range of layers in libtorch. A step is computed in passes of always as many rows, each token attending on its own
-/// over positions padded to whole blocks: so a token's bits depend neither on what else is in its step, nor on where steps begin.
+/// over positions padded to whole blocks: so a token's bits depend neither on what else is in its step, nor on where steps begin. In the profile
+/// <em>same steps</em> a part of a prompt of more than the least shape has passes for itself, of the rows of its shape and with one attention for all of its
+/// tokens: its bits depend on the shape as well, and on nothing else.
 /// </summary>
 internal sealed unsafe class TorchForward : IForward
 {
@@ -18,12 +21,13 @@ internal sealed unsafe class TorchForward : IForward
     private readonly RotaryEmbedding rotary;
     private readonly PassBuffers buffers;
     private readonly StepSampler? sampler;
-    private readonly NativeBuffer? logits;
     private readonly Tensor[] layers;
-    private readonly int[] sequenceOf = new int[Place.MaxStepTokens];
-    private readonly int[] positionOf = new int[Place.MaxStepTokens];
+    private readonly int[] sequenceOf;
+    private readonly int[] positionOf;
+    private readonly int[] shapes;
 
     private Step step = new();
+    private Tensor? logits;
     private float* hidden;
     private int sampled;
     private long layersDone;
@@ -42,9 +46,8 @@ internal sealed unsafe class TorchForward : IForward
         rotary = new RotaryEmbedding(config);
         layers = tensors.Layers;
         buffers = new PassBuffers(config, place);
-        if (tensors.Output is null) return;
-        sampler = new StepSampler(config.VocabSize);
-        logits = new NativeBuffer((long)Place.MaxStepTokens * config.VocabSize);
+        (sequenceOf, positionOf, shapes) = (new int[place.MaxStepTokens], new int[place.MaxStepTokens], new int[place.MaxStepTokens]);
+        if (tensors.Output is not null) sampler = new StepSampler(config.VocabSize);
     }
 
     /// <summary>Weights and pools.</summary>
@@ -69,23 +72,26 @@ internal sealed unsafe class TorchForward : IForward
     public TimeSpan LayerTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref layerTicks));
 
     /// <summary>Logits of the step's tokens that sample, <c>[sampling sequences, vocabSize]</c>, until it is sampled from.</summary>
-    public ReadOnlySpan<float> Logits => new(logits!.Pointer, checked(sampled * config.VocabSize));
+    public ReadOnlySpan<float> Logits => new(TorchNative.Pointer(logits!), checked(sampled * config.VocabSize));
 
     /// <inheritdoc/>
     public void Begin(Step next, PinnedHiddenStates hiddenStates)
     {
-        StepValidation.Check(next, config, KvBlocks, hiddenStates.Bytes.Length, Place.MaxStepTokens);
+        StepValidation.Check(next, config, KvBlocks, hiddenStates.Bytes.Length, place.MaxStepTokens);
         step = next;
         hidden = hiddenStates.Pointer;
         sampled = 0;
-        int token = 0;
+        int token = 0, sampling = 0;
+        next.ReadShapes(shapes);
         ReadOnlySpan<StepSequence> sequences = next.Sequences;
         for (int sequence = 0; sequence < sequences.Length; sequence++)
         {
+            if (sequences[sequence].Samples) sampling++;
             for (int i = 0; i < sequences[sequence].TokenCount; i++, token++)
                 (sequenceOf[token], positionOf[token]) = (sequence, sequences[sequence].FirstPosition + i);
         }
 
+        if (sampler is not null) ReserveLogits(sampling);
         foreach (BlockCopy copy in next.Copies) place.Operations.CopyBlock(layers, copy.Source, copy.Target);
     }
 
@@ -95,14 +101,20 @@ internal sealed unsafe class TorchForward : IForward
         long started = Stopwatch.GetTimestamp();
         bool all = first == FirstLayer && end == EndLayer;
         Tensor[] some = all ? layers : layers[((first - FirstLayer) * LayerTensors.Count)..((end - FirstLayer) * LayerTensors.Count)];
-        for (int token = 0; token < step.Tokens.Length; token += place.Rows)
-            Pass(some, first, end, token, Math.Min(place.Rows, step.Tokens.Length - token));
+        for (int token = 0, count; token < step.Tokens.Length; token += count)
+        {
+            int rows = RowsOf(token);
+            count = TokensOfPass(token, rows);
+            Pass(some, first, end, token, count, rows);
+        }
+
+        buffers.Wait();
         Volatile.Write(ref layerTicks, layerTicks + Stopwatch.GetTimestamp() - started);
         Volatile.Write(ref layersDone, layersDone + end - first);
     }
 
     /// <inheritdoc/>
-    public SampledTokens? Sample() => sampler?.Sample(step, logits!.Pointer);
+    public SampledTokens? Sample() => sampler?.Sample(step, (float*)TorchNative.Pointer(logits!));
 
     /// <inheritdoc/>
     public bool Repack() => false;
@@ -116,34 +128,56 @@ internal sealed unsafe class TorchForward : IForward
         logits?.Dispose();
     }
 
-    /// <summary>Computes the layers <c>[first, end)</c>, whose tensors are given, for some tokens of the step.</summary>
-    private void Pass(Tensor[] tensors, int first, int end, int firstToken, int count)
+    private int RowsOf(int token) => place.RowsOf(shapes[sequenceOf[token]]);
+
+    /// <summary>How many tokens from one on are in a pass: those of one sequence, or where passes have always as many rows of several.</summary>
+    private int TokensOfPass(int first, int rows)
     {
-        Locate(firstToken, count, end == config.Layers);
+        int token = first + 1;
+        while (token < step.Tokens.Length && token < first + rows
+            && (rows > place.Rows ? sequenceOf[token] == sequenceOf[first] : RowsOf(token) == rows))
+            token++;
+        return token - first;
+    }
+
+    /// <summary>Makes room for the logits of so many tokens, in memory of the host that the device copies to fastest.</summary>
+    private void ReserveLogits(int tokens)
+    {
+        long needed = (long)Math.Max(1, tokens) * config.VocabSize;
+        if (logits is not null && logits.NumberOfElements >= needed) return;
+        logits?.Dispose();
+        logits = null;
+        logits = place.AllocateHost(ScalarType.Float32, Math.Min(2L * Math.Max(1, tokens), place.MaxStepTokens) * config.VocabSize);
+    }
+
+    /// <summary>Computes the layers <c>[first, end)</c>, whose tensors are given, for some tokens of the step.</summary>
+    private void Pass(Tensor[] tensors, int first, int end, int firstToken, int count, int rows)
+    {
+        Locate(firstToken, count, rows, end == config.Layers);
         int sampling = buffers.Sampling;
-        if (first > 0) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
-        buffers.Send();
         bool embeds = first == 0;
+        if (!embeds) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
+        buffers.Send(withHidden: !embeds);
         using Tensor result = place.Operations.Run(
             embeds ? buffers.Tokens : buffers.Hidden, embeds ? Tensors.Embedding : null, tensors, buffers.Rows, shape,
             sampling > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
         if (sampling > 0)
         {
-            buffers.Fetch(result, logits!.Pointer + ((long)sampled * config.VocabSize), (long)sampling * config.VocabSize);
+            buffers.Fetch(result, logits!, (long)sampled * config.VocabSize, (long)sampling * config.VocabSize);
             sampled += sampling;
         }
         else if (end < config.Layers)
         {
-            buffers.Fetch(result, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
+            buffers.FetchHidden(result, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
         }
     }
 
     /// <summary>Writes down tokens, positions, rotary angles and block tables of a pass, and which rows sample.</summary>
-    private void Locate(int firstToken, int count, bool samples)
+    private void Locate(int firstToken, int count, int rows, bool samples)
     {
         int blocks = 1;
         for (int token = firstToken; token < firstToken + count; token++) blocks = Math.Max(blocks, (positionOf[token] / Step.BlockTokens) + 1);
-        buffers.Begin(count, blocks);
+        buffers.Begin(count, rows, blocks);
         for (int row = 0; row < count; row++)
         {
             int token = firstToken + row, position = positionOf[token];

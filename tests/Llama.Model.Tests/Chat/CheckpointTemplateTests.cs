@@ -79,7 +79,7 @@ public class CheckpointTemplateTests
         {
             More = new Dictionary<string, JsonElement> { ["tool_calls"] = Json("""[{"function": {"name": "f", "arguments": {"a": 1}}}]"""), ["content"] = Json("null") },
         };
-        ChatTemplate template = Create(Calls + "{{ tools[0].function.name }}{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments|tojson }}");
+        ChatTemplate template = Create(Calls + "{{ tools[0].function.name if tools }}{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments|tojson }}");
         Assert.Equal("None<function=f>{\"a\": 1}True {\"a\": 1}", Tokenizer.Decode(template.Render([message])));
     }
 

@@ -12,13 +12,12 @@ internal static class AnswerTimings
     /// <summary>Writes the member <c>timings</c>: tokens, milliseconds, milliseconds a token and tokens a second of both.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="request">What was measured.</param>
-    /// <param name="usage">What was counted.</param>
-    public static void Write(Utf8JsonWriter json, ServedRequest request, AnswerUsage usage)
+    public static void Write(Utf8JsonWriter json, ServedRequest request)
     {
         json.WriteStartObject("timings");
-        json.WriteNumber("cache_n", usage.CachedTokens);
-        Write(json, "prompt", usage.PromptTokens - usage.CachedTokens, request.SecondsToFirst ?? 0);
-        Write(json, "predicted", usage.CompletionTokens, request.SecondsAfterFirst);
+        json.WriteNumber("cache_n", request.CachedTokens);
+        Write(json, "prompt", request.PromptTokens - request.CachedTokens, request.SecondsToFirst ?? 0);
+        Write(json, "predicted", request.Tokens, request.SecondsAfterFirst);
         json.WriteEndObject();
     }
 

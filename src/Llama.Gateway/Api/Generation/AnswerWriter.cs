@@ -13,7 +13,6 @@ namespace Llama.Gateway.Api.Generation;
 internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, string fingerprint, RunningAnswer answer) : IAnswerWriter
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
-    private readonly AnswerUsage usage = new(plan);
     private int finished;
 
     /// <summary>An id that no other answer has.</summary>
@@ -21,13 +20,9 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     public static string NewId(string prefix) => $"{prefix}{Guid.NewGuid():N}";
 
     /// <inheritdoc/>
-    public ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
-    {
-        usage.Count(piece);
-        return IsWorthSending(piece)
-            ? events.WriteAsync((this, piece), static (json, part) => part.Item1.WritePart(json, part.piece), cancellationToken)
-            : ValueTask.CompletedTask;
-    }
+    public ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken) => IsWorthSending(piece)
+        ? events.WriteAsync((this, piece), static (json, part) => part.Item1.WritePart(json, part.piece), cancellationToken)
+        : ValueTask.CompletedTask;
 
     /// <inheritdoc/>
     public async ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken)
@@ -39,7 +34,6 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     /// <inheritdoc/>
     public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
     {
-        foreach (var piece in choices.SelectMany(pieces => pieces)) usage.Count(piece);
         WriteStart(json, format.WholeObject);
         var index = 0;
         foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
@@ -144,22 +138,22 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     // Who sends a request again gets the same bytes.
     private void WriteTimings(Utf8JsonWriter json)
     {
-        if (plan.Parameters.Retry is null) AnswerTimings.Write(json, answer.Served, usage);
+        if (plan.Parameters.Retry is null) AnswerTimings.Write(json, answer.Served);
     }
 
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", usage.PromptTokens);
-        json.WriteNumber("completion_tokens", usage.CompletionTokens);
-        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
+        json.WriteNumber("prompt_tokens", answer.Usage.PromptTokens);
+        json.WriteNumber("completion_tokens", answer.Usage.CompletionTokens);
+        json.WriteNumber("total_tokens", answer.Usage.PromptTokens + answer.Usage.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", usage.CachedTokens);
+        json.WriteNumber("cached_tokens", answer.Usage.CachedTokens);
         json.WriteEndObject();
         if (plan.Choices.Any(choice => choice.Reasoning is not null))
         {
             json.WriteStartObject("completion_tokens_details");
-            json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+            json.WriteNumber("reasoning_tokens", answer.Usage.ReasoningTokens);
             json.WriteEndObject();
         }
 

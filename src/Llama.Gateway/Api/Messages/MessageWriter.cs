@@ -14,16 +14,17 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     /// <summary>How a message's id begins.</summary>
     public const string IdPrefix = "msg_";
 
-    private readonly AnswerUsage usage = new(plan);
+    private const string StopSequence = "stop_sequence";
+
     private readonly AnswerBlocks blocks = new(answer.Id);
     private ChoicePiece? last;
 
     private string? StopReason => last switch
     {
         null or { Finish: null } => null,
-        { StoppedBy: not null } => "stop_sequence",
-        { Finish: "length" } => "max_tokens",
         { Finish: "tool_calls" } => "tool_use",
+        { StoppedBy: not null } => StopSequence,
+        { Finish: "length" } => "max_tokens",
         _ => "end_turn",
     };
 
@@ -56,7 +57,6 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
 
     private IReadOnlyList<BlockChange> Append(ChoicePiece piece)
     {
-        usage.Count(piece);
         last = piece;
         return blocks.Append(piece);
     }
@@ -116,17 +116,17 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     private void WriteStop(Utf8JsonWriter json)
     {
         json.WriteString("stop_reason", StopReason);
-        json.WriteString("stop_sequence", last?.StoppedBy);
+        json.WriteString("stop_sequence", StopReason == StopSequence ? last!.StoppedBy : null);
     }
 
     // What was cached does not count as input, as Anthropic has it.
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("input_tokens", usage.PromptTokens - usage.CachedTokens);
+        json.WriteNumber("input_tokens", answer.Usage.PromptTokens - answer.Usage.CachedTokens);
         json.WriteNumber("cache_creation_input_tokens", 0);
-        json.WriteNumber("cache_read_input_tokens", usage.CachedTokens);
-        json.WriteNumber("output_tokens", usage.CompletionTokens);
+        json.WriteNumber("cache_read_input_tokens", answer.Usage.CachedTokens);
+        json.WriteNumber("output_tokens", answer.Usage.CompletionTokens);
         json.WriteEndObject();
     }
 

@@ -12,13 +12,10 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="model">Knows the tokens.</param>
 internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, ServedModel model)
 {
-    private readonly AnswerUsage usage = new(plan);
-
     /// <summary>A piece as a part.</summary>
     /// <param name="piece">The piece.</param>
     public GenerateResponse Part(ChoicePiece piece)
     {
-        usage.Count(piece);
         GenerationRequest request = plan.Choices[piece.Choice].Request;
         var choice = new ChoicePart { Index = piece.Choice, Text = piece.Text, Reasoning = piece.Reasoning, Tokens = { TokenOf(piece.Token) } };
         foreach (var call in piece.Calls)
@@ -39,6 +36,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
     /// <summary>The usage as the last part.</summary>
     public GenerateResponse Usage()
     {
+        AnswerUsage usage = answer.Usage;
         GenerateResponse part = Begin();
         part.Usage = new Usage
         {

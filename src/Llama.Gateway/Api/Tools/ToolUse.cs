@@ -77,7 +77,7 @@ internal sealed record ToolUse(IReadOnlyList<ToolDefinition> Tools, ToolChoice C
         var grammar = new CallGrammar
         {
             Calls = [.. callable.Select(tool => new CallRule(tool.Name, form.Before(tool.Name), Made(json => WriteSchema(json, tool, isClosed: true)), tool.IsStrict, form.After))],
-            Between = Parallel && form.TakesSeveral ? form.Between : null,
+            Between = Parallel && Only is null && form.TakesSeveral ? form.Between : null,
             AllowsText = !required && instead is null,
             Instead = required ? null : instead?.Source,
             Openings = form.Openings,

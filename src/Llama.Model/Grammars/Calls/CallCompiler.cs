@@ -48,7 +48,7 @@ internal sealed class CallCompiler(ExprTable table)
         {
             return SchemaCompiler.Compile(table, rule.Schema);
         }
-        catch (GrammarException) when (!rule.IsStrict)
+        catch (GrammarException exception) when (!rule.IsStrict && !exception.IsTemporary)
         {
             return SchemaCompiler.Compile(table, AnyObject);
         }

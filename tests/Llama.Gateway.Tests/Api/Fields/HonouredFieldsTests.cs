@@ -215,7 +215,7 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.MessageChoice, "type", "\"none\"", (request, _) => request!.Grammar is null),
         .. In(
             FieldScope.MessageChoice, "disable_parallel_tool_use", "true",
-            (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal)),
+            (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal), """{"tool_choice":{"type":"any"}}"""),
         .. In(FieldScope.UseBlock, "id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
         .. In(FieldScope.UseBlock, "input", """{"a":1}""", (request, _) => Said(request).Contains("{\"a\": 1}", StringComparison.Ordinal)),
         .. In(FieldScope.ResultBlock, "tool_use_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),

@@ -12,7 +12,7 @@ public sealed class ApiKeyTests
 {
     private const string Completions = "/v1/completions";
     private const string Request = """{"prompt":"Hi"}""";
-    private static readonly string[] Paths = [Completions, "/v1/chat/completions", "/tokenize", "/detokenize"];
+    private static readonly string[] Paths = [Completions, "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens", "/tokenize", "/detokenize"];
 
     private static CancellationToken TestEnds => TestContext.Current.CancellationToken;
 

@@ -1,8 +1,10 @@
 using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
+using Llama.Gateway.Tests.Api.Keys;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
+using Llama.Grains.Keys;
 
 namespace Llama.Gateway.Tests.Api.Responses;
 
@@ -231,6 +233,21 @@ public sealed class ResponseEndpointsTests
         var first = await gateway.PostOkAsync(Path, """{"input":"A"}""");
         Assert.Equal(first.GetRawText(), (await gateway.PostOkAsync(Path, """{"input":"A"}""")).GetRawText());
         Assert.Equal(7, gateway.Grain.Sampled);
+    }
+
+    [Fact]
+    public async Task Get_WithAnotherKey_IsNotKept()
+    {
+        using var file = new KeyFile();
+        var other = ApiKey.Create("bob", DateTimeOffset.UnixEpoch, out var key);
+        ApiKeyFile.Change(file.Path, keys => [.. keys, other]);
+        await using var gateway = await file.StartAsync();
+        var id = IdOf(await gateway.PostOkAsync(Path, """{"input":"A"}"""));
+        await gateway.PostOkAsync(Path, $$"""{"input":"A","previous_response_id":"{{id}}"}""");
+        gateway.Client.DefaultRequestHeaders.Authorization = new("Bearer", key);
+        await IsNotKeptAsync(gateway, id);
+        (await gateway.PostErrorAsync(Path, $$"""{"input":"A","previous_response_id":"{{id}}"}"""))
+            .Is(400, "previous_response_id", "is not kept here", "previous_response_not_found");
     }
 
     [Fact]
