@@ -1,5 +1,6 @@
 using Llama.Bench;
 using Llama.Bench.Chaos;
+using Llama.Bench.Fuzz;
 using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
@@ -14,6 +15,7 @@ const string Usage = """
       load     sends requests to a server and measures throughput and latency
       grammar  times what answers that follow a grammar take
       simulate runs the scheduler in virtual time, for any number of stages and clients
+      fuzz     sends mutated requests to a gateway, none of which may be answered with 500 or not at all
       chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
     Llama.Bench COMMAND --help lists a command's options.
     """;
@@ -56,6 +58,9 @@ try
             SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);
             return simulate.ExitCode;
+        case ["fuzz", .. var rest]:
+            SettingsResult<FuzzOptions> fuzz = SettingsReader.Read<FuzzOptions>(rest);
+            return fuzz.Options is { } mutation ? await FuzzCommand.RunAsync(mutation, Console.Out, Console.Error, stopping.Token) : fuzz.ExitCode;
         case ["chaos", .. var rest]:
             SettingsResult<ChaosOptions> chaos = SettingsReader.Read<ChaosOptions>(rest);
             return chaos.Options is { } disturbance

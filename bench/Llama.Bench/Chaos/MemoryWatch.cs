@@ -29,7 +29,7 @@ internal sealed class MemoryWatch
     {
         foreach (ChaosProcess process in processes)
         {
-            if (Read(process.Id) is not { } size) continue;
+            if (Resident.Read(process.Id) is not { } size) continue;
             if (!samples.TryGetValue((process.Name, process.Id), out List<double>? list)) samples.Add((process.Name, process.Id), list = []);
             list.Add(size);
         }
@@ -51,7 +51,14 @@ internal sealed class MemoryWatch
         return sorted[sorted.Length / 2];
     }
 
-    private static double? Read(int id)
+}
+
+/// <summary>The resident set of a process.</summary>
+internal static class Resident
+{
+    /// <summary>Its size in MiB; null for a process that has ended.</summary>
+    /// <param name="id">The process.</param>
+    public static double? Read(int id)
     {
         try
         {

@@ -1,11 +1,14 @@
 using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Completions;
+using Llama.Gateway.Api.Document;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
+using Llama.Gateway.Api.LlamaServer;
 using Llama.Gateway.Api.Messages;
 using Llama.Gateway.Api.Models;
+using Llama.Gateway.Api.Ollama;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Responses;
 using Llama.Gateway.Api.Retries;
@@ -23,6 +26,9 @@ namespace Llama.Gateway.Api;
 /// <summary>The HTTP side: OpenAI's API, vLLM's tokenizer endpoints, the cluster's status and the page; and gRPC.</summary>
 public static class LlamaApi
 {
+    /// <summary>What other servers and Kubernetes call the question whether the model answers.</summary>
+    private static readonly string[] HealthNames = ["/health", "/v1/health", "/readyz"];
+
     /// <summary>
     /// Registers the API. It needs an <see cref="IGateway"/> and an <see cref="IModelSource"/>, and takes its time and its chance from a
     /// <see cref="TimeProvider"/> and a <see cref="Random"/> if there are such.
@@ -62,8 +68,14 @@ public static class LlamaApi
         services.AddSingleton<ResponseEndpoints>();
         services.AddSingleton<MessageEndpoints>();
         services.AddSingleton<TokenizeEndpoints>();
+        services.AddSingleton<PropsEndpoints>();
+        services.AddSingleton<InfillEndpoint>();
+        services.AddSingleton<OllamaResponder>();
+        services.AddSingleton<OllamaEndpoints>();
+        services.AddSingleton<OllamaModels>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
+        services.AddSingleton<DocumentPages>();
         var own = new GatewayNames(names);
         services.AddSingleton(new OperatorGuard(key, own));
         AddAccess(services, access, own);
@@ -108,13 +120,17 @@ public static class LlamaApi
     public static IEndpointRouteBuilder MapLlamaApi(this IEndpointRouteBuilder routes)
     {
         var services = routes.ServiceProvider;
-        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<AccessGuard>(), services.GetRequiredService<OperatorGuard>());
+        var api = new Routes(routes, services.GetRequiredService<ApiGuard>(), services.GetRequiredService<AccessGuard>(), services.GetRequiredService<OperatorGuard>(),
+            services.GetRequiredService<RequestTelemetry>());
         var models = services.GetRequiredService<ModelEndpoints>();
         var cluster = services.GetRequiredService<ClusterEndpoints>();
+        var props = services.GetRequiredService<PropsEndpoints>();
         var tokenize = services.GetRequiredService<TokenizeEndpoints>();
-        var telemetry = services.GetRequiredService<RequestTelemetry>();
         api.Show("/", HomePage.GetAsync);
-        api.Show("/health", cluster.HealthAsync);
+        foreach (string name in HealthNames) api.Show(name, cluster.HealthAsync);
+        api.Show("/livez", ClusterEndpoints.LiveAsync);
+        var document = services.GetRequiredService<DocumentPages>();
+        foreach (string page in DocumentPages.Paths) api.Show(page, (context, _) => document.GetAsync(context));
         api.Show("/cluster", cluster.StatusAsync);
         api.Show("/cluster/plan", cluster.PlanAsync);
         if (services.GetService<MetricsScrape>() is { } metrics) api.Show("/metrics", (context, _) => metrics.WriteAsync(context));
@@ -123,21 +139,37 @@ public static class LlamaApi
         api.Change("/cluster/rebalance", (HttpMethods.Post, cluster.RebalanceAsync));
         api.Get("/v1/models", models.ListAsync);
         api.Get("/v1/models/{**id}", models.GetAsync);
-        api.Post("/v1/completions", telemetry.Observe(RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync));
-        api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
+        api.Generate("/v1/completions", RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync);
+        api.Generate("/v1/chat/completions", RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync);
         var responses = services.GetRequiredService<ResponseEndpoints>();
-        api.Post("/v1/responses", telemetry.Observe(RequestTelemetry.Chat, responses.CreateAsync));
+        api.Generate("/v1/responses", RequestTelemetry.Chat, responses.CreateAsync);
         api.Keep("/v1/responses/{id}", responses.GetAsync, responses.DeleteAsync);
         var messages = services.GetRequiredService<MessageEndpoints>();
-        api.Post("/v1/messages", telemetry.Observe(RequestTelemetry.Chat, messages.CreateAsync), AnthropicErrorForm.Instance);
+        api.Generate("/v1/messages", RequestTelemetry.Chat, messages.CreateAsync, AnthropicErrorForm.Instance);
         api.Post("/v1/messages/count_tokens", messages.CountAsync, AnthropicErrorForm.Instance);
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
+        api.Get("/props", props.PropsAsync);
+        api.Post("/apply-template", props.ApplyTemplateAsync);
+        api.Generate("/infill", RequestTelemetry.Completion, services.GetRequiredService<InfillEndpoint>().HandleAsync);
+        MapOllama(api, services);
         api.NothingElse();
         return routes;
     }
 
-    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, AccessGuard access, OperatorGuard operators)
+    private static void MapOllama(Routes api, IServiceProvider services)
+    {
+        var answers = services.GetRequiredService<OllamaEndpoints>();
+        var models = services.GetRequiredService<OllamaModels>();
+        api.Generate("/api/chat", RequestTelemetry.Chat, answers.ChatAsync, OllamaErrorForm.Instance);
+        api.Generate("/api/generate", RequestTelemetry.Completion, answers.GenerateAsync, OllamaErrorForm.Instance);
+        api.Get("/api/tags", models.ListAsync, OllamaErrorForm.Instance);
+        api.Get("/api/ps", models.ListLoadedAsync, OllamaErrorForm.Instance);
+        api.Post("/api/show", models.ShowAsync, OllamaErrorForm.Instance);
+        api.Show("/api/version", OllamaModels.VersionAsync);
+    }
+
+    private sealed class Routes(IEndpointRouteBuilder routes, ApiGuard guard, AccessGuard access, OperatorGuard operators, RequestTelemetry telemetry)
     {
         private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
         private static readonly string[] Writing = [HttpMethods.Post];
@@ -149,7 +181,8 @@ public static class LlamaApi
         public void ShowOperators(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) =>
             Map(pattern, Reading, operators.Show(endpoint));
 
-        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Protect(endpoint));
+        public void Get(string pattern, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+            Map(pattern, Reading, access.Protect(endpoint), form);
 
         public void Post(string pattern, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
             Map(pattern, Writing, access.Protect(endpoint), form);
@@ -158,15 +191,19 @@ public static class LlamaApi
         public void Keep(
             string pattern, Func<HttpContext, CancellationToken, Task> get, Func<HttpContext, CancellationToken, Task> delete)
         {
-            routes.MapMethods(pattern, Reading, guard.Guard(access.Protect(get)));
-            routes.MapMethods(pattern, [HttpMethods.Delete], guard.Guard(access.Protect(delete)));
+            routes.MapMethods(pattern, Reading, guard.Guard(access.Protect(get))).WithMetadata(ServesApi.Instance);
+            routes.MapMethods(pattern, [HttpMethods.Delete], guard.Guard(access.Protect(delete))).WithMetadata(ServesApi.Instance);
             RefuseOthers(pattern, [.. Reading, HttpMethods.Delete]);
         }
+
+        /// <summary>What is measured as a generation: also that it was refused for its key.</summary>
+        public void Generate(string pattern, string operation, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null) =>
+            Map(pattern, Writing, telemetry.Observe(operation, access.Protect(endpoint)), form);
 
         public void Change(string pattern, params (string Method, Func<HttpContext, CancellationToken, Task> Endpoint)[] endpoints)
         {
             foreach ((string method, Func<HttpContext, CancellationToken, Task> endpoint) in endpoints)
-                routes.MapMethods(pattern, [method], guard.Guard(operators.Protect(endpoint))).WithMetadata(new ChangesCluster());
+                routes.MapMethods(pattern, [method], guard.Guard(operators.Protect(endpoint))).WithMetadata(new ChangesCluster(), ServesApi.Instance);
             RefuseOthers(pattern, [.. endpoints.Select(endpoint => endpoint.Method)]);
         }
 
@@ -175,7 +212,7 @@ public static class LlamaApi
 
         private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null)
         {
-            routes.MapMethods(pattern, methods, guard.Guard(endpoint, form));
+            routes.MapMethods(pattern, methods, guard.Guard(endpoint, form)).WithMetadata(ServesApi.Instance);
             RefuseOthers(pattern, methods, form);
         }
 

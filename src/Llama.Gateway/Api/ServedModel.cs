@@ -32,6 +32,15 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     /// <summary>Whether it can read and write text.</summary>
     public bool HasTokenizer => source.Text.Vocabulary is not null;
 
+    /// <summary>The checkpoint's own chat template, in Jinja; null where it has none.</summary>
+    public string? TemplateSource => source.Text.TemplateSource;
+
+    /// <summary>Tokens that end what is filled into a gap, besides those that end any answer; null for a model that fills none.</summary>
+    public IReadOnlyList<int>? InfillEndTokens => source.Text.InfillEndTokens;
+
+    /// <summary>What tells it from other models.</summary>
+    public string Fingerprint => source.Shape.Fingerprint;
+
     /// <summary>How it chats; null for a model that cannot.</summary>
     internal TemplateFacts? Template => source.Text.Template;
 
@@ -68,21 +77,28 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     /// <param name="param">The request's field that holds it.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="ApiException">The model cannot chat, or not like this.</exception>
-    internal async ValueTask<IReadOnlyList<int>> EncodeAsync(
-        IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken)
+    internal ValueTask<IReadOnlyList<int>> EncodeAsync(
+        IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken) =>
+        RenderAsync(param, encoder => encoder.EncodeAsync(messages, options, cancellationToken));
+
+    /// <summary>The ids of a text with a gap that the model is to fill.</summary>
+    /// <param name="prompt">The text.</param>
+    /// <param name="param">The request's field that asks for it.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    /// <exception cref="ApiException">The model cannot fill a gap.</exception>
+    internal ValueTask<IReadOnlyList<int>> EncodeAsync(InfillPrompt prompt, string param, CancellationToken cancellationToken)
     {
-        ModelText text = source.Text;
-        if (text.Encoder is not { } encoder) throw NoTokenizer(param);
-        if (text.Template is null) throw ApiException.Invalid(param, $"The model '{Name}' has no chat template; use /v1/completions.");
-        try
-        {
-            return await encoder.EncodeAsync(messages, options, cancellationToken);
-        }
-        catch (ChatException exception)
-        {
-            throw ApiException.Invalid(param, exception.Message);
-        }
+        if (source.Text is { InfillEndTokens: not null, Encoder: { } encoder }) return encoder.EncodeAsync(prompt, cancellationToken);
+        throw ApiException.Invalid(
+            param,
+            $"The model '{Name}' fills no gaps: its tokenizer has no tokens for what is before and behind one, such as Code Llama's <PRE>, <SUF> and <MID>.",
+            "unsupported_parameter");
     }
+
+    /// <summary>A conversation as the text that the model is to go on with.</summary>
+    /// <inheritdoc cref="EncodeAsync(IReadOnlyList{ChatMessage}, ChatOptions, string, CancellationToken)"/>
+    internal ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken) =>
+        RenderAsync(param, encoder => encoder.WriteAsync(messages, options, cancellationToken));
 
     /// <summary>Turns generated tokens into text one by one; null when the model has no tokenizer.</summary>
     /// <param name="startsText">Whether the first token begins a text.</param>
@@ -116,6 +132,21 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
     {
         var bytes = TokenBytes(token);
         return bytes.IsEmpty ? $"token_id:{token}" : Encoding.UTF8.GetString(bytes);
+    }
+
+    private async ValueTask<T> RenderAsync<T>(string param, Func<ITextEncoder, ValueTask<T>> render)
+    {
+        ModelText text = source.Text;
+        if (text.Encoder is not { } encoder) throw NoTokenizer(param);
+        if (text.Template is null) throw ApiException.Invalid(param, $"The model '{Name}' has no chat template; use /v1/completions.");
+        try
+        {
+            return await render(encoder);
+        }
+        catch (ChatException exception)
+        {
+            throw ApiException.Invalid(param, exception.Message);
+        }
     }
 
     private ApiException NoTokenizer(string param) => ApiException.Invalid(

@@ -24,6 +24,20 @@ public interface ITextEncoder
     /// <exception cref="ChatException">The chat template does not allow such messages or options.</exception>
     /// <exception cref="GenerationException">Nobody can encode at present.</exception>
     ValueTask<IReadOnlyList<int>> EncodeAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken);
+
+    /// <summary>The ids of a text with a gap that the model is to fill, which <see cref="ModelText.InfillEndTokens"/> says whether it can.</summary>
+    /// <param name="prompt">The text.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="GenerationException">Nobody can encode at present.</exception>
+    ValueTask<IReadOnlyList<int>> EncodeAsync(InfillPrompt prompt, CancellationToken cancellationToken);
+
+    /// <summary>A conversation as the text that the model is to go on with.</summary>
+    /// <param name="messages">The conversation.</param>
+    /// <param name="options">How it is written.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="ChatException">The chat template does not allow such messages or options.</exception>
+    /// <exception cref="GenerationException">Nobody can write it at present.</exception>
+    ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken);
 }
 
 /// <summary>Encodes with the tokenizer and the template of this process.</summary>
@@ -31,6 +45,8 @@ public interface ITextEncoder
 /// <param name="template">The chat template; null for a model that cannot chat.</param>
 internal sealed class LocalEncoder(ITokenizer tokenizer, ChatTemplate? template) : ITextEncoder
 {
+    private ChatTemplate Template => template ?? throw new ChatException("The model has no chat template.");
+
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<int>> EncodeAsync(string text, bool addSpecial, CancellationToken cancellationToken)
     {
@@ -43,5 +59,12 @@ internal sealed class LocalEncoder(ITokenizer tokenizer, ChatTemplate? template)
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<int>> EncodeAsync(
         IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) =>
-        template is null ? throw new ChatException("The model has no chat template.") : new(template.Render(messages, options));
+        new(Template.Render(messages, options));
+
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<int>> EncodeAsync(InfillPrompt prompt, CancellationToken cancellationToken) => new(prompt.Encode(tokenizer));
+
+    /// <inheritdoc/>
+    public ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) =>
+        new(Template.RenderAsText(messages, options));
 }

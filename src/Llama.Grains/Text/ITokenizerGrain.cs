@@ -1,4 +1,5 @@
 using Llama.Model.Chat;
+using Llama.Model.Tokenization;
 
 namespace Llama.Grains.Text;
 
@@ -51,22 +52,26 @@ public sealed record VocabularyPlace([property: Id(0)] string Model, [property: 
 [GenerateSerializer, Immutable, Alias("llama.vocabulary-page")]
 public sealed record VocabularyPage([property: Id(0)] ReadOnlyMemory<byte> Bytes);
 
-/// <summary>A text or a conversation to be encoded.</summary>
+/// <summary>A text, a conversation or a text with a gap to be encoded.</summary>
 /// <param name="Model">The <see cref="ModelDescription.Id"/> that is meant.</param>
 /// <param name="Text">The text; null for a conversation.</param>
 /// <param name="AddSpecial">Whether the tokens around a prompt are added to the text.</param>
 /// <param name="Messages">The conversation; empty for a text.</param>
 /// <param name="Options">How the conversation is written; null for a text.</param>
+/// <param name="Infill">The text with a gap; null for another.</param>
+/// <param name="AsText">Whether the conversation is wanted as text.</param>
 [GenerateSerializer, Immutable, Alias("llama.text-to-encode")]
 public sealed record TextToEncode(
     [property: Id(0)] string Model, [property: Id(1)] string? Text, [property: Id(2)] bool AddSpecial,
-    [property: Id(3)] IReadOnlyList<ChatMessage> Messages, [property: Id(4)] ChatOptions? Options);
+    [property: Id(3)] IReadOnlyList<ChatMessage> Messages, [property: Id(4)] ChatOptions? Options, [property: Id(5)] InfillPrompt? Infill = null,
+    [property: Id(6)] bool AsText = false);
 
 /// <summary>What became of a text.</summary>
 /// <param name="Tokens">Its token ids; empty where there is a fault.</param>
 /// <param name="Fault">Why there are none; null where there are.</param>
+/// <param name="Text">The conversation as text; null where it was not wanted.</param>
 [GenerateSerializer, Immutable, Alias("llama.encoded-text")]
-public sealed record EncodedText([property: Id(0)] IReadOnlyList<int> Tokens, [property: Id(1)] TextFault? Fault);
+public sealed record EncodedText([property: Id(0)] IReadOnlyList<int> Tokens, [property: Id(1)] TextFault? Fault, [property: Id(2)] string? Text = null);
 
 /// <summary>What kind of refusal a <see cref="TextFault"/> is.</summary>
 public enum TextError

@@ -18,6 +18,8 @@ public sealed class ModelText
         (Vocabulary, LongestToken) = (tokenizer, LongestOf(tokenizer));
         Encoder = new LocalEncoder(tokenizer, template);
         EndTokens = tokenizer.EndTokens;
+        InfillEndTokens = tokenizer.Infill?.EndTokens;
+        TemplateSource = template?.Source;
         if (template is not null) Template = FactsOf(template);
     }
 
@@ -26,6 +28,7 @@ public sealed class ModelText
     {
         (Vocabulary, LongestToken, Encoder) = (vocabulary, LongestOf(vocabulary), encoder);
         (EndTokens, Template) = (facts.EndTokens, facts.Template);
+        (InfillEndTokens, TemplateSource) = (facts.InfillEndTokens, facts.TemplateSource);
     }
 
     /// <summary>Turns tokens into text, if the model can.</summary>
@@ -36,6 +39,12 @@ public sealed class ModelText
 
     /// <summary>Tokens that end an answer, besides those that the configuration names.</summary>
     public IReadOnlyList<int> EndTokens { get; } = [];
+
+    /// <summary>Tokens that end what is filled into a gap, besides <see cref="EndTokens"/>; null for a model that fills none.</summary>
+    public IReadOnlyList<int>? InfillEndTokens { get; }
+
+    /// <summary>The checkpoint's own chat template, in Jinja; null where it has none.</summary>
+    public string? TemplateSource { get; }
 
     /// <summary>How the model chats, if it can.</summary>
     public TemplateFacts? Template { get; }
@@ -93,7 +102,9 @@ public sealed record TemplateFacts(
 /// <param name="Template">The chat template; null for a model that cannot chat.</param>
 /// <param name="AddsLeadingSpace">See <see cref="IVocabulary.AddsLeadingSpace"/>.</param>
 /// <param name="VocabularyBytes">Bytes of the vocabulary as <see cref="VocabularyCodec"/> writes it.</param>
+/// <param name="InfillEndTokens">See <see cref="ModelText.InfillEndTokens"/>.</param>
+/// <param name="TemplateSource">See <see cref="ModelText.TemplateSource"/>.</param>
 [GenerateSerializer, Immutable, Alias("llama.text-facts")]
 public sealed record TextFacts(
     [property: Id(0)] IReadOnlyList<int> EndTokens, [property: Id(1)] TemplateFacts? Template, [property: Id(2)] bool AddsLeadingSpace,
-    [property: Id(3)] int VocabularyBytes);
+    [property: Id(3)] int VocabularyBytes, [property: Id(4)] IReadOnlyList<int>? InfillEndTokens = null, [property: Id(5)] string? TemplateSource = null);

@@ -1,6 +1,7 @@
 using Llama.Grains.Generation;
 using Llama.Grains.Hosting;
 using Llama.Model.Chat;
+using Llama.Model.Tokenization;
 
 namespace Llama.Grains.Text;
 
@@ -19,14 +20,26 @@ internal sealed class RemoteEncoder(string model, Func<ITokenizerGrain> grain, T
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<int>> EncodeAsync(string text, bool addSpecial, CancellationToken cancellationToken) =>
-        new(AskAsync(new TextToEncode(model, text, addSpecial, [], null), cancellationToken));
+        TokensAsync(new TextToEncode(model, text, addSpecial, [], null), cancellationToken);
 
     /// <inheritdoc/>
     public ValueTask<IReadOnlyList<int>> EncodeAsync(
         IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) =>
-        new(AskAsync(new TextToEncode(model, null, false, messages, options), cancellationToken));
+        TokensAsync(new TextToEncode(model, null, false, messages, options), cancellationToken);
 
-    private async Task<IReadOnlyList<int>> AskAsync(TextToEncode request, CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public ValueTask<IReadOnlyList<int>> EncodeAsync(InfillPrompt prompt, CancellationToken cancellationToken) =>
+        TokensAsync(new TextToEncode(model, null, false, [], null, prompt), cancellationToken);
+
+    /// <inheritdoc/>
+    public async ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) =>
+        (await AskAsync(new TextToEncode(model, null, false, messages, options, AsText: true), cancellationToken).ConfigureAwait(false)).Text
+            ?? throw new GenerationException(GenerationError.Unavailable, "The gateway silo is of an older version, which cannot write a conversation.", TryAgain);
+
+    private async ValueTask<IReadOnlyList<int>> TokensAsync(TextToEncode request, CancellationToken cancellationToken) =>
+        (await AskAsync(request, cancellationToken).ConfigureAwait(false)).Tokens;
+
+    private async Task<EncodedText> AskAsync(TextToEncode request, CancellationToken cancellationToken)
     {
         long start = time.GetTimestamp();
         while (true)
@@ -35,7 +48,7 @@ internal sealed class RemoteEncoder(string model, Func<ITokenizerGrain> grain, T
             {
                 EncodedText encoded = await TokenizerCall.WithinAsync(
                     ending => grain().EncodeAsync(request, ending), Deadline, time, cancellationToken).ConfigureAwait(false);
-                return encoded.Fault is { } fault ? throw Of(fault) : encoded.Tokens;
+                return encoded.Fault is { } fault ? throw Of(fault) : encoded;
             }
 #pragma warning disable CA1031 // A failure is a value: whatever keeps a silo from answering.
             catch (Exception e) when (e is not (ChatException or GenerationException) && !cancellationToken.IsCancellationRequested)

@@ -51,7 +51,7 @@ public sealed class TokenizerService(LocalModel model) : IDisposable
             await working.WaitAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                return new EncodedText(await Task.Run(() => EncodeAsync(encoder, request), cancellationToken).ConfigureAwait(false), null);
+                return await Task.Run(() => EncodeAsync(encoder, request), cancellationToken).ConfigureAwait(false);
             }
             finally
             {
@@ -73,16 +73,26 @@ public sealed class TokenizerService(LocalModel model) : IDisposable
 
     private static EncodedText Refuse(TextError error, string message) => new([], new TextFault(error, message));
 
-    private static async Task<IReadOnlyList<int>> EncodeAsync(ITextEncoder encoder, TextToEncode request) => request.Text is { } text
-        ? await encoder.EncodeAsync(text, request.AddSpecial, CancellationToken.None).ConfigureAwait(false)
-        : await encoder.EncodeAsync(request.Messages, request.Options ?? new ChatOptions(), CancellationToken.None).ConfigureAwait(false);
+    private static async Task<EncodedText> EncodeAsync(ITextEncoder encoder, TextToEncode request)
+    {
+        if (!request.AsText) return new EncodedText(await TokensAsync(encoder, request).ConfigureAwait(false), null);
+        return new EncodedText(
+            [], null, await encoder.WriteAsync(request.Messages, request.Options ?? new ChatOptions(), CancellationToken.None).ConfigureAwait(false));
+    }
+
+    private static ValueTask<IReadOnlyList<int>> TokensAsync(ITextEncoder encoder, TextToEncode request) => request switch
+    {
+        { Text: { } text } => encoder.EncodeAsync(text, request.AddSpecial, CancellationToken.None),
+        { Infill: { } prompt } => encoder.EncodeAsync(prompt, CancellationToken.None),
+        _ => encoder.EncodeAsync(request.Messages, request.Options ?? new ChatOptions(), CancellationToken.None),
+    };
 
     private static async Task<(ModelDescription Description, ReadOnlyMemory<byte> Vocabulary)> DescribeAsync(LocalModel model)
     {
         ModelText text = await model.Reading.ConfigureAwait(false);
         ReadOnlyMemory<byte> vocabulary = text.Vocabulary is { } tokens ? VocabularyCodec.Write(tokens) : default;
         TextFacts? facts = text.Vocabulary is { AddsLeadingSpace: var adds }
-            ? new TextFacts(text.EndTokens, text.Template, adds, vocabulary.Length)
+            ? new TextFacts(text.EndTokens, text.Template, adds, vocabulary.Length, text.InfillEndTokens, text.TemplateSource)
             : null;
         return (new ModelDescription(IdOf(model.Shape, facts, vocabulary.Span), model.Shape, facts), vocabulary);
     }
@@ -105,6 +115,9 @@ public sealed class TokenizerService(LocalModel model) : IDisposable
             {
                 Write(writer, facts.EndTokens);
                 writer.Write(facts.AddsLeadingSpace);
+                writer.Write(facts.InfillEndTokens is not null);
+                Write(writer, facts.InfillEndTokens ?? []);
+                writer.Write(facts.TemplateSource ?? "");
                 writer.Write(facts.Template is not null);
                 if (facts.Template is { } template)
                 {

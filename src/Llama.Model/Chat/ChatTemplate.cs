@@ -1,3 +1,4 @@
+using System.Text;
 using Llama.Model.Chat.Tools;
 using Llama.Model.Tokenization;
 
@@ -33,6 +34,9 @@ public abstract class ChatTemplate
     /// <summary>Whether it does what <see cref="ChatOptions"/> ask for; a template without does nothing but begin the assistant's message.</summary>
     public virtual bool TakesOptions => false;
 
+    /// <summary>The text of the checkpoint's own template, in Jinja; null for a template of this project.</summary>
+    public virtual string? Source => null;
+
     /// <summary>Between which marks the model reasons before it answers; null for one that does not.</summary>
     public ReasoningMarks? Reasoning => ReasoningMarks.Find(Tokenizer, Sources);
 
@@ -61,7 +65,7 @@ public abstract class ChatTemplate
     {
         ArgumentNullException.ThrowIfNull(messages);
         ArgumentNullException.ThrowIfNull(options);
-        if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        CheckCount(messages);
         (messages, options) = ToolPrompt.Write(messages, options);
         if (!options.IsPlain)
         {
@@ -72,6 +76,39 @@ public abstract class ChatTemplate
         var ids = new List<int>();
         Write(messages, ids);
         return ids;
+    }
+
+    /// <summary>The prompt of a conversation as text, in which special tokens stand by their names.</summary>
+    /// <param name="messages">The messages, oldest first.</param>
+    /// <param name="options">How it is written.</param>
+    /// <exception cref="ChatException">As <see cref="Render(IReadOnlyList{ChatMessage}, ChatOptions)"/>.</exception>
+    public virtual string RenderAsText(IReadOnlyList<ChatMessage> messages, ChatOptions options)
+    {
+        var text = new StringBuilder();
+        var run = new List<int>();
+        foreach (int id in Render(messages, options))
+        {
+            bool isName = Tokenizer.TokenBytes(id).IsEmpty;
+            if (!isName) run.Add(id);
+            else Append(Tokenizer.NameOf(id));
+        }
+
+        Append(null);
+        return text.ToString();
+
+        // The text between two names was encoded by itself.
+        void Append(string? name)
+        {
+            text.Append(Tokenizer.Decode(run)).Append(name);
+            run.Clear();
+        }
+    }
+
+    /// <summary>Refuses a conversation of nothing.</summary>
+    /// <exception cref="ChatException">There is no message.</exception>
+    private protected static void CheckCount(IReadOnlyList<ChatMessage> messages)
+    {
+        if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
     }
 
     /// <summary>The id of a special token that the template cannot do without.</summary>

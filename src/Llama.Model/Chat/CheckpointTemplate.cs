@@ -48,7 +48,12 @@ internal sealed class CheckpointTemplate : ChatTemplate
     public override bool TakesOptions => true;
 
     /// <inheritdoc/>
+    public override string? Source => Usual.Source;
+
+    /// <inheritdoc/>
     public override ToolForm ToolForm => toolForm.Value;
+
+    private JinjaTemplate Usual => templates.TryGetValue(Default, out JinjaTemplate? one) ? one : templates.Values.First();
 
     private protected override IEnumerable<string> Sources => templates.Values.Select(template => template.Source);
 
@@ -57,7 +62,22 @@ internal sealed class CheckpointTemplate : ChatTemplate
     {
         ArgumentNullException.ThrowIfNull(messages);
         ArgumentNullException.ThrowIfNull(options);
-        if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        CheckCount(messages);
+        JinjaText text = RenderWithTools(messages, options);
+        return Tokenizer.EncodeTemplate(text.Value, text.FromRequest);
+    }
+
+    /// <inheritdoc/>
+    public override string RenderAsText(IReadOnlyList<ChatMessage> messages, ChatOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        ArgumentNullException.ThrowIfNull(options);
+        CheckCount(messages);
+        return RenderWithTools(messages, options).Value;
+    }
+
+    private JinjaText RenderWithTools(IReadOnlyList<ChatMessage> messages, ChatOptions options)
+    {
         if (options.Tools is not null || ToolMessages.Any(messages))
         {
             // Of two templates the one without tools knows nothing of their calls and results.
@@ -66,8 +86,7 @@ internal sealed class CheckpointTemplate : ChatTemplate
             else if (!ToolForm.TakesSeveral) messages = ToolMessages.OneCallEach(messages);
         }
 
-        JinjaText text = RenderText(messages, options);
-        return Tokenizer.EncodeTemplate(text.Value, text.FromRequest);
+        return RenderText(messages, options);
     }
 
     /// <summary>The text of a conversation.</summary>
@@ -75,7 +94,7 @@ internal sealed class CheckpointTemplate : ChatTemplate
     internal JinjaText RenderText(IReadOnlyList<ChatMessage> messages, ChatOptions options)
     {
         JinjaTemplate template = options.Tools is not null && templates.TryGetValue(ToolUse, out JinjaTemplate? toolUse) ? toolUse
-            : templates.TryGetValue(Default, out JinjaTemplate? one) ? one : templates.Values.First();
+            : Usual;
         var variables = new Dictionary<string, object?>
         {
             ["messages"] = messages.Select(message => (object?)OfMessage(message)).ToArray(),

@@ -39,6 +39,9 @@ internal abstract class BytePairTokenizer : ITokenizer
     public IReadOnlyList<int> EndTokens { get; }
 
     /// <inheritdoc/>
+    public InfillTokens? Infill => Vocabulary.Infill;
+
+    /// <inheritdoc/>
     public abstract bool AddsLeadingSpace { get; }
 
     /// <inheritdoc/>

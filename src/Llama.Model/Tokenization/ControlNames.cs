@@ -28,9 +28,9 @@ internal static class ControlNames
 
     /// <summary>
     /// Whether a token of this name marks turns: it ends an answer, opens a turn, or has the form of such markers,
-    /// <c>&lt;|name|&gt;</c> with ASCII or full-width bars.
+    /// <c>&lt;|name|&gt;</c> with ASCII or full-width bars; or whether it marks the text around a gap.
     /// </summary>
-    public static bool IsControl(string name) => Ends.Contains(name) || Opens.Contains(name) || IsMarker(name);
+    public static bool IsControl(string name) => Ends.Contains(name) || Opens.Contains(name) || IsMarker(name) || InfillTokens.Has(name);
 
     private static bool IsMarker(string name)
     {

@@ -43,6 +43,21 @@ internal static class GgufTokenizer
     /// <summary>The key of the token that ends a message which awaits a tool.</summary>
     public const string EndOfMessage = "tokenizer.ggml.eom_token_id";
 
+    /// <summary>The key of the token before the text before a gap.</summary>
+    public const string InfillPrefix = "tokenizer.ggml.fim_pre_token_id";
+
+    /// <summary>The key of the token before the text behind a gap.</summary>
+    public const string InfillSuffix = "tokenizer.ggml.fim_suf_token_id";
+
+    /// <summary>The key of the token behind which a gap is filled.</summary>
+    public const string InfillMiddle = "tokenizer.ggml.fim_mid_token_id";
+
+    /// <summary>The key of the token before the files of a repository.</summary>
+    public const string InfillRepository = "tokenizer.ggml.fim_rep_token_id";
+
+    /// <summary>The key of the token before each file of a repository.</summary>
+    public const string InfillFile = "tokenizer.ggml.fim_sep_token_id";
+
     /// <summary>The key of whether begin-of-text goes before a prompt.</summary>
     public const string AddBeginOfText = "tokenizer.ggml.add_bos_token";
 
@@ -63,6 +78,11 @@ internal static class GgufTokenizer
 
     /// <summary>The value of <see cref="Model"/> where there are no tokens.</summary>
     public const string None = "no_vocab";
+
+    // As the three were called before October 2024.
+    private const string OldPrefix = "tokenizer.ggml.prefix_token_id";
+    private const string OldSuffix = "tokenizer.ggml.suffix_token_id";
+    private const string OldMiddle = "tokenizer.ggml.middle_token_id";
 
     // Llama 3 has 280,147 merges.
     private const int MostMerges = 1 << 22;
@@ -210,8 +230,19 @@ internal static class GgufTokenizer
             EndOfText = Name(EndOfText),
             AddBeginOfText = metadata.Flag(AddBeginOfText),
             AddEndOfText = metadata.Flag(AddEndOfText),
+            Infill = ReadInfill(metadata, pieces.Length),
         };
 
         string? Name(string key) => metadata.Token(key, pieces.Length) is { } id ? pieces[id].Text : null;
+    }
+
+    private static InfillTokens? ReadInfill(GgufMetadata metadata, int vocabSize)
+    {
+        return (Token(InfillPrefix) ?? Token(OldPrefix)) is { } prefix && (Token(InfillSuffix) ?? Token(OldSuffix)) is { } suffix
+            && (Token(InfillMiddle) ?? Token(OldMiddle)) is { } middle
+            ? new InfillTokens(prefix, suffix, middle, Token(InfillRepository), Token(InfillFile))
+            : null;
+
+        int? Token(string key) => metadata.Token(key, vocabSize);
     }
 }

@@ -21,7 +21,17 @@ internal static class GgufTokenizerWriter
         if (tokenizer.BeginOfText is { } begin) metadata.Add(new(GgufTokenizer.BeginOfText, begin));
         metadata.Add(new(GgufTokenizer.AddBeginOfText, tokenizer.PromptStart.Count > 0));
         metadata.Add(new(GgufTokenizer.AddEndOfText, tokenizer.PromptEnd.Count > 0));
+        if (tokenizer.Infill is { } infill) metadata.AddRange(Infill(infill));
         return metadata;
+    }
+
+    private static IEnumerable<KeyValuePair<string, object>> Infill(InfillTokens tokens)
+    {
+        yield return new(GgufTokenizer.InfillPrefix, tokens.Prefix);
+        yield return new(GgufTokenizer.InfillSuffix, tokens.Suffix);
+        yield return new(GgufTokenizer.InfillMiddle, tokens.Middle);
+        if (tokens.Repository is { } repository) yield return new(GgufTokenizer.InfillRepository, repository);
+        if (tokens.File is { } file) yield return new(GgufTokenizer.InfillFile, file);
     }
 
     // The configuration's first, since the format has room for three; readers find those that have a usual name by that name.

@@ -21,6 +21,9 @@ public interface ITokenizer : IVocabulary
     /// </summary>
     IReadOnlyList<int> EndTokens { get; }
 
+    /// <summary>The tokens by which the model fills a gap in a text; null for a model that was not trained to.</summary>
+    InfillTokens? Infill { get; }
+
     /// <summary>
     /// The ids of a text, without begin-of-text. Well-formed Unicode in; a lone surrogate counts as U+FFFD.
     /// </summary>

@@ -33,6 +33,9 @@ internal sealed record TokenizerFacts
     /// </summary>
     public bool BeginsByDefault { get; init; } = true;
 
+    /// <summary>The tokens by which a gap is filled; null where their names tell.</summary>
+    public InfillTokens? Infill { get; init; }
+
     /// <summary>Tokens to add to the vocabulary, or to treat otherwise than it says.</summary>
     public IReadOnlyList<AddedToken> Added { get; init; } = [];
 
@@ -76,6 +79,7 @@ internal sealed record TokenizerFacts
             EndOfText = end,
             PromptStart = AddBeginOfText is { } add ? Token(add, begin) : start ?? Token(BeginsByDefault, begin),
             PromptEnd = AddEndOfText is { } addEnd ? Token(addEnd, end) : last,
+            Infill = Infill ?? InfillTokens.Find(idOf),
         };
 
         static IReadOnlyList<int> Token(bool add, int? token) => add && token is { } id ? [id] : [];

@@ -32,4 +32,7 @@ internal sealed record Vocabulary
 
     /// <summary>What goes behind a prompt.</summary>
     public IReadOnlyList<int> PromptEnd { get; init; } = [];
+
+    /// <summary>The tokens by which a gap is filled, where there are some.</summary>
+    public InfillTokens? Infill { get; init; }
 }

@@ -15,6 +15,8 @@ internal sealed record ApiError(int Status, string Message, string Type, string?
 
     public static ApiError Read(JsonElement body, int status, int? retryAfter = null)
     {
+        if (body.GetProperty("error").ValueKind == JsonValueKind.String) return ReadOllama(body, status, retryAfter);
+
         // Anthropic's form has two members more.
         var isAnthropic = body.TryGetProperty("type", out var kind) && kind.GetString() == "error";
         Assert.Equal(isAnthropic ? ["type", "error", "request_id"] : ["error"], body.EnumerateObject().Select(member => member.Name));
@@ -31,6 +33,13 @@ internal sealed record ApiError(int Status, string Message, string Type, string?
         Assert.DoesNotContain("   at ", found.Message, StringComparison.Ordinal);
         Assert.DoesNotContain("System.", found.Message, StringComparison.Ordinal);
         return found;
+    }
+
+    private static ApiError ReadOllama(JsonElement body, int status, int? retryAfter)
+    {
+        Assert.Equal(["error", "param", "code"], body.EnumerateObject().Select(member => member.Name));
+        return new ApiError(
+            status, body.GetProperty("error").GetString()!, "", body.GetProperty("param").GetString(), body.GetProperty("code").GetString(), retryAfter);
     }
 
     public void Is(int status, string? param, string message, string? code = null, string also = "")

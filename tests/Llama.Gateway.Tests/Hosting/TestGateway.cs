@@ -16,6 +16,8 @@ using Llama.Model.Sampling;
 using Llama.Tests;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
@@ -40,6 +42,9 @@ internal sealed class TestGateway : IAsyncDisposable
     public RecordingLogger Logs { get; }
 
     public HttpClient Client { get; }
+
+    /// <summary>All routes.</summary>
+    public IReadOnlyList<Endpoint> Endpoints => app.Services.GetRequiredService<EndpointDataSource>().Endpoints;
 
     /// <summary>Where gRPC listens.</summary>
     public string RpcUrl => app.Urls.Last();

@@ -35,6 +35,11 @@ internal sealed class TestTokenizer(params string[] words) : ITokenizer
 
     public bool AddsLeadingSpace { get; init; }
 
+    public InfillTokens? Infill { get; init; } = new(Begin, End, Step, Repository: null, File: Begin);
+
+    /// <summary>A tokenizer of a model that fills gaps, with tokens of their own.</summary>
+    public static TestTokenizer ThatInfills() => new("", "", "") { Infill = new InfillTokens(FirstWord, FirstWord + 1, FirstWord + 2, Repository: Step, File: null) };
+
     public bool IsByte(int id) => false;
 
     public IReadOnlyList<int> Encode(string text, bool parseSpecial = false) =>

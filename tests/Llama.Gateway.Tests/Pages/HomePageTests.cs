@@ -14,7 +14,7 @@ public sealed class HomePageTests(SharedGateway shared) : IClassFixture<SharedGa
         Assert.Contains("default-src 'none'", response.Headers.GetValues("Content-Security-Policy").Single(), StringComparison.Ordinal);
         var page = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         string[] ids =
-            ["prompt", "max-tokens", "temperature", "generate", "stop", "text", "error", "first-token", "rate", "pipelines", "standby"];
+            ["prompt", "max-tokens", "temperature", "api-key", "generate", "stop", "text", "error", "first-token", "rate", "pipelines", "standby"];
         Assert.All(ids, id => Assert.Contains($"id=\"{id}\"", page, StringComparison.Ordinal));
         Assert.DoesNotMatch("(?i)https?:|//[a-z0-9]+\\.|@import|url\\(", page);
         Assert.DoesNotContain("innerHTML", page, StringComparison.Ordinal);
@@ -25,7 +25,7 @@ public sealed class HomePageTests(SharedGateway shared) : IClassFixture<SharedGa
     {
         var page = await shared.Gateway.Client.GetStringAsync("/", TestContext.Current.CancellationToken);
         var inputs = Regex.Matches(page, "<(?:input|textarea) id=\"([^\"]+)\"").Select(match => match.Groups[1].Value).ToList();
-        Assert.Equal(["prompt", "max-tokens", "temperature"], inputs);
+        Assert.Equal(["prompt", "max-tokens", "temperature", "api-key"], inputs);
         Assert.All(inputs, id => Assert.Contains($"<label for=\"{id}\">", page, StringComparison.Ordinal));
     }
 }

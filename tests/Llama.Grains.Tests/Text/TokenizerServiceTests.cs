@@ -1,5 +1,6 @@
 using Llama.Grains.Text;
 using Llama.Model.Chat;
+using Llama.Model.Tokenization;
 
 namespace Llama.Grains.Tests.Text;
 
@@ -117,6 +118,10 @@ public sealed class TokenizerServiceTests
 
         public ValueTask<IReadOnlyList<int>> EncodeAsync(
             IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) => new([]);
+
+        public ValueTask<IReadOnlyList<int>> EncodeAsync(InfillPrompt prompt, CancellationToken cancellationToken) => new([]);
+
+        public ValueTask<string> WriteAsync(IReadOnlyList<ChatMessage> messages, ChatOptions options, CancellationToken cancellationToken) => new("");
 
         public void Dispose() => MayEnd.Dispose();
     }

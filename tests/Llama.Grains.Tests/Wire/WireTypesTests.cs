@@ -77,6 +77,7 @@ public sealed class WireTypesTests : IDisposable
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly SiloProcess Silo = new("silo-1", "a1");
     private static readonly ModelShape Shape = new("stories", "f00d", 256, 32_000, new SamplingParameters { Temperature = 0.6f, TopP = 0.9f });
+    private static readonly InfillPrompt Infill = new("int f(", ") {", [new InfillFile("a.c", "int g;")]);
     private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null), new ToolForm(ToolFormKind.Tagged, true, false, [new TokenMark(7, "<tool_call>")]));
     private static readonly TextFault Refusal = new(TextError.Overloaded, "1024 texts wait to be tokenized.");
 
@@ -143,14 +144,15 @@ public sealed class WireTypesTests : IDisposable
         new TokenBatch(new byte[] { 1, 0, 0, 0, 0 }),
         Shape,
         Template,
-        new TextFacts([2, 128_009], Template, true, 1_900_000),
+        new TextFacts([2, 128_009], Template, true, 1_900_000, [128_010], "{{ messages }}"),
         new ModelDescription("0A1B", Shape, new TextFacts([2], null, false, 7)),
         new VocabularyPlace("0A1B", 262_144),
         new VocabularyPage(new byte[] { 3, 32 }),
-        new TextToEncode("0A1B", "Once upon", true, [new ChatMessage("user", "Hi")], new ChatOptions { AddGenerationPrompt = false }),
-        new EncodedText([1, 70_000], Refusal),
+        new TextToEncode("0A1B", "Once upon", true, [new ChatMessage("user", "Hi")], new ChatOptions { AddGenerationPrompt = false }, Infill, true),
+        new EncodedText([1, 70_000], Refusal, "<s>Hi"),
         Refusal,
         new ChatMessageOnTheWire { Role = "user", Content = "Hi", More = """{"name":"ann"}""" },
+        new InfillPromptOnTheWire { Prefix = "int f(", Suffix = ") {", Names = ["a.c"], Texts = ["int g;"] },
         new ReasoningMarksOnTheWire { Begin = "<think>", End = "</think>", BeginToken = 5 },
         new ToolFormOnTheWire { Kind = 2, IsOwn = true, TakesSeveral = true, MarkTokens = [128_010], MarkTexts = ["<|python_tag|>"] },
         new ChatOptionsOnTheWire { Tools = "[]", Variables = """{"x":1.50}""", AddGenerationPrompt = true, ContinueFinalMessage = true },

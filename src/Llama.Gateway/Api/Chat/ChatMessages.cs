@@ -25,12 +25,26 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
     public async ValueTask<(IReadOnlyList<int> Tokens, string? Continued)> ReadAsync(
         JsonFields fields, ToolUse? tools, CancellationToken cancellationToken)
     {
+        var (messages, options) = Read(fields, tools);
+        return (await EncodeAsync(messages, options, Field, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
+    }
+
+    /// <summary>Reads the messages as the text that the model is to go on with.</summary>
+    /// <inheritdoc cref="ReadAsync"/>
+    public ValueTask<string> ReadTextAsync(JsonFields fields, ToolUse? tools, CancellationToken cancellationToken)
+    {
+        var (messages, options) = Read(fields, tools);
+        CheckText(messages, options, Field);
+        return model.WriteAsync(messages, options, Field, cancellationToken);
+    }
+
+    private (IReadOnlyList<ChatMessage> Messages, ChatOptions Options) Read(JsonFields fields, ToolUse? tools)
+    {
         var list = fields.Require(RequestFields.Messages);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, RequestFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
-        var options = ReadOptions(fields) with { Tools = tools?.ForTemplate };
-        return (await EncodeAsync(messages, options, Field, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
+        return (messages, ReadOptions(fields) with { Tools = tools?.ForTemplate });
     }
 
     /// <summary>The token ids of a conversation that the model is to answer.</summary>
@@ -42,9 +56,12 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
     public ValueTask<IReadOnlyList<int>> EncodeAsync(
         IReadOnlyList<ChatMessage> messages, ChatOptions options, string param, CancellationToken cancellationToken)
     {
-        planner.CheckText(string.Concat(messages.Select(message => message.Content).Append(options.Tools?.GetRawText())), param);
+        CheckText(messages, options, param);
         return model.EncodeAsync(messages, options, param, cancellationToken);
     }
+
+    private void CheckText(IReadOnlyList<ChatMessage> messages, ChatOptions options, string param) =>
+        planner.CheckText(string.Concat(messages.Select(message => message.Content).Append(options.Tools?.GetRawText())), param);
 
     /// <summary>What the assistant thought before a message, as a further member of it.</summary>
     /// <param name="message">The message.</param>

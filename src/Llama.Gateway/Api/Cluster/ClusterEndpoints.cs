@@ -6,8 +6,8 @@ using Llama.Grains.Gateway;
 namespace Llama.Gateway.Api.Cluster;
 
 /// <summary>
-/// <c>GET /cluster</c>: what is where, and <c>GET /cluster/plan</c>: why. <c>GET /health</c>: whether the model answers. The others change
-/// the cluster and answer with the plan when they have.
+/// <c>GET /cluster</c>: what is where, and <c>GET /cluster/plan</c>: why. <c>GET /health</c>, with other names: whether the model answers;
+/// <c>GET /livez</c>: whether the process does. The others change the cluster and answer with the plan when they have.
 /// </summary>
 /// <param name="gateway">Knows.</param>
 /// <param name="model">The model that is served.</param>
@@ -52,6 +52,19 @@ internal sealed class ClusterEndpoints(IGateway gateway, ServedModel model)
     /// <param name="cancellationToken">Cancelled when the client goes away; the layers move all the same.</param>
     public Task RebalanceAsync(HttpContext context, CancellationToken cancellationToken) =>
         ChangeAsync(context, gateway.RebalanceAsync(cancellationToken), cancellationToken);
+
+    /// <summary>Answers 200, whatever the cluster does: a gateway that waits for its silos must not be started anew for it.</summary>
+    /// <param name="context">The request.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public static Task LiveAsync(HttpContext context, CancellationToken cancellationToken) => JsonAnswer.WriteAsync(
+        context.Response,
+        json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("status", "live");
+            json.WriteEndObject();
+        },
+        cancellationToken);
 
     /// <summary>Answers 200 when the model does, else 503 with the reason.</summary>
     /// <param name="context">The request.</param>

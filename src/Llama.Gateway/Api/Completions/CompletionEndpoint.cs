@@ -33,9 +33,11 @@ internal sealed class CompletionEndpoint(
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public async ValueTask<GenerationPlan> PlanAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {
-        var parameters = await reader.ReadAsync(context, fields, cancellationToken) with
+        var parameters = await reader.ReadAsync(context, fields, cancellationToken);
+        parameters = parameters with
         {
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
+            StopTokens = [.. parameters.StopTokens, .. prompts.EndTokensOf(fields)],
         };
         if (parameters is { Echo: true, LogProbabilities: not null })
             throw ApiException.Invalid("echo", "echo with logprobs is not supported: a prompt's log-probabilities are not told; leave out one of them.");

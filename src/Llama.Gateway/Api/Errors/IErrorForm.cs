@@ -9,6 +9,9 @@ internal interface IErrorForm
     /// <summary>The name of the event that ends a stream which had begun; null for one without a name.</summary>
     string? EventName => null;
 
+    /// <summary>Whether a stream has an object a line, and no events.</summary>
+    bool IsLine => false;
+
     /// <summary>Writes an error as the body of an answer.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="error">The error.</param>

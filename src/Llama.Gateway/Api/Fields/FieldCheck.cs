@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Text.Json;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Settings;
@@ -52,9 +51,8 @@ internal static class FieldCheck
         return ApiException.Invalid(path, $"{path} is not a field of {FieldScopes.NameOf(scope)}; {hint}", "unknown_parameter");
     }
 
-    private static FieldScope? OtherScope(string name, FieldScope scope) => !FieldScope.Request.HasFlag(scope) ? null : Enum
-        .GetValues<FieldScope>()
-        .Where(other => BitOperations.IsPow2((int)other) && FieldScope.Request.HasFlag(other))
+    private static FieldScope? OtherScope(string name, FieldScope scope) => !FieldScope.Request.HasFlag(scope) ? null : FieldScopes.All
+        .Where(other => FieldScope.Request.HasFlag(other))
         .Where(other => RequestFields.Find(other, name) is IHonouredField)
         .Select(other => (FieldScope?)other)
         .FirstOrDefault();

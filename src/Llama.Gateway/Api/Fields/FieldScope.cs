@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Llama.Gateway.Api.Fields;
 
 /// <summary>The JSON objects that a field may stand in.</summary>
@@ -118,25 +120,58 @@ internal enum FieldScope : long
     /// <summary>The object <c>function</c> of such a call.</summary>
     CalledFunction = 1 << 29,
 
+    /// <summary>A request to Ollama's <c>/api/show</c>.</summary>
+    OllamaShow = 1L << 51,
+
+    /// <summary>A request to <c>/apply-template</c>.</summary>
+    Template = 1L << 52,
+
+    /// <summary>A request to <c>/infill</c>.</summary>
+    Infill = 1L << 53,
+
+    /// <summary>An element of <c>input_extra</c>.</summary>
+    InfillFile = 1L << 54,
+
+    /// <summary>An element of <c>messages</c> of Ollama's <c>/api/chat</c>.</summary>
+    OllamaMessage = 1L << 55,
+
+    /// <summary>A request to Ollama's <c>/api/chat</c>.</summary>
+    OllamaChat = 1L << 60,
+
+    /// <summary>A request to Ollama's <c>/api/generate</c>.</summary>
+    OllamaGenerate = 1L << 61,
+
+    /// <summary>The object <c>options</c> of Ollama's requests.</summary>
+    OllamaOptions = 1L << 62,
+
     /// <summary>A request that generates choices.</summary>
     Generation = Completion | Chat,
 
     /// <summary>A request that generates.</summary>
-    Sampled = Generation | Response | MessageRequest,
+    Sampled = Generation | Response | MessageRequest | Infill,
+
+    /// <summary>Says how tokens are sampled, in whatever form.</summary>
+    Sampling = Sampled | OllamaOptions,
+
+    /// <summary>Ollama's requests.</summary>
+    Ollama = OllamaChat | OllamaGenerate | OllamaShow,
 
     /// <summary>A conversation in Anthropic's form.</summary>
     Turns = MessageRequest | CountTokens,
 
     /// <summary>A request that may have messages.</summary>
-    Messages = Chat | Tokenize,
+    Messages = Chat | Tokenize | Template,
 
     /// <summary>Any request.</summary>
-    Request = Sampled | Tokenize | Detokenize | CountTokens,
+    Request = Sampled | Tokenize | Detokenize | CountTokens | Template | Ollama,
 }
 
 /// <summary>Names the objects.</summary>
 internal static class FieldScopes
 {
+    /// <summary>The objects, each alone.</summary>
+    public static IReadOnlyList<FieldScope> All { get; } = [.. Enum.GetValues<FieldScope>().Where(scope => BitOperations.IsPow2((long)scope))];
+
     /// <summary>What clients know an object by.</summary>
     /// <param name="scope">One object.</param>
     public static string NameOf(FieldScope scope) => scope switch
@@ -145,6 +180,14 @@ internal static class FieldScopes
         FieldScope.Chat => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Template => "/apply-template",
+        FieldScope.Infill => "/infill",
+        FieldScope.InfillFile => "input_extra[]",
+        FieldScope.OllamaChat => "/api/chat",
+        FieldScope.OllamaGenerate => "/api/generate",
+        FieldScope.OllamaOptions => "options",
+        FieldScope.OllamaMessage => "messages[] (Ollama)",
+        FieldScope.OllamaShow => "/api/show",
         FieldScope.StreamOptions => "stream_options",
         FieldScope.Message => "messages[]",
         FieldScope.ContentPart => "messages[].content[]",

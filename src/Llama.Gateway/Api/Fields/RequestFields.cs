@@ -33,6 +33,12 @@ internal static class RequestFields
         "What to go on from: one prompt, or up to 16. Token ids are taken as they are. In a string, names of special tokens are "
         + "those tokens, and the checkpoint's begin-of-text (and end-of-text, where it says so) goes around it.");
 
+    /// <summary>The text behind a gap.</summary>
+    public static readonly HonouredField<string?> Suffix = Text(
+        "suffix", FieldScope.Completion,
+        "The text behind a gap that the answer fills; `prompt`, a string, is the text before it, and names of special tokens are text in both. For models that were "
+        + "trained to fill gaps, such as Code Llama 7B and 13B. Empty for none; not beside `echo` or `add_special_tokens`.");
+
     /// <summary>The text to tokenize.</summary>
     public static readonly HonouredField<string?> TokenizedText = Text("prompt", FieldScope.Tokenize, "The text; this or `messages`.");
 
@@ -72,30 +78,30 @@ internal static class RequestFields
 
     /// <summary>Divides the logits.</summary>
     public static readonly HonouredField<double?> Temperature = Number(
-        "temperature", FieldScope.Sampled, 0, 2, $"Divides the logits; 0 takes the most probable token. {Default("1")}");
+        "temperature", FieldScope.Sampling, 0, 2, $"Divides the logits; 0 takes the most probable token. {Default("1")}");
 
     /// <summary>Truncation by probability mass.</summary>
     public static readonly HonouredField<double?> TopP = Number(
-        "top_p", FieldScope.Sampled, double.Epsilon, 1, "a number above 0 and at most 1",
+        "top_p", FieldScope.Sampling, double.Epsilon, 1, "a number above 0 and at most 1",
         $"Samples from the most probable tokens whose probabilities add up to this. {Default("1")}");
 
     /// <summary>Truncation by rank.</summary>
     public static readonly HonouredField<long?> TopK = Integer(
-        "top_k", FieldScope.Sampled, -1, int.MaxValue, $"Samples from so many most probable tokens; 0 and -1 from all. {Default("0")}");
+        "top_k", FieldScope.Sampling, -1, int.MaxValue, $"Samples from so many most probable tokens; 0 and -1 from all. {Default("0")}");
 
     /// <summary>Truncation relative to the most probable token.</summary>
     public static readonly HonouredField<double?> MinP = Number(
-        "min_p", FieldScope.Sampled, 0, 1,
+        "min_p", FieldScope.Sampling, 0, 1,
         $"Samples from tokens at least this many times as probable as the most probable one. {Default("0")}");
 
     /// <summary>What makes sampling repeatable.</summary>
     public static readonly HonouredField<long?> Seed = Integer(
-        "seed", FieldScope.Sampled, long.MinValue, long.MaxValue,
+        "seed", FieldScope.Sampling, long.MinValue, long.MaxValue,
         "The same seed gives the same text. -1 or none takes a random one; every choice tells its own in `seed`.");
 
     /// <summary>Texts that end a choice.</summary>
     public static readonly HonouredField<JsonElement?> Stop = Any(
-        "stop", FieldScope.Generation, "a string, or a list of up to 16 strings; none empty", "Ends a choice before the first of these texts.");
+        "stop", FieldScope.Generation | FieldScope.Infill | FieldScope.OllamaOptions, "a string, or a list of up to 16 strings; none empty", "Ends a choice before the first of these texts.");
 
     /// <summary>Choices for each prompt.</summary>
     public static readonly HonouredField<long?> Choices = Integer(
@@ -112,11 +118,11 @@ internal static class RequestFields
 
     /// <summary>Penalty for tokens that the answer has.</summary>
     public static readonly HonouredField<double?> PresencePenalty = Number(
-        "presence_penalty", FieldScope.Sampled, -2, 2, "Is taken off the logit of each token that the answer has. Default 0.");
+        "presence_penalty", FieldScope.Sampling, -2, 2, "Is taken off the logit of each token that the answer has. Default 0.");
 
     /// <summary>Penalty for each time that the answer has a token.</summary>
     public static readonly HonouredField<double?> FrequencyPenalty = Number(
-        "frequency_penalty", FieldScope.Sampled, -2, 2, "Is taken off the logit of a token for each time that the answer has it. Default 0.");
+        "frequency_penalty", FieldScope.Sampling, -2, 2, "Is taken off the logit of a token for each time that the answer has it. Default 0.");
 
     /// <summary>Penalty for tokens of prompt and answer.</summary>
     public static readonly HonouredField<double?> RepetitionPenalty = Number(
@@ -125,7 +131,7 @@ internal static class RequestFields
 
     /// <summary>How far the penalties look back.</summary>
     public static readonly HonouredField<long?> PenaltyRange = Integer(
-        "repeat_last_n", FieldScope.Sampled, TokenRules.All, int.MaxValue,
+        "repeat_last_n", FieldScope.Sampling, TokenRules.All, int.MaxValue,
         "The penalties look at so many of the last tokens, of prompt and answer together; -1 at all. Default -1.");
 
     /// <summary>What is added to logits.</summary>
@@ -262,7 +268,7 @@ internal static class RequestFields
 
     /// <summary>The tools that the model may call.</summary>
     public static readonly HonouredField<JsonElement?> Tools = Any(
-        "tools", FieldScope.Messages | FieldScope.Response | FieldScope.Turns, "a list of tools", "Functions that the model may call, up to 128; see `tools[]`.");
+        "tools", FieldScope.Messages | FieldScope.Response | FieldScope.Turns | FieldScope.OllamaChat, "a list of tools", "Functions that the model may call, up to 128; see `tools[]`.");
 
     /// <summary>Whether it calls them.</summary>
     public static readonly HonouredField<JsonElement?> ToolChoice = Add<JsonElement?>(
@@ -318,10 +324,10 @@ internal static class RequestFields
 
     /// <summary>The calls of an assistant's message.</summary>
     public static readonly HonouredField<JsonElement?> MessageCalls = Any(
-        "tool_calls", FieldScope.Message, "a list of calls", "The calls that an assistant's message made; see `messages[].tool_calls[]`.");
+        "tool_calls", FieldScope.Message | FieldScope.OllamaMessage, "a list of calls", "The calls that an assistant's message made; see `messages[].tool_calls[]`.");
 
     /// <summary>The call whose result it is.</summary>
-    public static readonly HonouredField<string?> ResultOf = Text("tool_call_id", FieldScope.Message, "The `id` of the call whose result a message of the role `tool` is.");
+    public static readonly HonouredField<string?> ResultOf = Text("tool_call_id", FieldScope.Message | FieldScope.OllamaMessage, "The `id` of the call whose result a message of the role `tool` is.");
 
     /// <summary>The function whose result it is.</summary>
     public static readonly HonouredField<string?> MessageName = Text("name", FieldScope.Message, "The function whose result a message of the role `tool` is; other messages have no name.");
@@ -353,7 +359,7 @@ internal static class RequestFields
     public static readonly HonouredField<string?> PartText = Text("text", FieldScope.ContentPart, "What the part says.");
 
     /// <summary>All fields.</summary>
-    public static IReadOnlyList<RequestField> All { get; } = [.. Honoured, .. ResponseFields.All, .. MessageFields.All, .. HarmlessFields.All, .. RefusedFields.All];
+    public static IReadOnlyList<RequestField> All { get; } = [.. Honoured, .. ResponseFields.All, .. MessageFields.All, .. InfillFields.All, .. OllamaFields.All, .. HarmlessFields.All, .. RefusedFields.All];
 
     private static readonly FrozenDictionary<FieldScope, FrozenDictionary<string, RequestField>> ByScope =
         Enum.GetValues<FieldScope>().ToFrozenDictionary(scope => scope, scope => In(scope).ToFrozenDictionary(field => field.Name));

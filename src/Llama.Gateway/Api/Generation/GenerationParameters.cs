@@ -171,15 +171,16 @@ internal sealed record GenerationParameters
     private static List<string> ReadStops(JsonFields fields, HonouredField<JsonElement?> field)
     {
         if (fields.Get(field) is not { } value) return [];
+        var path = fields.PathOf(field);
         var elements = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToList() : [value];
         if (elements.Count > MaxStopStrings)
-            throw ApiException.Invalid(field.Name, $"{field.Name} may have at most {MaxStopStrings} strings; found {elements.Count}.");
-        return elements.ConvertAll(element => ReadStop(element, field));
+            throw ApiException.Invalid(path, $"{path} may have at most {MaxStopStrings} strings; found {elements.Count}.");
+        return elements.ConvertAll(element => ReadStop(element, path));
     }
 
-    private static string ReadStop(JsonElement value, RequestField field)
+    private static string ReadStop(JsonElement value, string path)
     {
         if (value.ValueKind == JsonValueKind.String && value.GetString() is { Length: > 0 } text) return text;
-        throw JsonFields.Wrong(field.Name, value, "a string that is not empty, or a list of such strings");
+        throw JsonFields.Wrong(path, value, "a string that is not empty, or a list of such strings");
     }
 }

@@ -14,10 +14,20 @@ internal sealed class ParameterReader(ServedModel model, Sender sender, TokenRul
     /// <param name="fields">Its fields.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <exception cref="ApiException">A field has a value that it does not take, or contradicts another.</exception>
-    public async ValueTask<GenerationParameters> ReadAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken) =>
-        sender.Add(GenerationParameters.Read(fields, model.Sampling), context, fields) with
+    public ValueTask<GenerationParameters> ReadAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken) =>
+        ReadAsync(context, fields, fields, cancellationToken);
+
+    /// <summary>Reads them where most stand in an object of their own.</summary>
+    /// <inheritdoc cref="ReadAsync(HttpContext, JsonFields, CancellationToken)"/>
+    /// <param name="context">The request.</param>
+    /// <param name="fields">Its fields.</param>
+    /// <param name="sampling">The fields of that object.</param>
+    /// <param name="cancellationToken">Cancelled when the client goes away.</param>
+    public async ValueTask<GenerationParameters> ReadAsync(
+        HttpContext context, JsonFields fields, JsonFields sampling, CancellationToken cancellationToken) =>
+        sender.Add(GenerationParameters.Read(sampling, model.Sampling), context, fields) with
         {
-            Rules = await rules.ReadAsync(fields, cancellationToken),
-            StopTokens = rules.ReadStopTokens(fields),
+            Rules = await rules.ReadAsync(sampling, cancellationToken),
+            StopTokens = rules.ReadStopTokens(sampling),
         };
 }

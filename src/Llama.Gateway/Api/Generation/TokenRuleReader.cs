@@ -27,7 +27,7 @@ internal sealed class TokenRuleReader(ServedModel model)
         {
             PresencePenalty = (float)(fields.Get(RequestFields.PresencePenalty) ?? 0),
             FrequencyPenalty = (float)(fields.Get(RequestFields.FrequencyPenalty) ?? 0),
-            RepetitionPenalty = (float)(fields.Get(RequestFields.RepetitionPenalty) ?? 1),
+            RepetitionPenalty = ReadRepetitionPenalty(fields),
             PenaltyRange = (int)(fields.Get(RequestFields.PenaltyRange) ?? TokenRules.All),
             MinTokens = (int)(fields.Get(RequestFields.MinTokens) ?? 0),
             Biases = fields.Get(RequestFields.LogitBias) is { } biases ? ReadBiases(biases) : [],
@@ -44,6 +44,14 @@ internal sealed class TokenRuleReader(ServedModel model)
     /// <param name="fields">The request.</param>
     /// <exception cref="ApiException">One is none of the model's, or they are too many.</exception>
     public IReadOnlyList<int> ReadStopTokens(JsonFields fields) => ReadTokens(fields, RequestFields.StopTokens, MostStopTokens, least: 0);
+
+    private static float ReadRepetitionPenalty(JsonFields fields)
+    {
+        var (ours, theirs) = (fields.Get(RequestFields.RepetitionPenalty), fields.Get(OllamaFields.RepeatPenalty));
+        if (ours is null || theirs is null || ours == theirs) return (float)(ours ?? theirs ?? 1);
+        var path = fields.PathOf(OllamaFields.RepeatPenalty);
+        throw ApiException.Invalid(path, $"{path} is another name of {RequestFields.RepetitionPenalty.Name}; found {theirs} and {ours}.");
+    }
 
     private int[] ReadTokens(JsonFields fields, HonouredField<JsonElement?> field, int most, int least)
     {

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Llama.Gateway.Api.Generation;
+using Llama.Gateway.Api.Tools;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Messages;
@@ -169,24 +170,8 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
         json.WriteString("id", block.CallId);
         json.WriteString("name", block.Name);
         json.WritePropertyName("input");
-
-        // A call that was cut off, and one that the model wrote badly, is no object.
-        if (IsObject(arguments)) json.WriteRawValue(arguments);
-        else json.WriteRawValue("{}");
+        CallArguments.WriteObject(json, arguments);
         json.WriteEndObject();
-    }
-
-    private static bool IsObject(string text)
-    {
-        try
-        {
-            using var document = JsonDocument.Parse(text);
-            return document.RootElement.ValueKind == JsonValueKind.Object;
-        }
-        catch (JsonException)
-        {
-            return false;
-        }
     }
 
     private static string NameOf(AnswerBlock block) => block.Kind == BlockKind.Reasoning ? "thinking" : "text";

@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Models;
+using Llama.Gateway.Api.Ollama;
 using Llama.Gateway.Api.Rpc;
 
 namespace Llama.Gateway.Api.Reading;
@@ -53,7 +54,8 @@ internal sealed class RequestReader(ServedModel model, bool ignoreUnknown)
         JsonDocument document, FieldScope scope, Func<JsonFields, CancellationToken, ValueTask<T>> read, CancellationToken cancellationToken)
     {
         var fields = JsonFields.Of(document.RootElement, scope, ignoreUnknown);
-        if (fields.Get(RequestFields.Model) is { } name) ModelEndpoints.ThrowUnlessServed(model, name, RequestFields.Model.Name);
+        if (fields.Get(RequestFields.Model) is { } name)
+            ModelEndpoints.ThrowUnlessServed(model, FieldScope.Ollama.HasFlag(scope) ? OllamaModels.NameOf(name, model) : name, RequestFields.Model.Name);
         return await read(fields, cancellationToken);
     }
 }

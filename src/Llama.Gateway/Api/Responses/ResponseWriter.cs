@@ -23,15 +23,11 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     public const string IdPrefix = "resp_";
 
     private readonly AnswerBlocks blocks = new(answer.Id);
-    private string? finish;
+    private readonly ResponseObject response = new(request, model, answer);
     private int sequence;
 
     /// <inheritdoc/>
     string? IErrorForm.EventName => "error";
-
-    private bool IsIncomplete => finish == "length";
-
-    private string Status => finish is null ? "in_progress" : IsIncomplete ? "incomplete" : "completed";
 
     /// <inheritdoc/>
     public async ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
@@ -50,7 +46,7 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     public ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken)
     {
         var whole = Render();
-        return SendAsync(events, IsIncomplete ? "response.incomplete" : "response.completed", json => WriteRaw(json, whole), cancellationToken);
+        return SendAsync(events, $"response.{response.Status}", json => WriteRaw(json, whole), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -82,7 +78,7 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     private IReadOnlyList<BlockChange> Append(ChoicePiece piece)
     {
         var changes = blocks.Append(piece);
-        finish = piece.Finish;
+        response.Finish = piece.Finish;
         return changes;
     }
 
@@ -90,12 +86,9 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     private ReadOnlyMemory<byte> Render()
     {
         var bytes = new ArrayBufferWriter<byte>();
-        using (var json = new Utf8JsonWriter(bytes, JsonAnswer.Options)) WriteResponseValue(json);
+        using (var json = new Utf8JsonWriter(bytes, JsonAnswer.Options)) response.Write(json, blocks.All);
         if (request.Store)
-        {
-            store.Keep(new KeptResponse(answer.Id, request.Client, [.. request.Conversation, Message()], bytes.WrittenMemory));
-        }
-
+            store.Keep(new KeptResponse(answer.Id, request.Client, [.. request.Conversation, Message()], bytes.WrittenSpan.ToArray()));
         return bytes.WrittenMemory;
     }
 
@@ -137,120 +130,20 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
             default:
                 await SendAsync(events, $"{items.TextEvent}.done", json => items.WriteText(json), cancellationToken);
                 if (items.HasPart) await SendAsync(events, "response.content_part.done", json => items.WritePart(json, isComplete), cancellationToken);
-                await SendAsync(events, "response.output_item.done", json => items.WriteDone(json, StatusOf(block)), cancellationToken);
+                await SendAsync(events, "response.output_item.done", json => items.WriteDone(json, response.StatusOf(block, blocks.All)), cancellationToken);
                 break;
         }
     }
 
-    private string StatusOf(AnswerBlock block) => IsIncomplete && block == blocks.All[^1] ? "incomplete" : "completed";
-
     private void WriteResponse(Utf8JsonWriter json)
     {
         json.WritePropertyName("response");
-        WriteResponseValue(json);
+        response.Write(json, blocks.All);
     }
 
-    private static void WriteRaw(Utf8JsonWriter json, ReadOnlyMemory<byte> response)
+    private static void WriteRaw(Utf8JsonWriter json, ReadOnlyMemory<byte> whole)
     {
         json.WritePropertyName("response");
-        json.WriteRawValue(response.Span, skipInputValidation: true);
-    }
-
-    private void WriteResponseValue(Utf8JsonWriter json)
-    {
-        var plan = request.Plan;
-        json.WriteStartObject();
-        json.WriteString("id", answer.Id);
-        json.WriteString("object", "response");
-        json.WriteNumber("created_at", answer.Created.ToUnixTimeSeconds());
-        json.WriteString("status", Status);
-        json.WriteBoolean("background", false);
-        json.WriteNull("error");
-        if (IsIncomplete)
-        {
-            json.WriteStartObject("incomplete_details");
-            json.WriteString("reason", "max_output_tokens");
-            json.WriteEndObject();
-        }
-        else
-        {
-            json.WriteNull("incomplete_details");
-        }
-
-        json.WriteString("instructions", request.Instructions);
-        if (plan.Parameters.MaxTokens is { } most) json.WriteNumber("max_output_tokens", most);
-        else json.WriteNull("max_output_tokens");
-        json.WriteString("model", model);
-        json.WriteStartArray("output");
-        if (finish is not null)
-        {
-            foreach (var block in blocks.All) new ResponseItems(answer.Id, block).WriteItem(json, StatusOf(block));
-        }
-
-        json.WriteEndArray();
-        json.WriteBoolean("parallel_tool_calls", plan.Parameters.Tools?.Parallel ?? true);
-        json.WriteString("previous_response_id", request.PreviousId);
-        json.WriteStartObject("reasoning");
-        json.WriteNull("effort");
-        json.WriteNull("summary");
-        json.WriteEndObject();
-        json.WriteNumber("seed", (long)plan.Choices[0].Request.Seed);
-        json.WriteString("service_tier", "default");
-        json.WriteBoolean("store", request.Store);
-        json.WriteNumber("temperature", plan.Parameters.Sampling.Temperature);
-        json.WritePropertyName("text");
-        WriteTextForm(json);
-        json.WritePropertyName("tool_choice");
-        if (request.ToolChoice is { } choice) choice.WriteTo(json);
-        else json.WriteStringValue("auto");
-        json.WritePropertyName("tools");
-        if (request.Tools is { } tools) tools.WriteTo(json);
-        else json.WriteRawValue("[]");
-        json.WriteNumber("top_logprobs", 0);
-        json.WriteNumber("top_p", plan.Parameters.Sampling.TopP);
-        json.WriteString("truncation", "disabled");
-        json.WritePropertyName("metadata");
-        if (request.Metadata is { } metadata) metadata.WriteTo(json);
-        else WriteEmpty(json);
-        json.WritePropertyName("usage");
-        if (finish is null) json.WriteNullValue();
-        else WriteUsage(json);
-        json.WriteEndObject();
-    }
-
-    private void WriteTextForm(Utf8JsonWriter json)
-    {
-        if (request.Text is { } text && text.TryGetProperty("format", out var format) && format.ValueKind != JsonValueKind.Null)
-        {
-            text.WriteTo(json);
-            return;
-        }
-
-        json.WriteStartObject();
-        json.WriteStartObject("format");
-        json.WriteString("type", "text");
-        json.WriteEndObject();
-        json.WriteEndObject();
-    }
-
-    private static void WriteEmpty(Utf8JsonWriter json)
-    {
-        json.WriteStartObject();
-        json.WriteEndObject();
-    }
-
-    private void WriteUsage(Utf8JsonWriter json)
-    {
-        json.WriteStartObject();
-        json.WriteNumber("input_tokens", answer.Usage.PromptTokens);
-        json.WriteStartObject("input_tokens_details");
-        json.WriteNumber("cached_tokens", answer.Usage.CachedTokens);
-        json.WriteEndObject();
-        json.WriteNumber("output_tokens", answer.Usage.CompletionTokens);
-        json.WriteStartObject("output_tokens_details");
-        json.WriteNumber("reasoning_tokens", answer.Usage.ReasoningTokens);
-        json.WriteEndObject();
-        json.WriteNumber("total_tokens", answer.Usage.PromptTokens + answer.Usage.CompletionTokens);
-        json.WriteEndObject();
+        json.WriteRawValue(whole.Span, skipInputValidation: true);
     }
 }

@@ -12,6 +12,7 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="guard">Runs calls.</param>
 /// <param name="operators">Knows who may change the cluster.</param>
 /// <param name="gateway">Knows the cluster.</param>
+[BindServiceMethod(typeof(RpcBinding), nameof(RpcBinding.Cluster))]
 internal sealed class ClusterService(RpcGuard guard, OperatorGuard operators, IGateway gateway) : V1.Cluster.ClusterBase
 {
     /// <summary>A gateway that owns the pipelines may be newer, and tell more.</summary>

@@ -9,6 +9,7 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="guard">Runs calls.</param>
 /// <param name="gateway">Knows.</param>
 /// <param name="time">Says when to look again.</param>
+[BindServiceMethod(typeof(RpcBinding), nameof(RpcBinding.Health))]
 internal sealed class HealthService(RpcGuard guard, IGateway gateway, TimeProvider time) : Health.HealthBase
 {
     private static readonly TimeSpan Look = TimeSpan.FromSeconds(0.5);

@@ -23,6 +23,7 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="telemetry">Tells of requests that generate.</param>
 /// <param name="model">The model.</param>
 /// <param name="access">Knows who may call.</param>
+[BindServiceMethod(typeof(RpcBinding), nameof(RpcBinding.Inference))]
 internal sealed class InferenceService(
     RpcGuard guard, RequestReader requests, CompletionEndpoint completions, ChatEndpoint chats, TokenizeEndpoints tokenizer,
     GenerationPlanner planner, Responder responder, RequestTelemetry telemetry, ServedModel model, AccessGuard access) : Inference.InferenceBase
@@ -73,19 +74,17 @@ internal sealed class InferenceService(
     private Task RespondAsync(
         string operation, IMessage request, FieldScope scope, Func<HttpContext, JsonFields, CancellationToken, ValueTask<GenerationPlan>> read,
         IServerStreamWriter<GenerateResponse> parts, ServerCallContext context) =>
-        guard.RunAsync(context, (http, cancellationToken) =>
+        guard.RunAsync(context, (http, cancellationToken) => telemetry.ObserveAsync(operation, http, async () =>
         {
             access.Check(http);
-            return telemetry.ObserveAsync(operation, http, async () =>
-            {
-                // A part is a few dozen bytes, which compressing only makes longer.
-                context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
-                GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
-                plan.Parameters.CheckStream();
-                using RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
-                var writer = new AnswerMessages(plan, answer, model);
-                await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
-                await parts.WriteAsync(writer.Usage(), cancellationToken);
-            });
-        });
+
+            // A part is a few dozen bytes, which compressing only makes longer.
+            context.WriteOptions = new WriteOptions(WriteFlags.NoCompress);
+            GenerationPlan plan = await requests.ReadAsync(request, scope, (fields, ending) => read(http, fields, ending), cancellationToken);
+            plan.Parameters.CheckStream();
+            using RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
+            var writer = new AnswerMessages(plan, answer, model);
+            await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
+            await parts.WriteAsync(writer.Usage(), cancellationToken);
+        }));
 }

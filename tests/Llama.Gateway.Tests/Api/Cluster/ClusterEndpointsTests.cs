@@ -65,24 +65,29 @@ public sealed class ClusterEndpointsTests
         answer.Is(status, param, "It does not fit.", code);
     }
 
-    [Fact]
-    public async Task GetHealth_Ready_Answers200()
+    [Theory]
+    [InlineData("/health")]
+    [InlineData("/v1/health")]
+    [InlineData("/readyz")]
+    public async Task GetHealth_ReadyOrNot_Answers200Or503WithTheReason(string path)
     {
         await using var gateway = await TestGateway.StartAsync();
         Assert.Equal(
             """{"status":"ready","model":"test-model"}""",
-            await gateway.Client.GetStringAsync("/health", TestContext.Current.CancellationToken));
-    }
-
-    [Fact]
-    public async Task GetHealth_NotReady_Answers503WithTheReason()
-    {
-        await using var gateway = await TestGateway.StartAsync();
+            await gateway.Client.GetStringAsync(path, TestContext.Current.CancellationToken));
         gateway.Grain.Status = gateway.Grain.Status with { Ready = false, Reason = "silo-2 loads layers 4 to 8." };
-        using var response = await gateway.Client.GetAsync("/health", TestContext.Current.CancellationToken);
+        using var response = await gateway.Client.GetAsync(path, TestContext.Current.CancellationToken);
         var error = await ApiError.ReadAsync(response);
         error.Is(503, null, "silo-2 loads layers 4 to 8.", "unavailable");
         Assert.Equal(1, error.RetryAfter);
+    }
+
+    [Fact]
+    public async Task GetLive_NotReady_Answers200()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        gateway.Grain.Status = gateway.Grain.Status with { Ready = false };
+        Assert.Equal("""{"status":"live"}""", await gateway.Client.GetStringAsync("/livez", TestContext.Current.CancellationToken));
     }
 
     [Fact]

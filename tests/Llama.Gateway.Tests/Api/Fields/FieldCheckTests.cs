@@ -72,8 +72,8 @@ public sealed class FieldCheckTests(SharedGateway shared) : IClassFixture<Shared
         await using var gateway = await TestGateway.StartAsync(new TestTokenizer(), ignoreUnknownFields: true);
         await gateway.PostOkAsync(Completions, """{"prompt":"a","temprature":0,"messages":[],"stream_options":{"x":1}}""");
         await gateway.PostOkAsync(Chat, """{"messages":[{"role":"user","content":[{"type":"text","text":"a","x":1}],"x":1}],"x":1}""");
-        var refused = await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"suffix":"b"}""");
-        refused.Is(400, "suffix", "suffix is not supported", "unsupported_parameter");
+        var refused = await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"prediction":"b"}""");
+        refused.Is(400, "prediction", "prediction is not supported", "unsupported_parameter");
         (await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"x":2}""")).Is(400, "x", "x is given twice");
         (await gateway.PostErrorAsync(Completions, """{"prompt":"a","x":1,"seed":"y"}""")).Is(400, "seed", "seed must be an integer");
     }

@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Text.Json.Nodes;
 using Llama.Gateway.Api.Fields;
 
@@ -11,7 +10,7 @@ internal static class FieldRequest
     public static readonly string[] ChatOptions = ["add_generation_prompt", "continue_final_message", "chat_template_kwargs"];
 
     /// <summary>The objects, each alone.</summary>
-    public static IEnumerable<FieldScope> Scopes => Enum.GetValues<FieldScope>().Where(scope => BitOperations.IsPow2((long)scope));
+    public static IEnumerable<FieldScope> Scopes => FieldScopes.All;
 
     /// <summary>Some fields of the table, in each object that they may stand in.</summary>
     public static TheoryData<long, string> Rows(Func<RequestField, bool> which) =>
@@ -23,6 +22,11 @@ internal static class FieldRequest
             or FieldScope.ChosenFunction or FieldScope.ToolCall or FieldScope.CalledFunction => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Template => "/apply-template",
+        FieldScope.Infill or FieldScope.InfillFile => "/infill",
+        FieldScope.OllamaChat or FieldScope.OllamaMessage => "/api/chat",
+        FieldScope.OllamaGenerate or FieldScope.OllamaOptions => "/api/generate",
+        FieldScope.OllamaShow => "/api/show",
         FieldScope.CountTokens => "/v1/messages/count_tokens",
         _ when IsResponse(scope) => "/v1/responses",
         _ when IsMessage(scope) => "/v1/messages",
@@ -33,7 +37,9 @@ internal static class FieldRequest
     public static string ParamOf(FieldScope scope, string name) => scope switch
     {
         FieldScope.StreamOptions => $"stream_options.{name}",
-        FieldScope.Message => $"messages[0].{name}",
+        FieldScope.OllamaOptions => $"options.{name}",
+        FieldScope.InfillFile => $"input_extra[0].{name}",
+        FieldScope.Message or FieldScope.OllamaMessage => $"messages[0].{name}",
         FieldScope.ContentPart => $"messages[0].content[0].{name}",
         FieldScope.ResponseFormat => $"response_format.{name}",
         FieldScope.FormatSchema => $"response_format.json_schema.{name}",
@@ -65,6 +71,12 @@ internal static class FieldRequest
         var request = JsonNode.Parse(scope switch
         {
             FieldScope.Completion => """{"prompt":"Hi","seed":5}""",
+            FieldScope.Infill => """{"input_prefix":"Hi","seed":5}""",
+            FieldScope.InfillFile => """{"input_prefix":"Hi","seed":5,"input_extra":[{"filename":"a","text":"T"}]}""",
+            FieldScope.OllamaChat or FieldScope.OllamaMessage => """{"messages":[{"role":"user","content":"Hi"}],"stream":false,"options":{"seed":5}}""",
+            FieldScope.OllamaGenerate or FieldScope.OllamaOptions => """{"prompt":"Hi","stream":false,"options":{"seed":5}}""",
+            FieldScope.OllamaShow => "{}",
+            FieldScope.Template => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Chat or FieldScope.Message => """{"messages":[{"role":"user","content":"Hi"}],"seed":5}""",
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",
@@ -105,12 +117,14 @@ internal static class FieldRequest
             FieldScope.Tokenize => """{"prompt":"Hi"}""",
             _ => """{"tokens":[72]}""",
         })!.AsObject();
-        foreach (var (other, its) in JsonNode.Parse(others)!.AsObject()) request[other] = its?.DeepClone();
+        foreach (var (other, its) in JsonNode.Parse(others)!.AsObject()) (scope == FieldScope.OllamaOptions ? request["options"]! : request)[other] = its?.DeepClone();
         if (value is null) return request.ToJsonString();
         var target = scope switch
         {
             FieldScope.StreamOptions => request["stream_options"]!,
-            FieldScope.Message or FieldScope.Turn => request["messages"]![0]!,
+            FieldScope.Message or FieldScope.Turn or FieldScope.OllamaMessage => request["messages"]![0]!,
+            FieldScope.OllamaOptions => request["options"]!,
+            FieldScope.InfillFile => request["input_extra"]![0]!,
             FieldScope.ResponseText => request["text"]!,
             FieldScope.TextFormat => request["text"]!["format"]!,
             FieldScope.InputMessage or FieldScope.InputReasoning or FieldScope.InputCall or FieldScope.InputResult => request["input"]![0]!,
@@ -137,7 +151,7 @@ internal static class FieldRequest
     public static string Lasting(string answer)
     {
         var kept = JsonNode.Parse(answer)!.AsObject();
-        foreach (var name in (string[])["id", "created", "created_at", "timings", "text"]) kept.Remove(name);
+        foreach (var name in (string[])["id", "created", "created_at", "timings", "text", "total_duration", "prompt_eval_duration", "eval_duration"]) kept.Remove(name);
         foreach (var item in kept["output"]?.AsArray() ?? []) item!.AsObject().Remove("id");
         return kept.ToJsonString();
     }

@@ -13,6 +13,7 @@ public sealed class HonouredFieldsTests
 {
     private const FieldScope Completion = FieldScope.Completion;
     private const FieldScope Chat = FieldScope.Chat;
+    private const FieldScope Ask = FieldScope.OllamaChat | FieldScope.OllamaGenerate;
 
     // Only a checkpoint's own template takes options.
     private const string Template =
@@ -33,9 +34,9 @@ public sealed class HonouredFieldsTests
 
     private const string FlatTool = """{"tools":[{"type":"function","name":"f"}]}""";
 
-    private static readonly string[] WithTemplate = [.. FieldRequest.ChatOptions, "reasoning_content", "reasoning_format"];
+    private static readonly string[] WithTemplate = [.. FieldRequest.ChatOptions, "reasoning_content", "reasoning_format", "raw", "thinking"];
 
-    private static readonly string[] WithToolTemplate = ["description", "tool_calls", "tool_call_id", "id", "arguments", "function", "call_id", "tool_use_id", "input"];
+    private static readonly string[] WithToolTemplate = ["description", "tool_calls", "tool_call_id", "id", "arguments", "function", "call_id", "tool_use_id", "input", "tool_name"];
 
     private static readonly Effect[] Effects =
     [
@@ -54,23 +55,32 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Tokenize, "continue_final_message", "true", (_, answer) => answer.Contains("105]", StringComparison.Ordinal)),
         .. In(Chat, "chat_template_kwargs", """{"mark":"!"}""", (request, _) => request!.PromptTokens[^1] == '!'),
         .. In(FieldScope.Tokenize, "chat_template_kwargs", """{"mark":"!"}""", (_, answer) => answer.Contains("33]", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.Template, "messages", """[{"role":"user","content":"Ho"}]""",
+            (_, answer) => answer.Contains("Ho\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "add_generation_prompt", "false", (_, answer) => answer.Contains("Hi\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "continue_final_message", "true", (_, answer) => answer.Contains("Hi\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "chat_template_kwargs", """{"mark":"!"}""", (_, answer) => answer.Contains("Hi!\"", StringComparison.Ordinal)),
         .. In(Completion, "add_special_tokens", "false", (request, _) => request!.PromptTokens.Count == 2),
         .. In(FieldScope.Tokenize, "add_special_tokens", "false", (_, answer) => answer.Contains("\"count\":2", StringComparison.Ordinal)),
         .. In(FieldScope.Generation | FieldScope.MessageRequest, "max_tokens", "3", (request, _) => request!.MaxTokens == 3),
         .. In(FieldScope.Generation, "max_completion_tokens", "3", (request, _) => request!.MaxTokens == 3),
-        .. In(FieldScope.Sampled, "temperature", "0.5", (request, _) => request!.Sampling.Temperature == 0.5f),
-        .. In(FieldScope.Sampled, "top_p", "0.5", (request, _) => request!.Sampling.TopP == 0.5f),
-        .. In(FieldScope.Sampled, "top_k", "3", (request, _) => request!.Sampling.TopK == 3),
-        .. In(FieldScope.Sampled, "min_p", "0.5", (request, _) => request!.Sampling.MinP == 0.5f),
+        .. In(FieldScope.Sampling, "temperature", "0.5", (request, _) => request!.Sampling.Temperature == 0.5f),
+        .. In(FieldScope.Sampling, "top_p", "0.5", (request, _) => request!.Sampling.TopP == 0.5f),
+        .. In(FieldScope.Sampling, "top_k", "3", (request, _) => request!.Sampling.TopK == 3),
+        .. In(FieldScope.Sampling, "min_p", "0.5", (request, _) => request!.Sampling.MinP == 0.5f),
         .. In(FieldScope.Sampled, "seed", "9", (request, answer) => request!.Seed == 9 && answer.Contains("\"seed\":9", StringComparison.Ordinal)),
-        .. In(FieldScope.Generation, "stop", "\"ll\"", (_, answer) => answer.Contains("\"He\"", StringComparison.Ordinal)),
+        .. In(FieldScope.Generation | FieldScope.Infill | FieldScope.OllamaOptions, "stop", "\"ll\"", (_, answer) => answer.Contains("\"He\"", StringComparison.Ordinal)),
         .. In(FieldScope.Generation, "n", "2", (_, answer) => answer.Contains("\"index\":1", StringComparison.Ordinal)),
+        .. In(
+            Completion, "suffix", "\"Ho\"",
+            (request, _) => request!.PromptTokens.SequenceEqual([256, 259, 'H', 'i', 260, 'H', 'o', 261]) && request.StopTokens.Contains(TestTokenizer.Step)),
         .. In(Completion, "best_of", "2", (_, answer) => answer.Contains("\"completion_tokens\":14", StringComparison.Ordinal)),
         .. In(Completion, "echo", "true", (_, answer) => answer.Contains("\"HiHello.\"", StringComparison.Ordinal)),
-        .. In(FieldScope.Sampled, "presence_penalty", "0.5", (request, _) => request!.Rules?.PresencePenalty == 0.5f),
-        .. In(FieldScope.Sampled, "frequency_penalty", "-2", (request, _) => request!.Rules?.FrequencyPenalty == -2),
+        .. In(FieldScope.Sampling, "presence_penalty", "0.5", (request, _) => request!.Rules?.PresencePenalty == 0.5f),
+        .. In(FieldScope.Sampling, "frequency_penalty", "-2", (request, _) => request!.Rules?.FrequencyPenalty == -2),
         .. In(FieldScope.Sampled, "repetition_penalty", "1.5", (request, _) => request!.Rules?.RepetitionPenalty == 1.5f),
-        .. In(FieldScope.Sampled, "repeat_last_n", "64", (request, _) => request!.Rules?.PenaltyRange == 64, """{"presence_penalty":1}"""),
+        .. In(FieldScope.Sampling, "repeat_last_n", "64", (request, _) => request!.Rules?.PenaltyRange == 64, """{"presence_penalty":1}"""),
         .. In(
             FieldScope.Sampled, "logit_bias", """{"72":-100,"5":0.5}""",
             (request, _) => request!.Rules?.Biases.SequenceEqual([new TokenBias(72, -100), new TokenBias(5, 0.5f)]) is true),
@@ -111,7 +121,7 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.StructuredOutputs, "choice", """["yes","no"]""", (request, _) => request?.Grammar?.Kind == GrammarKind.Choice),
         .. In(FieldScope.StructuredOutputs, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
         .. In(FieldScope.StructuredOutputs, "json_object", "true", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
-        .. In(Chat, "tools", """[{"type":"function","function":{"name":"get_weather"}}]""", (request, _) => Said(request).Contains("get_weather", StringComparison.Ordinal)),
+        .. In(Chat | FieldScope.OllamaChat, "tools", """[{"type":"function","function":{"name":"get_weather"}}]""", (request, _) => Said(request).Contains("get_weather", StringComparison.Ordinal)),
         .. In(FieldScope.Tokenize, "tools", """[{"function":{"name":"f"}}]""", (_, answer) => !answer.Contains("\"count\":3,", StringComparison.Ordinal)),
         .. In(Chat, "tool_choice", "\"required\"", (request, _) => request!.Grammar?.Kind == GrammarKind.Calls, Tool),
         .. In(FieldScope.Response, "tool_choice", "\"required\"", (request, _) => request!.Grammar?.Kind == GrammarKind.Calls, FlatTool),
@@ -131,9 +141,9 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.ToolChoice, "type", "\"allowed_tools\"", (_, answer) => answer.Contains("allowed_tools", StringComparison.Ordinal)),
         .. In(FieldScope.ToolChoice, "function", """{"name":"g"}""", (request, _) => Callable(request) == "g"),
         .. In(FieldScope.ChosenFunction | FieldScope.ResponseChoice | FieldScope.MessageChoice, "name", "\"g\"", (request, _) => Callable(request) == "g"),
-        .. In(FieldScope.Message, "tool_calls", """[{"function":{"name":"h","arguments":"{}"}}]""", (request, _) => Said(request).Contains("<function=h>", StringComparison.Ordinal), Calls),
+        .. In(FieldScope.Message | FieldScope.OllamaMessage, "tool_calls", """[{"function":{"name":"h","arguments":"{}"}}]""", (request, _) => Said(request).Contains("<function=h>", StringComparison.Ordinal), Calls),
         .. In(
-            FieldScope.Message, "tool_call_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal),
+            FieldScope.Message | FieldScope.OllamaMessage, "tool_call_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal),
             """{"messages":[{"role":"tool","content":"Hi"}]}"""),
         .. In(FieldScope.Message, "name", "\"h\"", (_, answer) => answer.Contains("messages[0].name is for a result", StringComparison.Ordinal)),
         .. In(FieldScope.ToolCall, "id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
@@ -205,11 +215,39 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.MessageChoice, "type", "\"none\"", (request, _) => request!.Grammar is null),
         .. In(
             FieldScope.MessageChoice, "disable_parallel_tool_use", "true",
-            (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal)),
+            (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal), """{"tool_choice":{"type":"any"}}"""),
         .. In(FieldScope.UseBlock, "id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
         .. In(FieldScope.UseBlock, "input", """{"a":1}""", (request, _) => Said(request).Contains("{\"a\": 1}", StringComparison.Ordinal)),
         .. In(FieldScope.ResultBlock, "tool_use_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
         .. In(FieldScope.ResultBlock, "content", "\"Z\"", (request, _) => Said(request).Contains('Z', StringComparison.Ordinal)),
+        .. In(FieldScope.Template, "tools", """[{"function":{"name":"get_weather"}}]""", (_, answer) => answer.Contains("get_weather", StringComparison.Ordinal)),
+        .. In(FieldScope.Infill, "input_prefix", "\"Ho\"", (request, _) => request!.PromptTokens.SequenceEqual([256, 256, 'H', 'o', 257, 258])),
+        .. In(FieldScope.Infill, "input_suffix", "\"Z\"", (request, _) => request!.PromptTokens.TakeLast(3).SequenceEqual([257, 'Z', 258])),
+        .. In(FieldScope.Infill, "prompt", "\"Z\"", (request, _) => request!.PromptTokens.SequenceEqual([256, 256, 'H', 'i', 'Z', 257, 258])),
+        .. In(FieldScope.Infill, "input_extra", """[{"filename":"a","text":"Z"}]""", (request, _) => request!.PromptTokens.Contains('Z')),
+        .. In(FieldScope.InfillFile, "filename", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
+        .. In(FieldScope.InfillFile, "text", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
+        .. In(FieldScope.Infill, "n_predict", "3", (request, _) => request!.MaxTokens == 3),
+        .. In(FieldScope.Infill | FieldScope.OllamaOptions, "repeat_penalty", "1.5", (request, _) => request!.Rules?.RepetitionPenalty == 1.5f),
+        .. In(FieldScope.OllamaOptions, "seed", "9", (request, _) => request!.Seed == 9),
+        .. In(FieldScope.OllamaOptions, "num_predict", "3", (request, _) => request!.MaxTokens == 3),
+        .. In(FieldScope.OllamaOptions, "num_ctx", "100000", (_, answer) => answer.Contains("options.num_ctx must be at most 4096", StringComparison.Ordinal)),
+        .. In(FieldScope.OllamaChat, "messages", """[{"role":"user","content":"Ho"}]""", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(Ask, "stream", "true", (_, answer) => answer.Contains("\"done\":false", StringComparison.Ordinal)),
+        .. In(Ask, "format", "\"json\"", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
+        .. In(Ask, "options", """{"temperature":0.5}""", (request, _) => request!.Sampling.Temperature == 0.5f),
+        .. In(Ask, "think", "true", (_, answer) => answer.Contains("think must be absent or false", StringComparison.Ordinal)),
+        .. In(FieldScope.OllamaGenerate, "prompt", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(FieldScope.OllamaGenerate, "suffix", "\"Ho\"", (request, _) => request!.PromptTokens.SequenceEqual([256, 259, 'H', 'i', 260, 'H', 'o', 261])),
+        .. In(FieldScope.OllamaGenerate, "system", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
+        .. In(FieldScope.OllamaGenerate, "raw", "true", (request, _) => request!.PromptTokens.SequenceEqual([256, 'H', 'i'])),
+        .. In(FieldScope.OllamaShow, "name", "\"gpt-4\"", (_, answer) => answer.Contains("model_not_found", StringComparison.Ordinal)),
+        .. In(FieldScope.OllamaMessage, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
+        .. In(FieldScope.OllamaMessage, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
+        .. In(FieldScope.OllamaMessage, "thinking", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
+        .. In(
+            FieldScope.OllamaMessage, "tool_name", "\"h\"", (request, _) => Said(request).Contains('h', StringComparison.Ordinal),
+            """{"messages":[{"role":"tool","content":"Hi"}]}"""),
         .. In(FieldScope.OutputFormat, "schema", """{"type":"null"}""", (request, _) => request?.Grammar?.Text == """{"type":"null"}"""),
     ];
 
@@ -233,7 +271,7 @@ public sealed class HonouredFieldsTests
         await using var gateway = await TestGateway.StartAsync();
         var takesObjects = (scope, name) == (FieldScope.Response, "text") || (scope, name) == (FieldScope.UseBlock, "input")
             || name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
-                or "json" or "metadata" or "format" or "output_config" or "input_schema" or "tool_choice" or "function" or "arguments" or "parameters";
+                or "json" or "metadata" or "format" or "output_config" or "input_schema" or "tool_choice" or "function" or "arguments" or "parameters" or "options";
         var (value, found) = takesObjects ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
@@ -245,7 +283,7 @@ public sealed class HonouredFieldsTests
     private static async Task<bool> HoldsAsync(Effect effect, string? value)
     {
         await using var gateway = await TestGateway.StartAsync(
-            new TestTokenizer(),
+            effect.Name == "suffix" ? TestTokenizer.ThatInfills() : new TestTokenizer(),
             jinja: WithTemplate.Contains(effect.Name) || Thoughts.HasFlag(effect.Scope) ? Template : WithToolTemplate.Contains(effect.Name) ? ToolTemplate : null);
         gateway.Grain.Status = gateway.Grain.Status with { MaxSequenceTokens = 4096 };
         var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);

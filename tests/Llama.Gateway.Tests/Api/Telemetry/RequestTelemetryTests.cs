@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
+using Llama.Gateway.Tests.Api.Keys;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
 using Llama.Grains.Telemetry;
@@ -11,6 +12,7 @@ public sealed class RequestTelemetryTests : IDisposable
 {
     private readonly string model = $"model-{Guid.NewGuid():N}";
     private readonly ConcurrentQueue<(string Name, double Value, Dictionary<string, object?> Tags)> measured = new();
+    private readonly ConcurrentQueue<(string Name, string Operation, string Error)> refused = new();
     private readonly MeterListener listener = new()
     {
         InstrumentPublished = (instrument, own) =>
@@ -25,6 +27,7 @@ public sealed class RequestTelemetryTests : IDisposable
         {
             Dictionary<string, object?> all = tags.ToArray().ToDictionary();
             if (Equals(all.GetValueOrDefault("gen_ai.request.model"), model)) measured.Enqueue((instrument.Name, value, all));
+            if (!all.ContainsKey("gen_ai.request.model")) refused.Enqueue((instrument.Name, $"{all["gen_ai.operation.name"]}", $"{all["error.type"]}"));
         });
         listener.Start();
     }
@@ -53,6 +56,21 @@ public sealed class RequestTelemetryTests : IDisposable
             (operation, "llama", null),
             (one.Tags["gen_ai.operation.name"], one.Tags["gen_ai.provider.name"], one.Tags.GetValueOrDefault("error.type"))));
         Assert.Single(gateway.Logs.Lines, line => line.Contains($"{operation} req_", StringComparison.Ordinal));
+    }
+
+    /// <summary>They have no model that tells them from those of other tests, so there may be more.</summary>
+    [Fact]
+    public async Task Request_ThatIsRefusedForItsKey_IsCountedWithItsError()
+    {
+        using var file = new KeyFile(key => key with { RequestsPerMinute = 1 });
+        await using var gateway = await file.StartAsync(shows: false);
+        Assert.Equal(401, (await gateway.PostErrorAsync("/v1/chat/completions", "{}")).Status);
+        gateway.Client.DefaultRequestHeaders.Authorization = new("Bearer", file.Key);
+        await gateway.PostOkAsync("/v1/completions", """{"prompt":"Hi"}""");
+        Assert.Equal(429, (await gateway.PostErrorAsync("/v1/completions", """{"prompt":"Hi"}""")).Status);
+        await gateway.StopAsync();
+        Assert.Contains(("gen_ai.server.request.duration", "chat", "invalid_api_key"), refused);
+        Assert.Contains(("gen_ai.server.request.duration", "text_completion", "rate_limit_exceeded"), refused);
     }
 
     [Fact]
