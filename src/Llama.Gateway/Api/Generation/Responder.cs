@@ -31,7 +31,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
         using var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
-        var writer = new AnswerWriter(plan, format, model.Name, answer);
+        var writer = new AnswerWriter(plan, format, model, answer);
         await (plan.Parameters.Stream
             ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
             : WriteWholeAsync(response, plan, answer.Pieces, writer, cancellationToken));

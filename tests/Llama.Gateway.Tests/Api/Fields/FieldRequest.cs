@@ -22,6 +22,7 @@ internal static class FieldRequest
         FieldScope.Chat or FieldScope.Message or FieldScope.ContentPart => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Embedding => "/v1/embeddings",
         _ => "/v1/completions",
     };
 
@@ -49,6 +50,7 @@ internal static class FieldRequest
             FieldScope.Completion => """{"prompt":"Hi","seed":5}""",
             FieldScope.Chat or FieldScope.Message => """{"messages":[{"role":"user","content":"Hi"}],"seed":5}""",
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
+            FieldScope.Embedding => """{"input":"Hi"}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",
             FieldScope.ResponseFormat => """{"prompt":"Hi","seed":5,"response_format":{"type":"text"}}""",
             FieldScope.FormatSchema => """{"prompt":"Hi","seed":5,"response_format":{"type":"json_schema","json_schema":{"schema":{}}}}""",
