@@ -1,9 +1,9 @@
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;
@@ -94,10 +94,14 @@ public sealed partial class FrontTests
         await whole.ReadAsync(other, "another", Prompt);
         using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
+        RunningProgram lastStage = cluster.Silo(2);
+        ProcessTable.Signal(lastStage.Id, "STOP");
         Task reading = broken.ReadAsync(front, "once", Prompt);
-        await Wait.UntilAsync("a silo has kept a part", Deadline, async () => (await kept.ReadAsync("once"))?.TokenCount > 60, () => cluster.Output);
+        await kept.StopWhenKeptAsync(lastStage, "once", 60, () => cluster.Output);
         ProcessTable.Signal(first.Id, "KILL");
+        ProcessTable.Signal(lastStage.Id, "CONT");
         await reading.WaitAsync(Deadline, TestEnds);
+        Assert.False(broken.IsComplete);
         var retry = new KeyedAnswer();
         await retry.ReadAsync(other, "once", Prompt);
         Assert.True(retry.IsComplete);

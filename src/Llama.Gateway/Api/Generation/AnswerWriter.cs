@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama.Gateway.Api.Tools;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -10,7 +11,6 @@ namespace Llama.Gateway.Api.Generation;
 internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, ServedModel model, RunningAnswer answer)
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
-    private readonly AnswerUsage usage = new(plan);
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
@@ -19,12 +19,8 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, Se
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
     /// <param name="piece">The piece.</param>
     public bool IsWorthSending(ChoicePiece piece) =>
-        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Finish is not null
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Calls.Count > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
-
-    /// <summary>Counts a token in the usage.</summary>
-    /// <param name="piece">The token's piece.</param>
-    public void Count(ChoicePiece piece) => usage.Count(piece);
 
     /// <summary>Writes one piece as a part of a stream.</summary>
     /// <param name="json">Where to.</param>
@@ -34,7 +30,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, Se
         var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
         single[0] = piece;
         WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, single, part);
+        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, piece.Calls, single, part);
         json.WriteEndArray();
         if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
@@ -61,8 +57,8 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, Se
         foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
         {
             WriteChoice(
-                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
-                AnswerPart.Whole);
+                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)),
+                ToolCallPart.Join(pieces.SelectMany(piece => piece.Calls)), pieces, AnswerPart.Whole);
         }
 
         json.WriteEndArray();
@@ -86,12 +82,13 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, Se
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(
+        Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ToolCallPart> calls, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
         json.WriteNumber("index", index);
-        format.WriteText(json, text, reasoning, part);
+        format.WriteText(json, text, reasoning, [.. calls.Select(call => new WrittenCall(call.Name is null ? null : call.IdIn(answer.Id, last.Choice), call))], part);
         if (plan.Parameters.LogProbabilities is null)
         {
             json.WriteNull("logprobs");
@@ -131,16 +128,16 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, Se
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", usage.PromptTokens);
-        json.WriteNumber("completion_tokens", usage.CompletionTokens);
-        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
+        json.WriteNumber("prompt_tokens", answer.Usage.PromptTokens);
+        json.WriteNumber("completion_tokens", answer.Usage.CompletionTokens);
+        json.WriteNumber("total_tokens", answer.Usage.PromptTokens + answer.Usage.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", usage.CachedTokens);
+        json.WriteNumber("cached_tokens", answer.Usage.CachedTokens);
         json.WriteEndObject();
         if (plan.Choices.Any(choice => choice.Reasoning is not null))
         {
             json.WriteStartObject("completion_tokens_details");
-            json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+            json.WriteNumber("reasoning_tokens", answer.Usage.ReasoningTokens);
             json.WriteEndObject();
         }
 

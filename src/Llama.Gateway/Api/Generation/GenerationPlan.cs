@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Tools;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
 using Llama.Grains.Generation;
@@ -37,8 +38,9 @@ internal sealed record GenerationPlan
 /// <param name="Echo">The text that it begins with; empty, or the prompt's.</param>
 /// <param name="Echoed">The tokens of that text, where they are told with their log-probabilities; else empty.</param>
 /// <param name="Reasoning">How reasoning is told apart; null where none is.</param>
+/// <param name="Calls">How calls of tools are found; null where there are none.</param>
 internal sealed record ChoicePlan(
-    GenerationRequest Request, bool StartsText, string Echo, IReadOnlyList<EchoedToken> Echoed, ChoiceReasoning? Reasoning);
+    GenerationRequest Request, bool StartsText, string Echo, IReadOnlyList<EchoedToken> Echoed, ChoiceReasoning? Reasoning, ToolCallFormat? Calls);
 
 /// <summary>A token of a prompt that an answer begins with.</summary>
 /// <param name="Token">The token.</param>
@@ -102,7 +104,10 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
             var echoed = echoes ? Offsets(prompt) : [];
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
             var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
-            var grammar = parameters.Grammar is { } asked ? Check(asked, startsText, stopTokens) : null;
+            var asked = parameters.Tools is { } tools ? tools.GrammarOf(model.ToolForm, reasoning, parameters.Grammar) : parameters.Grammar;
+            if (asked is not null && parameters.IgnoreEnd)
+                throw ApiException.Invalid("ignore_eos", $"ignore_eos goes on behind the end, where {asked.Path} allows nothing; expected one of them.");
+            var grammar = asked is null ? null : Check(asked, startsText, stopTokens);
             for (var index = 0; index < parameters.Choices; index++)
             {
                 var request = new GenerationRequest
@@ -124,7 +129,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                     Grammar = grammar,
                     TraceParent = traceParent,
                 };
-                choices.Add(new ChoicePlan(request, startsText, echo, echoed, reasoning));
+                choices.Add(new ChoicePlan(request, startsText, echo, echoed, reasoning, parameters.Tools?.FormatOf(model.ToolForm)));
             }
         }
 

@@ -12,15 +12,19 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="model">Knows the tokens.</param>
 internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, ServedModel model)
 {
-    private readonly AnswerUsage usage = new(plan);
-
     /// <summary>A piece as a part.</summary>
     /// <param name="piece">The piece.</param>
     public GenerateResponse Part(ChoicePiece piece)
     {
-        usage.Count(piece);
         GenerationRequest request = plan.Choices[piece.Choice].Request;
         var choice = new ChoicePart { Index = piece.Choice, Text = piece.Text, Reasoning = piece.Reasoning, Tokens = { TokenOf(piece.Token) } };
+        foreach (var call in piece.Calls)
+        {
+            var more = new V1.ToolCallPart { Index = call.Index, Arguments = call.Arguments };
+            if (call.Name is { } name) (more.Name, more.Id) = (name, call.IdIn(answer.Id, piece.Choice));
+            choice.ToolCalls.Add(more);
+        }
+
         if (piece.Finish is { } finish) choice.FinishReason = finish;
         if (piece.Position == 0 || piece.Finish is not null) choice.Seed = (long)request.Seed;
         if (piece.Position == 0 && plan.WithTokenIds) choice.PromptTokenIds.AddRange(request.PromptTokens);
@@ -33,6 +37,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
     /// <summary>The usage as the last part.</summary>
     public GenerateResponse Usage()
     {
+        AnswerUsage usage = answer.Usage;
         GenerateResponse part = Begin();
         part.Usage = new Usage
         {
