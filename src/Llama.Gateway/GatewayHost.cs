@@ -1,5 +1,6 @@
 using Llama.Gateway.Api;
 using Llama.Gateway.Api.Cluster;
+using Llama.Gateway.Api.Embeddings;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Rpc;
 using Llama.Grains.Certificates;
@@ -142,6 +143,7 @@ internal static partial class GatewayHost
             else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, device, rates!.GetAwaiter().GetResult()));
         }
 
+        builder.Services.AddSingleton(new EmbeddingDefaults(EmbeddingReader.PoolingOf(options.Pooling)));
         builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", Access(options), options.Host, options.Advertise);
 
         // Its assemblies take time to load, and descriptors.

@@ -15,6 +15,9 @@ internal sealed partial class Scheduler
     /// <summary>What one sequence more may bring fits behind so much.</summary>
     private const int MostPartBytes = OptionalParts.MaxBytes / 2;
 
+    /// <summary>Tokens of prompts in a step that are told with their log-probabilities: their logits take more memory than all else of it.</summary>
+    private const int MostTold = Step.LeastShape;
+
     /// <summary>For so many stages, one more step than there are stages may be in flight; found by simulation.</summary>
     private const int StagesForOneMore = 8;
 
@@ -81,6 +84,7 @@ internal sealed partial class Scheduler
     private void AddPrompts(Batch batch, int most)
     {
         int tokens = -1;
+        int told = 0;
         LinkedListNode<Sequence>? next = prompts.First;
         while (next is not null && batch.Sequences.Count < most && batch.Step.Parts.Length < MostPartBytes && tokens != 0)
         {
@@ -95,9 +99,16 @@ internal sealed partial class Scheduler
 
             // A part of a prompt ends with a block, so that the next can begin with one that somebody else has computed.
             int last = repeatsShapes ? sequence.EndOfShape(sequence.Scheduled) : sequence.Tokens.Count;
-            int end = Math.Min(sequence.Scheduled + tokens, last);
+            int room = sequence.Request.PromptLogprobs is null ? tokens : Math.Min(tokens, MostTold - told);
+            int end = Math.Min(sequence.Scheduled + room, last);
             if (end < last) end -= end % BlockPool.BlockTokens;
-            if (end <= sequence.Scheduled) return;
+            if (end <= sequence.Scheduled)
+            {
+                if (room < tokens) continue;
+                return;
+            }
+
+            if (sequence.Request.PromptLogprobs is not null) told += end - sequence.Scheduled;
             tokens -= end - sequence.Scheduled;
             batch.PromptTokens += end - sequence.Scheduled;
             Add(batch, sequence, end);
@@ -119,20 +130,20 @@ internal sealed partial class Scheduler
         int first = sequence.Scheduled;
         ReadOnlySpan<int> table = CollectionsMarshal.AsSpan(sequence.Blocks)[..BlockPool.BlocksFor(end)];
         bool decodes = sequence.Place.List == ready;
-        if (end == tokens.Length)
+        if (end == tokens.Length && sequence.Request.Pooling is null)
         {
             double number = UniformNumber.At(sequence.Request.Seed, end);
             batch.Step.AddSamplingSequence(
                 first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.TopLogprobs);
             AddRules(batch.Step, sequence, tokens);
-            if (sequence.Matcher is { } matcher) batch.Step.AddGrammar(matcher.Mask);
-            sequence.Place.List!.Remove(sequence.Place);
         }
         else
         {
             batch.Step.AddSequence(first, tokens[first..end], table);
         }
 
+        sequence.Outputs?.AddTo(batch.Step, tokens, first, end);
+        if (end == tokens.Length) sequence.Place.List!.Remove(sequence.Place);
         if (repeatsShapes) AddShape(batch.Step, sequence, first, end);
         sequence.Trace?.AddTo(batch.Step, batch.Sequences.Count);
         batch.Sequences.Add(sequence);
@@ -152,10 +163,16 @@ internal sealed partial class Scheduler
 
     private void AddRules(Step step, Sequence sequence, ReadOnlySpan<int> tokens)
     {
-        if (sequence.Request.Rules is not { } rules) return;
+        ReadOnlySpan<byte> grammar = sequence.Matcher is { } matcher ? matcher.Mask : default;
+        if (sequence.Request.Rules is not { } rules)
+        {
+            if (!grammar.IsEmpty) step.AddMask(grammar);
+            return;
+        }
+
         sequence.Rules ??= new RuleState(sequence.Request, rules, config);
         int prompt = sequence.Request.PromptTokens.Count;
-        sequence.Rules.Add(step, tokens[..prompt], tokens[prompt..]);
+        sequence.Rules.Add(step, tokens[..prompt], tokens[prompt..], grammar);
     }
 
     /// <summary>

@@ -13,7 +13,7 @@ namespace Llama.Torch.Forward;
 /// <em>same steps</em> a part of a prompt of more than the least shape has passes for itself, of the rows of its shape and with one attention for all of its
 /// tokens: its bits depend on the shape as well, and on nothing else.
 /// </summary>
-internal sealed unsafe class TorchForward : IForward
+internal sealed unsafe class TorchForward : IForward, IRowOutputs
 {
     private readonly ModelConfig config;
     private readonly Place place;
@@ -21,6 +21,9 @@ internal sealed unsafe class TorchForward : IForward
     private readonly RotaryEmbedding rotary;
     private readonly PassBuffers buffers;
     private readonly StepSampler? sampler;
+    private readonly NativeBuffer? state;
+    private readonly float[] norm = [];
+    private readonly WantedRows wanted;
     private readonly Tensor[] layers;
     private readonly int[] sequenceOf;
     private readonly int[] positionOf;
@@ -29,7 +32,9 @@ internal sealed unsafe class TorchForward : IForward
     private Step step = new();
     private Tensor? logits;
     private float* hidden;
-    private int sampled;
+    private int located;
+    private int fetched;
+    private int read;
     private long layersDone;
     private long layerTicks;
 
@@ -47,7 +52,12 @@ internal sealed unsafe class TorchForward : IForward
         layers = tensors.Layers;
         buffers = new PassBuffers(config, place);
         (sequenceOf, positionOf, shapes) = (new int[place.MaxStepTokens], new int[place.MaxStepTokens], new int[place.MaxStepTokens]);
-        if (tensors.Output is not null) sampler = new StepSampler(config.VocabSize);
+        wanted = new WantedRows(place.MaxStepTokens);
+        if (tensors.Output is null) return;
+        sampler = new StepSampler(config);
+        state = new NativeBuffer(config.Dim);
+        using Tensor onHost = tensors.Norm!.to(ScalarType.Float32).cpu();
+        norm = onHost.data<float>().ToArray();
     }
 
     /// <summary>Weights and pools.</summary>
@@ -71,8 +81,8 @@ internal sealed unsafe class TorchForward : IForward
     /// <inheritdoc/>
     public TimeSpan LayerTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref layerTicks));
 
-    /// <summary>Logits of the step's tokens that sample, <c>[sampling sequences, vocabSize]</c>, until it is sampled from.</summary>
-    public ReadOnlySpan<float> Logits => new(TorchNative.Pointer(logits!), checked(sampled * config.VocabSize));
+    /// <summary>Logits of the step's tokens whose logits are asked for, <c>[rows, vocabSize]</c>, until it is sampled from.</summary>
+    public ReadOnlySpan<float> AllLogits => new(TorchNative.Pointer(logits!), checked(fetched * config.VocabSize));
 
     /// <inheritdoc/>
     public void Begin(Step next, PinnedHiddenStates hiddenStates)
@@ -80,18 +90,18 @@ internal sealed unsafe class TorchForward : IForward
         StepValidation.Check(next, config, KvBlocks, hiddenStates.Bytes.Length, place.MaxStepTokens);
         step = next;
         hidden = hiddenStates.Pointer;
-        sampled = 0;
-        int token = 0, sampling = 0;
+        (located, fetched, read) = (0, 0, 0);
+        wanted.Find(next);
+        int token = 0;
         next.ReadShapes(shapes);
         ReadOnlySpan<StepSequence> sequences = next.Sequences;
         for (int sequence = 0; sequence < sequences.Length; sequence++)
         {
-            if (sequences[sequence].Samples) sampling++;
             for (int i = 0; i < sequences[sequence].TokenCount; i++, token++)
                 (sequenceOf[token], positionOf[token]) = (sequence, sequences[sequence].FirstPosition + i);
         }
 
-        if (sampler is not null) ReserveLogits(sampling);
+        if (sampler is not null) ReserveLogits(wanted.ForLogits);
         foreach (BlockCopy copy in next.Copies) place.Operations.CopyBlock(layers, copy.Source, copy.Target);
     }
 
@@ -114,7 +124,18 @@ internal sealed unsafe class TorchForward : IForward
     }
 
     /// <inheritdoc/>
-    public SampledTokens? Sample() => sampler?.Sample(step, (float*)TorchNative.Pointer(logits!));
+    public SampledTokens? Sample() => sampler?.Sample(step, this);
+
+    /// <inheritdoc/>
+    public float* Logits(int row) => (float*)TorchNative.Pointer(logits!) + ((long)read++ * config.VocabSize);
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<float> State(int row)
+    {
+        fixed (float* weights = norm)
+            Elementwise.RmsNorm(hidden + ((long)wanted[row].Token * config.Dim), weights, config.NormEps, state!.Pointer, config.Dim);
+        return new ReadOnlySpan<float>(state.Pointer, config.Dim);
+    }
 
     /// <inheritdoc/>
     public bool Repack() => false;
@@ -126,6 +147,7 @@ internal sealed unsafe class TorchForward : IForward
         buffers.Dispose();
         sampler?.Dispose();
         logits?.Dispose();
+        state?.Dispose();
     }
 
     private int RowsOf(int token) => place.RowsOf(shapes[sequenceOf[token]]);
@@ -153,27 +175,48 @@ internal sealed unsafe class TorchForward : IForward
     /// <summary>Computes the layers <c>[first, end)</c>, whose tensors are given, for some tokens of the step.</summary>
     private void Pass(Tensor[] tensors, int first, int end, int firstToken, int count, int rows)
     {
-        Locate(firstToken, count, rows, end == config.Layers);
-        int sampling = buffers.Sampling;
-        bool embeds = first == 0;
-        if (!embeds) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
-        buffers.Send(withHidden: !embeds);
-        using Tensor result = place.Operations.Run(
-            embeds ? buffers.Tokens : buffers.Hidden, embeds ? Tensors.Embedding : null, tensors, buffers.Rows, shape,
-            sampling > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
-        if (sampling > 0)
+        Locate(firstToken, count, rows);
+        bool isLast = end == config.Layers;
+        bool states = isLast && AddOutputs(firstToken, count);
+        int outputs = buffers.Sampling;
+        if (first > 0) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
+        buffers.Send(withHidden: first > 0);
+        if (!isLast || states)
         {
-            buffers.Fetch(result, logits!, (long)sampled * config.VocabSize, (long)sampling * config.VocabSize);
-            sampled += sampling;
-        }
-        else if (end < config.Layers)
-        {
+            using Tensor result = Run(tensors, first, null);
             buffers.FetchHidden(result, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
         }
+
+        // What was run for its hidden states already writes the same keys and values again.
+        if (!isLast || (states && outputs == 0)) return;
+        using Tensor last = Run(tensors, first, outputs > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
+        if (outputs == 0) return;
+        buffers.Fetch(last, logits!, (long)fetched * config.VocabSize, (long)outputs * config.VocabSize);
+        fetched += outputs;
     }
 
-    /// <summary>Writes down tokens, positions, rotary angles and block tables of a pass, and which rows sample.</summary>
-    private void Locate(int firstToken, int count, int rows, bool samples)
+    private Tensor Run(Tensor[] tensors, int first, OutputRows? head) => place.Operations.Run(
+        first == 0 ? buffers.Tokens : buffers.Hidden, first == 0 ? Tensors.Embedding : null, tensors, buffers.Rows, shape, head);
+
+    /// <summary>Says after which rows of a pass logits are asked for.</summary>
+    /// <returns>Whether hidden states are, too.</returns>
+    private bool AddOutputs(int firstToken, int count)
+    {
+        bool states = false;
+        for (; located < wanted.Count && wanted[located].Token < firstToken + count; located++)
+        {
+            WantedRow row = wanted[located];
+            if (row.ForLogits && buffers.Sampling == place.Rows)
+                throw new ArgumentException($"Step {step.Epoch}.{step.Number} asks for more than {place.Rows} logits of a sequence.");
+            if (row.ForLogits) buffers.AddSampled(row.Token - firstToken);
+            states |= row.ForState;
+        }
+
+        return states;
+    }
+
+    /// <summary>Writes down tokens, positions, rotary angles and block tables of a pass.</summary>
+    private void Locate(int firstToken, int count, int rows)
     {
         int blocks = 1;
         for (int token = firstToken; token < firstToken + count; token++) blocks = Math.Max(blocks, (positionOf[token] / Step.BlockTokens) + 1);
@@ -184,7 +227,6 @@ internal sealed unsafe class TorchForward : IForward
             StepSequence sequence = step.Sequences[sequenceOf[token]];
             buffers.Place(row, step.Tokens[token], position, step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount));
             rotary.Angles(position, buffers.Cosines(row), buffers.Sines(row));
-            if (samples && sequence.Samples && token == sequence.TokenOffset + sequence.TokenCount - 1) buffers.AddSampled(row);
         }
     }
 }

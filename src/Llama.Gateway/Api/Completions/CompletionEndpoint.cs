@@ -1,4 +1,3 @@
-using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
@@ -39,8 +38,7 @@ internal sealed class CompletionEndpoint(
             LogProbabilities = (int?)fields.Get(RequestFields.LogProbabilities),
             StopTokens = [.. parameters.StopTokens, .. prompts.EndTokensOf(fields)],
         };
-        if (parameters is { Echo: true, LogProbabilities: not null })
-            throw ApiException.Invalid("echo", "echo with logprobs is not supported: a prompt's log-probabilities are not told; leave out one of them.");
-        return planner.Plan(await prompts.ReadAsync(fields, cancellationToken), parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
+        var read = await prompts.ReadAsync(fields, RequestFields.Prompt, GenerationParameters.MaxChoices, cancellationToken);
+        return planner.Plan(read, parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
     }
 }

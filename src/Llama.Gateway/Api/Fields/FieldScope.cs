@@ -102,6 +102,9 @@ internal enum FieldScope : long
     /// <summary>A block in a turn's <c>content</c> with a tool's result.</summary>
     ResultBlock = 1L << 59,
 
+    /// <summary>A request to <c>/v1/embeddings</c>.</summary>
+    Embedding = 1 << 20,
+
     /// <summary>An element of <c>tools</c>.</summary>
     Tool = 1 << 24,
 
@@ -162,8 +165,11 @@ internal enum FieldScope : long
     /// <summary>A request that may have messages.</summary>
     Messages = Chat | Tokenize | Template,
 
+    /// <summary>A request that is scheduled.</summary>
+    Scheduled = Sampled | Embedding,
+
     /// <summary>Any request.</summary>
-    Request = Sampled | Tokenize | Detokenize | CountTokens | Template | Ollama,
+    Request = Scheduled | Tokenize | Detokenize | CountTokens | Template | Ollama,
 }
 
 /// <summary>Names the objects.</summary>
@@ -188,6 +194,7 @@ internal static class FieldScopes
         FieldScope.OllamaOptions => "options",
         FieldScope.OllamaMessage => "messages[] (Ollama)",
         FieldScope.OllamaShow => "/api/show",
+        FieldScope.Embedding => "/v1/embeddings",
         FieldScope.StreamOptions => "stream_options",
         FieldScope.Message => "messages[]",
         FieldScope.ContentPart => "messages[].content[]",

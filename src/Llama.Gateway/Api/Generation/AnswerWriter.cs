@@ -7,10 +7,10 @@ namespace Llama.Gateway.Api.Generation;
 /// <summary>Writes an answer, whole or in parts: the members that completions and chats have in common.</summary>
 /// <param name="plan">What was asked.</param>
 /// <param name="format">Writes what differs.</param>
-/// <param name="model">The model's name.</param>
+/// <param name="model">The model.</param>
 /// <param name="fingerprint">What its bits depend on; see <see cref="SystemFingerprint"/>.</param>
 /// <param name="answer">The answer.</param>
-internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, string fingerprint, RunningAnswer answer) : IAnswerWriter
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, ServedModel model, string fingerprint, RunningAnswer answer) : IAnswerWriter
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
     private int finished;
@@ -44,7 +44,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         }
 
         json.WriteEndArray();
-        if (!format.PromptInChoice) WritePrompt(json, choice: 0);
+        if (!format.PromptInChoice) WritePrompt(json, choices[0][0]);
         WriteUsage(json);
         WriteTimings(json);
         json.WriteEndObject();
@@ -62,7 +62,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         WriteStart(json, format.PartObject);
         WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, piece.Calls, single, part);
         json.WriteEndArray();
-        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
+        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
         else if (piece.Finish is not null && ++finished == plan.Choices.Count) WriteTimings(json);
         json.WriteEndObject();
@@ -89,7 +89,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteString("id", answer.Id);
         json.WriteString("object", kind);
         json.WriteNumber("created", answer.Created.ToUnixTimeSeconds());
-        json.WriteString("model", model);
+        json.WriteString("model", model.Name);
         json.WriteString("system_fingerprint", fingerprint);
         json.WriteStartArray("choices");
     }
@@ -108,7 +108,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         else
         {
             json.WriteStartObject("logprobs");
-            format.WriteLogProbabilities(json, pieces);
+            format.WriteLogProbabilities(json, part == AnswerPart.Later ? pieces : PromptTokens.Echo(plan, pieces));
             json.WriteEndObject();
         }
 
@@ -123,15 +123,17 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
             json.WriteEndArray();
         }
 
-        if (part != AnswerPart.Later && format.PromptInChoice) WritePrompt(json, last.Choice);
+        if (part != AnswerPart.Later && format.PromptInChoice) WritePrompt(json, pieces[0]);
         json.WriteEndObject();
     }
 
-    private void WritePrompt(Utf8JsonWriter json, int choice)
+    /// <summary>Writes what is told of the prompt of a choice's first piece.</summary>
+    private void WritePrompt(Utf8JsonWriter json, ChoicePiece first)
     {
+        if (plan.Parameters.PromptLogProbabilities is { } top) PromptTokens.Write(json, model, first, top);
         if (!plan.WithTokenIds) return;
         json.WriteStartArray("prompt_token_ids");
-        foreach (var token in plan.Choices[choice].Request.PromptTokens) json.WriteNumberValue(token);
+        foreach (var token in plan.Choices[first.Choice].Request.PromptTokens) json.WriteNumberValue(token);
         json.WriteEndArray();
     }
 

@@ -41,7 +41,7 @@ internal sealed class Responder(
     /// <param name="format">How they are written.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     public Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken) => RespondAsync(
-        response, plan, format.IdPrefix, answer => new AnswerWriter(plan, format, model.Name, fingerprint.Value, answer), cancellationToken);
+        response, plan, format.IdPrefix, answer => new AnswerWriter(plan, format, model, fingerprint.Value, answer), cancellationToken);
 
     /// <summary>Runs the choices, or finds them running or done under the request's key, and writes them.</summary>
     /// <param name="response">Where to.</param>

@@ -72,12 +72,9 @@ internal sealed class InfillWriter(GenerationPlan plan, string model, RunningAns
     /// <summary>How an answer's id begins; none is told.</summary>
     public const string IdPrefix = "infill-";
 
-    private readonly AnswerUsage usage = new(plan);
-
     /// <inheritdoc/>
     public async ValueTask WritePieceAsync(Writing.ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
     {
-        usage.Count(piece);
         if (piece.Finish is not null) await events.WriteAsync((this, piece), static (json, part) => part.Item1.WriteLast(json, part.piece.Text, part.piece), cancellationToken);
         else if (piece.Text.Length > 0) await events.WriteAsync(piece, static (json, part) => WritePart(json, part), cancellationToken);
     }
@@ -86,11 +83,8 @@ internal sealed class InfillWriter(GenerationPlan plan, string model, RunningAns
     public ValueTask WriteEndAsync(Writing.ServerSentEvents events, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <inheritdoc/>
-    public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
-    {
-        foreach (var piece in choices[0]) usage.Count(piece);
+    public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices) =>
         WriteLast(json, string.Concat(choices[0].Select(piece => piece.Text)), choices[0][^1]);
-    }
 
     private static void WritePart(Utf8JsonWriter json, ChoicePiece piece)
     {
@@ -108,14 +102,14 @@ internal sealed class InfillWriter(GenerationPlan plan, string model, RunningAns
         json.WriteString("content", text);
         json.WriteBoolean("stop", true);
         json.WriteString("model", model);
-        json.WriteNumber("tokens_predicted", usage.CompletionTokens);
-        json.WriteNumber("tokens_evaluated", usage.PromptTokens);
-        json.WriteNumber("tokens_cached", usage.CachedTokens);
+        json.WriteNumber("tokens_predicted", answer.Usage.CompletionTokens);
+        json.WriteNumber("tokens_evaluated", answer.Usage.PromptTokens);
+        json.WriteNumber("tokens_cached", answer.Usage.CachedTokens);
         json.WriteBoolean("truncated", false);
         json.WriteString("stop_type", last switch { { Finish: "length" } => "limit", { StoppedBy: not null } => "word", _ => "eos" });
         json.WriteString("stopping_word", last.StoppedBy ?? "");
         json.WriteNumber("seed", (long)plan.Choices[0].Request.Seed);
-        AnswerTimings.Write(json, answer.Served, usage);
+        AnswerTimings.Write(json, answer.Served);
         json.WriteEndObject();
     }
 }

@@ -29,19 +29,18 @@ internal sealed class OllamaResponder(Responder responder, ServedModel model, Ti
 
         using var answer = await responder.BeginAsync(context, plan, IdPrefix, cancellationToken);
         await (plan.Parameters.Stream
-            ? StreamAsync(context.Response, writer, answer, new AnswerUsage(plan), cancellationToken)
-            : WriteWholeAsync(context.Response, writer, answer, new AnswerUsage(plan), cancellationToken));
+            ? StreamAsync(context.Response, writer, answer, cancellationToken)
+            : WriteWholeAsync(context.Response, writer, answer, cancellationToken));
     }
 
     // Ollama's clients read a call as a whole.
-    private static async Task StreamAsync(HttpResponse response, OllamaWriter writer, RunningAnswer answer, AnswerUsage usage, CancellationToken cancellationToken)
+    private static async Task StreamAsync(HttpResponse response, OllamaWriter writer, RunningAnswer answer, CancellationToken cancellationToken)
     {
         using var lines = JsonLines.Begin(response);
         var calls = new List<ToolCallPart>();
         string? finish = null;
         await foreach (var piece in answer.Pieces)
         {
-            usage.Count(piece);
             calls.AddRange(piece.Calls);
             finish = piece.Finish;
             if (piece.Text.Length > 0 || piece.Reasoning.Length > 0)
@@ -49,17 +48,16 @@ internal sealed class OllamaResponder(Responder responder, ServedModel model, Ti
         }
 
         if (calls.Count > 0) await lines.WriteAsync(json => writer.WritePart(json, "", "", ToolCallPart.Join(calls)), cancellationToken);
-        await lines.WriteAsync(json => writer.WriteLast(json, "", "", [], finish, usage, answer), cancellationToken);
+        await lines.WriteAsync(json => writer.WriteLast(json, "", "", [], finish, answer), cancellationToken);
     }
 
-    private static async Task WriteWholeAsync(HttpResponse response, OllamaWriter writer, RunningAnswer answer, AnswerUsage usage, CancellationToken cancellationToken)
+    private static async Task WriteWholeAsync(HttpResponse response, OllamaWriter writer, RunningAnswer answer, CancellationToken cancellationToken)
     {
         var (text, thinking) = (new StringBuilder(), new StringBuilder());
         var calls = new List<ToolCallPart>();
         string? finish = null;
         await foreach (var piece in answer.Pieces)
         {
-            usage.Count(piece);
             text.Append(piece.Text);
             thinking.Append(piece.Reasoning);
             calls.AddRange(piece.Calls);
@@ -67,6 +65,6 @@ internal sealed class OllamaResponder(Responder responder, ServedModel model, Ti
         }
 
         await JsonAnswer.WriteAsync(
-            response, json => writer.WriteLast(json, $"{text}", $"{thinking}", ToolCallPart.Join(calls), finish, usage, answer), cancellationToken);
+            response, json => writer.WriteLast(json, $"{text}", $"{thinking}", ToolCallPart.Join(calls), finish, answer), cancellationToken);
     }
 }

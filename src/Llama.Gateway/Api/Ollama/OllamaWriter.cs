@@ -32,19 +32,18 @@ internal sealed class OllamaWriter(string model, bool isChat, TimeProvider time)
     /// <param name="thinking">What the model thought before it.</param>
     /// <param name="calls">The calls that it makes, whole.</param>
     /// <param name="finish">Why it is complete.</param>
-    /// <param name="usage">What was counted.</param>
     /// <param name="answer">What was measured.</param>
     public void WriteLast(
-        Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> calls, string? finish, AnswerUsage usage, RunningAnswer answer)
+        Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> calls, string? finish, RunningAnswer answer)
     {
         WriteStart(json, text, thinking, calls);
         json.WriteBoolean("done", true);
         json.WriteString("done_reason", finish == "length" ? "length" : "stop");
         WriteNanoseconds(json, "total_duration", answer.Served.Seconds);
         WriteNanoseconds(json, "load_duration", 0);
-        json.WriteNumber("prompt_eval_count", usage.PromptTokens);
+        json.WriteNumber("prompt_eval_count", answer.Usage.PromptTokens);
         WriteNanoseconds(json, "prompt_eval_duration", answer.Served.SecondsToFirst ?? 0);
-        json.WriteNumber("eval_count", usage.CompletionTokens);
+        json.WriteNumber("eval_count", answer.Usage.CompletionTokens);
         WriteNanoseconds(json, "eval_duration", answer.Served.SecondsAfterFirst);
         json.WriteEndObject();
     }

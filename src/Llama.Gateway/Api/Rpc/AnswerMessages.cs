@@ -28,6 +28,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
         if (piece.Finish is { } finish) choice.FinishReason = finish;
         if (piece.Position == 0 || piece.Finish is not null) choice.Seed = (long)request.Seed;
         if (piece.Position == 0 && plan.WithTokenIds) choice.PromptTokenIds.AddRange(request.PromptTokens);
+        if (piece.Position == 0 && request.PromptLogprobs is not null) AddPrompt(choice, request.PromptTokens[0], piece.Token.Prompt.Span);
         GenerateResponse part = Begin();
         part.Choice = choice;
         return part;
@@ -50,6 +51,18 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
     }
 
     private GenerateResponse Begin() => new() { Id = answer.Id, Model = model.Name, Created = answer.Created.ToUnixTimeSeconds() };
+
+    private void AddPrompt(ChoicePart choice, int first, ReadOnlySpan<byte> rest)
+    {
+        choice.PromptTokens.Add(TokenOf(new TokenLogprob(first, 0), tells: false));
+        while (PromptLogprobs.TryRead(ref rest, out PromptLogprob logprob))
+        {
+            Token token = TokenOf(logprob.Token, tells: true);
+            token.Rank = logprob.Rank;
+            foreach (TokenLogprob other in logprob.TopLogprobs) token.TopLogprobs.Add(TokenOf(other, tells: true));
+            choice.PromptTokens.Add(token);
+        }
+    }
 
     private Token TokenOf(GeneratedToken generated)
     {

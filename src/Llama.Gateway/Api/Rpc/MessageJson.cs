@@ -15,8 +15,11 @@ namespace Llama.Gateway.Api.Rpc;
 /// </summary>
 internal static class MessageJson
 {
-    /// <summary>A prompt and a choice have two types in JSON, and so two fields in a message.</summary>
-    private static readonly Dictionary<string, string> Renamed = new() { ["prompt_token_ids"] = "prompt", ["required_tool"] = "tool_choice" };
+    /// <summary>What has two types in JSON has two fields in a message.</summary>
+    private static readonly Dictionary<string, string> Renamed = new()
+    {
+        ["prompt_token_ids"] = "prompt", ["input_token_ids"] = "input", ["required_tool"] = "tool_choice",
+    };
 
     /// <summary>The message as JSON.</summary>
     /// <param name="message">The message.</param>
@@ -97,6 +100,9 @@ internal static class MessageJson
                 break;
             case Struct variables:
                 WriteStruct(json, variables);
+                break;
+            case V1.TokenIds tokens:
+                WriteList(json, tokens.Ids);
                 break;
             case IMessage inner:
                 Write(json, inner);

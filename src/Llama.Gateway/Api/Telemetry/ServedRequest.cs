@@ -8,6 +8,7 @@ internal sealed class ServedRequest(TimeProvider time)
 {
     private readonly long arrived = time.GetTimestamp();
     private AnswerUsage? usage;
+    private int embeddedTokens;
     private long firstAt;
     private long lastAt;
     private int mostPosition;
@@ -16,7 +17,7 @@ internal sealed class ServedRequest(TimeProvider time)
     public string? Model { get; private set; }
 
     /// <summary>Tokens of its prompts.</summary>
-    public int PromptTokens => usage?.PromptTokens ?? 0;
+    public int PromptTokens => usage?.PromptTokens ?? embeddedTokens;
 
     /// <summary>Tokens of its prompts that were in the cache.</summary>
     public int CachedTokens => usage?.CachedTokens ?? 0;
@@ -38,6 +39,11 @@ internal sealed class ServedRequest(TimeProvider time)
 
     /// <summary>Mean time from a token to the next, after the first, in seconds; null where there was no second.</summary>
     public double? SecondsAToken => mostPosition > 0 ? SecondsAfterFirst / mostPosition : null;
+
+    /// <summary>It was understood, and asks for vectors.</summary>
+    /// <param name="promptTokens">Tokens of its texts.</param>
+    /// <param name="model">Of which model.</param>
+    public void Plan(int promptTokens, string model) => (Model, embeddedTokens) = (model, promptTokens);
 
     /// <summary>It was understood.</summary>
     /// <param name="plan">What it asks for.</param>

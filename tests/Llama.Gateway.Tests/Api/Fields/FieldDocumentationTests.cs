@@ -54,6 +54,7 @@ public sealed class FieldDocumentationTests
         FieldScope.Response => "responses",
         FieldScope.MessageRequest => "messages",
         FieldScope.CountTokens => "count_tokens",
+        FieldScope.Embedding => "embeddings",
         _ => $"`{FieldScopes.NameOf(scope)}`",
     };
 }

@@ -30,6 +30,7 @@ internal static class FieldRequest
         FieldScope.CountTokens => "/v1/messages/count_tokens",
         _ when IsResponse(scope) => "/v1/responses",
         _ when IsMessage(scope) => "/v1/messages",
+        FieldScope.Embedding => "/v1/embeddings",
         _ => "/v1/completions",
     };
 
@@ -79,6 +80,7 @@ internal static class FieldRequest
             FieldScope.Template => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Chat or FieldScope.Message => """{"messages":[{"role":"user","content":"Hi"}],"seed":5}""",
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
+            FieldScope.Embedding => """{"input":"Hi"}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",
             FieldScope.ResponseFormat => """{"prompt":"Hi","seed":5,"response_format":{"type":"text"}}""",
             FieldScope.FormatSchema => """{"prompt":"Hi","seed":5,"response_format":{"type":"json_schema","json_schema":{"schema":{}}}}""",
