@@ -87,11 +87,11 @@ public sealed class StageConveyorTests
         await pipeline.SendAsync(step);
         await pipeline.ReadAsync();
         step = Make(2, sampling: 1);
-        step.AddParts(OptionalPartsTests.Part("Pool", 0, 16));
+        step.AddParts(OptionalPartsTests.Part("Late", 0, 16));
         await pipeline.SendAsync(step);
         string? reason = await Frames.ReadFailureAsync(pipeline.Steps, Patience.Token).Soon();
         Assert.StartsWith("Layers 1 to 1 on silo-1: ", reason, StringComparison.Ordinal);
-        Assert.Contains("'Pool'", reason, StringComparison.Ordinal);
+        Assert.Contains("'Late'", reason, StringComparison.Ordinal);
     }
 
     [Fact]
