@@ -17,7 +17,7 @@ internal sealed unsafe class PassBuffers : IDisposable
     /// Where the tokens are of one sequence, its blocks are padded to so many: its attention is one product, whose shape then changes with every 512
     /// positions only.
     /// </summary>
-    private const int WholeBlocks = 32;
+    public const int WholeBlocks = 32;
 
     private readonly Place place;
     private readonly int dim;

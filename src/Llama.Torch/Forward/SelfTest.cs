@@ -6,9 +6,9 @@ using Llama.Model.Weights;
 namespace Llama.Torch.Forward;
 
 /// <summary>
-/// Whether a token has the same bits whatever else is in its step, and wherever steps begin, or parts of prompts in one shape. That libraries of products and attention choose
-/// their kernels by the shapes alone is no promise of theirs, so it is tried on the very device, with random weights in the widths of the
-/// model.
+/// Whether a token has the same bits whatever else is in its step, and wherever steps begin, or parts of prompts in one shape. That libraries of
+/// products and attention choose their kernels by the shapes alone is no promise of theirs, so it is tried on the very device, with random
+/// weights in the widths of the model.
 /// </summary>
 internal static class SelfTest
 {
@@ -51,26 +51,32 @@ internal static class SelfTest
             && together.AsSpan().SequenceEqual(Run(forward, config, 7, Beside));
     }
 
-    /// <summary>Whether a part of a prompt has the same hidden states in two parts of its shape, behind a token of another sequence.</summary>
+    /// <summary>
+    /// Whether a part of a prompt has the same hidden states in two parts of its shape, behind a token of another sequence. The first of the two ends
+    /// where the padded length of attention changes.
+    /// </summary>
     private static bool ShapeHasSameBits(ModelConfig config, TorchForward forward, int shape)
     {
-        int[] tokens = [.. Enumerable.Range(0, shape).Select(i => (i * 31) % config.VocabSize)];
-        int[] table = [.. Enumerable.Range(1, shape / Step.BlockTokens)];
-        int cut = (shape / 3) + 1;
-        float[] whole = RunPart(0, shape);
-        return whole.AsSpan(0, cut * config.Dim).SequenceEqual(RunPart(0, cut)) && whole.AsSpan(cut * config.Dim).SequenceEqual(RunPart(cut, shape));
+        int count = (shape / 3) + 1, first = Math.Max(0, (PassBuffers.WholeBlocks * Step.BlockTokens) - count);
+        int cut = first + count, end = first + shape;
+        int[] tokens = [.. Enumerable.Range(0, end).Select(i => (i * 31) % config.VocabSize)];
+        int[] table = [.. Enumerable.Range(1, (end + Step.BlockTokens - 1) / Step.BlockTokens)];
+        for (int before = 0; before < first; before += shape) RunPart(before, Math.Min(before + shape, first));
+        float[] whole = RunPart(first, end);
+        return whole.AsSpan(0, count * config.Dim).SequenceEqual(RunPart(first, cut))
+            && whole.AsSpan(count * config.Dim).SequenceEqual(RunPart(cut, end));
 
-        unsafe float[] RunPart(int from, int end)
+        unsafe float[] RunPart(int from, int to)
         {
             var step = new Step();
-            if (end - from < shape) step.AddSequence(3, [1], [0]);
-            step.AddSequence(from, tokens.AsSpan(from, end - from), table);
+            if (to - from < shape) step.AddSequence(3, [1], [0]);
+            step.AddSequence(from, tokens.AsSpan(from, to - from), table);
             step.AddShape(shape);
             using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], step.Tokens.Length, config.Dim, Step.MaxTokens);
             forward.Begin(step, hidden);
             forward.Compute(0, 1);
-            int beside = step.Tokens.Length - (end - from);
-            return new ReadOnlySpan<float>(hidden.Pointer + (beside * config.Dim), (end - from) * config.Dim).ToArray();
+            int beside = step.Tokens.Length - (to - from);
+            return new ReadOnlySpan<float>(hidden.Pointer + (beside * config.Dim), (to - from) * config.Dim).ToArray();
         }
     }
 
