@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using Llama.Gateway.Api.Errors;
 using Llama.Grains.Hosting;
 using Llama.ServiceDefaults;
@@ -14,7 +13,8 @@ internal sealed class OrleansPage(OrleansSilo silo)
 
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(1);
 
-    private readonly ConditionalWeakTable<SiloIncarnation, RequestDelegate> pages = [];
+    private readonly Lock gate = new();
+    private (SiloIncarnation Of, RequestDelegate Show)? last;
 
     /// <summary>Shows it.</summary>
     /// <param name="context">The request.</param>
@@ -35,7 +35,7 @@ internal sealed class OrleansPage(OrleansSilo silo)
         (request.PathBase, request.Path) = (wholeBase + before, rest);
         try
         {
-            await pages.GetValue(incarnation, static one => OrleansDashboard.Page(one.Services))(context);
+            await PageOf(incarnation)(context);
         }
         catch (Exception e) when (e is TimeoutException or OrleansException || incarnation.Ended.IsCancellationRequested)
         {
@@ -48,6 +48,18 @@ internal sealed class OrleansPage(OrleansSilo silo)
 
         if (context.Response is { HasStarted: false, StatusCode: StatusCodes.Status404NotFound })
             throw new ApiException(StatusCodes.Status404NotFound, $"There is nothing at {request.Method} {request.Path}.", code: "unknown_url");
+    }
+
+    /// <summary>The page resolves from the services of an incarnation; only one request at a time may set that up.</summary>
+    private RequestDelegate PageOf(SiloIncarnation incarnation)
+    {
+        lock (gate)
+        {
+            if (last is { } page && ReferenceEquals(page.Of, incarnation)) return page.Show;
+            RequestDelegate show = OrleansDashboard.Page(incarnation.Services);
+            last = (incarnation, show);
+            return show;
+        }
     }
 
     private static ApiException Unavailable(string reason) =>
