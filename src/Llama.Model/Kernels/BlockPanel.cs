@@ -35,8 +35,17 @@ internal static unsafe class BlockPanel
     public static int ScratchLength(int tokens) => SumsAt + (TokenSums * tokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector; see <see cref="BlockProduct"/>.</summary>
+    /// <param name="weights">The matrix.</param>
+    /// <param name="firstRow">First row.</param>
+    /// <param name="endRow">The row after the last.</param>
+    /// <param name="x">The inputs, in pairs.</param>
+    /// <param name="tokens">Number of input vectors.</param>
+    /// <param name="y">Outputs, <c>[tokens, rows]</c>; only the columns of the given rows are written.</param>
+    /// <param name="scratch">At least <see cref="ScratchLength"/> floats that no other thread uses.</param>
+    /// <param name="widen">Lays some blocks of eight interleaved rows out in a panel: from the rows' first byte, first block, how many.</param>
     public static void Multiply<T>(
-        WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
+        WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch,
+        delegate*<byte*, int, int, Panel, void> widen)
         where T : struct, IBlockFormat
     {
         byte** rows = stackalloc byte*[Rows];
@@ -55,7 +64,7 @@ internal static unsafe class BlockPanel
                 weights.ListRows(row, count, rows, Rows);
             }
 
-            MultiplyRows<T>(rows, weights.IsInterleaved, x, tokens, new Panel(scratch, IntegersLength), sums);
+            MultiplyRows<T>(rows, weights.IsInterleaved ? widen : null, x, tokens, new Panel(scratch, IntegersLength), sums);
             for (int token = 0; token < tokens; token++)
             {
                 float* target = y + ((long)token * weights.Rows) + row;
@@ -78,7 +87,8 @@ internal static unsafe class BlockPanel
         Vector256.Load(sums + (lane * Rows)) + Vector256.Load(sums + (other * Rows));
 
     /// <summary>Sixteen rows with all tokens, some columns at a time. Interleaved ones are two groups, the second in the ninth place.</summary>
-    private static void MultiplyRows<T>(byte** rows, bool interleaved, RoundedInputs x, int tokens, Panel panel, float* sums)
+    private static void MultiplyRows<T>(
+        byte** rows, delegate*<byte*, int, int, Panel, void> widen, RoundedInputs x, int tokens, Panel panel, float* sums)
         where T : struct, IBlockFormat
     {
         int panelBlocks = Columns / T.Type.BlockElements();
@@ -87,10 +97,10 @@ internal static unsafe class BlockPanel
         for (int first = 0; first < x.Blocks; first += panelBlocks)
         {
             int blocks = Math.Min(panelBlocks, x.Blocks - first);
-            if (interleaved)
+            if (widen is not null)
             {
-                ByteRows.Widen(rows[0], first, blocks, panel);
-                ByteRows.Widen(rows[GroupRows], first, blocks, panel.Second);
+                widen(rows[0], first, blocks, panel);
+                widen(rows[GroupRows], first, blocks, panel.Second);
             }
             else
             {

@@ -17,8 +17,15 @@ internal static unsafe class BlockProduct
     /// <summary>For so many tokens it pays to widen interleaved bytes once for all, except in 512-bit vectors.</summary>
     private const int PanelTokens = 88;
 
+    /// <summary>The same for numbers of tables, whose levels have two planes.</summary>
+    private const int TablePanelTokens = 16;
+
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>
     public static int ScratchLength(int tokens) => BlockPanel.ScratchLength(tokens);
+
+    /// <summary>Whether products of so many tokens take inputs in pairs.</summary>
+    public static bool TakesPairs(ElementType type, int tokens) => !InterleavedRows.AreNeeded(type)
+        || (type is ElementType.IQ4_NL or ElementType.IQ4_XS && !Instructions.AreWide && tokens >= TablePanelTokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
     /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if one of levels.</param>
@@ -39,13 +46,19 @@ internal static unsafe class BlockProduct
             case ElementType.Q8_0 when weights.IsInterleaved && (Instructions.AreWide || tokens < PanelTokens):
                 InterleavedProduct<ByteProduct>.Multiply(weights, firstRow, endRow, x, tokens, y);
                 break;
-            case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch); break;
+            case ElementType.Q8_0: Multiply<Q8_0Block>(weights, firstRow, endRow, x, tokens, y, scratch, &ByteRows.Widen); break;
             case ElementType.Q4_K: MultiplyLevels<Q4_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q5_K: MultiplyLevels<Q5_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q6_K: MultiplyLevels<Q6_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q2_K: MultiplyLevels<Q2_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.Q3_K: MultiplyLevels<Q3_KBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.IQ4_NL when TakesPairs(weights.Type, tokens):
+                BlockPanel.Multiply<IQ4_NLBlock>(weights, firstRow, endRow, x, tokens, y, scratch, &LevelPanel<IQ4_NLBlock>.Widen);
+                break;
             case ElementType.IQ4_NL: MultiplyLevels<IQ4_NLBlock>(weights, firstRow, endRow, x, tokens, y); break;
+            case ElementType.IQ4_XS when TakesPairs(weights.Type, tokens):
+                BlockPanel.Multiply<IQ4_XSBlock>(weights, firstRow, endRow, x, tokens, y, scratch, &LevelPanel<IQ4_XSBlock>.Widen);
+                break;
             case ElementType.IQ4_XS: MultiplyLevels<IQ4_XSBlock>(weights, firstRow, endRow, x, tokens, y); break;
             case ElementType.IQ3_S: Multiply<IQ3_SBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
             case ElementType.IQ3_XXS: Multiply<IQ3_XXSBlock>(weights, firstRow, endRow, x, tokens, y, scratch); break;
@@ -64,10 +77,12 @@ internal static unsafe class BlockProduct
     private static void MultiplyLevels<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
         where T : struct, ILevelFormat => InterleavedProduct<LevelProduct<T>>.Multiply(weights, firstRow, endRow, x, tokens, y);
 
-    private static void Multiply<T>(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch)
+    private static void Multiply<T>(
+        WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y, float* scratch,
+        delegate*<byte*, int, int, Panel, void> widen = null)
         where T : struct, IRowFormat
     {
         if (tokens < BlockPanel.Tokens) BlockRow.Multiply<T>(weights, firstRow, endRow, x, tokens, y);
-        else BlockPanel.Multiply<T>(weights, firstRow, endRow, x, tokens, y, scratch);
+        else BlockPanel.Multiply<T>(weights, firstRow, endRow, x, tokens, y, scratch, widen);
     }
 }

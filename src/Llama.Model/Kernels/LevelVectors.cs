@@ -15,9 +15,6 @@ internal static unsafe class LevelVectors<T>
     /// <summary>Quads of a part.</summary>
     public const int PartQuads = BlockRows.PartElements / 4;
 
-    /// <summary>Where vectors are stored: a larger one never lies in two lines of the cache.</summary>
-    public const int AlignmentBytes = 64;
-
     /// <summary>
     /// Planes of a level: one, the level, or of numbers from a table, which as bytes have products too large for sums of 16 bits, their lower and their
     /// upper four bits, the bias added before.
@@ -34,10 +31,6 @@ internal static unsafe class LevelVectors<T>
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => T.LevelBits switch { 6 => 2, 5 => 4, _ => PartQuads };
     }
-
-    /// <summary>The first address from one on that is aligned; below <see cref="AlignmentBytes"/> further.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static byte* Align(byte* address) => (byte*)(((nint)address + AlignmentBytes - 1) & -AlignmentBytes);
 
     /// <summary>The first plane of a table, or the second.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

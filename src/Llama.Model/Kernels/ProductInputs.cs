@@ -52,7 +52,7 @@ internal sealed unsafe class ProductInputs : IDisposable
             int blockElements = matrix.Type.BlockElements();
             RoundsSmall |= blockElements == small.BlockElements;
             RoundsLarge |= blockElements == large.BlockElements;
-            pairs |= !InterleavedRows.AreNeeded(matrix.Type);
+            pairs |= BlockProduct.TakesPairs(matrix.Type, tokens);
             quads |= InterleavedRows.AreNeeded(matrix.Type);
         }
 

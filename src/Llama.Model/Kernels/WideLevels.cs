@@ -12,7 +12,7 @@ internal static unsafe class WideLevels<T>
 {
     private const int GroupTokens = RoundedInputs.GroupTokens;
     private const int PartQuads = LevelVectors<T>.PartQuads;
-    private const int VectorBytes = LevelVectors<T>.AlignmentBytes;
+    private const int VectorBytes = 64;
 
     /// <summary>Most vectors of offsets.</summary>
     private const int MostOffsets = 8;
@@ -59,7 +59,9 @@ internal static unsafe class WideLevels<T>
     public static void MultiplyEight(byte* blockA, byte* blockB, RoundedInputs inputs, int token, int others, nint next, float* lanes)
     {
         byte* scratch = stackalloc byte[((2 * PartQuads) + MostOffsets + 1) * VectorBytes];
-        var quads = (Vector512<byte>*)LevelVectors<T>.Align(scratch);
+
+        // Aligned, so that no vector lies in two lines of the cache.
+        var quads = (Vector512<byte>*)(((nint)scratch + VectorBytes - 1) & -VectorBytes);
         var offsets = (Vector512<short>*)quads + (2 * PartQuads);
         int* x = inputs.Quads(token);
         int* xB = inputs.Quads(others);

@@ -184,8 +184,8 @@ internal sealed unsafe class TestBlocks : IDisposable
 
     private void Prepare(int firstToken, int tokenCount)
     {
-        bool nibbles = InterleavedRows.AreNeeded(Matrix.Type);
-        inputs.Reset(Matrix.Columns, tokenCount, inPairs: !nibbles, inQuads: nibbles);
+        inputs.Reset(
+            Matrix.Columns, tokenCount, inPairs: BlockProduct.TakesPairs(Matrix.Type, tokenCount), inQuads: InterleavedRows.AreNeeded(Matrix.Type));
         fixed (float* x = values)
         {
             for (int t = 0; t < tokenCount; t++) inputs.Round(t, x + ((firstToken + t) * Matrix.Columns));
