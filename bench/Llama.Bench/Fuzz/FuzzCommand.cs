@@ -1,6 +1,7 @@
 using System.Globalization;
 using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
+using Llama.Grains.Hosting;
 
 namespace Llama.Bench.Fuzz;
 

@@ -60,7 +60,7 @@ public sealed class InfillPromptTests : IDisposable
     public void Read_GgufKeys_GoBeforeNames(string prefix, string suffix, string middle)
     {
         ITokenizer tokenizer = Load(
-            ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "x"], ($"tokenizer.ggml.{prefix}_token_id", 258), ($"tokenizer.ggml.{suffix}_token_id", 257),
+            ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "xx"], ($"tokenizer.ggml.{prefix}_token_id", 258), ($"tokenizer.ggml.{suffix}_token_id", 257),
             ($"tokenizer.ggml.{middle}_token_id", 256), ("tokenizer.ggml.fim_sep_token_id", 259));
         Assert.Equal(new InfillTokens(258, 257, 256, null, 259), tokenizer.Infill);
     }

@@ -109,7 +109,7 @@ internal sealed class InfillWriter(GenerationPlan plan, string model, RunningAns
         json.WriteString("stop_type", last switch { { Finish: "length" } => "limit", { StoppedBy: not null } => "word", _ => "eos" });
         json.WriteString("stopping_word", last.StoppedBy ?? "");
         json.WriteNumber("seed", (long)plan.Choices[0].Request.Seed);
-        AnswerTimings.Write(json, answer.Served);
+        if (plan.Parameters.Retry is null) AnswerTimings.Write(json, answer.Served);
         json.WriteEndObject();
     }
 }
