@@ -1,10 +1,13 @@
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Llama.Bench.Chaos;
+using Llama.Client;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Tests;
+using Microsoft.Extensions.AI;
 
 namespace Llama.Cluster.Tests;
 
@@ -67,8 +70,9 @@ public sealed partial class FrontTests
         cluster.StartSilo(1);
         cluster.StartSilo(2);
         (int port, int otherPort) = (FreePort.Choose(), FreePort.Choose());
-        RunningProgram first = cluster.StartFront(1, port);
-        cluster.StartFront(2, otherPort);
+        Uri[] rpc = [new($"http://127.0.0.1:{FreePort.Choose()}"), new($"http://127.0.0.1:{FreePort.Choose()}")];
+        RunningProgram first = cluster.StartFront(1, port, $"--grpc-port={rpc[0].Port}");
+        cluster.StartFront(2, otherPort, $"--grpc-port={rpc[1].Port}");
         using var front = new GatewayClient(port);
         using var other = new GatewayClient(otherPort);
         await front.ReadyAsync(() => cluster.Output);
@@ -89,14 +93,24 @@ public sealed partial class FrontTests
             cluster.StartGateway("--name=gateway-3", $"--port={FreePort.Choose()}");
         });
 
-        // A client whose front is gone asks another with the same key.
+        // A client whose front is gone asks another with the same key; Llama.Client does so by itself.
         var whole = new KeyedAnswer();
         await whole.ReadAsync(other, "another", Prompt);
+        using var chat = new LlamaChatClient(new() { Addresses = rpc });
+        var seeded = new ChatOptions { Seed = 7, MaxOutputTokens = 200, AdditionalProperties = new() { ["ignore_eos"] = true } };
+        string story = (await chat.GetResponseAsync("Tell me a story.", seeded, TestEnds)).Text;
         using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
         Task reading = broken.ReadAsync(front, "once", Prompt);
         await Wait.UntilAsync("a silo has kept a part", Deadline, async () => (await kept.ReadAsync("once"))?.TokenCount > 60, () => cluster.Output);
-        ProcessTable.Signal(first.Id, "KILL");
+        var (text, updates) = (new StringBuilder(), 0);
+        await foreach (ChatResponseUpdate update in chat.GetStreamingResponseAsync("Tell me a story.", seeded, TestEnds))
+        {
+            text.Append(update.Text);
+            if (++updates == 20) ProcessTable.Signal(first.Id, "KILL");
+        }
+
+        Assert.Equal(story, text.ToString());
         await reading.WaitAsync(Deadline, TestEnds);
         var retry = new KeyedAnswer();
         await retry.ReadAsync(other, "once", Prompt);

@@ -12,6 +12,9 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="Use">What it takes of these; null without limits.</param>
 internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, KeyUse? Use) : IDisposable
 {
+    /// <summary>Has an answer that is kept for its key end, unless others read it: its client wants no more of it.</summary>
+    public Action GiveUp { get; init; } = static () => { };
+
     /// <summary>Has its key know that it has ended.</summary>
     public void Dispose() => Use?.Dispose();
 }
@@ -56,7 +59,10 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
             }
 
             var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), use);
+            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), use)
+            {
+                GiveUp = () => kept.GiveUp(answer),
+            };
         }
         catch
         {
