@@ -1,4 +1,5 @@
 using Llama.Gateway.Api;
+using Llama.Gateway.Api.Embeddings;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Rpc;
 using Llama.Grains.Certificates;
@@ -145,6 +146,7 @@ internal static partial class GatewayHost
             else builder.Services.AddOwnPipelines(SiloSettings(options, checkpoint, identity, device, rates!.GetAwaiter().GetResult()));
         }
 
+        builder.Services.AddSingleton(new EmbeddingDefaults(EmbeddingReader.PoolingOf(options.Pooling)));
         builder.Services.AddLlamaApi(key, options.UnknownFields == "ignore", Access(options), options.Host, options.Advertise);
 
         // Its assemblies take time to load, and descriptors.

@@ -29,6 +29,7 @@ public sealed class ClusterArgumentsTests
         KvType = "q8_0",
         ChatTemplate = "llama3",
         UnknownFields = "ignore",
+        Pooling = "last",
         Cluster = "etcd://node-7",
         ClusterLoginFile = "some/login",
         Verbose = true,
@@ -42,7 +43,7 @@ public sealed class ClusterArgumentsTests
             [
                 "--host=127.0.0.1", "--port=8082", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                "--chat-template=llama3", "--unknown-fields=ignore", "--cluster=etcd://node-7",
+                "--chat-template=llama3", "--unknown-fields=ignore", "--pooling=last", "--cluster=etcd://node-7",
                 $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
             ],
             ClusterArguments.Gateway(Everything, 8081, 8082));
@@ -52,7 +53,7 @@ public sealed class ClusterArgumentsTests
     public void Front_EveryOption_IsPassedOn()
         => Assert.Equal(
             [
-                "--front=True", "--host=127.0.0.1", "--port=8083", "--unknown-fields=ignore", "--cluster=etcd://node-7",
+                "--front=True", "--host=127.0.0.1", "--port=8083", "--unknown-fields=ignore", "--pooling=last", "--cluster=etcd://node-7",
                 $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
             ],
             ClusterArguments.Front(Everything, 8081, 8083));

@@ -60,7 +60,7 @@ internal sealed class TorchRunner : IDisposable
             range.Compute(range.FirstLayer, range.EndLayer);
         }
 
-        return [.. ranges[^1].Logits.ToArray().Chunk(Config.VocabSize)];
+        return [.. ranges[^1].AllLogits.ToArray().Chunk(Config.VocabSize)];
     }
 
     public void Dispose()

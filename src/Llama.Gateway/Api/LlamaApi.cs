@@ -1,6 +1,7 @@
 using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Cluster;
 using Llama.Gateway.Api.Completions;
+using Llama.Gateway.Api.Embeddings;
 using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
@@ -11,6 +12,7 @@ using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.Gateway.Pages;
 using Llama.Grains.Gateway;
+using Llama.Grains.Generation;
 using Llama.Grains.Text;
 using Llama.ServiceDefaults;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -54,6 +56,10 @@ public static class LlamaApi
         services.AddSingleton<ChatMessages>();
         services.AddSingleton<ChatFormat>();
         services.AddSingleton<ChatEndpoint>();
+        services.TryAddSingleton(new EmbeddingDefaults(Pooling.Mean));
+        services.AddSingleton<EmbeddingReader>();
+        services.AddSingleton<Embedder>();
+        services.AddSingleton<EmbeddingEndpoint>();
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
@@ -117,6 +123,7 @@ public static class LlamaApi
         api.Get("/v1/models/{**id}", models.GetAsync);
         api.Post("/v1/completions", telemetry.Observe(RequestTelemetry.Completion, services.GetRequiredService<CompletionEndpoint>().HandleAsync));
         api.Post("/v1/chat/completions", telemetry.Observe(RequestTelemetry.Chat, services.GetRequiredService<ChatEndpoint>().HandleAsync));
+        api.Post("/v1/embeddings", telemetry.Observe(RequestTelemetry.Embedding, services.GetRequiredService<EmbeddingEndpoint>().HandleAsync));
         api.Post("/tokenize", tokenize.TokenizeAsync);
         api.Post("/detokenize", tokenize.DetokenizeAsync);
         api.NothingElse();

@@ -12,9 +12,10 @@ namespace Llama.Grains.Answers;
 /// <summary>
 /// What another gateway needs to go on with an answer: which request it belongs to, and the tokens that were sampled. As bytes, little-endian:
 /// the hash of the request (32), when it came (8, milliseconds of Unix time), the length of the answer's id (1) and the id in UTF-8; then
-/// each token as it was sampled: its choice (1), why the choice ended (1; 0 where it goes on), the number of its top logprobs (1), the cached
-/// tokens of the prompt (4), and the sampled token and the top logprobs, each its id (4) and log-probability (4). So a record only grows, and
-/// one that is cut off anywhere is a shorter record.
+/// each token as it was sampled: its choice (1), why the choice ended (1; 0 where it goes on), the number of its top logprobs (1; 128 more
+/// where something of the prompt follows), the cached tokens of the prompt (4), and the sampled token and the top logprobs, each its id (4) and
+/// log-probability (4); then what is told of the prompt, its length (4) and the bytes. So a record only grows, and one that is cut off
+/// anywhere is a shorter record.
 /// </summary>
 public sealed class AnswerRecord
 {
@@ -22,6 +23,7 @@ public sealed class AnswerRecord
     private const int IdOffset = HashBytes + 9;
     private const int TokenBytes = 15;
     private const int LogprobBytes = 8;
+    private const byte HasPrompt = 0x80;
 
     private static readonly long LastTime = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
@@ -88,14 +90,19 @@ public sealed class AnswerRecord
         ArgumentNullException.ThrowIfNull(target);
         ArgumentNullException.ThrowIfNull(token);
         int length = TokenBytes + (token.TopLogprobs.Count * LogprobBytes);
-        Span<byte> bytes = target.GetSpan(length);
+        bool hasPrompt = !token.Prompt.IsEmpty;
+        Span<byte> bytes = target.GetSpan(length + (hasPrompt ? sizeof(int) + token.Prompt.Length : 0));
         bytes[0] = checked((byte)choice);
         bytes[1] = token.Finish is { } finish ? (byte)(finish + 1) : (byte)0;
-        bytes[2] = checked((byte)token.TopLogprobs.Count);
+        bytes[2] = (byte)(checked((byte)token.TopLogprobs.Count) | (hasPrompt ? HasPrompt : 0));
         BinaryPrimitives.WriteInt32LittleEndian(bytes[3..], token.CachedTokens);
         Write(bytes[7..], token.Sampled);
         for (int i = 0; i < token.TopLogprobs.Count; i++) Write(bytes[(TokenBytes + (i * LogprobBytes))..], token.TopLogprobs[i]);
         target.Advance(length);
+        if (!hasPrompt) return;
+        BinaryPrimitives.WriteInt32LittleEndian(bytes[length..], token.Prompt.Length);
+        token.Prompt.Span.CopyTo(bytes[(length + sizeof(int))..]);
+        target.Advance(sizeof(int) + token.Prompt.Length);
     }
 
     /// <summary>Reads a record as far as it is whole and good: its keeper may have got less, or be broken.</summary>
@@ -112,7 +119,8 @@ public sealed class AnswerRecord
             Encoding.UTF8.GetString(source[IdOffset..end]), DateTimeOffset.FromUnixTimeMilliseconds(created),
             Convert.ToHexString(source[..HashBytes])) { Length = end };
         ReadOnlySpan<byte> rest = source[end..];
-        while (!rest.IsEmpty && rest[0] is var choice && TryReadToken(ref rest, vocabSize, out GeneratedToken? token) && record.TryAdd(choice, token))
+        while (!rest.IsEmpty && rest[0] is var choice && TryReadToken(ref rest, vocabSize, out GeneratedToken? token)
+            && PromptLogprobs.FindFault(token.Prompt.Span, vocabSize, out _) is null && record.TryAdd(choice, token))
             record.Length = source.Length - rest.Length;
         return record.Length > end ? record : null;
     }
@@ -132,10 +140,14 @@ public sealed class AnswerRecord
     internal static bool TryReadToken(ref ReadOnlySpan<byte> source, int vocabSize, [NotNullWhen(true)] out GeneratedToken? token)
     {
         token = null;
-        if (source.Length < TokenBytes || source[1] > (int)FinishReason.Length + 1 || source[2] > Step.MaxTopLogprobs) return false;
+        if (source.Length < TokenBytes || source[1] > (int)FinishReason.Length + 1) return false;
+        int top = source[2] & ~HasPrompt;
+        int length = TokenBytes + (top * LogprobBytes);
         int cached = BinaryPrimitives.ReadInt32LittleEndian(source[3..]);
-        if (cached < 0 || source.Length < TokenBytes + (source[2] * LogprobBytes)) return false;
-        var tokens = new TokenLogprob[1 + source[2]];
+        if (top > Step.MaxTopLogprobs || cached < 0 || source.Length < length) return false;
+        ReadOnlySpan<byte> prompt = default;
+        if ((source[2] & HasPrompt) != 0 && !TryReadPrompt(source[length..], out prompt)) return false;
+        var tokens = new TokenLogprob[1 + top];
         for (int i = 0; i < tokens.Length; i++)
         {
             ReadOnlySpan<byte> bytes = source[(7 + (i * LogprobBytes))..];
@@ -144,8 +156,18 @@ public sealed class AnswerRecord
         }
 
         FinishReason? finish = source[1] == 0 ? null : (FinishReason)(source[1] - 1);
-        token = new GeneratedToken(tokens[0], tokens[1..], finish, cached);
-        source = source[(TokenBytes + (source[2] * LogprobBytes))..];
+        token = new GeneratedToken(tokens[0], tokens[1..], finish, cached, prompt.ToArray());
+        source = source[(length + (prompt.IsEmpty ? 0 : sizeof(int) + prompt.Length))..];
+        return true;
+    }
+
+    private static bool TryReadPrompt(ReadOnlySpan<byte> source, out ReadOnlySpan<byte> prompt)
+    {
+        prompt = default;
+        if (source.Length < sizeof(int)) return false;
+        int length = BinaryPrimitives.ReadInt32LittleEndian(source);
+        if (length < 1 || length > source.Length - sizeof(int)) return false;
+        prompt = source.Slice(sizeof(int), length);
         return true;
     }
 

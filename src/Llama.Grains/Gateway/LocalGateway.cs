@@ -145,7 +145,9 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         GrammarMatcher? matcher = request.Grammar is { } grammar
             ? await Task.Run(() => Begin(grammar, request), cancellationToken).ConfigureAwait(false)
             : null;
-        int maxTokens = (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit));
+        int maxTokens = request.Pooling is null
+            ? (int)Math.Min(limit, request.PromptTokens.Count + (long)(request.MaxTokens ?? limit))
+            : request.PromptTokens.Count;
         Replica replica = await ChooseAsync(request).ConfigureAwait(false);
         try
         {
@@ -245,9 +247,9 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
     {
         ArgumentNullException.ThrowIfNull(request);
         if (request.PromptTokens.Count == 0) throw Invalid("The prompt is empty; expected at least one token.");
-        if (request.PromptTokens.Count >= limit)
+        if (request.PromptTokens.Count >= limit + (request.Pooling is null ? 0 : 1))
             throw Invalid(
-                $"The prompt has {request.PromptTokens.Count} tokens; expected fewer than {limit}, so that one can be generated.");
+                $"The prompt has {request.PromptTokens.Count} tokens; expected {(request.Pooling is null ? "fewer than" : "at most")} {limit}.");
         foreach (int token in request.PromptTokens)
         {
             if ((uint)token >= (uint)settings.Config.VocabSize)
@@ -274,6 +276,15 @@ public sealed class LocalGateway : IGateway, IAsyncDisposable
         if (request.Timeout <= TimeSpan.Zero) throw Invalid($"The timeout is {request.Timeout}; expected more than nothing.");
         if (request.TopLogprobs is < 0 or > Step.MaxTopLogprobs)
             throw Invalid($"{request.TopLogprobs} topLogprobs were asked for; expected 0 to {Step.MaxTopLogprobs}.");
+        if (request.PromptLogprobs is < 0 or > Step.MaxTopLogprobs)
+            throw Invalid($"{request.PromptLogprobs} top logprobs of the prompt were asked for; expected 0 to {Step.MaxTopLogprobs}.");
+        if (request.PromptLogprobs is { } top && request.PromptTokens.Count * (1L + top) > GenerationRequest.MostPromptLogprobs)
+        {
+            throw Invalid(
+                $"{request.PromptTokens.Count} tokens of a prompt with {top} top logprobs each were asked for; expected at most"
+                + $" {GenerationRequest.MostPromptLogprobs} log-probabilities.");
+        }
+
         if (!(request.Sampling is { Temperature: >= 0 and < 1000, TopP: > 0, MinP: >= 0 and <= 1, TopK: >= 0 }))
             throw Invalid($"The sampling parameters are out of bounds: {request.Sampling}.");
         if (request.StopTokens.Any(token => (uint)token >= (uint)settings.Config.VocabSize))

@@ -78,6 +78,29 @@ public sealed record GenerationRequest
     /// <summary>The grammar that the answer follows; null for free text.</summary>
     [Id(16)]
     public AnswerGrammar? Grammar { get; init; }
+
+    /// <summary>
+    /// How many of the most probable tokens to report with each token of the prompt but the first; null for no log-probabilities of the prompt.
+    /// </summary>
+    [Id(17)]
+    public int? PromptLogprobs { get; init; }
+
+    /// <summary>Asks for a vector of the prompt instead of tokens; null for tokens.</summary>
+    [Id(18)]
+    public Pooling? Pooling { get; init; }
+
+    /// <summary>Most numbers that may be kept of a prompt: of its tokens with log-probabilities and their top logprobs.</summary>
+    public const int MostPromptLogprobs = 1 << 18;
+}
+
+/// <summary>How hidden states of a prompt, after the last norm, become one vector; its length is 1.</summary>
+public enum Pooling
+{
+    /// <summary>The mean over all positions.</summary>
+    Mean,
+
+    /// <summary>The last position's.</summary>
+    Last,
 }
 
 /// <summary>Why a generation ended.</summary>
@@ -95,10 +118,14 @@ public enum FinishReason
 /// <param name="TopLogprobs">The most probable tokens, best first; as many as were asked for.</param>
 /// <param name="Finish">Set on the last token.</param>
 /// <param name="CachedTokens">Tokens of the prompt that did not have to be computed.</param>
+/// <param name="Prompt">
+/// On the first token what was asked for of the prompt: log-probabilities (<see cref="Model.Sampling.PromptLogprobs"/>), or a vector, F32; then it is the only
+/// one and stands for no token. Empty on the others.
+/// </param>
 [GenerateSerializer, Immutable, Alias("llama.generated-token")]
 public sealed record GeneratedToken(
     [property: Id(0)] TokenLogprob Sampled, [property: Id(1)] IReadOnlyList<TokenLogprob> TopLogprobs, [property: Id(2)] FinishReason? Finish,
-    [property: Id(3)] int CachedTokens = 0);
+    [property: Id(3)] int CachedTokens = 0, [property: Id(4)] ReadOnlyMemory<byte> Prompt = default);
 
 /// <summary>What kind of refusal a <see cref="GenerationException"/> is.</summary>
 public enum GenerationError

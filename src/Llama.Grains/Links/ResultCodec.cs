@@ -7,7 +7,7 @@ namespace Llama.Grains.Links;
 /// <summary>What comes back from the last stage for one step.</summary>
 /// <param name="Epoch">The plan of the step.</param>
 /// <param name="Number">The step's number.</param>
-/// <param name="Sampled">The tokens, one for each sequence of the step that sampled.</param>
+/// <param name="Sampled">The tokens, one for each sequence of the step that sampled, and what else was asked for.</param>
 public readonly record struct StepResult(ulong Epoch, ulong Number, SampledTokens Sampled);
 
 /// <summary>
@@ -25,7 +25,7 @@ public static class ResultCodec
     /// <summary>Bytes that a result takes.</summary>
     public static int Bytes(StepResult result)
     {
-        int bytes = HeaderBytes;
+        int bytes = HeaderBytes + result.Sampled.Parts.Length;
         for (int i = 0; i < result.Sampled.Count; i++) bytes += 12 + (result.Sampled[i].TopLogprobs.Length * 8);
         return bytes;
     }
@@ -38,7 +38,7 @@ public static class ResultCodec
         BinaryPrimitives.WriteUInt64LittleEndian(target, result.Epoch);
         BinaryPrimitives.WriteUInt64LittleEndian(target[8..], result.Number);
         BinaryPrimitives.WriteInt32LittleEndian(target[16..], result.Sampled.Count);
-        BinaryPrimitives.WriteInt32LittleEndian(target[20..], 0);
+        BinaryPrimitives.WriteInt32LittleEndian(target[20..], result.Sampled.Parts.Length);
         Span<byte> rest = target[HeaderBytes..];
         for (int i = 0; i < result.Sampled.Count; i++)
         {
@@ -48,6 +48,8 @@ public static class ResultCodec
             rest = rest[4..];
             foreach (TokenLogprob logprob in sampled.TopLogprobs) rest = WriteLogprob(rest, logprob);
         }
+
+        result.Sampled.Parts.CopyTo(rest);
     }
 
     /// <summary>Decodes a result.</summary>
@@ -63,7 +65,8 @@ public static class ResultCodec
         int count = BinaryPrimitives.ReadInt32LittleEndian(source[16..]);
         int partBytes = BinaryPrimitives.ReadInt32LittleEndian(source[20..]);
         if (count is < 0 or > Step.MaxTokens || partBytes < 0 || partBytes > source.Length - HeaderBytes) throw Malformed(source.Length);
-        OptionalParts.Check(source[^partBytes..], Step.MaxTokens, isLast: true);
+        OptionalParts.CheckResult(source[^partBytes..]);
+        sampled.AddParts(source[^partBytes..]);
         ReadOnlySpan<byte> rest = source[HeaderBytes..^partBytes];
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
         for (int i = 0; i < count; i++)

@@ -45,4 +45,9 @@ public abstract record ServingOptions : ClusterOptions
     [Description("What becomes of a request with a field that nobody knows: refuse it, or ignore the field.")]
     [AllowedValues("refuse", "ignore", ErrorMessage = "refuse or ignore")]
     public string UnknownFields { get; init; } = "refuse";
+
+    /// <summary>How hidden states become the vector of a text: <c>mean</c> or <c>last</c>.</summary>
+    [Description("How the hidden states of a text become its embedding, where a request does not say: their mean, or the last one.")]
+    [AllowedValues("mean", "last", ErrorMessage = "mean or last")]
+    public string Pooling { get; init; } = "mean";
 }

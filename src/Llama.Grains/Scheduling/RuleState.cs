@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Llama.Grains.Generation;
 using Llama.Model;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
@@ -13,6 +14,7 @@ internal sealed class RuleState
     private readonly Penalties penalties;
     private readonly TokenBias[] biases;
     private readonly byte[] mask;
+    private readonly int vocabSize;
     private readonly int[] ends;
     private readonly int[][] badWords;
     private readonly List<int> denied = [];
@@ -28,19 +30,20 @@ internal sealed class RuleState
         biases = [.. rules.Biases];
         badWords = [.. rules.BadWords.Select(word => word.ToArray())];
         ends = [.. (request.IgnoreEndTokens ? [] : config.EndTokens).Union(request.StopTokens)];
-        mask = rules.AllowedTokens.Count == 0 ? [] : new byte[StepParts.MaskBytes(config.VocabSize)];
-        foreach (int token in rules.AllowedTokens) mask[token / 8] |= (byte)(1 << (token % 8));
+        vocabSize = config.VocabSize;
+        mask = rules.AllowedTokens.Count == 0 ? [] : TokenMask.Of(rules.AllowedTokens, vocabSize);
     }
 
     /// <summary>Adds what the rules ask for to the sequence that was added to a step last.</summary>
     /// <param name="step">The step.</param>
     /// <param name="prompt">Tokens of the prompt.</param>
     /// <param name="answer">Tokens of the answer so far.</param>
-    public void Add(Step step, ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer)
+    /// <param name="grammar">The mask of its grammar; empty for none.</param>
+    public void Add(Step step, ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer, ReadOnlySpan<byte> grammar)
     {
         if (penalties != new Penalties(0, 0, 1)) AddPenalties(step, prompt, answer);
         if (biases.Length > 0) step.AddBiases(biases);
-        if (mask.Length > 0) step.AddMask(mask);
+        AddMask(step, grammar);
         denied.Clear();
         if (answer.Length < rules.MinTokens) denied.AddRange(ends);
         foreach (int[] word in badWords)
@@ -49,6 +52,20 @@ internal sealed class RuleState
         }
 
         if (denied.Count > 0) step.AddDenied(CollectionsMarshal.AsSpan(denied));
+    }
+
+    /// <summary>An answer never leaves its grammar, also where that allows none of the allowed tokens.</summary>
+    private void AddMask(Step step, ReadOnlySpan<byte> grammar)
+    {
+        if (mask.Length == 0 || grammar.IsEmpty)
+        {
+            ReadOnlySpan<byte> only = grammar.IsEmpty ? mask : grammar;
+            if (!only.IsEmpty) step.AddMask(only);
+            return;
+        }
+
+        byte[] both = TokenMask.Both(mask, grammar, vocabSize);
+        step.AddMask(TokenMask.IsEmpty(both) ? grammar : both);
     }
 
     private void AddPenalties(Step step, ReadOnlySpan<int> prompt, ReadOnlySpan<int> answer)

@@ -118,20 +118,20 @@ internal sealed partial class Scheduler
         int first = sequence.Scheduled;
         ReadOnlySpan<int> table = CollectionsMarshal.AsSpan(sequence.Blocks)[..BlockPool.BlocksFor(end)];
         bool decodes = sequence.Place.List == ready;
-        if (end == tokens.Length)
+        if (end == tokens.Length && sequence.Request.Pooling is null)
         {
             double number = UniformNumber.At(sequence.Request.Seed, end);
             batch.Step.AddSamplingSequence(
                 first, tokens[first..end], table, sequence.Request.Sampling, number, sequence.Request.TopLogprobs);
             AddRules(batch.Step, sequence, tokens);
-            if (sequence.Matcher is { } matcher) batch.Step.AddGrammar(matcher.Mask);
-            sequence.Place.List!.Remove(sequence.Place);
         }
         else
         {
             batch.Step.AddSequence(first, tokens[first..end], table);
         }
 
+        sequence.Outputs?.AddTo(batch.Step, tokens, first, end);
+        if (end == tokens.Length) sequence.Place.List!.Remove(sequence.Place);
         sequence.Trace?.AddTo(batch.Step, batch.Sequences.Count);
         batch.Sequences.Add(sequence);
         recovery.Compute(sequence, end - first);
@@ -143,10 +143,16 @@ internal sealed partial class Scheduler
 
     private void AddRules(Step step, Sequence sequence, ReadOnlySpan<int> tokens)
     {
-        if (sequence.Request.Rules is not { } rules) return;
+        ReadOnlySpan<byte> grammar = sequence.Matcher is { } matcher ? matcher.Mask : default;
+        if (sequence.Request.Rules is not { } rules)
+        {
+            if (!grammar.IsEmpty) step.AddMask(grammar);
+            return;
+        }
+
         sequence.Rules ??= new RuleState(sequence.Request, rules, config);
         int prompt = sequence.Request.PromptTokens.Count;
-        sequence.Rules.Add(step, tokens[..prompt], tokens[prompt..]);
+        sequence.Rules.Add(step, tokens[..prompt], tokens[prompt..], grammar);
     }
 
     /// <summary>

@@ -237,12 +237,14 @@ internal sealed partial class Scheduler
         if (batch.Decodes) decodingSteps--;
         completedStep = batch.Step.Number;
         Measure(batch);
+        TakeOutputs(batch, result);
         int sampled = 0;
         for (int i = 0; i < batch.Sequences.Count; i++)
         {
             Sequence sequence = batch.Sequences[i];
             sequence.StepsInFlight--;
             if (batch.Step.Sequences[i].Samples) Append(sequence, result.Sampled[sampled++]);
+            else if (sequence.Outputs is { IsPooled: true } outputs) Finish(sequence, outputs);
         }
 
         spare.Push(batch);
@@ -391,7 +393,42 @@ internal sealed partial class Scheduler
             }
         }
 
+        ReadOnlySpan<byte> questions = step.Parts;
+        ReadOnlySpan<byte> answers = result.Sampled.Parts;
+        while (StepParts.TryRead(ref questions, out StepPart question))
+        {
+            if (StepParts.AsksForRows(question.Tag) && !PromptOutputs.TryFind(question, ref answers, config, out _)) return false;
+        }
+
         return true;
+    }
+
+    /// <summary>Takes what a result, which was checked, tells of prompts.</summary>
+    private void TakeOutputs(Batch batch, StepResult result)
+    {
+        ReadOnlySpan<byte> answers = result.Sampled.Parts;
+        if (answers.IsEmpty) return;
+        ReadOnlySpan<byte> questions = batch.Step.Parts;
+        while (StepParts.TryRead(ref questions, out StepPart question))
+        {
+            if (StepParts.AsksForRows(question.Tag) && PromptOutputs.TryFind(question, ref answers, config, out ReadOnlySpan<byte> answer))
+                batch.Sequences[question.Sequence].Outputs!.Take(question, answer);
+        }
+    }
+
+    /// <summary>Answers a request for a vector of its prompt.</summary>
+    private void Finish(Sequence sequence, PromptOutputs outputs)
+    {
+        if (sequence.State == SequenceState.Outside) return;
+        CountPrompt(sequence);
+        sequence.Client.Next(new GeneratedToken(default, [], FinishReason.Stop, sequence.CachedTokens, outputs.Answer));
+        End(sequence, null);
+    }
+
+    private void CountPrompt(Sequence sequence)
+    {
+        promptTokens += sequence.Tokens.Count;
+        cachedPromptTokens += sequence.CachedTokens;
     }
 
     private bool IsToken(TokenLogprob logprob) =>
@@ -404,10 +441,11 @@ internal sealed partial class Scheduler
         int cached = sequence.CachedTokens;
         if (sequence.State == SequenceState.Waiting) waiting.CountToken();
         else ready.AddLast(sequence.Place);
+        ReadOnlyMemory<byte> prompt = default;
         if (sequence.IsInPrompt)
         {
-            promptTokens += sequence.Tokens.Count;
-            cachedPromptTokens += cached;
+            CountPrompt(sequence);
+            if (sequence.Outputs is { } outputs) prompt = outputs.Answer;
         }
 
         sequence.Tokens.Add(token);
@@ -425,7 +463,7 @@ internal sealed partial class Scheduler
             return;
         }
 
-        sequence.Client.Next(new GeneratedToken(sampled.Sampled, sampled.TopLogprobs.ToArray(), finish, cached));
+        sequence.Client.Next(new GeneratedToken(sampled.Sampled, sampled.TopLogprobs.ToArray(), finish, cached, prompt));
         if (finish is not null) End(sequence, null);
     }
 

@@ -43,6 +43,7 @@ internal sealed class Sequence
         MaxTokens = maxTokens;
         Client = client;
         Matcher = matcher;
+        Outputs = PromptOutputs.Of(request);
         Tokens = [.. request.PromptTokens, .. request.ResumedTokens.Select(token => token.Sampled.Token)];
         CachedTokens = request.ResumedTokens is [.., var last] ? last.CachedTokens : 0;
         Place = new LinkedListNode<Sequence>(this);
@@ -70,6 +71,9 @@ internal sealed class Sequence
 
     /// <summary>Follows its grammar; its mask is made when a token comes. Null for free text.</summary>
     public GrammarMatcher? Matcher { get; }
+
+    /// <summary>What is asked for of its prompt; null for nothing.</summary>
+    public PromptOutputs? Outputs { get; }
 
     /// <summary>The prompt and every token generated so far.</summary>
     public List<int> Tokens { get; }
@@ -117,8 +121,15 @@ internal sealed class Sequence
         if (IsInPrompt) CachedTokens += positions;
     }
 
+    /// <summary>Positions from the first that may be taken from the cache.</summary>
+    public int Skippable => Outputs?.Skippable ?? int.MaxValue;
+
     /// <summary>Forgets the steps in flight, which never come back, and begins to wait for another pipeline.</summary>
-    public void LeavePipeline(long now) => (StepsInFlight, LastStep, WaitingSince) = (0, 0, now);
+    public void LeavePipeline(long now)
+    {
+        (StepsInFlight, LastStep, WaitingSince) = (0, 0, now);
+        Outputs?.Lose();
+    }
 
     /// <summary>Forgets what has been computed; its blocks are no longer its own.</summary>
     public void StartOver()

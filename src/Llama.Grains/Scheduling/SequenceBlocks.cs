@@ -19,7 +19,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
     /// <param name="salt">What it is cached under; null for what all share.</param>
     public int Cached(ReadOnlySpan<int> tokens, string? salt)
     {
-        Find(tokens, salt);
+        Find(tokens, salt, int.MaxValue);
         return hits.Count * BlockPool.BlockTokens;
     }
 
@@ -29,7 +29,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
     public bool TryAdmit(Sequence sequence, int reserve)
     {
         int total = BlockPool.BlocksFor(sequence.Tokens.Count);
-        Find(CollectionsMarshal.AsSpan(sequence.Tokens), sequence.Request.CacheSalt);
+        Find(CollectionsMarshal.AsSpan(sequence.Tokens), sequence.Request.CacheSalt, sequence.Skippable);
         if (pool.Free - hits.Count(pool.IsFree) < total - hits.Count + reserve) return false;
         foreach (int block in hits)
         {
@@ -63,6 +63,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
         {
             (int index, int start) = (sequence.Scheduled / BlockPool.BlockTokens, sequence.Scheduled);
             int end = Math.Min(start + BlockPool.BlockTokens, sequence.Tokens.Count);
+            if (Math.Min(end, sequence.Tokens.Count - 1) > sequence.Skippable) return true;
             if (!pool.TryFind(Key(sequence, index, end), out int found)) return true;
             if (pool.WrittenBy(found) == step.Number) return false;
             if (end == sequence.Tokens.Count)
@@ -126,12 +127,12 @@ internal sealed class SequenceBlocks(BlockPool pool)
         CollectionsMarshal.AsSpan(sequence.Tokens)[(index * BlockPool.BlockTokens)..end],
         index == 0 ? sequence.Request.CacheSalt : null);
 
-    /// <summary>Finds the full blocks of a prompt, but for the one with its last token.</summary>
-    private void Find(ReadOnlySpan<int> tokens, string? salt)
+    /// <summary>Finds the full blocks of a prompt within its first positions, but for the one with its last token.</summary>
+    private void Find(ReadOnlySpan<int> tokens, string? salt, int most)
     {
         hits.Clear();
         int parent = BlockKey.NoParent;
-        for (int end = BlockPool.BlockTokens; end < tokens.Length; end += BlockPool.BlockTokens)
+        for (int end = BlockPool.BlockTokens; end < tokens.Length && end <= most; end += BlockPool.BlockTokens)
         {
             var key = new BlockKey(parent, tokens[(end - BlockPool.BlockTokens)..end], parent == BlockKey.NoParent ? salt : null);
             if (!pool.TryFind(key, out parent)) return;

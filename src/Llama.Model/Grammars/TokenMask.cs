@@ -16,6 +16,31 @@ public static class TokenMask
     /// <param name="vocabSize">Ids of the vocabulary.</param>
     public static int MostBytes(int vocabSize) => 1 + ((vocabSize + 7) / 8);
 
+    /// <summary>Writes a mask of some tokens.</summary>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="vocabSize">Ids of the vocabulary.</param>
+    public static byte[] Of(IEnumerable<int> tokens, int vocabSize)
+    {
+        ArgumentNullException.ThrowIfNull(tokens);
+        ulong[] allowed = new ulong[(vocabSize + 63) / 64];
+        foreach (int token in tokens) allowed[token >> 6] |= 1UL << (token & 63);
+        return Write(allowed, vocabSize);
+    }
+
+    /// <summary>Writes a mask of what two allow.</summary>
+    /// <param name="one">A mask.</param>
+    /// <param name="other">Another.</param>
+    /// <param name="vocabSize">Ids of the vocabulary.</param>
+    public static byte[] Both(ReadOnlySpan<byte> one, ReadOnlySpan<byte> other, int vocabSize)
+    {
+        ulong[] allowed = new ulong[(vocabSize + 63) / 64];
+        ulong[] others = new ulong[allowed.Length];
+        Read(one, allowed);
+        Read(other, others);
+        for (int i = 0; i < allowed.Length; i++) allowed[i] &= others[i];
+        return Write(allowed, vocabSize);
+    }
+
     /// <summary>Writes a mask.</summary>
     /// <param name="allowed">A bit for each token.</param>
     /// <param name="vocabSize">Ids of the vocabulary.</param>

@@ -24,6 +24,7 @@ internal sealed unsafe class CpuForward : IForward
     private readonly RotaryEmbedding rotary;
     private readonly WorkerPool pool;
     private readonly CpuBuffers buffers;
+    private readonly WantedRows wanted = new(CpuBuffers.MaxTokens);
 
     private readonly Action<int, int> embed;
     private readonly Action<int, int> attentionNorm;
@@ -149,6 +150,7 @@ internal sealed unsafe class CpuForward : IForward
         step = next;
         tokens = next.Tokens.Length;
         hidden = hiddenStates.Pointer;
+        wanted.Find(next);
         foreach (BlockCopy copy in next.Copies) cache.CopyBlock(copy.Source, copy.Target);
     }
 
@@ -157,7 +159,7 @@ internal sealed unsafe class CpuForward : IForward
 
     /// <summary>
     /// Computes some layers of the step that has begun; the hidden states are replaced by those after them. After the last layer of all
-    /// these are of the tokens alone that sample, <c>[sampling sequences, dim]</c>: of the others only keys and values are ever read.
+    /// these are of the tokens alone whose output is asked for, in order: of the others only keys and values are ever read.
     /// </summary>
     /// <param name="first">First of them.</param>
     /// <param name="end">The one after the last.</param>
@@ -170,7 +172,7 @@ internal sealed unsafe class CpuForward : IForward
         {
             long started = Stopwatch.GetTimestamp();
             outputs = tokens;
-            if (FirstLayer + layer == config.Layers - 1 && !everyPosition) PutSamplingFirst();
+            if (FirstLayer + layer == config.Layers - 1 && !everyPosition) PutOutputsFirst();
             LayerWeights weights = layers[layer];
             buffers.Inputs.Reset(buffers.Normed, tokens, weights.Wq.Matrix, weights.Wk.Matrix, weights.Wv.Matrix);
             RunByTokens(attentionNorm);
@@ -184,7 +186,7 @@ internal sealed unsafe class CpuForward : IForward
     }
 
     /// <inheritdoc/>
-    public SampledTokens? Sample() => head?.Sample(step, hidden);
+    public SampledTokens? Sample() => head?.Sample(step, wanted, hidden);
 
     /// <inheritdoc/>
     /// <remarks>Copies some more of the weights to where products read them faster.</remarks>
@@ -323,22 +325,24 @@ internal sealed unsafe class CpuForward : IForward
         }
     }
 
-    /// <summary>Brings the tokens that sample, in order, before the others, and says that only their output is wanted.</summary>
-    private void PutSamplingFirst()
+    /// <summary>Brings the tokens whose output is asked for, in order, before the others, and says that only theirs is wanted.</summary>
+    private void PutOutputsFirst()
     {
-        outputs = 0;
-        foreach (StepSequence sequence in step.Sequences)
-        {
-            if (!sequence.Samples) continue;
-            Exchange(outputs, sequence.TokenOffset + sequence.TokenCount - 1);
-            outputs++;
-        }
-
-        // With as many as there are, all are single tokens, in their places.
+        outputs = wanted.Count;
         if (outputs == tokens) return;
-        runs = outputs;
-        for (int run = 0; run < runs; run++) (buffers.RunStarts[run], buffers.RunLengths[run]) = (run, 1);
+        for (int row = 0; row < outputs; row++) Exchange(row, wanted[row].Token);
+        runs = 0;
+        for (int row = 0; row < outputs; row++)
+        {
+            if (runs > 0 && Continues(buffers.RunStarts[runs - 1], buffers.RunLengths[runs - 1], row)) buffers.RunLengths[runs - 1]++;
+            else (buffers.RunStarts[runs], buffers.RunLengths[runs++]) = (row, 1);
+        }
     }
+
+    /// <summary>Whether a token attends together with those of a run before it.</summary>
+    private bool Continues(int start, int length, int token) =>
+        length < Attention.MaxTokens && buffers.SequenceOf[token] == buffers.SequenceOf[start]
+        && buffers.PositionOf[token] == buffers.PositionOf[start] + length;
 
     private void Exchange(int token, int other)
     {

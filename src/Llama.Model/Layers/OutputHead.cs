@@ -3,9 +3,12 @@ using Llama.Model.Kernels;
 
 namespace Llama.Model.Layers;
 
-/// <summary>The last RMSNorm, the output matrix and the sampling of tokens, for the sequences of a step that want one.</summary>
-internal sealed unsafe class OutputHead : IDisposable
+/// <summary>The last RMSNorm, the output matrix and the sampling of tokens, for the tokens of a step whose output is asked for.</summary>
+internal sealed unsafe class OutputHead : IRowOutputs, IDisposable
 {
+    /// <summary>Rows of a prompt that are multiplied at a time: their logits take much more memory than all else of a step.</summary>
+    private const int RowsTogether = 32;
+
     private readonly ModelConfig config;
     private readonly WorkerPool pool;
     private readonly float[] norm;
@@ -16,8 +19,14 @@ internal sealed unsafe class OutputHead : IDisposable
     private readonly int tileLength;
     private readonly StepSampler sampler;
     private readonly Action<int, int> multiply;
+    private readonly NativeBuffer state;
     private NativeBuffer logits;
     private int rows;
+
+    // What of the running step has been multiplied.
+    private WantedRows asked = new(0);
+    private float* hidden;
+    private int next;
 
     /// <summary>Opens the tensors of the head.</summary>
     /// <param name="checkpoint">Has the norm.</param>
@@ -36,37 +45,46 @@ internal sealed unsafe class OutputHead : IDisposable
         tileLength = ProductInputs.ScratchLength(CpuBuffers.MaxTokens);
         tiles = new NativeBuffer((long)pool.ThreadCount * tileLength);
         logits = new NativeBuffer(config.VocabSize);
-        sampler = new StepSampler(config.VocabSize);
+        state = new NativeBuffer(config.Dim);
+        sampler = new StepSampler(config);
         multiply = Multiply;
     }
 
     /// <summary>Bytes of weights.</summary>
     public long WeightBytes => output.Matrix.Bytes + (norm.Length * sizeof(float));
 
-    /// <summary>Samples a token for every sequence that wants one, in the step's order.</summary>
+    /// <summary>Samples a token for every sequence that wants one, in the step's order, and tells what else is asked for.</summary>
     /// <param name="step">The step.</param>
-    /// <param name="hidden">Hidden states after the last layer of the tokens that sample, <c>[sampling sequences, dim]</c>.</param>
+    /// <param name="outputs">The tokens whose output is asked for.</param>
+    /// <param name="states">Their hidden states after the last layer, <c>[rows, dim]</c>.</param>
     /// <returns>Rented; the caller disposes of them.</returns>
-    public SampledTokens Sample(Step step, float* hidden)
+    public SampledTokens Sample(Step step, WantedRows outputs, float* states)
     {
-        int count = 0;
-        foreach (StepSequence sequence in step.Sequences)
-        {
-            if (!sequence.Samples) continue;
-            Normalize(hidden, count, count);
-            count++;
-        }
+        (asked, rows, next) = (outputs, 0, 0);
+        hidden = states;
+        return sampler.Sample(step, this);
+    }
 
-        ComputeLogits(count);
-        return sampler.Sample(step, logits.Pointer);
+    /// <inheritdoc/>
+    public float* Logits(int row)
+    {
+        if (next == rows) MultiplyFrom(row);
+        return logits.Pointer + ((long)next++ * config.VocabSize);
+    }
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<float> State(int row)
+    {
+        fixed (float* weights = norm) Elementwise.RmsNorm(hidden + ((long)row * config.Dim), weights, config.NormEps, state.Pointer, config.Dim);
+        return new ReadOnlySpan<float>(state.Pointer, config.Dim);
     }
 
     /// <summary>Logits of one position, <c>[vocabSize]</c>; valid until the next call.</summary>
-    /// <param name="hidden">Hidden states after the last layer, <c>[tokens, dim]</c>.</param>
+    /// <param name="states">Hidden states after the last layer, <c>[tokens, dim]</c>.</param>
     /// <param name="token">Which of the tokens.</param>
-    public ReadOnlySpan<float> Logits(float* hidden, int token)
+    public ReadOnlySpan<float> Logits(float* states, int token)
     {
-        Normalize(hidden, token, 0);
+        Normalize(states, token, 0);
         ComputeLogits(1);
         return new ReadOnlySpan<float>(logits.Pointer, config.VocabSize);
     }
@@ -78,19 +96,33 @@ internal sealed unsafe class OutputHead : IDisposable
         inputs.Dispose();
         tiles.Dispose();
         logits.Dispose();
+        state.Dispose();
         sampler.Dispose();
     }
 
-    private void Normalize(float* hidden, int token, int row)
+    /// <summary>Computes the logits of the rows from one on: as many as sample, or some of a prompt, if these are more.</summary>
+    private void MultiplyFrom(int row)
+    {
+        int most = Math.Max(RowsTogether, asked.Sampling);
+        int count = 0;
+        for (; row < asked.Count && count < most; row++)
+        {
+            if (asked[row].ForLogits) Normalize(hidden, row, count++);
+        }
+
+        next = 0;
+        ComputeLogits(count);
+    }
+
+    private void Normalize(float* states, int token, int row)
     {
         float* target = normed.Pointer + ((long)row * config.Dim);
-        fixed (float* weights = norm) Elementwise.RmsNorm(hidden + ((long)token * config.Dim), weights, config.NormEps, target, config.Dim);
+        fixed (float* weights = norm) Elementwise.RmsNorm(states + ((long)token * config.Dim), weights, config.NormEps, target, config.Dim);
         inputs.Prepare(row);
     }
 
     private void ComputeLogits(int count)
     {
-        if (count == 0) return;
         if (logits.Length < (long)count * config.VocabSize)
         {
             // In this order: a refused allocation must leave the buffer that there is.

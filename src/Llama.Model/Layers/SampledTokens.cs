@@ -17,13 +17,14 @@ public readonly ref struct SampledToken(TokenLogprob sampled, ReadOnlySpan<Token
 }
 
 /// <summary>
-/// The tokens sampled in one step. Its contents are flat, and those that a range rents out are used again: dispose of them when they have
+/// The tokens sampled in one step, and what else the last range tells of its sequences. Its contents are flat, and those that a range rents out are used again: dispose of them when they have
 /// been read.
 /// </summary>
 public sealed class SampledTokens : IDisposable
 {
     private readonly List<(TokenLogprob Sampled, int FirstTopLogprob, int TopLogprobs)> tokens = [];
     private readonly List<TokenLogprob> topLogprobs = [];
+    private readonly List<byte> parts = [];
     private ConcurrentBag<SampledTokens>? lender;
 
     /// <summary>How many they are.</summary>
@@ -40,6 +41,16 @@ public sealed class SampledTokens : IDisposable
         }
     }
 
+    /// <summary>Optional parts, encoded (<see cref="ResultParts"/>).</summary>
+    public ReadOnlySpan<byte> Parts => CollectionsMarshal.AsSpan(parts);
+
+    /// <summary>Where parts are appended.</summary>
+    internal List<byte> PartList => parts;
+
+    /// <summary>Adds optional parts.</summary>
+    /// <param name="encoded">Whole parts, encoded.</param>
+    public void AddParts(ReadOnlySpan<byte> encoded) => parts.AddRange(encoded);
+
     /// <summary>Adds a token.</summary>
     /// <param name="sampled">The token and its log-probability.</param>
     /// <param name="best">The most probable tokens, best first; copied.</param>
@@ -55,6 +66,7 @@ public sealed class SampledTokens : IDisposable
         if (Interlocked.Exchange(ref lender, null) is not { } pool) return;
         tokens.Clear();
         topLogprobs.Clear();
+        parts.Clear();
         pool.Add(this);
     }
 

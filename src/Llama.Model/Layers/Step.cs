@@ -127,16 +127,20 @@ public sealed class Step
         StepParts.Add(parts, StepParts.Denied, sequences.Count - 1, System.Runtime.InteropServices.MemoryMarshal.AsBytes(tokens));
 
     /// <summary>Allows the sequence that was added last some tokens only.</summary>
-    /// <param name="bits">A bit for each token of the vocabulary, lowest first in each byte.</param>
-    public void AddMask(ReadOnlySpan<byte> bits) => StepParts.Add(parts, StepParts.Mask, sequences.Count - 1, bits);
-
-    /// <summary>Allows the sequence that was added last the tokens only with which its grammar goes on.</summary>
     /// <param name="mask">The tokens, as <see cref="Grammars.TokenMask"/> writes them.</param>
-    public void AddGrammar(ReadOnlySpan<byte> mask) => StepParts.Add(parts, StepParts.Grammar, sequences.Count - 1, mask);
+    public void AddMask(ReadOnlySpan<byte> mask) => StepParts.Add(parts, StepParts.Mask, sequences.Count - 1, mask);
 
-    /// <summary>What is done to the logits of a sequence.</summary>
-    /// <param name="sequence">Its index.</param>
-    internal LogitChanges ChangesOf(int sequence) => StepParts.Read(Parts, sequence);
+    /// <summary>Asks for the log-probabilities of tokens of the prompt of the sequence that was added last.</summary>
+    /// <param name="first">The token before the first of them, counted from the sequence's first in the step.</param>
+    /// <param name="tokens">The tokens, which follow each other.</param>
+    /// <param name="topLogprobs">How many of the most probable tokens to tell with each.</param>
+    public void AddPromptLogprobs(int first, ReadOnlySpan<int> tokens, int topLogprobs) =>
+        StepParts.Add(parts, StepParts.PromptLogprobs, sequences.Count - 1, topLogprobs, first, tokens);
+
+    /// <summary>Asks for the sum of hidden states of the sequence that was added last, after the last norm.</summary>
+    /// <param name="first">The first token whose hidden state counts, counted from the sequence's first in the step.</param>
+    /// <param name="count">How many tokens' count.</param>
+    public void AddStateSum(int first, int count) => StepParts.Add(parts, StepParts.StateSum, sequences.Count - 1, first, count, []);
 
     /// <summary>Adds a copy of a block.</summary>
     /// <param name="source">The block that is read.</param>

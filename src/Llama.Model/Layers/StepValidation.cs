@@ -53,7 +53,8 @@ internal static class StepValidation
         ReadOnlySpan<byte> parts = step.Parts;
         while (StepParts.TryRead(ref parts, out StepPart part))
         {
-            if (StepParts.FindFault(part, step.Sequences, config.VocabSize) is { } fault) throw Fault(step, fault);
+            if (StepPartFaults.Find(part, step.Sequences, config.VocabSize) is { } fault) throw Fault(step, fault);
+            if (rebuilds && StepParts.AsksForRows(part.Tag)) throw Fault(step, "asks for outputs, and not all layers compute it");
         }
 
         int covered = 0;

@@ -13,7 +13,7 @@ internal sealed unsafe class LogitChanger : IDisposable
     /// <summary>By token: 1 if the prompt has it, and 2 for each time that the answer has; zeros between calls.</summary>
     private readonly int[] counts;
 
-    /// <summary>A bit for each token that a grammar allows.</summary>
+    /// <summary>A bit for each token that the mask allows.</summary>
     private readonly ulong[] allowed;
 
     /// <summary>Makes buffers for a vocabulary.</summary>
@@ -32,22 +32,21 @@ internal sealed unsafe class LogitChanger : IDisposable
     {
         float* target = changed.Pointer;
         Buffer.MemoryCopy(logits, target, vocabSize * sizeof(float), vocabSize * sizeof(float));
-        if (!changes.Mask.IsEmpty) Mask(target, changes.Mask);
         foreach (int token in changes.Denied) target[token] = float.NegativeInfinity;
         foreach (TokenBias bias in changes.Biases) target[bias.Token] += bias.Addend;
         foreach (int token in changes.Prompt) counts[token] |= 1;
         foreach (int token in changes.Answer) counts[token] += 2;
         Penalise(target, changes.Prompt, changes.Penalties);
         Penalise(target, changes.Answer, changes.Penalties);
-        if (!changes.Grammar.IsEmpty) Follow(target, changes.Grammar);
+        if (!changes.Mask.IsEmpty) Mask(target, changes.Mask);
         return target;
     }
 
     /// <inheritdoc/>
     public void Dispose() => changed.Dispose();
 
-    /// <summary>Leaves what a grammar allows. Where all of that is impossible otherwise, it is alike: an answer never leaves its grammar.</summary>
-    private void Follow(float* logits, ReadOnlySpan<byte> mask)
+    /// <summary>Leaves what a mask allows. Where all of that is impossible otherwise, it is alike: an answer never leaves its grammar.</summary>
+    private void Mask(float* logits, ReadOnlySpan<byte> mask)
     {
         Array.Clear(allowed);
         TokenMask.Read(mask, allowed);
@@ -73,19 +72,6 @@ internal sealed unsafe class LogitChanger : IDisposable
         for (int token = 0; token < vocabSize; token++)
         {
             if (((allowed[token >> 6] >> (token & 63)) & 1) != 0) logits[token] = 0;
-        }
-    }
-
-    private void Mask(float* logits, ReadOnlySpan<byte> mask)
-    {
-        for (int first = 0; first < vocabSize; first += 8)
-        {
-            int bits = mask[first / 8];
-            if (bits == 0xFF) continue;
-            for (int token = first; token < Math.Min(first + 8, vocabSize); token++, bits >>= 1)
-            {
-                if ((bits & 1) == 0) logits[token] = float.NegativeInfinity;
-            }
         }
     }
 

@@ -16,14 +16,11 @@ public readonly record struct Penalties(float Presence, float Frequency, float R
 public readonly record struct TokenBias(int Token, float Addend);
 
 /// <summary>
-/// What is done to logits before a token is sampled from them, in this order: what the mask has not and what is denied becomes impossible,
-/// biases are added, penalties applied. <c>default</c> changes nothing.
+/// What is done to logits before a token is sampled from them, in this order: what is denied becomes impossible, biases are added, penalties
+/// applied, and what the mask has not becomes impossible. <c>default</c> changes nothing.
 /// </summary>
 public readonly ref struct LogitChanges
 {
-    /// <summary>A bit for each token, lowest first in each byte, that is 1 where it is allowed; empty for all.</summary>
-    public ReadOnlySpan<byte> Mask { get; init; }
-
     /// <summary>Tokens that must not be sampled.</summary>
     public ReadOnlySpan<int> Denied { get; init; }
 
@@ -39,9 +36,9 @@ public readonly ref struct LogitChanges
     /// <summary>Tokens of the answer so far.</summary>
     public ReadOnlySpan<int> Answer { get; init; }
 
-    /// <summary>The tokens that a grammar allows (<see cref="Grammars.TokenMask"/>); empty for all. No other is sampled, whatever the rest says.</summary>
-    public ReadOnlySpan<byte> Grammar { get; init; }
+    /// <summary>The tokens that may be sampled (<see cref="Grammars.TokenMask"/>); empty for all. No other is, whatever the rest says.</summary>
+    public ReadOnlySpan<byte> Mask { get; init; }
 
     /// <summary>Whether nothing changes.</summary>
-    public bool IsNone => Mask.IsEmpty && Grammar.IsEmpty && Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
+    public bool IsNone => Mask.IsEmpty && Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
 }

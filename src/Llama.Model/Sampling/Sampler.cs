@@ -35,15 +35,7 @@ internal sealed unsafe class Sampler : IDisposable
     public TokenLogprob Sample(
         float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
     {
-        int best = ReplaceAndFindBest(logits);
-        float max = logits[best];
-        float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
-        if (topLogprobs.Length > 0)
-        {
-            ReadOnlySpan<int> top = ranked.Top(logits, topLogprobs.Length);
-            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
-        }
-
+        (int best, float max, float logSum) = Measure(logits, topLogprobs);
         float* source = logits;
         if (!changes.IsNone)
         {
@@ -57,11 +49,42 @@ internal sealed unsafe class Sampler : IDisposable
         return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
+    /// <summary>Tells how probable a token is that was not sampled, with the numbers that it would have if it were.</summary>
+    /// <param name="logits"><c>[vocabSize]</c>; those that are not finite are replaced in place.</param>
+    /// <param name="token">The token.</param>
+    /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
+    /// <param name="rank">Its rank among all tokens, 1 for the most probable one; of equals the smaller id is first.</param>
+    /// <returns>The token and its log-probability at temperature 1.</returns>
+    public TokenLogprob Tell(float* logits, int token, Span<TokenLogprob> topLogprobs, out int rank)
+    {
+        (_, float max, float logSum) = Measure(logits, topLogprobs);
+        float logit = logits[token];
+        rank = 1;
+        for (int i = 0; i < token; i++) rank += logits[i] >= logit ? 1 : 0;
+        for (int i = token + 1; i < vocabSize; i++) rank += logits[i] > logit ? 1 : 0;
+        return new TokenLogprob(token, logit - max - logSum);
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         weights.Dispose();
         changer.Dispose();
+    }
+
+    /// <summary>Replaces logits that are not finite, and finds what log-probabilities are made of: the greatest, and the log-sum-exp above it.</summary>
+    private (int Best, float Max, float LogSum) Measure(float* logits, Span<TokenLogprob> topLogprobs)
+    {
+        int best = ReplaceAndFindBest(logits);
+        float max = logits[best];
+        float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
+        if (topLogprobs.Length > 0)
+        {
+            ReadOnlySpan<int> top = ranked.Top(logits, topLogprobs.Length);
+            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
+        }
+
+        return (best, max, logSum);
     }
 
     private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)

@@ -49,7 +49,7 @@ internal static class SelfTest
             using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], step.Tokens.Length, config.Dim);
             forward.Begin(step, hidden);
             forward.Compute(0, 1);
-            logits.AddRange(forward.Logits);
+            logits.AddRange(forward.AllLogits);
         }
 
         return [.. logits];

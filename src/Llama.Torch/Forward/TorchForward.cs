@@ -10,7 +10,7 @@ namespace Llama.Torch.Forward;
 /// The forward pass over a range of layers in libtorch. A step is computed in passes of always as many rows, each token attending on its own
 /// over positions padded to whole blocks: so a token's bits depend neither on what else is in its step, nor on where steps begin.
 /// </summary>
-internal sealed unsafe class TorchForward : IForward
+internal sealed unsafe class TorchForward : IForward, IRowOutputs
 {
     private readonly ModelConfig config;
     private readonly Place place;
@@ -19,13 +19,18 @@ internal sealed unsafe class TorchForward : IForward
     private readonly PassBuffers buffers;
     private readonly StepSampler? sampler;
     private readonly NativeBuffer? logits;
+    private readonly NativeBuffer? state;
+    private readonly float[] norm = [];
+    private readonly WantedRows wanted = new(Place.MaxStepTokens);
     private readonly Tensor[] layers;
     private readonly int[] sequenceOf = new int[Place.MaxStepTokens];
     private readonly int[] positionOf = new int[Place.MaxStepTokens];
 
     private Step step = new();
     private float* hidden;
-    private int sampled;
+    private int located;
+    private int fetched;
+    private int read;
     private long layersDone;
     private long layerTicks;
 
@@ -43,7 +48,9 @@ internal sealed unsafe class TorchForward : IForward
         layers = tensors.Layers;
         buffers = new PassBuffers(config, place);
         if (tensors.Output is null) return;
-        sampler = new StepSampler(config.VocabSize);
+        sampler = new StepSampler(config);
+        state = new NativeBuffer(config.Dim);
+        using (Tensor onHost = tensors.Norm!.to(ScalarType.Float32).cpu()) norm = onHost.data<float>().ToArray();
         logits = new NativeBuffer((long)Place.MaxStepTokens * config.VocabSize);
     }
 
@@ -68,8 +75,8 @@ internal sealed unsafe class TorchForward : IForward
     /// <inheritdoc/>
     public TimeSpan LayerTime => Stopwatch.GetElapsedTime(0, Volatile.Read(ref layerTicks));
 
-    /// <summary>Logits of the step's tokens that sample, <c>[sampling sequences, vocabSize]</c>, until it is sampled from.</summary>
-    public ReadOnlySpan<float> Logits => new(logits!.Pointer, checked(sampled * config.VocabSize));
+    /// <summary>Logits of the step's tokens whose logits are asked for, <c>[rows, vocabSize]</c>, until it is sampled from.</summary>
+    public ReadOnlySpan<float> AllLogits => new(logits!.Pointer, checked(fetched * config.VocabSize));
 
     /// <inheritdoc/>
     public void Begin(Step next, PinnedHiddenStates hiddenStates)
@@ -77,7 +84,8 @@ internal sealed unsafe class TorchForward : IForward
         StepValidation.Check(next, config, KvBlocks, hiddenStates.Bytes.Length, Place.MaxStepTokens);
         step = next;
         hidden = hiddenStates.Pointer;
-        sampled = 0;
+        (located, fetched, read) = (0, 0, 0);
+        wanted.Find(next);
         int token = 0;
         ReadOnlySpan<StepSequence> sequences = next.Sequences;
         for (int sequence = 0; sequence < sequences.Length; sequence++)
@@ -102,7 +110,18 @@ internal sealed unsafe class TorchForward : IForward
     }
 
     /// <inheritdoc/>
-    public SampledTokens? Sample() => sampler?.Sample(step, logits!.Pointer);
+    public SampledTokens? Sample() => sampler?.Sample(step, this);
+
+    /// <inheritdoc/>
+    public float* Logits(int row) => logits!.Pointer + ((long)read++ * config.VocabSize);
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<float> State(int row)
+    {
+        fixed (float* weights = norm)
+            Elementwise.RmsNorm(hidden + ((long)wanted[row].Token * config.Dim), weights, config.NormEps, state!.Pointer, config.Dim);
+        return new ReadOnlySpan<float>(state.Pointer, config.Dim);
+    }
 
     /// <inheritdoc/>
     public bool Repack() => false;
@@ -114,32 +133,52 @@ internal sealed unsafe class TorchForward : IForward
         buffers.Dispose();
         sampler?.Dispose();
         logits?.Dispose();
+        state?.Dispose();
     }
 
     /// <summary>Computes the layers <c>[first, end)</c>, whose tensors are given, for some tokens of the step.</summary>
     private void Pass(Tensor[] tensors, int first, int end, int firstToken, int count)
     {
-        Locate(firstToken, count, end == config.Layers);
-        int sampling = buffers.Sampling;
+        Locate(firstToken, count);
+        bool isLast = end == config.Layers;
+        bool states = isLast && AddOutputs(firstToken, count);
+        int rows = buffers.Sampling;
         if (first > 0) buffers.SetHidden(hidden + ((long)firstToken * config.Dim), count);
         buffers.Send();
-        bool embeds = first == 0;
-        using Tensor result = place.Operations.Run(
-            embeds ? buffers.Tokens : buffers.Hidden, embeds ? Tensors.Embedding : null, tensors, buffers.Rows, shape,
-            sampling > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
-        if (sampling > 0)
+        if (!isLast || states)
         {
-            buffers.Fetch(result, logits!.Pointer + ((long)sampled * config.VocabSize), (long)sampling * config.VocabSize);
-            sampled += sampling;
-        }
-        else if (end < config.Layers)
-        {
+            using Tensor result = Run(tensors, first, null);
             buffers.Fetch(result, hidden + ((long)firstToken * config.Dim), (long)count * config.Dim);
         }
+
+        // What was run for its hidden states already writes the same keys and values again.
+        if (!isLast || (states && rows == 0)) return;
+        using Tensor last = Run(tensors, first, rows > 0 ? new OutputRows(Tensors.Norm!, Tensors.Output!, buffers.Sampled) : null);
+        if (rows == 0) return;
+        buffers.Fetch(last, logits!.Pointer + ((long)fetched * config.VocabSize), (long)rows * config.VocabSize);
+        fetched += rows;
     }
 
-    /// <summary>Writes down tokens, positions, rotary angles and block tables of a pass, and which rows sample.</summary>
-    private void Locate(int firstToken, int count, bool samples)
+    private Tensor Run(Tensor[] tensors, int first, OutputRows? head) => place.Operations.Run(
+        first == 0 ? buffers.Tokens : buffers.Hidden, first == 0 ? Tensors.Embedding : null, tensors, buffers.Rows, shape, head);
+
+    /// <summary>Says after which rows of a pass logits are asked for.</summary>
+    /// <returns>Whether hidden states are, too.</returns>
+    private bool AddOutputs(int firstToken, int count)
+    {
+        bool states = false;
+        for (; located < wanted.Count && wanted[located].Token < firstToken + count; located++)
+        {
+            WantedRow row = wanted[located];
+            if (row.ForLogits) buffers.AddSampled(row.Token - firstToken);
+            states |= row.ForState;
+        }
+
+        return states;
+    }
+
+    /// <summary>Writes down tokens, positions, rotary angles and block tables of a pass.</summary>
+    private void Locate(int firstToken, int count)
     {
         int blocks = 1;
         for (int token = firstToken; token < firstToken + count; token++) blocks = Math.Max(blocks, (positionOf[token] / Step.BlockTokens) + 1);
@@ -150,7 +189,6 @@ internal sealed unsafe class TorchForward : IForward
             StepSequence sequence = step.Sequences[sequenceOf[token]];
             buffers.Place(row, step.Tokens[token], position, step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount));
             rotary.Angles(position, buffers.Cosines(row), buffers.Sines(row));
-            if (samples && sequence.Samples && token == sequence.TokenOffset + sequence.TokenCount - 1) buffers.AddSampled(row);
         }
     }
 }

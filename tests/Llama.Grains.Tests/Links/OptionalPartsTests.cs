@@ -44,6 +44,17 @@ public sealed class OptionalPartsTests
     }
 
     [Fact]
+    public void Check_PartsOutOfTheOrderOfSequences_AreRefused()
+    {
+        Assert.Null(Record([.. Part("tRac", -1, 1), .. Part("Deny", 0, 4), .. Part("Bias", 0, 8), .. Part("Deny", 2, 4)], 3, true));
+        foreach ((int first, int second) in ((int, int)[])[(1, 0), (0, -1), (2, 1)])
+        {
+            LinkException? fault = Record([.. Part("Deny", first, 4), .. Part("Bias", second, 8)], 3, true);
+            Assert.Contains($"'Bias' about sequence {second} is behind one about sequence {first}", fault?.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public void Check_TagOfNoLetters_IsRefused() => Assert.Contains("0x6D696E31", Record(Part("min1", 0, 0), 1, true)?.Message);
 
     [Fact]

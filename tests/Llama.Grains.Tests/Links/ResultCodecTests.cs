@@ -40,9 +40,12 @@ public sealed class ResultCodecTests
     public void Read_PartsOfLaterVersions_AreSkippedOrRefusedByName()
     {
         StepResult result = RandomResult(new Random(4));
-        AssertEqual(result, ResultCodec.Read(WithParts(result, OptionalPartsTests.Part("lsum", 0, 8)), new SampledTokens()));
+        byte[] later = OptionalPartsTests.Part("lsum", 9, 8);
+        StepResult read = ResultCodec.Read(WithParts(result, later), new SampledTokens());
+        result.Sampled.AddParts(later);
+        AssertEqual(result, read);
         LinkException fault = Assert.Throws<LinkException>(
-            () => ResultCodec.Read(WithParts(result, OptionalPartsTests.Part("Pool", 0, 8)), new SampledTokens()));
+            () => ResultCodec.Read(WithParts(result, OptionalPartsTests.Part("Pool", 9, 8)), new SampledTokens()));
         Assert.Contains("'Pool'", fault.Message, StringComparison.Ordinal);
     }
 
@@ -53,7 +56,7 @@ public sealed class ResultCodecTests
         int decoded = 0;
         for (int i = 0; i < 20_000; i++)
         {
-            byte[] bytes = WithParts(RandomResult(random), random.Next(2) == 0 ? [] : OptionalPartsTests.Part("lsum", -1, random.Next(20)));
+            byte[] bytes = WithParts(RandomResult(random), random.Next(2) == 0 ? [] : OptionalPartsTests.Part("lsum", 8, random.Next(20)));
             for (int m = random.Next(1, 5); m > 0; m--) bytes[random.Next(Math.Min(bytes.Length, 60))] = (byte)random.Next(256);
             long before = GC.GetAllocatedBytesForCurrentThread();
             try
@@ -75,7 +78,7 @@ public sealed class ResultCodecTests
     private static byte[] WithParts(StepResult result, byte[] parts)
     {
         byte[] bytes = [.. Encoded.Of(result), .. parts];
-        BitConverter.GetBytes(parts.Length).CopyTo(bytes, 20);
+        BitConverter.GetBytes(result.Sampled.Parts.Length + parts.Length).CopyTo(bytes, 20);
         return bytes;
     }
 
@@ -89,6 +92,7 @@ public sealed class ResultCodecTests
                 [.. Enumerable.Range(0, random.Next(Step.MaxTopLogprobs + 1)).Select(_ => RandomLogprob(random))]);
         }
 
+        for (int i = random.Next(3); i > 0; i--) result.Sampled.AddParts(OptionalPartsTests.Part(random.Next(2) == 0 ? "plog" : "pool", 7, random.Next(80)));
         return result;
     }
 
@@ -103,5 +107,7 @@ public sealed class ResultCodecTests
             Assert.Equal(expected.Sampled[i].Sampled, found.Sampled[i].Sampled);
             Assert.Equal(expected.Sampled[i].TopLogprobs, found.Sampled[i].TopLogprobs);
         }
+
+        Assert.Equal(expected.Sampled.Parts, found.Sampled.Parts);
     }
 }

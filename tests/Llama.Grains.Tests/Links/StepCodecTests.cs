@@ -159,7 +159,8 @@ public sealed class StepCodecTests
         }
 
         for (int i = random.Next(4); i > 0; i--) step.AddCopy(random.Next(), random.Next());
-        for (int i = random.Next(3); i > 0; i--) step.AddParts(OptionalPartsTests.Part("tRac", random.Next(-1, step.Sequences.Length), random.Next(80)));
+        foreach (int sequence in Enumerable.Range(0, random.Next(3)).Select(_ => random.Next(-1, step.Sequences.Length)).Order().ToArray())
+            step.AddParts(OptionalPartsTests.Part("tRac", sequence, random.Next(80)));
         return step;
     }
 }

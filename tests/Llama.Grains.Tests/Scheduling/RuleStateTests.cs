@@ -1,6 +1,7 @@
 using Llama.Grains.Generation;
 using Llama.Grains.Scheduling;
 using Llama.Grains.Tests.Gateway;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 
@@ -46,23 +47,33 @@ public sealed class RuleStateTests
     [Fact]
     public void Add_BiasesAndAllowedTokens_AreTheSameInEveryStep()
     {
-        byte[] mask = new byte[StepParts.MaskBytes(TestModel.TinyStories.Config.VocabSize)];
-        (mask[0], mask[2]) = (0b0000_1000, 0b0000_0001);
         var rules = new TokenRules { Biases = [new TokenBias(5, 2)], AllowedTokens = [16, 3] };
         Step expected = Step(step =>
         {
             step.AddBiases([new TokenBias(5, 2)]);
-            step.AddMask(mask);
+            step.AddMask(Mask(3, 16));
         });
         AssertEqual(expected, rules, [1], []);
     }
 
-    private static void AssertEqual(Step expected, TokenRules rules, int[] prompt, int[] answer, GenerationRequest? request = null)
+    /// <summary>There is one mask: what both allow, or the grammar's where that is nothing.</summary>
+    [Fact]
+    public void Add_AllowedTokensAndGrammar_AllowWhatBothDoAndNeverLeaveTheGrammar()
+    {
+        var rules = new TokenRules { AllowedTokens = [3, 16] };
+        AssertEqual(Step(step => step.AddMask(Mask(16))), rules, [1], [], grammar: Mask(5, 16));
+        AssertEqual(Step(step => step.AddMask(Mask(5, 7))), rules, [1], [], grammar: Mask(5, 7));
+        AssertEqual(Step(step => step.AddMask(Mask(5))), new TokenRules { MinTokens = 0 }, [1], [], grammar: Mask(5));
+    }
+
+    private static byte[] Mask(params int[] tokens) => TokenMask.Of(tokens, TestModel.TinyStories.Config.VocabSize);
+
+    private static void AssertEqual(Step expected, TokenRules rules, int[] prompt, int[] answer, GenerationRequest? request = null, byte[]? grammar = null)
     {
         var state = new RuleState(request ?? Request, rules, TestModel.TinyStories.Config);
 
         // What a step before was asked for is not asked for again.
-        for (int i = 0; i < 2; i++) Assert.Equal(expected.Parts, Step(step => state.Add(step, prompt, answer)).Parts);
+        for (int i = 0; i < 2; i++) Assert.Equal(expected.Parts, Step(step => state.Add(step, prompt, answer, grammar)).Parts);
     }
 
     private static Step Step(Action<Step> add)

@@ -159,6 +159,9 @@ internal sealed class ToyClient(GenerationRequest request) : ISequenceClient
 
     public FinishReason? Finish { get; private set; }
 
+    /// <summary>What was told of its prompt.</summary>
+    public byte[] Prompt { get; private set; } = [];
+
     public bool Ended { get; private set; }
 
     public GenerationException? Fault { get; private set; }
@@ -168,6 +171,8 @@ internal sealed class ToyClient(GenerationRequest request) : ISequenceClient
         Assert.False(Ended);
         Tokens.Add(token.Sampled.Token);
         CachedTokens ??= token.CachedTokens;
+        if (Tokens.Count == 1) Prompt = token.Prompt.ToArray();
+        else Assert.True(token.Prompt.IsEmpty);
         LastCachedTokens = token.CachedTokens;
         Finish = token.Finish;
     }

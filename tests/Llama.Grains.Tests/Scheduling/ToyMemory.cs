@@ -55,23 +55,37 @@ internal sealed class ToyMemory(int blockCount, int stages = 1)
         AssertApart(step);
         for (int stage = 0; stage < Math.Min(stages, reached); stage++) ComputeStage(step, stage);
         var sampled = new SampledTokens();
+        ReadOnlySpan<byte> questions = step.Parts;
+        while (StepParts.TryRead(ref questions, out StepPart question))
+        {
+            Assert.Equal((0, int.MaxValue), (step.FirstLayer, step.EndLayer));
+            sampled.AddParts(ToyOutputs.Answer(question, Read(step, step.Sequences[question.Sequence]), step.Sequences[question.Sequence].FirstPosition));
+        }
+
         foreach (StepSequence sequence in step.Sequences)
         {
             if (!sequence.Samples) continue;
             Assert.Equal((0, int.MaxValue), (step.FirstLayer, step.EndLayer));
-            int[] all = new int[sequence.FirstPosition + sequence.TokenCount];
-            for (int position = 0; position < all.Length; position++)
-            {
-                int slot = Slot(step, sequence, position);
-                int written = blocks[0][slot].Token;
-                all[position] = Array.TrueForAll(blocks, kept => kept[slot] == (written, position)) ? written : -1;
-            }
-
+            int[] all = Read(step, sequence);
             var token = new TokenLogprob(ToyModel.Next(all, sequence.Number), -0.5f);
             sampled.Add(token, [.. Enumerable.Repeat(token, sequence.TopLogprobs)]);
         }
 
         return new StepResult(step.Epoch, step.Number, sampled);
+    }
+
+    /// <summary>The tokens of a sequence up to its last one in the step, as all stages have them; -1 where they do not agree.</summary>
+    private int[] Read(Step step, StepSequence sequence)
+    {
+        int[] all = new int[sequence.FirstPosition + sequence.TokenCount];
+        for (int position = 0; position < all.Length; position++)
+        {
+            int slot = Slot(step, sequence, position);
+            int written = blocks[0][slot].Token;
+            all[position] = Array.TrueForAll(blocks, kept => kept[slot] == (written, position)) ? written : -1;
+        }
+
+        return all;
     }
 
     private void ComputeStage(Step step, int stage)

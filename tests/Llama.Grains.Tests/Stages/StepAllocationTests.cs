@@ -7,6 +7,7 @@ using Llama.Grains.Telemetry;
 using Llama.Grains.Tests.Gateway;
 using Llama.Grains.Tests.Telemetry;
 using Llama.Model.Checkpoints;
+using Llama.Model.Grammars;
 using Llama.Model.Layers;
 using Llama.Model.Sampling;
 using Llama.Model.Weights;
@@ -29,7 +30,7 @@ public sealed class StepAllocationTests
 
     private static readonly int[] Prompt = [7, 8, 7];
     private static readonly TokenBias[] Biases = [new TokenBias(9, 1)];
-    private static readonly byte[] Mask = [.. Enumerable.Repeat((byte)0x7F, StepParts.MaskBytes(TestModel.Fixture("llama-3.2-tied/hf").Config.VocabSize))];
+    private static readonly byte[] Mask = TokenMask.Of(Enumerable.Range(0, 100), TestModel.Fixture("llama-3.2-tied/hf").Config.VocabSize);
 
     [Theory]
     [InlineData(false)]

@@ -35,7 +35,7 @@ public sealed class WireTypesTests : IDisposable
     };
 
     private static readonly GeneratedToken Token =
-        new(new TokenLogprob(7, -0.25f), [new TokenLogprob(7, -0.25f), new TokenLogprob(8, float.NegativeInfinity)], FinishReason.Length, 3);
+        new(new TokenLogprob(7, -0.25f), [new TokenLogprob(7, -0.25f), new TokenLogprob(8, float.NegativeInfinity)], FinishReason.Length, 3, new byte[] { 4, 5 });
 
     private static readonly AnswerGrammar Grammar = new(GrammarKind.Choice, """["yes","no"]""", true);
 
@@ -70,6 +70,8 @@ public sealed class WireTypesTests : IDisposable
         Rules = Rules,
         StopTokens = [5, 128_009],
         CacheSalt = "salt",
+        PromptLogprobs = 3,
+        Pooling = Pooling.Last,
     };
 
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");

@@ -66,6 +66,6 @@ public sealed class RandomAnswersTests
 
     private static unsafe int Sample(Sampler sampler, float[] logits, SamplingParameters sampling, double number, ReadOnlySpan<byte> mask)
     {
-        fixed (float* pointer = logits) return sampler.Sample(pointer, sampling, number, [], new LogitChanges { Grammar = mask }).Token;
+        fixed (float* pointer = logits) return sampler.Sample(pointer, sampling, number, [], new LogitChanges { Mask = mask }).Token;
     }
 }

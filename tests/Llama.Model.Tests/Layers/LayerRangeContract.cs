@@ -9,7 +9,7 @@ using Llama.Tests;
 namespace Llama.Model.Tests.Layers;
 
 /// <summary>What every layer range does, whatever computes it.</summary>
-public abstract class LayerRangeContract
+public abstract partial class LayerRangeContract
 {
     private const int Layers = 4;
     private const int KvBlocks = 32;

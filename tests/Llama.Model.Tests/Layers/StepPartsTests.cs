@@ -22,19 +22,28 @@ public sealed class StepPartsTests
         step.AddSamplingSequence(0, [1], [1], new SamplingParameters(), 0, 0);
         step.AddBiases([new TokenBias(4, -1)]);
         step.AddDenied([9]);
-        step.AddMask([1, 2, 3]);
+        step.AddMask([0, 1, 2, 3]);
+        step.AddPromptLogprobs(0, [11], 2);
+        step.AddStateSum(1, 2);
         Assert.Equal(
             "50656E61000000001C0000000000803F00000040000040400100000005000000060000000700000042696173010000000800000004000000000080BF"
-            + "44656E790100000004000000090000004D61736B0100000003000000010203",
+            + "44656E790100000004000000090000004D61736B010000000400000000010203"
+            + "506C6F67010000000C00000002000000000000000B000000506F6F6C01000000080000000100000002000000",
             Convert.ToHexString(step.Parts));
-        LogitChanges first = step.ChangesOf(0);
+        ReadOnlySpan<byte> rest = step.Parts;
+        LogitChanges first = StepParts.Read(ref rest, 0).Changes;
         Assert.Equal(
             (new Penalties(1, 2, 3), 5, 6, 7, true),
             (first.Penalties, first.Prompt[0], first.Answer[0], first.Answer[1], first.Mask.IsEmpty && first.Denied.IsEmpty && first.Biases.IsEmpty));
-        LogitChanges second = step.ChangesOf(1);
+        SequenceParts parts = StepParts.Read(ref rest, 1);
+        LogitChanges second = parts.Changes;
         Assert.Equal(
-            (new TokenBias(4, -1), 9, 3, true), (second.Biases[0], second.Denied[0], second.Mask.Length, second.Prompt.IsEmpty && second.Answer.IsEmpty));
-        Assert.True(step.ChangesOf(2).IsNone);
+            (new TokenBias(4, -1), 9, 3, true), (second.Biases[0], second.Denied[0], second.Mask.Length - 1, second.Prompt.IsEmpty && second.Answer.IsEmpty));
+        Assert.Equal((2, 0, 11), (parts.PromptLogprobs.TopLogprobs, parts.PromptLogprobs.First, parts.PromptLogprobs.Tokens[0]));
+        Assert.Equal(new StateRows(1, 2), parts.StateSum);
+        Assert.Equal([false, true, true, false], Enumerable.Range(0, 4).Select(parts.StateSum.Contains));
+        Assert.True(rest.IsEmpty);
+        Assert.True(StepParts.Read(ref rest, 2).Changes.IsNone);
     }
 
     [Fact]
@@ -47,7 +56,9 @@ public sealed class StepPartsTests
         Refuses("token 31", step => step.AddPenalties(new Penalties(0, 0, 2), [31], []));
         Refuses("the penalties", step => step.AddPenalties(new Penalties(0, 0, 0), [], [1]));
         Refuses("the penalties", step => step.AddPenalties(new Penalties(float.NaN, 0, 1), [], [1]));
-        Refuses("a mask of 2 bytes", step => step.AddMask([1, 2]));
+        Refuses("a mask that has 5 bytes", step => step.AddMask([0, 1, 2, 3, 4]));
+        Refuses("a mask that has the form 7", step => step.AddMask([7]));
+        Refuses("a mask that has no bytes", step => step.AddMask([]));
         Refuses("samples nothing", step =>
         {
             step.AddSequence(0, [1], [0]);
@@ -62,6 +73,33 @@ public sealed class StepPartsTests
         Step other = Sampling();
         other.AddParts(Part("tRac", new byte[3]));
         Check(other);
+    }
+
+    [Fact]
+    public void Check_OutputsThatAreNotThere_AreRefused()
+    {
+        Refuses("1 tokens from token 0 of 0", step => step.AddPromptLogprobs(0, [1], 0));
+        Refuses("1 tokens from token 1 of 1", step => step.AddStateSum(1, 1));
+        Refuses("0 tokens", step => step.AddStateSum(0, 0));
+        Refuses("2147483647 tokens", step => step.AddStateSum(1, int.MaxValue));
+        Refuses("outputs with 4 bytes", step => step.AddParts(Part("Plog", new byte[4])));
+        Refuses("outputs with 12 bytes", step => step.AddParts(Part("Pool", new byte[12])));
+        Refuses("output of sequence 7", step => step.AddParts(Part("Pool", new byte[8], 7)));
+        foreach (int topLogprobs in (int[])[-1, 21]) RefusesPrompt($"{topLogprobs} top logprobs", step => step.AddPromptLogprobs(0, [1], topLogprobs));
+        RefusesPrompt("token 20", step => step.AddPromptLogprobs(0, [20], 0));
+        RefusesPrompt("not all layers", step =>
+        {
+            step.AddStateSum(0, 1);
+            step.EndLayer = 0;
+        });
+
+        static void RefusesPrompt(string fault, Action<Step> add)
+        {
+            var step = new Step();
+            step.AddSequence(0, [1], [0]);
+            add(step);
+            Assert.Contains(fault, Assert.Throws<ArgumentException>(() => Check(step)).Message, StringComparison.Ordinal);
+        }
     }
 
     private static void Refuses(string fault, Action<Step> add)
@@ -81,5 +119,5 @@ public sealed class StepPartsTests
         return step;
     }
 
-    private static byte[] Part(string tag, byte[] contents) => [.. Encoding.ASCII.GetBytes(tag), 0, 0, 0, 0, (byte)contents.Length, 0, 0, 0, .. contents];
+    private static byte[] Part(string tag, byte[] contents, byte sequence = 0) => [.. Encoding.ASCII.GetBytes(tag), sequence, 0, 0, 0, (byte)contents.Length, 0, 0, 0, .. contents];
 }

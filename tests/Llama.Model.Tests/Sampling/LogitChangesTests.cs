@@ -1,3 +1,4 @@
+using Llama.Model.Grammars;
 using Llama.Model.Sampling;
 
 namespace Llama.Model.Tests.Sampling;
@@ -33,10 +34,17 @@ public sealed class LogitChangesTests
     [Fact]
     public void Apply_MaskDeniedAndBiases_MakeImpossibleAndAdd()
     {
-        // Nine tokens: the mask has two bytes, and forbids tokens 1 and 8.
-        var changes = new LogitChanges { Mask = [0b1111_1101, 0], Denied = [2], Biases = [new TokenBias(0, 100), new TokenBias(1, 100), new TokenBias(3, -2)] };
+        // Nine tokens, of which 1 and 8 are forbidden.
+        var changes = new LogitChanges { Mask = TokenMask.Of([0, 2, 3, 4, 5, 6, 7], 9), Denied = [2], Biases = [new TokenBias(0, 100), new TokenBias(1, 100), new TokenBias(3, -2)] };
         float[] expected = [101, float.NegativeInfinity, float.NegativeInfinity, -1, 1, 1, 1, 1, float.NegativeInfinity];
         Assert.Equal(expected, Apply([.. Enumerable.Repeat(1f, 9)], changes));
+    }
+
+    [Fact]
+    public void Apply_NothingIsLeftOfTheMask_AllowsAllOfIt()
+    {
+        float[] expected = [float.NegativeInfinity, 0, float.NegativeInfinity, 0];
+        Assert.Equal(expected, Apply([1, 2, 3, 4], new LogitChanges { Mask = TokenMask.Of([1, 3], 4), Denied = [1, 3] }));
     }
 
     [Fact]

@@ -37,6 +37,6 @@ public sealed class MaskedSamplerTests
         using var sampler = new Sampler(logits.Length);
         Span<TokenLogprob> best = stackalloc TokenLogprob[1];
         float[] row = [.. logits];
-        fixed (float* pointer = row) return (sampler.Sample(pointer, parameters, number, best, new LogitChanges { Grammar = mask }), best[0]);
+        fixed (float* pointer = row) return (sampler.Sample(pointer, parameters, number, best, new LogitChanges { Mask = mask }), best[0]);
     }
 }

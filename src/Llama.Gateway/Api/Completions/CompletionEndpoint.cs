@@ -1,4 +1,3 @@
-using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
@@ -41,8 +40,7 @@ internal sealed class CompletionEndpoint(
             Rules = await rules.ReadAsync(fields, cancellationToken),
             StopTokens = rules.ReadStopTokens(fields),
         };
-        if (parameters is { Echo: true, LogProbabilities: not null })
-            throw ApiException.Invalid("echo", "echo with logprobs is not supported: a prompt's log-probabilities are not told; leave out one of them.");
-        return planner.Plan(await prompts.ReadAsync(fields, cancellationToken), parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
+        var read = await prompts.ReadAsync(fields, RequestFields.Prompt, GenerationParameters.MaxChoices, cancellationToken);
+        return planner.Plan(read, parameters, DefaultMaxTokens, isChat: false, RequestFields.Prompt.Name);
     }
 }

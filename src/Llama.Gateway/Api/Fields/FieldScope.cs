@@ -34,14 +34,20 @@ internal enum FieldScope
     /// <summary>The object <c>structured_outputs</c>.</summary>
     StructuredOutputs = 1 << 18,
 
+    /// <summary>A request to <c>/v1/embeddings</c>.</summary>
+    Embedding = 1 << 20,
+
     /// <summary>A request that generates.</summary>
     Generation = Completion | Chat,
 
     /// <summary>A request that may have messages.</summary>
     Messages = Chat | Tokenize,
 
+    /// <summary>A request that is scheduled.</summary>
+    Scheduled = Generation | Embedding,
+
     /// <summary>Any request.</summary>
-    Request = Generation | Tokenize | Detokenize,
+    Request = Scheduled | Tokenize | Detokenize,
 }
 
 /// <summary>Names the objects.</summary>
@@ -55,6 +61,7 @@ internal static class FieldScopes
         FieldScope.Chat => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Embedding => "/v1/embeddings",
         FieldScope.StreamOptions => "stream_options",
         FieldScope.Message => "messages[]",
         FieldScope.ContentPart => "messages[].content[]",

@@ -16,7 +16,7 @@ internal static class HarmlessFields
     /// <summary>All of them.</summary>
     public static IReadOnlyList<RequestField> All { get; } =
     [
-        Field("user", FieldScope.Generation, Text, "Tells a provider who its end user is."),
+        Field("user", FieldScope.Scheduled, Text, "Tells a provider who its end user is."),
         Field("safety_identifier", FieldScope.Generation, Text, "Tells a provider who its end user is."),
         Field("metadata", FieldScope.Generation, Object, "Labels a stored answer; none is stored."),
         Field("prompt_cache_key", FieldScope.Generation, Text, "Helps a provider find a cached prefix; the prefix cache here needs no help."),

@@ -42,6 +42,8 @@ internal static class RefusedFields
         Instead("instructions", Chat, "a message with the role system"),
         Instead("max_output_tokens", Generation, "max_tokens"),
 
+        Field("dimensions", FieldScope.Embedding),
+
         // vLLM and SGLang.
         Field("chat_template", Messages),
         Field("documents", Chat, "[]"),
@@ -66,7 +68,6 @@ internal static class RefusedFields
         Field("media_io_kwargs", Messages, "{}"),
         Field("mm_processor_kwargs", Messages, "{}"),
         Field("prompt_embeds", Generation),
-        Field("prompt_logprobs", Generation),
         Field("regex", Generation, "\"\""),
         Field("repetition_detection", Generation),
         Field("request_id", Generation),
@@ -78,7 +79,7 @@ internal static class RefusedFields
         Field("stop_regex", Generation, "[]", "\"\""),
         Field("stream_interval", Generation, "1"),
         Field("thinking_token_budget", Generation, "-1"),
-        Field("truncate_prompt_tokens", Generation),
+        Field("truncate_prompt_tokens", FieldScope.Scheduled),
         Field("truncation_side", Generation),
         Field("use_beam_search", Generation, "false"),
         Field("vllm_xargs", Generation, "{}"),

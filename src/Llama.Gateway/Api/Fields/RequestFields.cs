@@ -1,6 +1,7 @@
 using System.Collections.Frozen;
 using System.Globalization;
 using System.Text.Json;
+using Llama.Gateway.Api.Embeddings;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Grains.Generation;
@@ -33,6 +34,22 @@ internal static class RequestFields
         "What to go on from: one prompt, or up to 16. Token ids are taken as they are. In a string, names of special tokens are "
         + "those tokens, and the checkpoint's begin-of-text (and end-of-text, where it says so) goes around it.");
 
+    /// <summary>The texts to turn into vectors.</summary>
+    public static readonly HonouredField<JsonElement?> Input = Any(
+        "input", FieldScope.Embedding, "a string, a list of token ids, or a list of strings or of lists of token ids",
+        $"What to turn into vectors: one text, or up to {EmbeddingReader.MostInputs}; read as `prompt` is.");
+
+    /// <summary>How vectors are written.</summary>
+    public static readonly HonouredField<string?> EncodingFormat = Choice(
+        "encoding_format", FieldScope.Embedding, "How vectors are written: as lists of numbers (the default), or as base64 of F32, little-endian.",
+        "float", EmbeddingReader.Base64);
+
+    /// <summary>How hidden states become a vector.</summary>
+    public static readonly HonouredField<string?> Pooling = Choice(
+        "pooling", FieldScope.Embedding,
+        "How the hidden states of a text become one vector: their mean, or the last one. Default: what `--pooling` says, else mean.",
+        EmbeddingReader.Mean, EmbeddingReader.Last);
+
     /// <summary>The text to tokenize.</summary>
     public static readonly HonouredField<string?> TokenizedText = Text("prompt", FieldScope.Tokenize, "The text; this or `messages`.");
 
@@ -58,7 +75,7 @@ internal static class RequestFields
 
     /// <summary>Whether a text gets the checkpoint's begin-of-text and end-of-text.</summary>
     public static readonly HonouredField<bool?> AddSpecialTokens = Flag(
-        "add_special_tokens", FieldScope.Completion | FieldScope.Tokenize,
+        "add_special_tokens", FieldScope.Completion | FieldScope.Tokenize | FieldScope.Embedding,
         "Whether a text gets what the checkpoint puts around a prompt, as a rule begin-of-text; default true. A chat template brings its own: true is refused beside `messages`.");
 
     /// <summary>The most tokens to generate, by OpenAI's older name.</summary>
@@ -108,7 +125,7 @@ internal static class RequestFields
 
     /// <summary>Answer with the prompt before the text.</summary>
     public static readonly HonouredField<bool?> Echo = Flag(
-        "echo", FieldScope.Completion, "Answers with the prompt before the text; not beside `logprobs`.");
+        "echo", FieldScope.Completion, "Answers with the prompt before the text; beside `logprobs` its tokens are told, too.");
 
     /// <summary>Penalty for tokens that the answer has.</summary>
     public static readonly HonouredField<double?> PresencePenalty = Number(
@@ -179,6 +196,11 @@ internal static class RequestFields
         "top_logprobs", FieldScope.Chat, 0, GenerationParameters.MaxTopLogprobs,
         "Tells so many most probable tokens beside each; above 0 it needs `logprobs`.");
 
+    /// <summary>How many alternatives to report with the tokens of the prompt.</summary>
+    public static readonly HonouredField<long?> PromptLogProbabilities = Integer(
+        "prompt_logprobs", FieldScope.Generation, 0, GenerationParameters.MaxTopLogprobs,
+        "Tells the log-probability of each token of the prompt but the first, and of so many most probable ones, in `prompt_logprobs` as vLLM has it. The prompt is computed without the prefix cache.");
+
     /// <summary>Answer with token ids beside the text.</summary>
     public static readonly HonouredField<bool?> ReturnTokenIds = Flag(
         "return_token_ids", FieldScope.Generation, "Answers with `token_ids` and `prompt_token_ids` beside the text.");
@@ -195,11 +217,11 @@ internal static class RequestFields
 
     /// <summary>Which request goes first.</summary>
     public static readonly HonouredField<long?> Priority = Integer(
-        "priority", FieldScope.Generation, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
+        "priority", FieldScope.Scheduled, -int.MaxValue, int.MaxValue, "Lower ones go first, as in vLLM. Default 0.");
 
     /// <summary>When the request ends at the latest.</summary>
     public static readonly HonouredField<double?> Timeout = Number(
-        "timeout", FieldScope.Generation, LeastTimeout, MostTimeout, "Seconds after which the request ends with 504. No limit without it.");
+        "timeout", FieldScope.Scheduled, LeastTimeout, MostTimeout, "Seconds after which the request ends with 504. No limit without it.");
 
     /// <summary>The conversation that it belongs to.</summary>
     public static readonly HonouredField<string?> Session = Text(
@@ -207,7 +229,7 @@ internal static class RequestFields
 
     /// <summary>Who shares the request's cached prefix.</summary>
     public static readonly HonouredField<string?> CacheSalt = Text(
-        "cache_salt", FieldScope.Generation, "Only requests with the same one share cached prefixes.", MaxSaltLength);
+        "cache_salt", FieldScope.Scheduled, "Only requests with the same one share cached prefixes.", MaxSaltLength);
 
     /// <summary>The form of the answer, as OpenAI has it.</summary>
     public static readonly HonouredField<JsonElement?> ResponseFormat = Object(
@@ -337,6 +359,12 @@ internal static class RequestFields
     private static HonouredField<JsonElement?> Object(string name, FieldScope scopes, string does) => Add(
         name, scopes, "an object",
         (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Object }, does);
+
+    private static HonouredField<string?> Choice(string name, FieldScope scopes, string does, string one, string other) => Add(
+        name, scopes, $"\"{one}\" or \"{other}\"",
+        (JsonElement value, out string? result) =>
+            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) == one || result == other,
+        does);
 
     // Its reader looks into it.
     private static HonouredField<JsonElement?> Any(string name, FieldScope scopes, string expected, string does) => Add(

@@ -71,6 +71,9 @@ internal sealed record GenerationParameters
     /// <summary>How many alternatives to report with each token, or null for no log-probabilities at all.</summary>
     public int? LogProbabilities { get; init; }
 
+    /// <summary>How many alternatives to report with each token of the prompt, or null for no log-probabilities of it.</summary>
+    public int? PromptLogProbabilities { get; init; }
+
     /// <summary>The grammar that the answer follows; null for free text.</summary>
     public RequestedGrammar? Grammar { get; init; }
 
@@ -118,15 +121,24 @@ internal sealed record GenerationParameters
             IncludeUsage = ReadIncludeUsage(fields),
             ReturnTokenIds = fields.Get(RequestFields.ReturnTokenIds) is true,
             ReasoningInText = fields.Get(RequestFields.ReasoningFormat) == RequestFields.ReasoningInText,
-            // vLLM's clients count down.
-            Priority = -(int)(fields.Get(RequestFields.Priority) ?? 0),
-            Timeout = fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null,
+            Priority = ReadPriority(fields),
+            Timeout = ReadTimeout(fields),
+            PromptLogProbabilities = (int?)fields.Get(RequestFields.PromptLogProbabilities),
             Session = fields.Get(RequestFields.Session),
             Grammar = GrammarFields.Read(fields),
         };
         if (parameters.Stream) parameters.CheckStream();
         return parameters;
     }
+
+    /// <summary>Reads which request goes first; vLLM's clients count down.</summary>
+    /// <param name="fields">The request.</param>
+    public static int ReadPriority(JsonFields fields) => -(int)(fields.Get(RequestFields.Priority) ?? 0);
+
+    /// <summary>Reads when a request ends at the latest.</summary>
+    /// <param name="fields">The request.</param>
+    public static TimeSpan? ReadTimeout(JsonFields fields) =>
+        fields.Get(RequestFields.Timeout) is { } seconds ? TimeSpan.FromSeconds(seconds) : null;
 
     /// <summary>Refuses what is only known when all of an answer is there.</summary>
     /// <exception cref="ApiException">It cannot be streamed.</exception>

@@ -48,7 +48,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     public async Task<RunningAnswer> BeginAsync(HttpContext context, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
     {
         var served = context.Features.Get<ServedRequest>()!;
-        served.Plan(plan, model.Name);
+        served.Plan(plan.PromptTokens, model.Name);
         var use = plan.Parameters.Holder?.Begin(plan.PromptTokens);
         try
         {

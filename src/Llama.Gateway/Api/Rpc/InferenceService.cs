@@ -2,6 +2,7 @@ using Google.Protobuf;
 using Grpc.Core;
 using Llama.Gateway.Api.Chat;
 using Llama.Gateway.Api.Completions;
+using Llama.Gateway.Api.Embeddings;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Keys;
@@ -19,13 +20,15 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="completions">Plans what goes on with a text.</param>
 /// <param name="chats">Plans answers to conversations.</param>
 /// <param name="tokenizer">Turns text into token ids and back.</param>
+/// <param name="embeddings">Reads what is turned into vectors.</param>
+/// <param name="embedder">Makes the vectors.</param>
 /// <param name="planner">Knows how long a sequence may be.</param>
 /// <param name="responder">Begins answers.</param>
 /// <param name="telemetry">Tells of requests that generate.</param>
 /// <param name="model">The model.</param>
 /// <param name="access">Knows who may call.</param>
 internal sealed class InferenceService(
-    RpcGuard guard, RequestReader requests, CompletionEndpoint completions, ChatEndpoint chats, TokenizeEndpoints tokenizer,
+    RpcGuard guard, RequestReader requests, CompletionEndpoint completions, ChatEndpoint chats, TokenizeEndpoints tokenizer, EmbeddingReader embeddings, Embedder embedder,
     GenerationPlanner planner, Responder responder, RequestTelemetry telemetry, ServedModel model, AccessGuard access) : Inference.InferenceBase
 {
     private const string IdPrefix = "gen-";
@@ -55,6 +58,23 @@ internal sealed class InferenceService(
         {
             Prompt = await requests.ReadAsync(
                 request, FieldScope.Detokenize, (fields, _) => ValueTask.FromResult(tokenizer.ReadText(fields)), cancellationToken),
+        });
+
+    /// <inheritdoc/>
+    public override Task Embed(EmbedRequest request, IServerStreamWriter<EmbedResponse> responseStream, ServerCallContext context) =>
+        guard.RunAsync(context, (http, cancellationToken) =>
+        {
+            access.Check(http);
+            return telemetry.ObserveAsync(RequestTelemetry.Embedding, http, async () =>
+            {
+                EmbeddingPlan plan = await requests.ReadAsync(
+                    request, FieldScope.Embedding, (fields, ending) => embeddings.ReadAsync(http, fields, ending), cancellationToken);
+                int index = 0;
+                await foreach (float[] vector in embedder.EmbedAsync(http, plan, cancellationToken))
+                    await responseStream.WriteAsync(new EmbedResponse { Model = model.Name, Index = index++, Values = { vector } }, cancellationToken);
+                var usage = new Usage { PromptTokens = plan.PromptTokens, TotalTokens = plan.PromptTokens };
+                await responseStream.WriteAsync(new EmbedResponse { Model = model.Name, Usage = usage }, cancellationToken);
+            });
         });
 
     /// <inheritdoc/>

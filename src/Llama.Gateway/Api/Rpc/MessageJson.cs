@@ -15,8 +15,8 @@ namespace Llama.Gateway.Api.Rpc;
 /// </summary>
 internal static class MessageJson
 {
-    /// <summary>A prompt has two types in JSON, and so two fields in a message.</summary>
-    private static readonly Dictionary<string, string> Renamed = new() { ["prompt_token_ids"] = "prompt" };
+    /// <summary>What has two types in JSON has two fields in a message.</summary>
+    private static readonly Dictionary<string, string> Renamed = new() { ["prompt_token_ids"] = "prompt", ["input_token_ids"] = "input" };
 
     /// <summary>The message as JSON.</summary>
     /// <param name="message">The message.</param>
@@ -97,6 +97,9 @@ internal static class MessageJson
                 break;
             case Struct variables:
                 WriteStruct(json, variables);
+                break;
+            case V1.TokenIds tokens:
+                WriteList(json, tokens.Ids);
                 break;
             case IMessage inner:
                 Write(json, inner);

@@ -21,6 +21,9 @@ internal sealed partial class RequestTelemetry(TimeProvider time, ILogger<Reques
     /// <summary><c>gen_ai.operation.name</c> of what answers a conversation.</summary>
     public const string Chat = "chat";
 
+    /// <summary><c>gen_ai.operation.name</c> of what turns texts into vectors.</summary>
+    public const string Embedding = "embeddings";
+
     /// <summary><c>gen_ai.provider.name</c>.</summary>
     private const string Provider = "llama";
 

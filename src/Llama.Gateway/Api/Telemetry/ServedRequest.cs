@@ -36,9 +36,9 @@ internal sealed class ServedRequest(TimeProvider time)
     public double? SecondsAToken => mostPosition > 0 ? time.GetElapsedTime(firstAt, lastAt).TotalSeconds / mostPosition : null;
 
     /// <summary>It was understood.</summary>
-    /// <param name="plan">What it asks for.</param>
+    /// <param name="promptTokens">Tokens of its prompts.</param>
     /// <param name="model">Of which model.</param>
-    public void Plan(GenerationPlan plan, string model) => (Model, PromptTokens) = (model, plan.PromptTokens);
+    public void Plan(int promptTokens, string model) => (Model, PromptTokens) = (model, promptTokens);
 
     /// <summary>Counts the tokens of its answer as they are read.</summary>
     /// <param name="pieces">The tokens.</param>
