@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Generation;
 using Llama.Grains.Text;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 using Llama.Model.Sampling;
 using Llama.Model.Tokenization;
 
@@ -33,6 +34,9 @@ public sealed class ServedModel(IModelSource source, DateTimeOffset created)
 
     /// <summary>How it chats; null for a model that cannot.</summary>
     internal TemplateFacts? Template => source.Text.Template;
+
+    /// <summary>How it writes calls of tools.</summary>
+    internal ToolForm ToolForm => Template?.ToolForm ?? new ToolForm(ToolFormKind.Json, IsOwn: false, TakesSeveral: true, []);
 
     /// <summary>Tokens that end an answer, besides those that the configuration names.</summary>
     /// <param name="isChat">Whether the answer is a message, which ends as the chat template says, too.</param>

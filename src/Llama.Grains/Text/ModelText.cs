@@ -1,5 +1,6 @@
 using Llama.Model;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 using Llama.Model.Checkpoints;
 using Llama.Model.Tokenization;
 
@@ -17,7 +18,7 @@ public sealed class ModelText
         (Vocabulary, LongestToken) = (tokenizer, LongestOf(tokenizer));
         Encoder = new LocalEncoder(tokenizer, template);
         EndTokens = tokenizer.EndTokens;
-        if (template is not null) Template = new TemplateFacts(template.Name, template.TakesOptions, template.StopTokens, template.Reasoning);
+        if (template is not null) Template = FactsOf(template);
     }
 
     /// <summary>A vocabulary of this process, and an encoder elsewhere.</summary>
@@ -65,6 +66,9 @@ public sealed class ModelText
         return new ModelText(tokenizer, chosen) { Reason = reason, Warnings = warnings };
     }
 
+    private static TemplateFacts FactsOf(ChatTemplate template) =>
+        new(template.Name, template.TakesOptions, template.StopTokens, template.Reasoning, template.ToolForm);
+
     private static int LongestOf(IVocabulary vocabulary)
     {
         int longest = 0;
@@ -78,10 +82,11 @@ public sealed class ModelText
 /// <param name="TakesOptions">Whether it does what <see cref="ChatOptions"/> ask for.</param>
 /// <param name="StopTokens">Tokens that end a message, besides those of the configuration and of the vocabulary.</param>
 /// <param name="Reasoning">Between which marks the model reasons before it answers; null for one that does not.</param>
+/// <param name="ToolForm">How it writes calls of tools; null where an older gateway does not tell.</param>
 [GenerateSerializer, Immutable, Alias("llama.template-facts")]
 public sealed record TemplateFacts(
     [property: Id(0)] string Name, [property: Id(1)] bool TakesOptions, [property: Id(2)] IReadOnlyList<int> StopTokens,
-    [property: Id(3)] ReasoningMarks? Reasoning);
+    [property: Id(3)] ReasoningMarks? Reasoning, [property: Id(4)] ToolForm? ToolForm);
 
 /// <summary>What is to be known of a tokenizer by who has only its vocabulary.</summary>
 /// <param name="EndTokens">Tokens that end an answer.</param>

@@ -112,6 +112,7 @@ public sealed class TokenizerService(LocalModel model) : IDisposable
                     writer.Write(template.TakesOptions);
                     Write(writer, template.StopTokens);
                     writer.Write(template.Reasoning?.ToString() ?? "");
+                    writer.Write(template.ToolForm is { } form ? $"{form.Kind} {form.IsOwn} {form.TakesSeveral} {string.Join(' ', form.Marks)}" : "");
                 }
             }
 

@@ -2,6 +2,8 @@ using System.Buffers;
 using System.Text;
 using System.Text.Json;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
+using Llama.Model.Tokenization;
 
 namespace Llama.Grains.Wire;
 
@@ -119,6 +121,51 @@ public sealed class ReasoningMarksConverter : IConverter<ReasoningMarks, Reasoni
         End = value.End,
         BeginToken = value.BeginToken,
         EndToken = value.EndToken,
+    };
+}
+
+/// <summary><see cref="ToolForm"/> as it travels.</summary>
+[GenerateSerializer, Alias("llama.tool-form")]
+public record struct ToolFormOnTheWire
+{
+    /// <summary>The number of its <see cref="ToolFormKind"/>.</summary>
+    [Id(0)]
+    public int Kind { get; set; }
+
+    /// <summary>Whether the chat template writes tools itself.</summary>
+    [Id(1)]
+    public bool IsOwn { get; set; }
+
+    /// <summary>Whether a message may have several calls.</summary>
+    [Id(2)]
+    public bool TakesSeveral { get; set; }
+
+    /// <summary>The special tokens that stand for parts of the form.</summary>
+    [Id(3)]
+    public IReadOnlyList<int> MarkTokens { get; set; }
+
+    /// <summary>By token: the part.</summary>
+    [Id(4)]
+    public IReadOnlyList<string> MarkTexts { get; set; }
+}
+
+/// <summary>Converts <see cref="ToolForm"/>.</summary>
+[RegisterConverter]
+public sealed class ToolFormConverter : IConverter<ToolForm, ToolFormOnTheWire>
+{
+    /// <inheritdoc/>
+    public ToolForm ConvertFromSurrogate(in ToolFormOnTheWire surrogate) => new(
+        (ToolFormKind)surrogate.Kind, surrogate.IsOwn, surrogate.TakesSeveral,
+        [.. surrogate.MarkTokens.Zip(surrogate.MarkTexts, (token, text) => new TokenMark(token, text))]);
+
+    /// <inheritdoc/>
+    public ToolFormOnTheWire ConvertToSurrogate(in ToolForm value) => new()
+    {
+        Kind = (int)value.Kind,
+        IsOwn = value.IsOwn,
+        TakesSeveral = value.TakesSeveral,
+        MarkTokens = [.. value.Marks.Select(mark => mark.Token)],
+        MarkTexts = [.. value.Marks.Select(mark => mark.Text)],
     };
 }
 

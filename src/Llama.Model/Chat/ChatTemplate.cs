@@ -1,3 +1,4 @@
+using Llama.Model.Chat.Tools;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Chat;
@@ -35,6 +36,9 @@ public abstract class ChatTemplate
     /// <summary>Between which marks the model reasons before it answers; null for one that does not.</summary>
     public ReasoningMarks? Reasoning => ReasoningMarks.Find(Tokenizer, Sources);
 
+    /// <summary>How it writes tools and the calls of them.</summary>
+    public virtual ToolForm ToolForm => ToolForm.Plain(Tokenizer);
+
     private protected ITokenizer Tokenizer { get; }
 
     /// <summary>The texts of a checkpoint's own templates.</summary>
@@ -58,10 +62,11 @@ public abstract class ChatTemplate
         ArgumentNullException.ThrowIfNull(messages);
         ArgumentNullException.ThrowIfNull(options);
         if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        (messages, options) = ToolPrompt.Write(messages, options);
         if (!options.IsPlain)
         {
             throw new ChatException(
-                $"The chat template {Name} takes no tools, variables or other ends of a conversation; only a checkpoint's own template does.");
+                $"The chat template {Name} takes no variables or other ends of a conversation; only a checkpoint's own template does.");
         }
 
         var ids = new List<int>();

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Llama.Model.Chat.Jinja;
+using Llama.Model.Chat.Tools;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Chat;
@@ -15,8 +17,20 @@ internal sealed class CheckpointTemplate : ChatTemplate
     /// <summary>The name of the template that is used where it has some.</summary>
     public const string ToolUse = "tool_use";
 
+    /// <summary>The variable by which Llama 3.1's and 3.3's templates know tools that the model was trained on.</summary>
+    private const string BuiltInTools = "builtin_tools";
+
+    /// <summary>These tools, each with its only parameter.</summary>
+    private static readonly Dictionary<string, string> BuiltIn = new(StringComparer.Ordinal)
+    {
+        ["brave_search"] = "query",
+        ["wolfram_alpha"] = "query",
+        ["code_interpreter"] = "code",
+    };
+
     private readonly IReadOnlyDictionary<string, JinjaTemplate> templates;
     private readonly TimeProvider time;
+    private readonly Lazy<ToolForm> toolForm;
 
     /// <summary>A template.</summary>
     /// <param name="templates">Its text, or several by name.</param>
@@ -27,10 +41,14 @@ internal sealed class CheckpointTemplate : ChatTemplate
     {
         this.templates = templates;
         this.time = time;
+        toolForm = new Lazy<ToolForm>(() => ToolFormProbe.Find((messages, options) => RenderText(messages, options).Value, tokenizer));
     }
 
     /// <inheritdoc/>
     public override bool TakesOptions => true;
+
+    /// <inheritdoc/>
+    public override ToolForm ToolForm => toolForm.Value;
 
     private protected override IEnumerable<string> Sources => templates.Values.Select(template => template.Source);
 
@@ -40,6 +58,14 @@ internal sealed class CheckpointTemplate : ChatTemplate
         ArgumentNullException.ThrowIfNull(messages);
         ArgumentNullException.ThrowIfNull(options);
         if (messages.Count == 0) throw new ChatException("The conversation has no messages; expected at least one.");
+        if (options.Tools is not null || ToolMessages.Any(messages))
+        {
+            // Of two templates the one without tools knows nothing of their calls and results.
+            bool isOwn = ToolForm.IsOwn && (options.Tools is not null || !templates.ContainsKey(ToolUse));
+            if (!isOwn) (messages, options) = ToolPrompt.Write(messages, options);
+            else if (!ToolForm.TakesSeveral) messages = ToolMessages.OneCallEach(messages);
+        }
+
         JinjaText text = RenderText(messages, options);
         return Tokenizer.EncodeTemplate(text.Value, text.FromRequest);
     }
@@ -57,6 +83,8 @@ internal sealed class CheckpointTemplate : ChatTemplate
             ["documents"] = null,
             ["add_generation_prompt"] = options.AddGenerationPrompt && !options.ContinueFinalMessage,
         };
+        if (options.Tools is { } given && NamesOfBuiltIn(given) is { Length: > 0 } names && template.Source.Contains(BuiltInTools, StringComparison.Ordinal))
+            variables[BuiltInTools] = names;
         AddToken("bos_token", Tokenizer.BeginOfText);
         AddToken("eos_token", Tokenizer.EndOfText);
         foreach ((string name, var value) in options.Variables) variables[name] = JinjaValues.OfRequest(value);
@@ -87,6 +115,17 @@ internal sealed class CheckpointTemplate : ChatTemplate
         foreach ((string name, var value) in message.More) members[JinjaText.OfRequest(name)] = JinjaValues.OfRequest(value);
         return members;
     }
+
+    private static object?[] NamesOfBuiltIn(JsonElement tools) =>
+    [
+        .. from tool in tools.EnumerateArray()
+           where tool.TryGetProperty("function", out JsonElement function) && function.TryGetProperty("name", out JsonElement name)
+               && name.ValueKind == JsonValueKind.String && BuiltIn.TryGetValue(name.GetString()!, out string? parameter)
+               && function.TryGetProperty("parameters", out JsonElement parameters) && parameters.ValueKind == JsonValueKind.Object
+               && parameters.TryGetProperty("properties", out JsonElement properties) && properties.ValueKind == JsonValueKind.Object
+               && properties.EnumerateObject().Select(property => property.Name).SequenceEqual([parameter])
+           select (object?)JinjaText.OfTemplate(tool.GetProperty("function").GetProperty("name").GetString()!),
+    ];
 
     // As transformers does it: whatever the template wrote behind the last message goes.
     private static JinjaText CutAfter(JinjaText text, string content)

@@ -32,6 +32,16 @@ public sealed record ReasoningMarks(string Begin, string End, int? BeginToken, i
         int? Hidden(int? token) => token is { } id && tokenizer.TokenBytes(id).IsEmpty ? id : null;
     }
 
+    /// <summary>The marks that are special tokens.</summary>
+    public IEnumerable<TokenMark> Tokens
+    {
+        get
+        {
+            if (BeginToken is { } begin) yield return new TokenMark(begin, Begin);
+            if (EndToken is { } end) yield return new TokenMark(end, End);
+        }
+    }
+
     /// <summary>The mark that a special token stands for; null for other tokens, marks that are text among them.</summary>
     /// <param name="token">The token.</param>
     public string? MarkOf(int token) => token == BeginToken ? Begin : token == EndToken ? End : null;

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Llama.Model.Grammars.Calls;
 using Llama.Model.Grammars.Expressions;
 using Llama.Model.Grammars.Schemas;
 using Llama.Model.Grammars.Text;
@@ -11,7 +12,8 @@ namespace Llama.Model.Grammars;
 /// <summary>
 /// A grammar for answers in the tokens of one vocabulary. What may come next depends on the text so far alone, so a state can be had again
 /// from the tokens wherever they are known (<see cref="GrammarMatcher"/>). Shared by all who use it; its states and masks are made when they
-/// are first needed, and kept. Special tokens are never allowed; end tokens are where the answer may end.
+/// are first needed, and kept. Special tokens are never allowed, but for those that stand for a text (<see cref="TokenMark"/>); end tokens
+/// are where the answer may end.
 /// </summary>
 public sealed class Grammar
 {
@@ -20,14 +22,16 @@ public sealed class Grammar
     private readonly IReadOnlyList<int> endTokens;
     private readonly ExprTable table;
     private readonly MaskBuilder builder;
+    private readonly Dictionary<int, byte[]> marks;
     private readonly Dictionary<Expr, byte[]> masks = [];
     private readonly ulong[] bits;
     private byte[]? firstMask;
     private int maskBytes;
 
-    private Grammar(GrammarVocabulary vocabulary, IReadOnlyList<int> endTokens, ExprTable table, Expr start)
+    private Grammar(GrammarVocabulary vocabulary, IReadOnlyList<int> endTokens, ExprTable table, Expr start, IEnumerable<TokenMark> marks)
     {
         (this.vocabulary, this.endTokens, this.table, Start) = (vocabulary, endTokens, table, start);
+        this.marks = marks.ToDictionary(mark => mark.Token, mark => Encoding.UTF8.GetBytes(mark.Text));
         builder = new MaskBuilder(table, vocabulary.Trie);
         bits = new ulong[(vocabulary.Vocabulary.VocabSize + 63) / 64];
     }
@@ -54,7 +58,10 @@ public sealed class Grammar
         if (Encoding.UTF8.GetByteCount(source.Text) > GrammarLimits.SourceBytes)
             throw new GrammarException($"The grammar has more than {GrammarLimits.SourceBytes} bytes.");
         var table = new ExprTable(vocabulary.Memory);
-        return new Grammar(vocabulary, endTokens, table, table.Seal(Parse(source, table)));
+        CallGrammar? calls = source.Kind == GrammarKind.Calls ? CallGrammar.Read(source.Text) : null;
+        Expr start = calls is null ? Parse(source, table)
+            : new CallCompiler(table).Compile(calls, calls.Instead is null ? null : Parse(calls.Instead, table));
+        return new Grammar(vocabulary, endTokens, table, table.Seal(start), calls?.Marks ?? []);
     }
 
     /// <summary>Begins an answer.</summary>
@@ -63,6 +70,9 @@ public sealed class Grammar
 
     /// <summary>Whether a token ends an answer.</summary>
     internal bool Ends(int token) => endTokens.Contains(token);
+
+    /// <summary>The bytes that a token adds to the text.</summary>
+    internal ReadOnlySpan<byte> BytesOf(int token) => marks.TryGetValue(token, out byte[]? mark) ? mark : Vocabulary.TokenBytes(token);
 
     /// <summary>The state behind a text.</summary>
     /// <returns>Null when the grammar does not allow it.</returns>
@@ -133,6 +143,11 @@ public sealed class Grammar
         {
             foreach (int token in vocabulary.Spaced) bits[token >> 6] &= ~(1UL << (token & 63));
             if (vocabulary.SpaceNode is { } space) builder.AddBelow(state, space, bits);
+        }
+
+        foreach ((int token, byte[] mark) in marks)
+        {
+            if (Follow(state, mark) is not null) bits[token >> 6] |= 1UL << (token & 63);
         }
 
         foreach (int token in endTokens) bits[token >> 6] &= ~(1UL << (token & 63));

@@ -33,7 +33,7 @@ public sealed class GrammarMatcher
             return true;
         }
 
-        ReadOnlySpan<byte> bytes = grammar.Vocabulary.TokenBytes(token);
+        ReadOnlySpan<byte> bytes = grammar.BytesOf(token);
         if (bytes.IsEmpty) return false;
         if (dropsSpace && bytes[0] == (byte)' ' && !grammar.Vocabulary.IsByte(token)) bytes = bytes[1..];
         if (grammar.Follow(state, bytes) is not { } next) return false;

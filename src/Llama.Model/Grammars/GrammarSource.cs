@@ -17,6 +17,9 @@ public enum GrammarKind
 
     /// <summary>GBNF, the notation of llama.cpp.</summary>
     Gbnf,
+
+    /// <summary>Calls of functions, as <see cref="Calls.CallGrammar"/> writes them.</summary>
+    Calls,
 }
 
 /// <summary>A grammar as a client wrote it.</summary>

@@ -26,6 +26,10 @@ public sealed partial class FrontModelTests
     [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"<step>Hi"}],"seed":1,"logprobs":true,"top_logprobs":2}""")]
     [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}],"seed":1,"chat_template_kwargs":{"more":1.50}}""")]
     [InlineData("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}],"continue_final_message":true,"add_generation_prompt":true}""")]
+    [InlineData(
+        "/v1/chat/completions",
+        """{"messages":[{"role":"user","content":"Hi"},{"role":"assistant","tool_calls":[{"id":"c","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","content":"R"}],"seed":1,"logit_bias":{"7":1}}""")]
+    [InlineData("/tokenize", """{"messages":[{"role":"user","content":"Hi"}],"tools":[{"function":{"name":"f"}}]}""")]
     [InlineData("/tokenize", """{"prompt":"Hé <step> you"}""")]
     [InlineData("/tokenize", """{"messages":[{"role":"user","content":"<step>Hi"}],"add_generation_prompt":false}""")]
     [InlineData("/detokenize", """{"tokens":[72,195,258,105]}""")]

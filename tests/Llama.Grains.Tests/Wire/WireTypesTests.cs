@@ -10,9 +10,11 @@ using Llama.Grains.Stages;
 using Llama.Grains.Text;
 using Llama.Grains.Wire;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 using Llama.Model.Grammars;
 using Llama.Model.Kernels;
 using Llama.Model.Sampling;
+using Llama.Model.Tokenization;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 using Orleans.Serialization.Invocation;
@@ -77,7 +79,7 @@ public sealed class WireTypesTests : IDisposable
     private static readonly Guid Id = new("00112233-4455-6677-8899-aabbccddeeff");
     private static readonly SiloProcess Silo = new("silo-1", "a1");
     private static readonly ModelShape Shape = new("stories", "f00d", 256, 32_000, new SamplingParameters { Temperature = 0.6f, TopP = 0.9f });
-    private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null));
+    private static readonly TemplateFacts Template = new("llama3", true, [128_009], new ReasoningMarks("<think>", "</think>", 5, null), new ToolForm(ToolFormKind.Tagged, true, false, [new TokenMark(7, "<tool_call>")]));
     private static readonly TextFault Refusal = new(TextError.Overloaded, "1024 texts wait to be tokenized.");
 
     private static readonly object[] Values =
@@ -150,6 +152,7 @@ public sealed class WireTypesTests : IDisposable
         Refusal,
         new ChatMessageOnTheWire { Role = "user", Content = "Hi", More = """{"name":"ann"}""" },
         new ReasoningMarksOnTheWire { Begin = "<think>", End = "</think>", BeginToken = 5 },
+        new ToolFormOnTheWire { Kind = 2, IsOwn = true, TakesSeveral = true, MarkTokens = [128_010], MarkTexts = ["<|python_tag|>"] },
         new ChatOptionsOnTheWire { Tools = "[]", Variables = """{"x":1.50}""", AddGenerationPrompt = true, ContinueFinalMessage = true },
     ];
 

@@ -107,7 +107,7 @@ public class ChatTemplateTests
     [InlineData("llama2", "user user", "Message 1 has the role 'user'; the chat template llama2 allows assistant there.")]
     [InlineData("codellama", "system system", "Message 1 has the role 'system'; the chat template codellama allows user there.")]
     [InlineData("codellama-70b", "assistant", "Message 0 has the role 'assistant'; the chat template codellama-70b allows system or user")]
-    [InlineData("plain", "user tool", "Message 1 has the role 'tool'; the chat template plain allows system or user or assistant there.")]
+    [InlineData("plain", "user wizard", "Message 1 has the role 'wizard'; the chat template plain allows system or user or assistant there.")]
     [InlineData("plain", "", "The conversation has no messages; expected at least one.")]
     public void Render_WrongRoles_NamesMessageAndRoles(string name, string roles, string message)
     {

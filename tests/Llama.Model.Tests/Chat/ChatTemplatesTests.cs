@@ -46,11 +46,11 @@ public class ChatTemplatesTests
         File.WriteAllText(folder["tokenizer_config.json"], """{ "chat_template": "a{{ messages[0].content }}" }""");
         AssertChosen(folder.Path, folder["tokenizer_config.json"], "ax");
         File.WriteAllText(folder["tokenizer_config.json"], """
-            { "chat_template": [{ "name": "tool_use", "template": "tools" }, { "name": "default", "template": "b{{ messages[0].content }}" }] }
+            { "chat_template": [{ "name": "tool_use", "template": "{{ tools[0].function.name }}{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}<function={{ c.function.name }}>{{ c.function.arguments|tojson }}{% endfor %}{% endfor %}" }, { "name": "default", "template": "b{{ messages[0].content }}" }] }
             """);
         ChatTemplate named = AssertChosen(folder.Path, folder["tokenizer_config.json"], "bx");
-        var tools = new ChatOptions { Tools = JsonDocument.Parse("[{}]").RootElement };
-        Assert.Equal("tools", SentencePiece.Decode(named.Render([new ChatMessage("user", "x")], tools)));
+        var tools = new ChatOptions { Tools = JsonDocument.Parse("""[{"function":{"name":"f"}}]""").RootElement };
+        Assert.Equal("fx", SentencePiece.Decode(named.Render([new ChatMessage("user", "x")], tools)));
         File.WriteAllText(folder["chat_template.jinja"], "c{{ messages[0].content }}");
         AssertChosen(folder.Path, folder["chat_template.jinja"], "cx");
     }

@@ -12,6 +12,9 @@ public class CheckpointTemplateTests
         "{{ bos_token }}{% for m in messages %}{{ '<|start_header_id|>' + m.role + '<|end_header_id|>' + m.content + '<|eot_id|>' }}{% endfor %}"
         + "{% if add_generation_prompt %}<|start_header_id|>{% endif %}";
 
+    private const string Calls =
+        "{% for m in messages %}{{ m.content }}{% for c in m.tool_calls %}<function={{ c.function.name }}>{{ c.function.arguments|tojson }}{% endfor %}{% endfor %}";
+
     private static readonly ITokenizer Tokenizer = TestTokenizers.Get("small-tiktoken");
 
     [Theory]
@@ -38,16 +41,16 @@ public class CheckpointTemplateTests
     [Fact]
     public void Render_Options_ReachTheTemplate()
     {
-        ChatTemplate template = Create("{{ tools[0].function.name if tools else 'none' }} {{ enable_thinking is defined and enable_thinking }}{{ add_generation_prompt }}");
+        ChatTemplate template = Create(Calls + "{{ tools[0].function.name if tools else 'none' }} {{ enable_thinking is defined and enable_thinking }}{{ add_generation_prompt }}");
         ChatMessage[] messages = [new("user", "x")];
-        Assert.Equal("none FalseTrue", Tokenizer.Decode(template.Render(messages)));
+        Assert.Equal("xnone FalseTrue", Tokenizer.Decode(template.Render(messages)));
         var options = new ChatOptions
         {
             Tools = Json("""[{"function": {"name": "f"}}]"""),
             Variables = new Dictionary<string, JsonElement> { ["enable_thinking"] = Json("true") },
             AddGenerationPrompt = false,
         };
-        Assert.Equal("f TrueFalse", Tokenizer.Decode(template.Render(messages, options)));
+        Assert.Equal("xf TrueFalse", Tokenizer.Decode(template.Render(messages, options)));
         Assert.Throws<ChatException>(() => ChatTemplates.Create("plain", Tokenizer).Render(messages, options));
     }
 
@@ -76,8 +79,8 @@ public class CheckpointTemplateTests
         {
             More = new Dictionary<string, JsonElement> { ["tool_calls"] = Json("""[{"function": {"name": "f", "arguments": {"a": 1}}}]"""), ["content"] = Json("null") },
         };
-        ChatTemplate template = Create("{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments|tojson }}");
-        Assert.Equal("True {\"a\": 1}", Tokenizer.Decode(template.Render([message])));
+        ChatTemplate template = Create(Calls + "{{ tools[0].function.name }}{{ messages[0].content is none }} {{ messages[0].tool_calls[0].function.arguments|tojson }}");
+        Assert.Equal("None<function=f>{\"a\": 1}True {\"a\": 1}", Tokenizer.Decode(template.Render([message])));
     }
 
     private static int Id(string name) => Tokenizer.FindSpecial(name)!.Value;

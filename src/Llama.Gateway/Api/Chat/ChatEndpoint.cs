@@ -2,6 +2,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 
 namespace Llama.Gateway.Api.Chat;
 
@@ -37,8 +38,9 @@ internal sealed class ChatEndpoint(
             LogProbabilities = ReadLogProbabilities(fields),
             Rules = await rules.ReadAsync(fields, cancellationToken),
             StopTokens = rules.ReadStopTokens(fields),
+            Tools = ToolFields.Read(fields),
         };
-        var (prompt, continued) = await messages.ReadAsync(fields, cancellationToken);
+        var (prompt, continued) = await messages.ReadAsync(fields, parameters.Tools, cancellationToken);
         parameters = parameters with { Continued = continued };
         return planner.Plan([prompt], parameters, defaultMaxTokens: null, isChat: true, RequestFields.Messages.Name);
     }

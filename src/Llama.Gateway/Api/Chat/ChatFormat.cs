@@ -21,16 +21,41 @@ internal sealed class ChatFormat(ServedModel model) : IAnswerFormat
     public bool PromptInChoice => false;
 
     /// <inheritdoc/>
-    public void WriteText(Utf8JsonWriter json, string text, string reasoning, AnswerPart part)
+    public void WriteText(Utf8JsonWriter json, string text, string reasoning, IReadOnlyList<WrittenCall> calls, AnswerPart part)
     {
         json.WriteStartObject(part == AnswerPart.Whole ? "message" : "delta");
         if (part != AnswerPart.Later) json.WriteString("role", "assistant");
 
         // DeepSeek's member. A part of a stream has either, except where one ends and the other begins.
         if (reasoning.Length > 0) json.WriteString("reasoning_content", reasoning);
-        if (part == AnswerPart.Whole || text.Length > 0 || reasoning.Length == 0) json.WriteString("content", text);
+        if (text.Length > 0 || (calls.Count == 0 && (part == AnswerPart.Whole || reasoning.Length == 0))) json.WriteString("content", text);
+        else if (part == AnswerPart.Whole) json.WriteNull("content");
+        if (calls.Count > 0) WriteCalls(json, calls, part);
         if (part == AnswerPart.Whole) json.WriteNull("refusal");
         json.WriteEndObject();
+    }
+
+    private static void WriteCalls(Utf8JsonWriter json, IReadOnlyList<WrittenCall> calls, AnswerPart part)
+    {
+        json.WriteStartArray("tool_calls");
+        foreach (var (id, call) in calls)
+        {
+            json.WriteStartObject();
+            if (part != AnswerPart.Whole) json.WriteNumber("index", call.Index);
+            if (id is not null)
+            {
+                json.WriteString("id", id);
+                json.WriteString("type", "function");
+            }
+
+            json.WriteStartObject("function");
+            if (call.Name is not null) json.WriteString("name", call.Name);
+            json.WriteString("arguments", call.Arguments);
+            json.WriteEndObject();
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
     }
 
     /// <inheritdoc/>

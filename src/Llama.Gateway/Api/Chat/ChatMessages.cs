@@ -3,7 +3,9 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 using Llama.Model.Chat;
+using Llama.Model.Chat.Tools;
 
 namespace Llama.Gateway.Api.Chat;
 
@@ -16,17 +18,19 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
 
     /// <summary>Reads the messages.</summary>
     /// <param name="fields">The request.</param>
+    /// <param name="tools">Its tools; null for none.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
     /// <returns>The token ids, and what the last message says where the answer goes on with it.</returns>
     /// <exception cref="ApiException">There are none, or they are not text, or the model cannot chat like this.</exception>
-    public async ValueTask<(IReadOnlyList<int> Tokens, string? Continued)> ReadAsync(JsonFields fields, CancellationToken cancellationToken)
+    public async ValueTask<(IReadOnlyList<int> Tokens, string? Continued)> ReadAsync(
+        JsonFields fields, ToolUse? tools, CancellationToken cancellationToken)
     {
         var list = fields.Require(RequestFields.Messages);
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, RequestFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, "messages is empty; expected at least one message.");
         var messages = list.EnumerateArray().Select((element, index) => ReadMessage(fields.Inner(element, $"{Field}[{index}]", FieldScope.Message))).ToList();
-        planner.CheckText(string.Concat(messages.Select(message => message.Content)), Field);
-        var options = ReadOptions(fields);
+        var options = ReadOptions(fields) with { Tools = tools?.ForTemplate };
+        planner.CheckText(string.Concat(messages.Select(message => message.Content).Append(options.Tools?.GetRawText())), Field);
         return (await model.EncodeAsync(messages, options, cancellationToken), options.ContinueFinalMessage ? messages[^1].Content : null);
     }
 
@@ -74,12 +78,32 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
     private static ChatMessage ReadMessage(JsonFields message)
     {
         var role = message.Require(RequestFields.Role);
+        ThrowUnless(role == ToolMessages.Tool, message, RequestFields.ResultOf, "a result of a tool, which has the role tool");
+        ThrowUnless(role == ToolMessages.Tool, message, RequestFields.MessageName, "a result of a tool, which has the role tool");
+        if (role == ToolMessages.Tool)
+            return ToolMessages.Result(message.Get(RequestFields.ResultOf), message.Get(RequestFields.MessageName), ReadContent(message));
+
+        var calls = ToolFields.ReadCalls(message);
+        if (calls.Count > 0 && role != "assistant")
+        {
+            var path = message.PathOf(RequestFields.MessageCalls);
+            throw ApiException.Invalid(path, $"{path} is for messages of the role assistant; found the role {role}.");
+        }
 
         // OpenAI's newer name for the same role.
-        var read = new ChatMessage(role == "developer" ? "system" : role, ReadContent(message));
+        var read = calls.Count > 0
+            ? ToolMessages.Calling(message.Get(RequestFields.Content) is null ? null : ReadContent(message), calls)
+            : new ChatMessage(role == "developer" ? "system" : role, ReadContent(message));
         return message.Get(RequestFields.ReasoningContent) is { } reasoning
-            ? read with { More = new Dictionary<string, JsonElement> { [RequestFields.ReasoningContent.Name] = reasoning } }
+            ? read with { More = new Dictionary<string, JsonElement>(read.More) { [RequestFields.ReasoningContent.Name] = reasoning } }
             : read;
+    }
+
+    private static void ThrowUnless(bool holds, JsonFields message, HonouredField<string?> field, string expected)
+    {
+        if (holds || message.Get(field) is not { Length: > 0 }) return;
+        var path = message.PathOf(field);
+        throw ApiException.Invalid(path, $"{path} is for {expected}; found it in another message.");
     }
 
     private static string ReadContent(JsonFields message)

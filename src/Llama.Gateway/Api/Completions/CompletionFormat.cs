@@ -20,7 +20,8 @@ internal sealed class CompletionFormat(ServedModel model) : IAnswerFormat
     public bool PromptInChoice => true;
 
     /// <inheritdoc/>
-    public void WriteText(Utf8JsonWriter json, string text, string reasoning, AnswerPart part) => json.WriteString("text", text);
+    public void WriteText(Utf8JsonWriter json, string text, string reasoning, IReadOnlyList<WrittenCall> calls, AnswerPart part) =>
+        json.WriteString("text", text);
 
     /// <inheritdoc/>
     public void WriteLogProbabilities(Utf8JsonWriter json, IReadOnlyList<ChoicePiece> pieces)

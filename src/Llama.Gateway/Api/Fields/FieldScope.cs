@@ -37,6 +37,24 @@ internal enum FieldScope
     /// <summary>A request to <c>/v1/embeddings</c>.</summary>
     Embedding = 1 << 20,
 
+    /// <summary>An element of <c>tools</c>.</summary>
+    Tool = 1 << 24,
+
+    /// <summary>The object <c>function</c> of a tool.</summary>
+    ToolFunction = 1 << 25,
+
+    /// <summary>The object <c>tool_choice</c>.</summary>
+    ToolChoice = 1 << 26,
+
+    /// <summary>The object <c>function</c> of <c>tool_choice</c>.</summary>
+    ChosenFunction = 1 << 27,
+
+    /// <summary>An element of a message's <c>tool_calls</c>.</summary>
+    ToolCall = 1 << 28,
+
+    /// <summary>The object <c>function</c> of such a call.</summary>
+    CalledFunction = 1 << 29,
+
     /// <summary>A request that generates.</summary>
     Generation = Completion | Chat,
 
@@ -68,6 +86,12 @@ internal static class FieldScopes
         FieldScope.ResponseFormat => "response_format",
         FieldScope.FormatSchema => "response_format.json_schema",
         FieldScope.StructuredOutputs => "structured_outputs",
+        FieldScope.Tool => "tools[]",
+        FieldScope.ToolFunction => "tools[].function",
+        FieldScope.ToolChoice => "tool_choice",
+        FieldScope.ChosenFunction => "tool_choice.function",
+        FieldScope.ToolCall => "messages[].tool_calls[]",
+        FieldScope.CalledFunction => "messages[].tool_calls[].function",
         _ => throw new ArgumentOutOfRangeException(nameof(scope), scope, "names no single object"),
     };
 }

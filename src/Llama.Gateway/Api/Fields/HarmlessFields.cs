@@ -20,7 +20,6 @@ internal static class HarmlessFields
         Field("safety_identifier", FieldScope.Generation, Text, "Tells a provider who its end user is."),
         Field("metadata", FieldScope.Generation, Object, "Labels a stored answer; none is stored."),
         Field("prompt_cache_key", FieldScope.Generation, Text, "Helps a provider find a cached prefix; the prefix cache here needs no help."),
-        Field("parallel_tool_calls", FieldScope.Chat, Flag, Shapes("tools")),
         Field("mirostat_tau", FieldScope.Generation, Number, Shapes("mirostat")),
         Field("mirostat_eta", FieldScope.Generation, Number, Shapes("mirostat")),
         Field("dry_base", FieldScope.Generation, Number, Shapes("dry_multiplier")),
@@ -34,6 +33,7 @@ internal static class HarmlessFields
         Field("description", FieldScope.FormatSchema, Text, "Says what the schema is for; the model is not told."),
         Field("strict", FieldScope.FormatSchema, Flag, "The schema is always followed."),
         Field("disable_fallback", FieldScope.StructuredOutputs, Flag, "Nothing falls back: a grammar is followed or refused."),
+        Field("index", FieldScope.ToolCall, Number, "Calls come in the order of the list; parts of a stream have it."),
         Field("prompt_cache_breakpoint", FieldScope.ContentPart, Object, "Marks a prefix to cache; every prefix is cached."),
     ];
 

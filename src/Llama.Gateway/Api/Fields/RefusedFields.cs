@@ -7,6 +7,7 @@ namespace Llama.Gateway.Api.Fields;
 internal static class RefusedFields
 {
     private const FieldScope Generation = FieldScope.Generation;
+    private const FieldScope Completion = FieldScope.Completion;
     private const FieldScope Chat = FieldScope.Chat;
     private const FieldScope Messages = FieldScope.Messages;
     private const FieldScope Tokenize = FieldScope.Tokenize;
@@ -19,8 +20,10 @@ internal static class RefusedFields
         // OpenAI.
         Field("audio", Generation),
         Field("echo", Chat, "false"),
-        Field("function_call", Generation, "\"none\"", "\"auto\""),
-        Field("functions", Generation, "[]"),
+        Field("function_call", Completion, "\"none\"", "\"auto\""),
+        Instead("function_call", Chat, "tool_choice", "\"none\"", "\"auto\""),
+        Field("functions", Completion, "[]"),
+        Instead("functions", Chat, "tools", "[]"),
         Field("modalities", Generation, "[\"text\"]"),
         Field("moderation", Generation),
         Field("prediction", Generation),
@@ -31,8 +34,8 @@ internal static class RefusedFields
         Field("service_tier", Generation, "\"auto\"", "\"default\""),
         Field("store", Generation, "false"),
         Field("suffix", Generation, "\"\""),
-        Field("tool_choice", Generation, "\"none\"", "\"auto\""),
-        Field("tools", Generation | Tokenize, "[]"),
+        Field("tool_choice", Completion, "\"none\"", "\"auto\""),
+        Field("tools", Completion, "[]"),
         Field("verbosity", Generation, "\"medium\""),
         Field("web_search_options", Generation),
         Field("include_obfuscation", FieldScope.StreamOptions, "false"),
@@ -163,15 +166,12 @@ internal static class RefusedFields
         // Messages and their parts.
         Field("annotations", Message | Part, "[]"),
         Field("audio", Message),
-        Field("function_call", Message),
-        Field("name", Message, "\"\""),
+        Instead("function_call", Message, "tool_calls"),
         Field("partial", Message, "false"),
         Field("prefix", Message, "false"),
         Field("reasoning", Message, "\"\""),
         Field("refusal", Message, "\"\""),
         Field("thinking", Message, "\"\""),
-        Field("tool_call_id", Message, "\"\""),
-        Field("tool_calls", Message, "[]"),
         Field("tool_name", Message, "\"\""),
         Field("audio_url", Part),
         Field("file", Part),

@@ -287,13 +287,84 @@ internal static class RequestFields
     public static readonly HonouredField<bool?> OutputObject = Flag(
         "json_object", FieldScope.StructuredOutputs, "Whether the answer is any JSON object.");
 
+    /// <summary>The tools that the model may call.</summary>
+    public static readonly HonouredField<JsonElement?> Tools = Any(
+        "tools", FieldScope.Messages, "a list of tools", "Functions that the model may call, up to 128; see `tools[]`.");
+
+    /// <summary>Whether it calls them.</summary>
+    public static readonly HonouredField<JsonElement?> ToolChoice = Add<JsonElement?>(
+        "tool_choice", FieldScope.Chat, "\"none\", \"auto\", \"required\", or an object that names a function",
+        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.Object }
+            || (value.ValueKind == JsonValueKind.String && value.GetString() is "none" or "auto" or "required"),
+        "Whether the model calls tools: `none` tells it of none, `required` and a name (see `tool_choice`) have the answer follow the grammar of a call. Default `auto`.");
+
+    /// <summary>Whether an answer may have several calls.</summary>
+    public static readonly HonouredField<bool?> ParallelToolCalls = Flag(
+        "parallel_tool_calls", FieldScope.Chat, "Whether an answer may have several calls, where the chat template has messages with several; else it ends with its first. Default true.");
+
+    /// <summary>What kind of tool it is.</summary>
+    public static readonly HonouredField<string?> ToolType = Function("type", FieldScope.Tool, "A function; no other tools are supported.");
+
+    /// <summary>The function.</summary>
+    public static readonly HonouredField<JsonElement?> ToolFunction = Object("function", FieldScope.Tool, "See `tools[].function`.");
+
+    /// <summary>What a function is called.</summary>
+    public static readonly HonouredField<string?> FunctionName = Text(
+        "name", FieldScope.ToolFunction | FieldScope.ChosenFunction | FieldScope.CalledFunction,
+        "What the function is called: letters, digits, underscores, hyphens, dots and colons.");
+
+    /// <summary>What a function does.</summary>
+    public static readonly HonouredField<string?> FunctionDescription = Text("description", FieldScope.ToolFunction, "What it does, for the model.");
+
+    /// <summary>The schema of its arguments.</summary>
+    public static readonly HonouredField<JsonElement?> FunctionParameters = Any(
+        "parameters", FieldScope.ToolFunction, "a JSON schema of an object, or one as a string",
+        "The JSON schema of its arguments. Where a grammar is followed, they have the properties that the schema names and, unless it says more of others, no others.");
+
+    /// <summary>Whether its arguments follow the schema in any case.</summary>
+    public static readonly HonouredField<bool?> FunctionStrict = Flag(
+        "strict", FieldScope.ToolFunction,
+        "Has every call follow a grammar, and refuses a schema that grammars cannot follow; arguments of other functions are then any object.");
+
+    /// <summary>How one tool is chosen.</summary>
+    public static readonly HonouredField<string?> ChoiceType = Function("type", FieldScope.ToolChoice, "By its name.");
+
+    /// <summary>The chosen function.</summary>
+    public static readonly HonouredField<JsonElement?> ChosenFunction = Object("function", FieldScope.ToolChoice, "The only function that is called; has its `name`.");
+
     /// <summary>Whose message it is.</summary>
     public static readonly HonouredField<string?> Role = Text(
-        "role", FieldScope.Message, "`system` (or `developer`), `user` or `assistant`, as the chat template has them.");
+        "role", FieldScope.Message, "`system` (or `developer`), `user`, `assistant` or `tool`, as the chat template has them.");
 
     /// <summary>What the message says.</summary>
     public static readonly HonouredField<JsonElement?> Content = Any(
-        "content", FieldScope.Message, "a string or a list of text parts", "What the message says. Parts are joined by line feeds.");
+        "content", FieldScope.Message, "a string or a list of text parts",
+        "What the message says, or what a tool gave. Parts are joined by line feeds. May be absent beside `tool_calls`.");
+
+    /// <summary>The calls of an assistant's message.</summary>
+    public static readonly HonouredField<JsonElement?> MessageCalls = Any(
+        "tool_calls", FieldScope.Message, "a list of calls", "The calls that an assistant's message made; see `messages[].tool_calls[]`.");
+
+    /// <summary>The call whose result it is.</summary>
+    public static readonly HonouredField<string?> ResultOf = Text("tool_call_id", FieldScope.Message, "The `id` of the call whose result a message of the role `tool` is.");
+
+    /// <summary>The function whose result it is.</summary>
+    public static readonly HonouredField<string?> MessageName = Text("name", FieldScope.Message, "The function whose result a message of the role `tool` is; other messages have no name.");
+
+    /// <summary>What a call is called.</summary>
+    public static readonly HonouredField<string?> CallId = Text("id", FieldScope.ToolCall, "By which its result names it.");
+
+    /// <summary>What kind of call it is.</summary>
+    public static readonly HonouredField<string?> CallType = Function("type", FieldScope.ToolCall, "Of a function.");
+
+    /// <summary>The function that was called.</summary>
+    public static readonly HonouredField<JsonElement?> CalledFunction = Object("function", FieldScope.ToolCall, "Has its `name` and its `arguments`.");
+
+    /// <summary>What it was called with.</summary>
+    public static readonly HonouredField<JsonElement?> CallArguments = Add<JsonElement?>(
+        "arguments", FieldScope.CalledFunction, "a JSON object as a string, or the object",
+        (JsonElement value, out JsonElement? result) => (result = value) is { ValueKind: JsonValueKind.String or JsonValueKind.Object },
+        "What it was called with.");
 
     /// <summary>What the assistant thought before its message.</summary>
     public static readonly HonouredField<JsonElement?> ReasoningContent = Add<JsonElement?>(
@@ -333,6 +404,10 @@ internal static class RequestFields
         (JsonElement value, out string? result) =>
             (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null)?.Length <= mostCharacters,
         does);
+
+    private static HonouredField<string?> Function(string name, FieldScope scopes, string does) => Add(
+        name, scopes, "\"function\"",
+        (JsonElement value, out string? result) => (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) == "function", does);
 
     private static HonouredField<long?> Integer(string name, FieldScope scopes, long least, long most, string does) => Add(
         name, scopes, string.Create(CultureInfo.InvariantCulture, $"an integer from {least} to {most}"),

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama.Gateway.Api.Tools;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -19,7 +20,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
     /// <summary>Whether a piece has anything to tell a client; a later token of half a character alone has not.</summary>
     /// <param name="piece">The piece.</param>
     public bool IsWorthSending(ChoicePiece piece) =>
-        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Finish is not null
+        piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Calls.Count > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
 
     /// <summary>Counts a token in the usage.</summary>
@@ -34,7 +35,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         var part = piece.Position == 0 ? AnswerPart.First : AnswerPart.Later;
         single[0] = piece;
         WriteStart(json, format.PartObject);
-        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, single, part);
+        WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, piece.Calls, single, part);
         json.WriteEndArray();
         if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
@@ -61,8 +62,8 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         foreach (var pieces in choices.Chunk(plan.Parameters.Choices).SelectMany(Best))
         {
             WriteChoice(
-                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), pieces,
-                AnswerPart.Whole);
+                json, index++, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)),
+                ToolCallPart.Join(pieces.SelectMany(piece => piece.Calls)), pieces, AnswerPart.Whole);
         }
 
         json.WriteEndArray();
@@ -86,12 +87,13 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteStartArray("choices");
     }
 
-    private void WriteChoice(Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
+    private void WriteChoice(
+        Utf8JsonWriter json, int index, string text, string reasoning, IReadOnlyList<ToolCallPart> calls, IReadOnlyList<ChoicePiece> pieces, AnswerPart part)
     {
         var last = pieces[^1];
         json.WriteStartObject();
         json.WriteNumber("index", index);
-        format.WriteText(json, text, reasoning, part);
+        format.WriteText(json, text, reasoning, [.. calls.Select(call => new WrittenCall(call.Name is null ? null : call.IdIn(answer.Id, last.Choice), call))], part);
         if (plan.Parameters.LogProbabilities is null)
         {
             json.WriteNull("logprobs");

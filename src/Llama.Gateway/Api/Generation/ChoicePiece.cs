@@ -1,3 +1,4 @@
+using Llama.Gateway.Api.Tools;
 using Llama.Grains.Generation;
 using Llama.Model.Tokenization;
 
@@ -11,8 +12,12 @@ namespace Llama.Gateway.Api.Generation;
 /// <param name="Reasoning">The same of what the model thinks before it answers; empty where that is not told apart.</param>
 /// <param name="ReasoningTokens">How many more tokens are known to be reasoning.</param>
 /// <param name="TextOffset">Where the token's own text begins in the choice's text, in Unicode characters.</param>
-/// <param name="Finish">Why the choice is complete, on its last piece: <c>stop</c> or <c>length</c>.</param>
-internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Token, string Text, string Reasoning, int ReasoningTokens, int TextOffset, string? Finish);
+/// <param name="Finish">Why the choice is complete, on its last piece: <c>stop</c>, <c>length</c> or <c>tool_calls</c>.</param>
+internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Token, string Text, string Reasoning, int ReasoningTokens, int TextOffset, string? Finish)
+{
+    /// <summary>Some more of the calls of tools that the choice has.</summary>
+    public IReadOnlyList<ToolCallPart> Calls { get; init; } = [];
+}
 
 /// <summary>Turns the tokens of one choice into pieces.</summary>
 /// <param name="choice">The choice's index.</param>
@@ -21,9 +26,11 @@ internal sealed record ChoicePiece(int Choice, int Position, GeneratedToken Toke
 /// <param name="minTokens">So many tokens it lets pass.</param>
 /// <param name="echo">The text that it begins with.</param>
 /// <param name="reasoning">How it is divided; null for a text without reasoning. Stop strings end it wherever they stand.</param>
+/// <param name="format">How calls are found in what is no reasoning; null for a text without calls.</param>
 internal sealed class ChoiceText(
-    int choice, StreamingDecoder? decoder, StopMatcher stops, int minTokens, string echo, ChoiceReasoning? reasoning)
+    int choice, StreamingDecoder? decoder, StopMatcher stops, int minTokens, string echo, ChoiceReasoning? reasoning, ToolCallFormat? format)
 {
+    private readonly ToolCallSplitter? calls = format is null ? null : new ToolCallSplitter(format);
     private readonly ReasoningSplitter? splitter = reasoning is null ? null : new ReasoningSplitter(reasoning);
     private readonly ReasoningCounter? counter = reasoning is null ? null : new ReasoningCounter(reasoning);
     private int position;
@@ -42,11 +49,16 @@ internal sealed class ChoiceText(
         if (position == 0) text = echo + text;
         if (stops.Stopped) finish = FinishReason.Stop;
         var (thought, content) = Split(text, finish is not null);
-        return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish));
+        (content, var parts) = SplitCalls(content, finish is not null);
+
+        // Nothing follows the call of an answer that has only one.
+        if (calls is { IsComplete: true }) finish ??= FinishReason.Stop;
+        return new ChoicePiece(choice, position++, token, content, thought, reasoned, start, NameOf(finish)) { Calls = parts };
     }
 
-    private static string? NameOf(FinishReason? finish) => finish switch
+    private string? NameOf(FinishReason? finish) => finish switch
     {
+        FinishReason.Stop when calls is { HasCalls: true } => "tool_calls",
         FinishReason.Stop => "stop",
         FinishReason.Length => "length",
         _ => null,
@@ -61,12 +73,21 @@ internal sealed class ChoiceText(
         return (thought + rest.Reasoning, content + rest.Content);
     }
 
+    private (string Content, IReadOnlyList<ToolCallPart> Calls) SplitCalls(string text, bool isLast)
+    {
+        if (calls is null) return (text, []);
+        var (content, parts) = calls.Append(text);
+        if (!isLast) return (content, parts);
+        var rest = calls.Flush();
+        return (content + rest.Content, ToolCallPart.Join([.. parts, .. rest.Calls]));
+    }
+
     private string Decode(int token, FinishReason? finish)
     {
         if (decoder is null) return "";
 
         // An end token ends the text and is none of it.
-        var text = finish == FinishReason.Stop ? "" : reasoning?.Marks.MarkOf(token) ?? decoder.Append(token);
+        var text = finish == FinishReason.Stop ? "" : reasoning?.Marks.MarkOf(token) ?? format?.Form.MarkOf(token) ?? decoder.Append(token);
         if (finish is not null) text += decoder.Flush();
         offset += CharactersOf(text);
         return text;

@@ -44,7 +44,7 @@ internal sealed class ChoiceRunner(ServedModel model, IGateway gateway)
             {
                 var decoder = model.NewDecoder(choice.StartsText);
                 var text = new ChoiceText(
-                    index, decoder, new StopMatcher(plan.Parameters.Stops), choice.Request.Rules?.MinTokens ?? 0, choice.Echo, choice.Reasoning);
+                    index, decoder, new StopMatcher(plan.Parameters.Stops), choice.Request.Rules?.MinTokens ?? 0, choice.Echo, choice.Reasoning, choice.Calls);
                 await RunOneAsync(choice.Request, text, pieces, ending.Token);
             }
             catch (Exception exception)

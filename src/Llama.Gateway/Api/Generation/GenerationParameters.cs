@@ -4,6 +4,7 @@ using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Keys;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Retries;
+using Llama.Gateway.Api.Tools;
 using Llama.Grains.Generation;
 using Llama.Model.Sampling;
 
@@ -76,6 +77,9 @@ internal sealed record GenerationParameters
 
     /// <summary>The grammar that the answer follows; null for free text.</summary>
     public RequestedGrammar? Grammar { get; init; }
+
+    /// <summary>The tools that the answer may call; null for none.</summary>
+    public ToolUse? Tools { get; init; }
 
     /// <summary>Higher ones go first.</summary>
     public int Priority { get; init; }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Llama.Gateway.Api.Errors;
+using Llama.Gateway.Api.Tools;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
 using Llama.Grains.Generation;
@@ -36,7 +37,8 @@ internal sealed record GenerationPlan
 /// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
 /// <param name="Echo">The text that it begins with; empty, or the prompt's.</param>
 /// <param name="Reasoning">How reasoning is told apart; null where none is.</param>
-internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, string Echo, ChoiceReasoning? Reasoning);
+/// <param name="Calls">How calls of tools are found; null where there are none.</param>
+internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, string Echo, ChoiceReasoning? Reasoning, ToolCallFormat? Calls);
 
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
@@ -88,7 +90,10 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
             var echo = parameters.Echo ? model.Decode(prompt, param) : "";
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
             var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
-            var grammar = parameters.Grammar is { } asked ? Check(asked, startsText, stopTokens) : null;
+            var asked = parameters.Tools is { } tools ? tools.GrammarOf(model.ToolForm, reasoning, parameters.Grammar) : parameters.Grammar;
+            if (asked is not null && parameters.IgnoreEnd)
+                throw ApiException.Invalid("ignore_eos", $"ignore_eos goes on behind the end, where {asked.Path} allows nothing; expected one of them.");
+            var grammar = asked is null ? null : Check(asked, startsText, stopTokens);
             for (var index = 0; index < parameters.Choices; index++)
             {
                 var request = new GenerationRequest
@@ -109,7 +114,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                     Grammar = grammar,
                     TraceParent = traceParent,
                 };
-                choices.Add(new ChoicePlan(request, startsText, echo, reasoning));
+                choices.Add(new ChoicePlan(request, startsText, echo, reasoning, parameters.Tools?.FormatOf(model.ToolForm)));
             }
         }
 

@@ -27,8 +27,6 @@ internal static class GrammarFields
                 found[1].Path, $"An answer can follow one grammar; found {string.Join(" and ", found.Select(one => one.Path))}.");
         }
 
-        if (found.Count == 1 && fields.Get(RequestFields.IgnoreEnd) is true)
-            throw ApiException.Invalid("ignore_eos", $"ignore_eos goes on behind the end, where {found[0].Path} allows nothing; expected one of them.");
         return found.Count == 1 ? found[0] : null;
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Llama.Gateway.Api.Tools;
 
 namespace Llama.Gateway.Api.Generation;
 
@@ -21,14 +22,20 @@ internal interface IAnswerFormat
     /// <param name="json">Where to.</param>
     /// <param name="text">The text.</param>
     /// <param name="reasoning">What the model thought before it.</param>
+    /// <param name="calls">Its calls of tools.</param>
     /// <param name="part">Which part of the choice it is.</param>
-    void WriteText(Utf8JsonWriter json, string text, string reasoning, AnswerPart part);
+    void WriteText(Utf8JsonWriter json, string text, string reasoning, IReadOnlyList<WrittenCall> calls, AnswerPart part);
 
     /// <summary>Writes the log-probabilities of tokens.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="pieces">The tokens' pieces.</param>
     void WriteLogProbabilities(Utf8JsonWriter json, IReadOnlyList<ChoicePiece> pieces);
 }
+
+/// <summary>A part of a call as an answer has it.</summary>
+/// <param name="Id">The call's id, in its first part; null in later ones.</param>
+/// <param name="Part">The part.</param>
+internal readonly record struct WrittenCall(string? Id, ToolCallPart Part);
 
 /// <summary>A part of a choice.</summary>
 internal enum AnswerPart

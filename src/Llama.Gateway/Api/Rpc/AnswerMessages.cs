@@ -21,6 +21,13 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
         usage.Count(piece);
         GenerationRequest request = plan.Choices[piece.Choice].Request;
         var choice = new ChoicePart { Index = piece.Choice, Text = piece.Text, Reasoning = piece.Reasoning, Tokens = { TokenOf(piece.Token) } };
+        foreach (var call in piece.Calls)
+        {
+            var more = new V1.ToolCallPart { Index = call.Index, Arguments = call.Arguments };
+            if (call.Name is { } name) (more.Name, more.Id) = (name, call.IdIn(answer.Id, piece.Choice));
+            choice.ToolCalls.Add(more);
+        }
+
         if (piece.Finish is { } finish) choice.FinishReason = finish;
         if (piece.Position == 0 || piece.Finish is not null) choice.Seed = (long)request.Seed;
         if (piece.Position == 0 && plan.WithTokenIds) choice.PromptTokenIds.AddRange(request.PromptTokens);

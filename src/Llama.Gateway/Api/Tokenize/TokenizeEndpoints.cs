@@ -4,6 +4,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Tools;
 using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Tokenize;
@@ -78,7 +79,7 @@ internal sealed class TokenizeEndpoints(RequestReader requests, ChatMessages mes
                 "add_special_tokens", "add_special_tokens must be absent or false beside messages, whose template has its own; found true.");
         }
 
-        return (await messages.ReadAsync(fields, cancellationToken)).Tokens;
+        return (await messages.ReadAsync(fields, ToolFields.Read(fields), cancellationToken)).Tokens;
     }
 
     /// <summary>Reads <c>tokens</c> as text.</summary>

@@ -19,6 +19,8 @@ internal sealed partial class ExprTable
     /// <exception cref="GrammarException">There is none, or a rule begins with itself.</exception>
     public Expr Seal(Expr start)
     {
+        // A schema that was given up half way leaves rules without a body.
+        rules.RemoveAll(rule => rule.Body is null);
         var sets = known.Keys.Where(expr => expr.Kind == ExprKind.Bytes).Select(expr => expr.Set).Distinct().ToList();
         if (known.Keys.Any(expr => expr.Kind == ExprKind.Multiple))
             sets.AddRange(Enumerable.Range('0', 10).Select(digit => ByteSet.Of((byte)digit)));

@@ -19,7 +19,8 @@ internal static class FieldRequest
 
     public static string PathOf(FieldScope scope) => scope switch
     {
-        FieldScope.Chat or FieldScope.Message or FieldScope.ContentPart => "/v1/chat/completions",
+        FieldScope.Chat or FieldScope.Message or FieldScope.ContentPart or FieldScope.Tool or FieldScope.ToolFunction or FieldScope.ToolChoice
+            or FieldScope.ChosenFunction or FieldScope.ToolCall or FieldScope.CalledFunction => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
         _ => "/v1/completions",
@@ -34,6 +35,12 @@ internal static class FieldRequest
         FieldScope.ResponseFormat => $"response_format.{name}",
         FieldScope.FormatSchema => $"response_format.json_schema.{name}",
         FieldScope.StructuredOutputs => $"structured_outputs.{name}",
+        FieldScope.Tool => $"tools[0].{name}",
+        FieldScope.ToolFunction => $"tools[0].function.{name}",
+        FieldScope.ToolChoice => $"tool_choice.{name}",
+        FieldScope.ChosenFunction => $"tool_choice.function.{name}",
+        FieldScope.ToolCall => $"messages[0].tool_calls[0].{name}",
+        FieldScope.CalledFunction => $"messages[0].tool_calls[0].function.{name}",
         _ => name,
     };
 
@@ -53,8 +60,12 @@ internal static class FieldRequest
             FieldScope.ResponseFormat => """{"prompt":"Hi","seed":5,"response_format":{"type":"text"}}""",
             FieldScope.FormatSchema => """{"prompt":"Hi","seed":5,"response_format":{"type":"json_schema","json_schema":{"schema":{}}}}""",
             FieldScope.StructuredOutputs => """{"prompt":"Hi","seed":5,"structured_outputs":{}}""",
+            FieldScope.Tool or FieldScope.ToolFunction or FieldScope.ToolChoice or FieldScope.ChosenFunction =>
+                """{"messages":[{"role":"user","content":"Hi"}],"seed":5,"tools":[{"function":{"name":"f"}},{"function":{"name":"g"}}],"tool_choice":{"function":{"name":"f"}}}""",
+            FieldScope.ToolCall or FieldScope.CalledFunction =>
+                """{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}],"seed":5}""",
             FieldScope.Tokenize when name == "messages" => "{}",
-            FieldScope.Tokenize when ChatOptions.Contains(name) => """{"messages":[{"role":"user","content":"Hi"}]}""",
+            FieldScope.Tokenize when ChatOptions.Contains(name) || name == "tools" => """{"messages":[{"role":"user","content":"Hi"}]}""",
             FieldScope.Tokenize => """{"prompt":"Hi"}""",
             _ => """{"tokens":[72]}""",
         })!.AsObject();
@@ -68,6 +79,12 @@ internal static class FieldRequest
             FieldScope.FormatSchema => request["response_format"]!["json_schema"]!,
             FieldScope.StructuredOutputs => request["structured_outputs"]!,
             FieldScope.ContentPart => request["messages"]![0]!["content"]![0]!,
+            FieldScope.Tool => request["tools"]![0]!,
+            FieldScope.ToolFunction => request["tools"]![0]!["function"]!,
+            FieldScope.ToolChoice => request["tool_choice"]!,
+            FieldScope.ChosenFunction => request["tool_choice"]!["function"]!,
+            FieldScope.ToolCall => request["messages"]![0]!["tool_calls"]![0]!,
+            FieldScope.CalledFunction => request["messages"]![0]!["tool_calls"]![0]!["function"]!,
             _ => request,
         };
         target[name] = JsonNode.Parse(value);

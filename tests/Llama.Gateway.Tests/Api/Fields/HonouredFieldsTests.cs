@@ -1,8 +1,10 @@
+using System.Text.Json;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
 using Llama.Model.Grammars;
 using Llama.Model.Sampling;
+using Llama.Model.Tokenization;
 
 namespace Llama.Gateway.Tests.Api.Fields;
 
@@ -16,7 +18,17 @@ public sealed class HonouredFieldsTests
     private const string Template =
         "{{ messages[0].content }}{{ messages[0].reasoning_content }}{% if false %}</think>{% endif %}{% if add_generation_prompt %}{{ mark or '>' }}{% endif %}";
 
+    // Writes tools and calls itself, with all that they have.
+    private const string ToolTemplate =
+        "{{ tools|tojson if tools }}{% for m in messages %}{{ m.role }}{{ m.content }}{{ m.name }}{{ m.tool_call_id }}{% for c in m.tool_calls %}"
+        + "{{ c.id }}<function={{ c.function.name }}>{{ c.function.arguments|tojson }}</function>{% endfor %}{% endfor %}";
+
+    private const string Calls = """{"messages":[{"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}]}""";
+    private const string Tool = """{"tools":[{"function":{"name":"f"}}]}""";
+
     private static readonly string[] WithTemplate = [.. FieldRequest.ChatOptions, "reasoning_content", "reasoning_format"];
+
+    private static readonly string[] WithToolTemplate = ["description", "tool_calls", "tool_call_id", "id", "arguments", "function"];
 
     private static readonly Effect[] Effects =
     [
@@ -92,6 +104,35 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.StructuredOutputs, "choice", """["yes","no"]""", (request, _) => request?.Grammar?.Kind == GrammarKind.Choice),
         .. In(FieldScope.StructuredOutputs, "grammar", "\"root ::= [a-z]+\"", (request, _) => request?.Grammar?.Kind == GrammarKind.Gbnf),
         .. In(FieldScope.StructuredOutputs, "json_object", "true", (request, _) => request?.Grammar?.Kind == GrammarKind.JsonObject),
+        .. In(Chat, "tools", """[{"type":"function","function":{"name":"get_weather"}}]""", (request, _) => Said(request).Contains("get_weather", StringComparison.Ordinal)),
+        .. In(FieldScope.Tokenize, "tools", """[{"function":{"name":"f"}}]""", (_, answer) => !answer.Contains("\"count\":3,", StringComparison.Ordinal)),
+        .. In(Chat, "tool_choice", "\"required\"", (request, _) => request!.Grammar?.Kind == GrammarKind.Calls, Tool),
+        .. In(
+            Chat, "parallel_tool_calls", "false", (request, _) => request!.Grammar!.Text.Contains("\"Between\":null", StringComparison.Ordinal),
+            """{"tools":[{"function":{"name":"f"}}],"tool_choice":"required"}"""),
+        .. In(FieldScope.Tool, "type", "\"web_search\"", (_, answer) => answer.Contains("web_search", StringComparison.Ordinal)),
+        .. In(FieldScope.Tool, "function", """{"name":"h"}""", (_, answer) => answer.Contains("names the function 'f'", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolFunction, "name", "\"h\"", (_, answer) => answer.Contains("names the function 'f'", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolFunction, "description", "\"What f does.\"", (request, _) => Said(request).Contains("What f does.", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.ToolFunction, "parameters", """{"properties":{"city":{}}}""",
+            (request, _) => Said(request).Contains("city", StringComparison.Ordinal) && request!.Grammar!.Text.Contains("city", StringComparison.Ordinal)),
+        .. In(
+            FieldScope.ToolFunction, "strict", "true", (request, _) => request!.Grammar?.Text.Contains("\"IsStrict\":true", StringComparison.Ordinal) is true,
+            """{"tool_choice":"auto"}"""),
+        .. In(FieldScope.ToolChoice, "type", "\"allowed_tools\"", (_, answer) => answer.Contains("allowed_tools", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolChoice, "function", """{"name":"g"}""", (request, _) => Callable(request) == "g"),
+        .. In(FieldScope.ChosenFunction, "name", "\"g\"", (request, _) => Callable(request) == "g"),
+        .. In(FieldScope.Message, "tool_calls", """[{"function":{"name":"h","arguments":"{}"}}]""", (request, _) => Said(request).Contains("<function=h>", StringComparison.Ordinal), Calls),
+        .. In(
+            FieldScope.Message, "tool_call_id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal),
+            """{"messages":[{"role":"tool","content":"Hi"}]}"""),
+        .. In(FieldScope.Message, "name", "\"h\"", (_, answer) => answer.Contains("messages[0].name is for a result", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolCall, "id", "\"c7\"", (request, _) => Said(request).Contains("c7", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolCall, "type", "\"custom\"", (_, answer) => answer.Contains("custom", StringComparison.Ordinal)),
+        .. In(FieldScope.ToolCall, "function", """{"name":"h","arguments":{}}""", (request, _) => Said(request).Contains("<function=h>", StringComparison.Ordinal)),
+        .. In(FieldScope.CalledFunction, "name", "\"h\"", (request, _) => Said(request).Contains("\"name\": \"h\"", StringComparison.Ordinal)),
+        .. In(FieldScope.CalledFunction, "arguments", """{"a":1}""", (request, _) => Said(request).Contains("{\"a\": 1}", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "role", "\"wizard\"", (_, answer) => answer.Contains("wizard", StringComparison.Ordinal)),
         .. In(FieldScope.Message, "content", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
         .. In(FieldScope.Message, "reasoning_content", "\"Z\"", (request, _) => request!.PromptTokens.Contains('Z')),
@@ -118,7 +159,7 @@ public sealed class HonouredFieldsTests
         var scope = (FieldScope)scopeNumber;
         await using var gateway = await TestGateway.StartAsync();
         var (value, found) = name is "stream_options" or "chat_template_kwargs" or "logit_bias" or "response_format" or "json_schema" or "structured_outputs" or "schema"
-            or "json" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
+            or "json" or "tool_choice" or "function" or "arguments" or "parameters" ? ("7", "the number 7") : ("""{"a":1}""", "an object");
         var error = await gateway.PostErrorAsync(FieldRequest.PathOf(scope), FieldRequest.With(scope, name, value));
         var param = FieldRequest.ParamOf(scope, name);
         error.Is(400, param, $"{param} must be ");
@@ -129,12 +170,19 @@ public sealed class HonouredFieldsTests
     private static async Task<bool> HoldsAsync(Effect effect, string? value)
     {
         await using var gateway = await TestGateway.StartAsync(
-            new TestTokenizer(), jinja: WithTemplate.Contains(effect.Name) ? Template : null);
+            new TestTokenizer(),
+            jinja: WithTemplate.Contains(effect.Name) ? Template : WithToolTemplate.Contains(effect.Name) ? ToolTemplate : null);
+        gateway.Grain.Status = gateway.Grain.Status with { MaxSequenceTokens = 4096 };
         var request = FieldRequest.With(effect.Scope, effect.Name, value, effect.Others);
         using var response = await gateway.PostAsync(FieldRequest.PathOf(effect.Scope), request);
         var answer = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         return effect.Holds(gateway.Grain.Requests.FirstOrDefault(), answer);
     }
+
+    private static string Said(GenerationRequest? request) => new TestTokenizer().Decode(request!.PromptTokens);
+
+    private static string? Callable(GenerationRequest? request) =>
+        JsonElement.Parse(request!.Grammar!.Text).GetProperty("Calls").EnumerateArray().Single().GetProperty("Name").GetString();
 
     private static IEnumerable<Effect> In(
         FieldScope scopes, string name, string value, Func<GenerationRequest?, string, bool> holds, string others = "{}") =>

@@ -59,6 +59,7 @@ public sealed class RefusedFieldsTests(SharedGateway shared) : IClassFixture<Sha
     [InlineData("""{"prompt":"a","n_predict":3}""", "n_predict", "it must be absent; found the number 3. Use max_tokens.")]
     [InlineData("""{"prompt":"a","repeat_penalty":1.5}""", "repeat_penalty", "it must be absent or 1; found the number 1.5. Use repetition_penalty.")]
     [InlineData("""{"prompt":"a","tool_choice":"required"}""", "tool_choice", """absent or "none" or "auto"; found the string "required".""")]
+    [InlineData("""{"prompt":"a","functions":[1]}""", "functions", "it must be absent or []; found a list.")]
     [InlineData("""{"prompt":"a","guided_json":{"type":"object"}}""", "guided_json", "it must be absent; found an object.")]
     public async Task Post_NotSupported_SaysWhatAsksForNothingAndWhatToUse(string json, string param, string message) =>
         (await shared.Gateway.PostErrorAsync("/v1/completions", json)).Is(400, param, message, "unsupported_parameter");

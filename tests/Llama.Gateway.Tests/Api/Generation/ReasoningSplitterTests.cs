@@ -85,7 +85,7 @@ public sealed class ReasoningSplitterTests
     {
         var text = new ChoiceText(
             0, new StreamingDecoder(new TestTokenizer(), startsText: true), new StopMatcher(new StopStrings(stops)), minTokens: 0, echo: "",
-            new ChoiceReasoning(marks, false));
+            new ChoiceReasoning(marks, false), format: null);
         string thought = "", said = "";
         var reasoned = 0;
         for (var index = 0; index < tokens.Length; index++)

@@ -5,6 +5,7 @@ using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Model.Sampling;
+using Llama.Model.Tokenization;
 using client::Llama.V1;
 
 namespace Llama.Gateway.Tests.Api.Rpc;
@@ -41,6 +42,34 @@ public sealed class InferenceServiceTests
         var first = parts.First(part => part.Choice?.Index == 1).Choice;
         Assert.Equal([72, 105], first.PromptTokenIds);
         Assert.Equal((-0.5f, 'z', float.NegativeInfinity), (first.Tokens[0].Logprob, (char)first.Tokens[0].TopLogprobs[1].Id, first.Tokens[0].TopLogprobs[1].Logprob));
+    }
+
+    [Fact]
+    public async Task Chat_Tools_AreToldCalledAndAnswered()
+    {
+        var tokenizer = new TestTokenizer();
+        await using var gateway = await TestGateway.StartAsync(tokenizer);
+        gateway.Grain.Status = gateway.Grain.Status with { MaxSequenceTokens = 4096 };
+        gateway.Grain.Script = _ => [.. tokenizer.Encode("{\"name\": \"f\", \"parameters\": {\"a\": 1}}"), TestTokenizer.End];
+        using var client = new RpcClient(gateway);
+        var parts = await client.ChatAsync(new ChatRequest
+        {
+            Messages =
+            {
+                new Message { Role = "user", Content = "Q" },
+                new Message { Role = "assistant", ToolCalls = { new ToolCall { Id = "c", Function = new CalledFunction { Name = "f", Arguments = "{}" } } } },
+                new Message { Role = "tool", ToolCallId = "c", Content = "R" },
+            },
+            Tools = { new Tool { Function = new Function { Name = "f", Parameters = """{"properties":{"a":{"type":"integer"}}}""" } } },
+            RequiredTool = new ToolChoice { Function = new ChosenFunction { Name = "f" } },
+        });
+        var calls = parts.Where(part => part.Choice is not null).SelectMany(part => part.Choice.ToolCalls).ToList();
+        Assert.Equal(("f", "{\"a\": 1}"), (calls[0].Name, string.Concat(calls.Select(call => call.Arguments))));
+        Assert.StartsWith("call_", Assert.Single(calls, call => call.HasId).Id, StringComparison.Ordinal);
+        Assert.Equal("tool_calls", parts[^2].Choice.FinishReason);
+        Assert.Equal("", RpcClient.TextOf(parts));
+        Assert.Contains("The function f returned:\nR", tokenizer.Decode(gateway.Grain.Single.PromptTokens), StringComparison.Ordinal);
+        Assert.Contains("integer", gateway.Grain.Single.Grammar!.Text, StringComparison.Ordinal);
     }
 
     [Fact]
