@@ -49,7 +49,7 @@ public sealed class LlamaChatClient : IChatClient
     {
         ArgumentNullException.ThrowIfNull(messages);
         ChatRequest request = ChatRequests.Create(messages, options, this.options.Model);
-        string? key = ChatRequests.KeyOf(options) ?? (this.options.RecoveryTimeout > TimeSpan.Zero ? Guid.NewGuid().ToString("N") : null);
+        string? key = options?.AdditionalProperties?.GetValueOrDefault(AdditionalFields.Key)?.ToString() ?? (this.options.RecoveryTimeout > TimeSpan.Zero ? Guid.NewGuid().ToString("N") : null);
         var updates = new ChatUpdates();
         await foreach (GenerateResponse part in answers.ReadAsync(request, key, cancellationToken).ConfigureAwait(false))
             yield return updates.Create(part);

@@ -9,8 +9,8 @@ namespace Llama.Client;
 public static class LlamaClientServices
 {
     /// <summary>
-    /// Registers the chat client (<see cref="IChatClient"/>). Options that cannot be used
-    /// are named when the host starts, or else when the client is first resolved.
+    /// Registers <see cref="IChatClient"/> and <see cref="IEmbeddingGenerator{TInput, TEmbedding}"/>. Options that cannot be used are named when
+    /// the host starts, or else when one of them is first resolved.
     /// </summary>
     /// <param name="services">Where to.</param>
     /// <param name="configure">Says which gateways are asked, and how.</param>
@@ -20,6 +20,7 @@ public static class LlamaClientServices
         services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<LlamaClientOptions>, LlamaClientOptionsValidator>());
         services.AddOptions<LlamaClientOptions>().Configure(configure).ValidateOnStart();
         services.AddSingleton<IChatClient>(provider => new LlamaChatClient(OptionsOf(provider)));
+        services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(provider => new LlamaEmbeddingGenerator(OptionsOf(provider)));
         return services;
     }
 

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using Llama.Grains.Gateway;
 using Llama.Grains.Answers;
 using Llama.Grains.Generation;
@@ -20,6 +21,9 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
 
     /// <summary>The tokens for a request; end tokens have id <see cref="TestTokenizer.End"/>.</summary>
     public Func<GenerationRequest, IEnumerable<int>> Script { get; set; } = _ => ['H', 'e', 'l', 'l', 'o', '.', TestTokenizer.End];
+
+    /// <summary>The vector for a request that asks for one.</summary>
+    public Func<GenerationRequest, float[]> Vector { get; set; } = request => [request.PromptTokens.Count, request.PromptTokens[^1]];
 
     /// <summary>Runs before each token.</summary>
     public Func<int, CancellationToken, Task> BeforeToken { get; set; } = (_, _) => Task.CompletedTask;
@@ -146,6 +150,13 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
         Requests.Enqueue(request);
         try
         {
+            if (request.Pooling is not null)
+            {
+                await BeforeTokenOf(request, 0, cancellationToken);
+                yield return new GeneratedToken(default, [], FinishReason.Length, 0, MemoryMarshal.AsBytes<float>(Vector(request)).ToArray());
+                yield break;
+            }
+
             foreach (var known in request.ResumedTokens) yield return known;
             var position = request.ResumedTokens.Count;
             foreach (var token in Script(request).Skip(position))

@@ -5,21 +5,24 @@ using Llama.Tests;
 
 namespace Llama.Gateway.Tests.Api.Rpc;
 
-/// <summary>Google's client for JavaScript, which knows the gateway by the .proto alone.</summary>
+/// <summary>
+/// The client of gRPC for JavaScript, which knows the gateway by the .proto alone. It runs after <c>npm install</c> in <c>bench/clients</c>, and is
+/// skipped before.
+/// </summary>
 public sealed class GrpcJsTests
 {
+    private static readonly string Folder = Path.Combine(TestPaths.Root, "bench", "clients");
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
     [Fact]
     public async Task Calls_OfGrpcJs_AreAnswered()
     {
-        string packages = Path.Combine(TestPaths.Root, "examples", "javascript", "node_modules");
-        Assert.SkipUnless(Directory.Exists(packages), $"needs npm install beside {packages}");
+        Assert.SkipUnless(Directory.Exists(Path.Combine(Folder, "node_modules")), $"needs npm install in {Folder}");
         await using var gateway = await TestGateway.StartAsync();
         gateway.Grain.BeforeTokenOf = (request, position, ending) =>
             request.Seed == 99 && position == 1 ? Task.Delay(TimeSpan.FromSeconds(20), ending) : Task.CompletedTask;
 
-        JsonElement found = await RunAsync("grpc-js.mjs", new Uri(gateway.RpcUrl).Authority);
+        JsonElement found = await RunAsync(new Uri(gateway.RpcUrl).Authority);
 
         Assert.Equal(
             """{"text":"Hello.","tokens":[72,101,108,108,111,46,257],"code":0,"finish":"stop","usage":[3,7]}""",
@@ -35,10 +38,10 @@ public sealed class GrpcJsTests
         Assert.Contains("llama.v1.Inference", found.GetProperty("services").EnumerateArray().Select(service => service.GetString()));
     }
 
-    private static async Task<JsonElement> RunAsync(string script, string address)
+    private static async Task<JsonElement> RunAsync(string address)
     {
-        string path = Path.Combine(TestPaths.Root, "tests", "Llama.Gateway.Tests", "Api", "Rpc", script);
-        using var node = Process.Start(new ProcessStartInfo("node", [path, address]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        var start = new ProcessStartInfo("node", [Path.Combine(Folder, "grpc.mjs"), address]) { RedirectStandardOutput = true, RedirectStandardError = true };
+        using var node = Process.Start(start)!;
         using var ending = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         ending.CancelAfter(Deadline);
         try

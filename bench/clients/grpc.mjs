@@ -1,17 +1,13 @@
 // Calls of @grpc/grpc-js to the gateway at an address; prints what came of them as JSON. A seed of 99 has the gateway stop after a token.
-import { createRequire } from "node:module";
+import grpc from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { GrpcReflection } from "grpc-js-reflection-client";
 import { fileURLToPath } from "node:url";
-
-const root = new URL("../../../../", import.meta.url);
-const require = createRequire(new URL("examples/javascript/package.json", root));
-const grpc = require("@grpc/grpc-js");
-const { loadSync } = require("@grpc/proto-loader");
-const { GrpcReflection } = require("grpc-js-reflection-client");
 
 const address = process.argv[2];
 const credentials = grpc.credentials.createInsecure();
 const definition = loadSync("llama/v1/inference.proto", {
-  includeDirs: [fileURLToPath(new URL("protos", root))], keepCase: true, longs: Number, defaults: true,
+  includeDirs: [fileURLToPath(new URL("../../protos", import.meta.url))], keepCase: true, longs: Number, defaults: true,
 });
 const client = new (grpc.loadPackageDefinition(definition).llama.v1.Inference)(address, credentials);
 
