@@ -1,6 +1,6 @@
 """A question over gRPC, answered as a stream, from the .proto alone.
 
-    pip install grpcio grpcio-tools         (or Debian's python3-grpcio and python3-grpc-tools)
+    pip install grpcio grpcio-tools
     python3 -m grpc_tools.protoc -I ../../protos --python_out=. --grpc_python_out=. llama/v1/inference.proto
     python3 grpc_chat.py localhost:8081 "Tell me a story."
 """

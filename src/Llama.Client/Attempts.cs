@@ -14,6 +14,9 @@ namespace Llama.Client;
 /// <param name="cancellationToken">Ends it.</param>
 internal sealed class Attempts(Gateways gateways, LlamaClientOptions options, string? key, CancellationToken cancellationToken)
 {
+    /// <summary>The error of HTTP/2 with which a port of HTTP/1.1 answers (RFC 9113, section 7).</summary>
+    private const long Http11Required = 0xd;
+
     private static readonly TimeSpan FirstPause = TimeSpan.FromSeconds(0.1);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
@@ -51,6 +54,7 @@ internal sealed class Attempts(Gateways gateways, LlamaClientOptions options, st
     private string MessageOf(Gateway asked, RpcException fault) => fault switch
     {
         { StatusCode: StatusCode.DeadlineExceeded, Status.Detail: "" } => $"The answer was not complete within the {options.Timeout} of Timeout.",
+        _ when IsHttp1(fault) => $"{asked.Address} speaks HTTP/1.1 only; expected the port of --grpc-port.",
         { Status.DebugException: not null } => $"The gateway at {asked.Address} does not answer: {fault.Status.Detail}",
         _ => fault.Status.Detail,
     };
@@ -65,11 +69,17 @@ internal sealed class Attempts(Gateways gateways, LlamaClientOptions options, st
     /// Whether the gateway, or the way to it, is at fault: it says so itself, or it is gone, which the status of a broken connection tells by
     /// its exception, and that of a stream without an end by none. A certificate that is not good is so the next time, too.
     /// </summary>
-    private static bool IsLost(RpcException fault)
+    private static bool IsLost(RpcException fault) =>
+        (fault.StatusCode is StatusCode.Unavailable or StatusCode.Cancelled
+            || (fault.Status.DebugException is not null && fault.StatusCode != StatusCode.DeadlineExceeded))
+        && !IsHttp1(fault)
+        && !Causes(fault).Any(cause => cause is AuthenticationException);
+
+    /// <summary>Whether another port was asked than that of gRPC.</summary>
+    private static bool IsHttp1(RpcException fault) => Causes(fault).Any(cause => cause is HttpProtocolException { ErrorCode: Http11Required });
+
+    private static IEnumerable<Exception> Causes(RpcException fault)
     {
-        for (Exception? cause = fault.Status.DebugException; cause is not null; cause = cause.InnerException)
-            if (cause is AuthenticationException) return false;
-        return fault.StatusCode is StatusCode.Unavailable or StatusCode.Cancelled
-            || (fault.Status.DebugException is not null && fault.StatusCode != StatusCode.DeadlineExceeded);
+        for (Exception? cause = fault.Status.DebugException; cause is not null; cause = cause.InnerException) yield return cause;
     }
 }

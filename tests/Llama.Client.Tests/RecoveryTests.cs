@@ -97,6 +97,19 @@ public sealed class RecoveryTests
         Assert.InRange(since.Elapsed, TimeSpan.FromSeconds(0.2), TimeSpan.FromSeconds(10));
     }
 
+    [Fact]
+    public async Task GetResponse_PortOfHttp_SaysWhichPortIsExpectedAtOnce()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var client = new LlamaChatClient(new() { Addresses = [gateway.Client.BaseAddress!] });
+        var since = Stopwatch.StartNew();
+
+        var refused = await Assert.ThrowsAsync<LlamaException>(() => client.GetResponseAsync("Hi", cancellationToken: TestEnds));
+
+        Assert.Equal($"{gateway.Client.BaseAddress} speaks HTTP/1.1 only; expected the port of --grpc-port.", refused.Message);
+        Assert.InRange(since.Elapsed, TimeSpan.Zero, TimeSpan.FromSeconds(20));
+    }
+
     /// <summary>A way to a gateway, which breaks once; afterwards there is another one at the same address, if it leads anywhere.</summary>
     private sealed class BreakingWay : IDisposable
     {
