@@ -3,6 +3,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Net;
 using System.Net.Sockets;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
 
@@ -43,32 +44,12 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
 
     /// <summary>The cores that the compute threads are pinned to; null to pin none.</summary>
     [Description("Cores that the silos' threads are pinned to, on Linux, if they are; each silo gets its own, in order.")]
-    [CoreList]
-    public string? Cores { get; init; }
-
-    /// <summary>The vectors that the silos' kernels use.</summary>
-    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
-    [Instructions]
-    public string Instructions { get; init; } = "auto";
-
-    /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
-    [Description("What computes in the silos: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
-    [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
-    public string Devices { get; init; } = "cpu";
-
-    /// <summary>Folder of the Torch backend; null for <c>torch</c> beside the program.</summary>
-    [Description("Folder of the Torch backend, if not 'torch' beside the program.")]
-    public string? Torch { get; init; }
+    public override string? Cores { get; init; }
 
     /// <summary>KV memory of one stage at most; null for the gateway's default.</summary>
     [Description("Memory for keys and values of one stage at most, if not the gateway's default.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
     public ByteSize? KvMemory { get; init; }
-
-    /// <summary>Memory that weights and KV of each silo may take; null for an equal share with the other silos of the machine.</summary>
-    [Description("Memory that weights, keys and values in each silo may take, if not an equal share of the machine's with the other silos on it.")]
-    [Range(typeof(ByteSize), "1MiB", "64TiB")]
-    public ByteSize? Memory { get; init; }
 
     /// <summary>Memory of a silo for the hidden states that are kept in case the next one is lost; null for the silos' default.</summary>
     [Description("Memory of a silo for what it sent on, if not its default: if the next one is lost, only its layers are computed again.")]
@@ -117,15 +98,7 @@ public sealed record AppHostOptions : ServingOptions, IValidatableObject
     public int ThreadsOfSilo => Threads ?? Math.Max(1, (CoreList.Parse(Cores)?.Count ?? Environment.ProcessorCount) / Silos);
 
     /// <summary>The gateway's port: the one that was given, or a free one in place of 0.</summary>
-    public int ChoosePort() => Port != 0 ? Port : FreePort();
-
-    /// <summary>A port of this machine that nothing listens on.</summary>
-    public static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
+    public int ChoosePort() => Port != 0 ? Port : FreePort.Choose();
 
     /// <summary>Where a gateway on this machine is reached: by its address, or with TLS by its name, for which certificates are.</summary>
     public string UrlOf(int port) => Tls is null ? $"http://127.0.0.1:{port}" : $"https://{TlsHost}:{port}";

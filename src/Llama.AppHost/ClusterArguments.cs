@@ -32,7 +32,8 @@ internal static class ClusterArguments
         ("cluster-login-file", Full(options.ClusterLoginFile)),
         ("shutdown-timeout", "00:00:01"),
         ("tls", Full(options.Tls)),
-        ("verbose", options.Verbose));
+        ("verbose", options.Verbose),
+        ("log-format", options.LogFormat));
 
     /// <summary>A front's.</summary>
     /// <param name="options">What the user wants.</param>
@@ -48,7 +49,8 @@ internal static class ClusterArguments
         ("cluster-login-file", Full(options.ClusterLoginFile)),
         ("shutdown-timeout", "00:00:01"),
         ("tls", Full(options.Tls)),
-        ("verbose", options.Verbose));
+        ("verbose", options.Verbose),
+        ("log-format", options.LogFormat));
 
     /// <summary>A silo's.</summary>
     /// <param name="options">What the user wants.</param>
@@ -72,7 +74,8 @@ internal static class ClusterArguments
         ("kv-type", options.KvType),
         ("cluster-login-file", Full(options.ClusterLoginFile)),
         ("tls", Full(options.Tls)),
-        ("verbose", options.Verbose));
+        ("verbose", options.Verbose),
+        ("log-format", options.LogFormat));
 
     /// <summary>A silo's name, which is that of its resource.</summary>
     public static string SiloName(int number) => string.Create(CultureInfo.InvariantCulture, $"silo-{number}");

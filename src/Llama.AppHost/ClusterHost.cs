@@ -106,7 +106,7 @@ internal sealed class ClusterHost(AppHostOptions options, AppHostConsole console
 
     private void ConfigureLogging(ILoggingBuilder logging)
     {
-        logging.AddProcessLogging(options.Verbose);
+        logging.AddProcessLogging(options.Verbose, options.LogFormat);
         if (options.Verbose)
             return;
         logging.SetMinimumLevel(LogLevel.Warning)

@@ -27,10 +27,10 @@ internal static class ClusterResources
     {
         IResourceBuilder<ExecutableResource> gateway = AddGateway(Gateway, port);
         for (int number = 2; number <= options.Gateways; number++)
-            AddGateway(string.Create(CultureInfo.InvariantCulture, $"{Gateway}-{number}"), AppHostOptions.FreePort());
+            AddGateway(string.Create(CultureInfo.InvariantCulture, $"{Gateway}-{number}"), FreePort.Choose());
         for (int number = 1; number <= options.Fronts; number++)
         {
-            int at = AppHostOptions.FreePort();
+            int at = FreePort.Choose();
             AddHttp(string.Create(CultureInfo.InvariantCulture, $"front-{number}"), at, ClusterArguments.Front(options, port, at));
         }
 

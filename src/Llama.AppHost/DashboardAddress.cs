@@ -1,4 +1,5 @@
 using System.Globalization;
+using Llama.Grains.Hosting;
 
 namespace Llama.AppHost;
 
@@ -17,7 +18,7 @@ internal static class DashboardAddress
             if (string.IsNullOrEmpty(Environment.GetEnvironmentVariable(variable)))
             {
                 Environment.SetEnvironmentVariable(
-                    variable, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{AppHostOptions.FreePort()}"));
+                    variable, string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{FreePort.Choose()}"));
             }
         }
     }

@@ -19,6 +19,10 @@ internal sealed class ProgramLife(string name, AppHostConsole console, TimeProvi
     /// <summary>Begins a line of the orchestrator, which is said when it starts the process; what comes before is Aspire's, too.</summary>
     private const string OfTheOrchestrator = "[sys] ";
 
+    private static readonly string[] Warnings = ["warn:", "fail:", "crit:"];
+    private static readonly string[] JsonWarnings =
+        [.. from level in (string[])["Warning", "Error", "Critical"] select $"\"LogLevel\":\"{level}\""];
+
     private readonly RestartBackoff _backoff = new();
     private readonly Queue<string> _unseen = new();
     private string? _state;
@@ -125,9 +129,8 @@ internal sealed class ProgramLife(string name, AppHostConsole console, TimeProvi
         return space > 0 && DateTime.TryParse(line.AsSpan(0, space), CultureInfo.InvariantCulture, out _) ? line[(space + 1)..] : line;
     }
 
-    /// <summary>Whether a line begins as the console logger of .NET begins a warning or worse.</summary>
+    /// <summary>Whether a line is one of .NET's console loggers, and tells of a warning or worse. In a value JSON has no bare quote.</summary>
     private static bool IsWarning(string line)
-        => line.StartsWith("warn:", StringComparison.Ordinal)
-            || line.StartsWith("fail:", StringComparison.Ordinal)
-            || line.StartsWith("crit:", StringComparison.Ordinal);
+        => Warnings.Any(level => line.StartsWith(level, StringComparison.Ordinal))
+            || (line.StartsWith('{') && JsonWarnings.Any(level => line.Contains(level, StringComparison.Ordinal)));
 }

@@ -169,7 +169,7 @@ internal static partial class GatewayHost
 
     private static IDevice OpenDevice(GatewayOptions options)
     {
-        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose));
+        using ILoggerFactory startLogging = LoggerFactory.Create(logging => logging.AddProcessLogging(options.Verbose, options.LogFormat));
         ILogger logger = startLogging.CreateLogger("Llama.Gateway");
         return Devices.Open(
             options.Devices, options.Torch, options.Threads, CoreList.Parse(options.Cores), warning => Log.Assumed(logger, warning));

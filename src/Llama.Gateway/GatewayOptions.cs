@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Llama.Grains.Certificates;
-using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
@@ -103,30 +102,6 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
-    /// <summary>Memory that weights and KV may take; null for an equal share with the other silos of the machine.</summary>
-    [Description("Memory that weights, keys and values in the silo inside this process may take, if not an equal share of the machine's with the other silos on it.")]
-    [Range(typeof(ByteSize), "1MiB", "64TiB")]
-    public ByteSize? Memory { get; init; }
-
-    /// <summary>The cores that the embedded silo's compute threads are pinned to; null to pin none.</summary>
-    [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
-    [CoreList]
-    public string? Cores { get; init; }
-
-    /// <summary>The vectors that the embedded silo's kernels use.</summary>
-    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
-    [Instructions]
-    public string Instructions { get; init; } = "auto";
-
-    /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
-    [Description("What computes in this process: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
-    [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
-    public string Devices { get; init; } = "cpu";
-
-    /// <summary>Folder of the Torch backend; null for <c>torch</c> beside the program.</summary>
-    [Description("Folder of the Torch backend, if not 'torch' beside the program.")]
-    public string? Torch { get; init; }
-
     /// <summary>KV memory of one stage at most.</summary>
     [Description("Memory for keys and values of one stage at most.")]
     [Range(typeof(ByteSize), "64KiB", "64TiB")]
@@ -173,11 +148,6 @@ public sealed record GatewayOptions : ServingOptions, IValidatableObject
     /// <summary>Whether each key has a prefix cache of its own.</summary>
     [Description("Let no key find what another one's prompts left in the prefix cache: so it cannot tell from the time that they were asked.")]
     public bool CachePerKey { get; init; }
-
-    /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
-    [Description("How log lines are written: text, or json with one object a line.")]
-    [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
-    public string LogFormat { get; init; } = ProcessLogging.Text;
 
     /// <summary>The model's name in the API; null for the name of its folder.</summary>
     [Description("Name of the model in the API, if not that of its folder.")]

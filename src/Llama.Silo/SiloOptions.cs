@@ -2,7 +2,6 @@ using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using System.Text.RegularExpressions;
 using Llama.Grains.Certificates;
-using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Llama.Grains.Options;
 using Llama.Grains.Settings;
@@ -11,7 +10,7 @@ namespace Llama.Silo;
 
 /// <summary>The options of a silo.</summary>
 [Description("A silo: holds a range of a model's layers and computes them for the gateway.")]
-public sealed partial record SiloOptions : ClusterOptions, IValidatableObject
+public sealed partial record SiloOptions : DeviceOptions, IValidatableObject
 {
     /// <summary>URL of a gateway whose membership document the silo uses; null for the one that <see cref="ClusterOptions.Cluster"/> names.</summary>
     [Description("URL of a gateway to join through, in place of --cluster. It need not run yet.")]
@@ -43,34 +42,10 @@ public sealed partial record SiloOptions : ClusterOptions, IValidatableObject
     [Range(1, 1024)]
     public int Threads { get; init; } = Math.Min(Environment.ProcessorCount, 1024);
 
-    /// <summary>Memory that weights and KV may take; null for an equal share with the other silos of the machine.</summary>
-    [Description("Memory that weights, keys and values may take, if not an equal share of the machine's with the other silos on it.")]
-    [Range(typeof(ByteSize), "1MiB", "64TiB")]
-    public ByteSize? Memory { get; init; }
-
     /// <summary>Memory for the hidden states that are kept in case the next silo is lost.</summary>
     [Description("Memory for what was sent on to the next silo: if that one is lost, only its layers are computed again; 0 keeps nothing.")]
     [Range(typeof(ByteSize), "0", "64TiB")]
     public ByteSize LogMemory { get; init; } = new(512L << 20);
-
-    /// <summary>The cores that compute threads are pinned to; null to pin none.</summary>
-    [Description("Cores that these threads are pinned to, on Linux, if they are; at least one for each.")]
-    [CoreList]
-    public string? Cores { get; init; }
-
-    /// <summary>The vectors that kernels use.</summary>
-    [Description("Vectors that products use: avx2, avx512, or auto for what is fastest here; results have the same bits.")]
-    [Instructions]
-    public string Instructions { get; init; } = "auto";
-
-    /// <summary>What computes: see <see cref="Llama.Model.Layers.Devices"/>.</summary>
-    [Description("What computes: cpu, torch:cpu, a GPU like cuda:0, or auto for a GPU where it and the Torch backend are there.")]
-    [RegularExpression(Llama.Model.Layers.Devices.NamePattern, ErrorMessage = Llama.Model.Layers.Devices.Names)]
-    public string Devices { get; init; } = "cpu";
-
-    /// <summary>Folder of the Torch backend; null for <c>torch</c> beside the program.</summary>
-    [Description("Folder of the Torch backend, if not 'torch' beside the program.")]
-    public string? Torch { get; init; }
 
     /// <summary>File with the cluster's key, or null.</summary>
     [Description($"File with the cluster's key, which may be in the variable {ClusterKey.Variable} instead.")]
@@ -79,11 +54,6 @@ public sealed partial record SiloOptions : ClusterOptions, IValidatableObject
     /// <summary>Folder with this process's certificate; null for no TLS.</summary>
     [Description("Folder with ca.pem, node.pem and node.key, to speak only TLS with other processes.")]
     public string? Tls { get; init; }
-
-    /// <summary>How log lines are written: <c>text</c> or <c>json</c>.</summary>
-    [Description("How log lines are written: text, or json with one object a line.")]
-    [AllowedValues(ProcessLogging.Text, ProcessLogging.Json, ErrorMessage = "text or json")]
-    public string LogFormat { get; init; } = ProcessLogging.Text;
 
     /// <inheritdoc/>
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)

@@ -18,13 +18,16 @@ namespace Llama.Torch;
 public sealed class TorchDevice : IDevice
 {
     /// <summary>Counts changes of the passes that change their results' bits.</summary>
-    private const int Revision = 1;
+    private const int Revision = 2;
 
     /// <summary>Rows of a pass on a processor.</summary>
     private const int HostRows = 32;
 
     /// <summary>Rows of a pass on a GPU, which multiplies as many in the time that reading the weights takes.</summary>
     private const int DeviceRows = 64;
+
+    /// <summary>Ends a device's name whose passes have the rows of their shapes.</summary>
+    private const string SameSteps = ":same-steps";
 
     /// <summary>What libtorch and CUDA take on a GPU beside tensors.</summary>
     private const long ReservedBytes = 2L << 30;
@@ -45,7 +48,7 @@ public sealed class TorchDevice : IDevice
     internal Place Place { get; }
 
     /// <summary>Loads libtorch, once for the process, and opens a device.</summary>
-    /// <param name="name"><c>cpu</c> or <c>cuda:N</c>.</param>
+    /// <param name="name"><c>cpu</c> or <c>cuda:N</c>; with <c>:same-steps</c> behind it passes have the rows of their shapes.</param>
     /// <param name="threads">Threads that it computes with on a processor.</param>
     /// <param name="folder">The plug-in's folder.</param>
     /// <exception cref="IOException">It cannot be used; the message says what to do.</exception>
@@ -66,7 +69,9 @@ public sealed class TorchDevice : IDevice
     /// <summary>Opens a device, with libtorch loaded.</summary>
     internal static TorchDevice Open(string name, int threads, ILayerOperations operations)
     {
-        if (name == "cpu") return new TorchDevice(new Place(CPU, threads, HostRows, operations), "cpu", MachineMemory.Limit);
+        bool repeatsShapes = name.EndsWith(SameSteps, StringComparison.Ordinal);
+        if (repeatsShapes) name = name[..^SameSteps.Length];
+        if (name == "cpu") return new TorchDevice(new Place(CPU, threads, HostRows, operations, repeatsShapes), "cpu", MachineMemory.Limit);
         if (!name.StartsWith("cuda:", StringComparison.Ordinal)
             || !int.TryParse(name.AsSpan(5), NumberStyles.None, CultureInfo.InvariantCulture, out int index))
             throw new IOException($"'{name}' is no device of the Torch backend; expected cpu or cuda:0, cuda:1, ...");
@@ -77,7 +82,7 @@ public sealed class TorchDevice : IDevice
         backends.cuda.matmul.allow_tf32 = false;
         backends.cuda.matmul.allow_fp16_reduced_precision_reduction = false;
         return new TorchDevice(
-            new Place(new Device(DeviceType.CUDA, index), threads, DeviceRows, operations), $"{gpu.Replace(' ', '_')}", bytes - ReservedBytes);
+            new Place(new Device(DeviceType.CUDA, index), threads, DeviceRows, operations, repeatsShapes), $"{gpu.Replace(' ', '_')}", bytes - ReservedBytes);
     }
 
     /// <inheritdoc/>
@@ -90,7 +95,9 @@ public sealed class TorchDevice : IDevice
         {
             Profile = $"torch-{Revision}-{Name}-{Place.Operations.Name}-{Promise(checkpoint, kvType)}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/{kvType}",
             Threads = Place.Threads,
-            MemoryBytes = (long)(memoryBytes / Expansion(checkpoint.WeightType)),
+            RepeatsShapes = Place.RepeatsShapes,
+            WeightElementBytes = Place.ComputedType(checkpoint.WeightType).BlockBytes(),
+            MemoryBytes = memoryBytes,
             MemoryName = Place.IsHost ? MachineMemory.Name : $"{MachineMemory.Name}/{Place.Device}",
             KvBlockBytes = 2L * Step.BlockTokens * kvElement,
             LogBlockBytes = HiddenStateLog.BlockBytes(config.Dim),
@@ -116,31 +123,28 @@ public sealed class TorchDevice : IDevice
         return TorchLayerRange.Load(checkpoint, Place, firstLayer, endLayer, kvType, kvBlocks, logs);
     }
 
-    /// <summary>
-    /// How much larger weights are here than where they are stored. Plans count them as stored, so the memory is told as smaller by this: then
-    /// weights and KV fit in any case.
-    /// </summary>
-    private static double Expansion(ElementType stored) =>
-        (double)Place.ComputedType(stored).BlockBytes() * stored.BlockElements() / stored.BlockBytes();
-
     /// <summary>What a pipeline of such devices promises: see docs/torch.md.</summary>
     private string Promise(Checkpoint checkpoint, ElementType kvType)
     {
-        bool same = false;
+        bool holds = false;
         Place.TypeOf(kvType);
         OwnThread.Start("self-test", () =>
         {
             Place.EnterThread();
-            same = SelfTest.HasSameBits(checkpoint.Config, Place, checkpoint.WeightType, kvType);
+            holds = SelfTest.Holds(checkpoint.Config, Place, checkpoint.WeightType, kvType);
         }).GetAwaiter().GetResult();
-        return same ? "same-bits" : "same-steps";
+        return !holds ? "no-promise" : Place.RepeatsShapes ? "same-steps" : "same-bits";
     }
 
-    /// <summary>A layer's results of a whole pass, the keys and values that are gathered at once with the masks and scores, and the logits.</summary>
+    /// <summary>
+    /// A layer's results of a whole pass, the keys and values that are gathered at once with the masks and scores, and the logits. In passes of one
+    /// sequence a mask of the whole context in addition.
+    /// </summary>
     private long ActivationBytes(ModelConfig config)
     {
-        long aRow = (6L * config.Dim) + (2L * config.QueryDim) + (4L * config.KvDim) + (3L * config.HiddenDim) + (2L * config.VocabSize);
-        return (Place.Rows * aRow * sizeof(float)) + (2 * Place.GatherBytes);
+        long aRow = (6L * config.Dim) + (2L * config.QueryDim) + (4L * config.KvDim) + (3L * config.HiddenDim);
+        long mask = Place.RepeatsShapes ? (long)Place.MostRows * config.ContextLength * sizeof(float) : 0;
+        return (Place.MostRows * aRow * sizeof(float)) + (2L * Place.Rows * config.VocabSize * sizeof(float)) + (2 * Place.GatherBytes) + mask;
     }
 
     /// <summary>Reads a large tensor, and multiplies matrices of BF16 as large as those of a model.</summary>

@@ -14,7 +14,7 @@ public sealed class TorchLayerRange : QueuedLayerRange
     private readonly Source source;
 
     private TorchLayerRange(TorchForward forward, IEnumerable<(int Layer, HiddenStateLog? Kept)> logs, Source source)
-        : base(source.Checkpoint.Config, forward, logs, Place.MaxStepTokens)
+        : base(source.Checkpoint.Config, forward, logs, source.Place.MaxStepTokens)
     {
         this.forward = forward;
         this.source = source;

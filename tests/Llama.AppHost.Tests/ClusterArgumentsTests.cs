@@ -33,6 +33,7 @@ public sealed class ClusterArgumentsTests
         Cluster = "etcd://node-7",
         ClusterLoginFile = "some/login",
         Verbose = true,
+        LogFormat = "json",
         Tls = "tls/localhost",
     };
 
@@ -44,7 +45,7 @@ public sealed class ClusterArgumentsTests
                 "--host=127.0.0.1", "--port=8082", $"--model={Model}", "--silos=3", "--replicas=2", "--ranges=0-6,6-12",
                 "--kv-memory=1536MiB", "--step-tokens=64", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
                 "--chat-template=llama3", "--unknown-fields=ignore", "--pooling=last", "--cluster=etcd://node-7",
-                $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
+                $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True", "--log-format=json",
             ],
             ClusterArguments.Gateway(Everything, 8081, 8082));
     }
@@ -54,7 +55,7 @@ public sealed class ClusterArgumentsTests
         => Assert.Equal(
             [
                 "--front=True", "--host=127.0.0.1", "--port=8083", "--unknown-fields=ignore", "--pooling=last", "--cluster=etcd://node-7",
-                $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True",
+                $"--cluster-login-file={Path.GetFullPath("some/login")}", "--shutdown-timeout=00:00:01", $"--tls={Tls}", "--verbose=True", "--log-format=json",
             ],
             ClusterArguments.Front(Everything, 8081, 8083));
 
@@ -66,7 +67,7 @@ public sealed class ClusterArgumentsTests
                 "--name=silo-3", "--cluster=etcd://node-7", "--listen=127.0.0.1:0", $"--model={Model}", "--threads=2",
                 "--memory=5GiB", "--log-memory=256MiB", "--cores=3,2", "--instructions=avx2", "--devices=cuda:1",
                 $"--torch={Path.GetFullPath("some/torch")}", "--context=4096", "--rope-factor=8.5", "--weights=q4_k", "--kv-type=q8_0",
-                $"--cluster-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True",
+                $"--cluster-login-file={Path.GetFullPath("some/login")}", $"--tls={Tls}", "--verbose=True", "--log-format=json",
             ],
             ClusterArguments.Silo(Everything, 8081, 3));
     }

@@ -90,6 +90,17 @@ public sealed class ProgramLifeTests : IDisposable
     }
 
     [Fact]
+    public async Task FollowAsync_LinesOfJson_AreShownByTheirLevel()
+    {
+        const string Warning = """{"Timestamp":"2026-11-30T03:00:00.000Z","EventId":2,"LogLevel":"Warning","Category":"Llama.Silo","Message":"odd"}""";
+        const string Quoting = """{"EventId":1,"LogLevel":"Information","Message":"\u0022LogLevel\u0022:\u0022Error\u0022"}""";
+        ProgramLife life = Life();
+        await FollowAsync(life, [Warning, Quoting, "\"LogLevel\":\"Error\""]);
+
+        Assert.Equal([$"silo-1  | {Warning}"], _output.All);
+    }
+
+    [Fact]
     public async Task FollowAsync_BeforeErrorsAreShown_TheyWaitForItsEnd()
     {
         ProgramLife life = Life();

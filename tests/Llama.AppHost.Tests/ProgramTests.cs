@@ -1,4 +1,4 @@
-using System.Diagnostics;
+using Llama.Tests;
 
 namespace Llama.AppHost.Tests;
 
@@ -7,7 +7,7 @@ public sealed class ProgramTests
     [Fact]
     public async Task Main_WrongOptions_NamesAllOfThemAndExitsWithTwo()
     {
-        (int code, string output, string error) = await RunAsync("--model", "no/such/folder", "--silos=65", "--port=99999", "--thread", "1");
+        (int code, string output, string error) = await RunAsync("--model", "no/such/folder", "--silos=65", "--port=99999", "--thread", "1", "--log-fromat=json");
 
         Assert.Equal(2, code);
         Assert.Equal("", output);
@@ -15,6 +15,7 @@ public sealed class ProgramTests
         Assert.Contains("--silos: '65' is not allowed; expected an integer from 1 to 64 (command line)", error);
         Assert.Contains("--port: '99999' is not allowed; expected an integer from 0 to 65535 (command line)", error);
         Assert.Contains("--thread: is unknown; did you mean --threads? (command line)", error);
+        Assert.Contains("--log-fromat: is unknown; did you mean --log-format? (command line)", error);
     }
 
     [Fact]
@@ -23,21 +24,9 @@ public sealed class ProgramTests
         (int code, string output, _) = await RunAsync("--help");
 
         Assert.Equal(0, code);
-        foreach (string option in (string[])["--model", "--silos", "--replicas", "--port", "--threads", "--verbose"])
+        foreach (string option in (string[])["--model", "--silos", "--replicas", "--port", "--threads", "--verbose", "--log-format"])
             Assert.Contains($"  {option} ", output);
     }
 
-    private static async Task<(int Code, string Output, string Error)> RunAsync(params string[] arguments)
-    {
-        string program = Path.Combine(AppContext.BaseDirectory, "Llama.AppHost.dll");
-        using var process = Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        })!;
-        Task<string> error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
-        await process.WaitForExitAsync(TestContext.Current.CancellationToken);
-        return (process.ExitCode, output, await error);
-    }
+    private static Task<ProgramRun> RunAsync(params string[] arguments) => ProgramRun.OfAsync("Llama.AppHost", arguments);
 }

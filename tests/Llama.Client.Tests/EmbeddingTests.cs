@@ -17,8 +17,8 @@ public sealed class EmbeddingTests
 
         var embeddings = await generator.GenerateAsync(["Hi", "Hey"], new() { AdditionalProperties = new() { ["pooling"] = "last" } }, TestEnds);
 
-        // Their lengths with begin-of-text, and their last letters.
-        Assert.Equal([[3, 'i'], [4, 'y']], embeddings.Select(embedding => embedding.Vector.ToArray()));
+        // Their lengths with begin-of-text, their last letters, and the pooling.
+        Assert.Equal([[3, 'i', -1], [4, 'y', -1]], embeddings.Select(embedding => embedding.Vector.ToArray()));
         Assert.All(embeddings, embedding => Assert.Equal("test-model", embedding.ModelId));
         Assert.Equal((7L, 7L), (embeddings.Usage!.InputTokenCount, embeddings.Usage.TotalTokenCount));
         Assert.All(gateway.Grain.Requests, request => Assert.Equal(Pooling.Last, request.Pooling));
@@ -37,7 +37,7 @@ public sealed class EmbeddingTests
 
         var embeddings = await generator.GenerateAsync(["Hi", "Hey"], cancellationToken: TestEnds);
 
-        Assert.Equal([[3, 'i'], [4, 'y']], embeddings.Select(embedding => embedding.Vector.ToArray()));
+        Assert.Equal([[3, 'i', 0.5f], [4, 'y', 0.5f]], embeddings.Select(embedding => embedding.Vector.ToArray()));
         Assert.Equal(7, embeddings.Usage!.InputTokenCount);
     }
 

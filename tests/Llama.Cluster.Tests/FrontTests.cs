@@ -2,10 +2,10 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using Llama.Bench.Chaos;
 using Llama.Client;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 using Microsoft.Extensions.AI;
 
@@ -101,17 +101,20 @@ public sealed partial class FrontTests
         string story = (await chat.GetResponseAsync("Tell me a story.", seeded, TestEnds)).Text;
         using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
+        RunningProgram lastStage = cluster.Silo(2);
+        await using IAsyncEnumerator<ChatResponseUpdate> updates =
+            chat.GetStreamingResponseAsync("Tell me a story.", seeded, TestEnds).GetAsyncEnumerator(TestEnds);
+        Assert.True(await updates.MoveNextAsync());
+        var text = new StringBuilder(updates.Current.Text);
+        ProcessTable.Signal(lastStage.Id, "STOP");
         Task reading = broken.ReadAsync(front, "once", Prompt);
-        await Wait.UntilAsync("a silo has kept a part", Deadline, async () => (await kept.ReadAsync("once"))?.TokenCount > 60, () => cluster.Output);
-        var (text, updates) = (new StringBuilder(), 0);
-        await foreach (ChatResponseUpdate update in chat.GetStreamingResponseAsync("Tell me a story.", seeded, TestEnds))
-        {
-            text.Append(update.Text);
-            if (++updates == 20) ProcessTable.Signal(first.Id, "KILL");
-        }
-
+        await kept.StopWhenKeptAsync(lastStage, "once", 60, () => cluster.Output);
+        ProcessTable.Signal(first.Id, "KILL");
+        ProcessTable.Signal(lastStage.Id, "CONT");
+        while (await updates.MoveNextAsync()) text.Append(updates.Current.Text);
         Assert.Equal(story, text.ToString());
         await reading.WaitAsync(Deadline, TestEnds);
+        Assert.False(broken.IsComplete);
         var retry = new KeyedAnswer();
         await retry.ReadAsync(other, "once", Prompt);
         Assert.True(retry.IsComplete);

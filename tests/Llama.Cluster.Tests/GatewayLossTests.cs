@@ -1,6 +1,6 @@
-using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;
@@ -59,10 +59,12 @@ public sealed class GatewayLossTests
         Assert.All(undisturbed.Tokens, tokens => Assert.Equal(KeyedAnswer.Length, tokens.Count));
         using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
+        RunningProgram lastStage = cluster.Silo(2);
+        ProcessTable.Signal(lastStage.Id, "STOP");
         Task reading = broken.ReadAsync(cluster.Client, Key, Prompt);
-        await Wait.UntilAsync(
-            "a silo has kept a part", Deadline, async () => (await kept.ReadAsync(Key))?.TokenCount >= Length / 8, () => cluster.Output);
+        await kept.StopWhenKeptAsync(lastStage, Key, Length / 8, () => cluster.Output);
         ProcessTable.Signal(gateway.Id, "KILL");
+        ProcessTable.Signal(lastStage.Id, "CONT");
         await reading.WaitAsync(Deadline, TestContext.Current.CancellationToken);
         Assert.False(broken.IsComplete);
 

@@ -48,7 +48,7 @@ public sealed class KvTypeTests
 
         Assert.Equal(1, await process.ExitsAsync(Deadline));
         Assert.Contains(
-            $"{program} cannot start: --kv-type: 'q8_0' needs a head size divisible by 32; the model's is 8; expected f32 or f16",
+            $"{program} cannot start: --kv-type: 'q8_0' needs a head size divisible by 32; the model's is 8; expected f32 or f16 or bf16",
             cluster.Output);
     }
 }

@@ -1,7 +1,7 @@
-using Llama.Bench.Chaos;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Gateway;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 
 namespace Llama.Cluster.Tests;

@@ -2,12 +2,12 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using Grpc.Core;
-using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
 using Llama.Client;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 using Llama.Tests;
 using Microsoft.Extensions.AI;
 

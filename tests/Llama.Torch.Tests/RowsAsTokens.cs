@@ -11,7 +11,7 @@ internal sealed class RowsAsTokens(ILayerOperations inner) : ILayerOperations
     public torch.Tensor Run(
         torch.Tensor input, torch.Tensor? embedding, torch.Tensor[] layers, StepRows rows, LayerShape shape, OutputRows? head)
     {
-        using torch.Tensor some = input.narrow(0, 0, rows.Positions.shape[0]);
+        using torch.Tensor some = input.narrow(0, 0, rows.Cosines.shape[0]);
         return inner.Run(some, embedding, layers, rows, shape, head);
     }
 

@@ -66,21 +66,21 @@ public sealed class SameBitsTests
     [Theory]
     [InlineData(ElementType.F32, ElementType.F32)]
     [InlineData(ElementType.BF16, ElementType.F16)]
-    public void HasSameBits_WidthsOfAModelOf110M_Holds(ElementType weights, ElementType kvType)
+    public void Holds_WidthsOfAModelOf110M_Holds(ElementType weights, ElementType kvType)
     {
         Place place = TestPlace.With(TestPlace.Scripted);
         place.EnterThread();
-        Assert.True(SelfTest.HasSameBits(
+        Assert.True(SelfTest.Holds(
             BiasedModel.Config with { Dim = 768, Heads = 12, KvHeads = 12, HeadDim = 64, HiddenDim = 2048, VocabSize = 4000 }, place, weights, kvType));
     }
 
     /// <summary>A test that never fails proves nothing: with as many rows as tokens it does.</summary>
     [Fact]
-    public void HasSameBits_PassesOfAsManyRowsAsTokens_DoesNotHold()
+    public void Holds_PassesOfAsManyRowsAsTokens_DoesNotHold()
     {
         Place place = TestPlace.With(new RowsAsTokens(TestPlace.Scripted));
         place.EnterThread();
-        Assert.False(SelfTest.HasSameBits(
+        Assert.False(SelfTest.Holds(
             BiasedModel.Config with { Dim = 768, Heads = 12, KvHeads = 12, HeadDim = 64, HiddenDim = 2048 }, place, ElementType.F32, ElementType.F32));
     }
 

@@ -14,7 +14,7 @@ internal static class TestPlace
     public static IReadOnlyList<ILayerOperations> Operations { get; } = [Scripted, new SingleOperations()];
 
     /// <summary>A place with one thread.</summary>
-    public static Place With(ILayerOperations operations, int rows = 32) => new(torch.CPU, 1, rows, operations);
+    public static Place With(ILayerOperations operations, int rows = 32, bool repeatsShapes = false) => new(torch.CPU, 1, rows, operations, repeatsShapes);
 
     private static ScriptedOperations Load()
     {

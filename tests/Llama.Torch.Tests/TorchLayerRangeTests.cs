@@ -10,3 +10,10 @@ public sealed class TorchLayerRangeTests : LayerRangeContract
     protected override ILayerRange Load(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs) =>
         TorchLayerRange.Load(checkpoint, TestPlace.With(TestPlace.Scripted), firstLayer, endLayer, ElementType.F32, kvBlocks, logs);
 }
+
+public sealed class TorchSameStepsLayerRangeTests : LayerRangeContract
+{
+    protected override ILayerRange Load(Checkpoint checkpoint, int firstLayer, int endLayer, int kvBlocks, IReadOnlyList<int> logs) =>
+        TorchLayerRange.Load(
+            checkpoint, TestPlace.With(TestPlace.Scripted, repeatsShapes: true), firstLayer, endLayer, ElementType.F32, kvBlocks, logs);
+}

@@ -10,29 +10,29 @@ namespace Llama.Torch.Tests;
 /// <summary>Runs a model in this process, its layers cut into ranges, one sequence at a time.</summary>
 internal sealed class TorchRunner : IDisposable
 {
-    private const int KvBlocks = 32;
-
     private readonly Checkpoint checkpoint;
     private readonly List<TorchForward> ranges = [];
 
     public TorchRunner(
-        string folder, ElementType? weights, ElementType kvType, ILayerOperations operations, int rows = 32, params int[] cuts)
+        string folder, ElementType? weights, ElementType kvType, ILayerOperations operations, int rows = 32, bool repeatsShapes = false, int kvBlocks = 32,
+        params int[] cuts)
     {
+        BlockTable = [.. Enumerable.Range(0, kvBlocks).Select(i => i * 7 % kvBlocks)];
         checkpoint = Checkpoint.Open(folder, new CheckpointOptions { Weights = weights is { } type ? type : null });
-        Place place = TestPlace.With(operations, rows);
+        Place place = TestPlace.With(operations, rows, repeatsShapes);
         place.EnterThread();
         int[] all = [0, .. cuts, checkpoint.Config.Layers];
         for (int i = 0; i + 1 < all.Length; i++)
         {
             ranges.Add(new TorchForward(
-                checkpoint.Config, RangeTensors.Load(checkpoint, place, all[i], all[i + 1], kvType, KvBlocks), place));
+                checkpoint.Config, RangeTensors.Load(checkpoint, place, all[i], all[i + 1], kvType, kvBlocks), place));
         }
     }
 
     public ModelConfig Config => checkpoint.Config;
 
     /// <summary>The blocks of the sequence; not in order, as a pool would hand them out.</summary>
-    public int[] BlockTable { get; } = [.. Enumerable.Range(0, KvBlocks).Select(i => i * 7 % KvBlocks)];
+    public int[] BlockTable { get; }
 
     /// <summary>Logits at every position, <c>[tokens][vocabSize]</c>, computed in chunks of the given size.</summary>
     public float[][] Logits(IReadOnlyList<int> tokens, int chunk)
@@ -53,7 +53,7 @@ internal sealed class TorchRunner : IDisposable
     /// <summary>Logits of the sequences of a step that sample.</summary>
     public float[][] Logits(Step step)
     {
-        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], step.Tokens.Length, Config.Dim);
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], step.Tokens.Length, Config.Dim, Step.MaxTokens);
         foreach (TorchForward range in ranges)
         {
             range.Begin(step, hidden);

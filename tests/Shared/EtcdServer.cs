@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net.Security;
 using System.Security.Cryptography.X509Certificates;
-using Llama.Bench.Chaos;
+using Llama.Grains.Hosting;
 
 namespace Llama.Tests;
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Llama.Bench.Processes;
 using Llama.Grains.Gateway;
+using Llama.Grains.Hosting;
 
 namespace Llama.Bench.Chaos;
 

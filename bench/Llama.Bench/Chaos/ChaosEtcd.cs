@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using Llama.Bench.Processes;
+using Llama.Grains.Hosting;
 
 namespace Llama.Bench.Chaos;
 

@@ -32,7 +32,8 @@ internal sealed class ChaosRun(ChaosOptions options, TextWriter progress, TextWr
         DirectoryInfo folder = Directory.CreateTempSubdirectory("llama-chaos-");
         try
         {
-            return await RunAsync(folder.FullName, null, stopping).ConfigureAwait(false);
+            // The first process makes this one, and so knows that no document was lost there.
+            return await RunAsync(Path.Combine(folder.FullName, "members"), null, stopping).ConfigureAwait(false);
         }
         finally
         {

@@ -1,4 +1,5 @@
 using Llama.Bench.Processes;
+using Llama.Grains.Hosting;
 
 namespace Llama.Bench.Chaos;
 

@@ -30,7 +30,7 @@ internal sealed record ExplorationResult(
 
 /// <summary>
 /// A small world of random clients that come together, have prompts in common, go away, are preempted, miss deadlines and lose their
-/// pipelines, with stages that stall. After every few events the engine's records are checked, and every client must get exactly the
+/// pipelines, with stages that stall; in half of the worlds bits depend on the shapes of steps. After every few events the engine's records are checked, and every client must get exactly the
 /// tokens that it gets alone. The same seed does the same.
 /// </summary>
 internal sealed class Exploration
@@ -49,7 +49,8 @@ internal sealed class Exploration
     private readonly PriorityQueue<ExplorationClient, long> leaving = new();
     private readonly List<int[]> prefixes = [];
     private SimulatedPipeline? pipeline;
-    private SimulatedMemory memory = new(0, 0);
+    private readonly bool repeatsShapes;
+    private SimulatedMemory memory = new(0, 0, false);
     private int layers;
     private int stages;
     private int blocks;
@@ -62,6 +63,7 @@ internal sealed class Exploration
     private Exploration(int seed)
     {
         random = new Random(seed);
+        repeatsShapes = random.Next(2) == 0;
         scheduler = new Scheduler(
             config,
             new SchedulerLimits
@@ -136,7 +138,7 @@ internal sealed class Exploration
                 Client = random.Next(3) == 0 ? null : $"client {random.Next(4)}",
                 Timeout = random.Next(10) == 0 ? TimeSpan.FromMilliseconds(random.Next(1, 3000)) : null,
             };
-            var client = new ExplorationClient(request, SimulatedMemory.Alone(request, config.EndTokens));
+            var client = new ExplorationClient(request, SimulatedMemory.Alone(request, config.EndTokens), repeatsShapes);
             client.Sequence = new Sequence(request, ++arrivals, prompt.Length + request.MaxTokens!.Value, client);
             clients.Add(client);
             if (random.Next(8) == 0) leaving.Enqueue(client, time.Now + (random.Next(1500) * Millisecond));
@@ -163,11 +165,11 @@ internal sealed class Exploration
         if (lost is null) layers = random.Next(1, 6);
         if (lost is null || repartitions) (stages, blocks) = (random.Next(1, layers + 1), random.Next((LongestSequence / 16) + 1, 60));
         HeldBlocks held = scheduler.Fit(blocks);
-        if (lost is null) memory = new SimulatedMemory(blocks, layers);
+        if (lost is null) memory = new SimulatedMemory(blocks, layers, repeatsShapes);
         else if (held.Carried is { } carried) memory.Renumber(blocks, carried);
         if (lost is not null && repartitions) result = result with { Repartitions = result.Repartitions + 1 };
         pipeline = new SimulatedPipeline(Times, stages, time);
-        scheduler.Attach(stages, blocks, SimulatedPipeline.MaxStepTokens, ++epoch, lost?.Hull(held.Unfinished), held.Carried);
+        scheduler.Attach(stages, blocks, SimulatedPipeline.MaxStepTokens, ++epoch, repeatsShapes, lost?.Hull(held.Unfinished), held.Carried);
     }
 
     private void Complete()

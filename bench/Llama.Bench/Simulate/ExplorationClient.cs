@@ -3,12 +3,18 @@ using Llama.Grains.Scheduling;
 
 namespace Llama.Bench.Simulate;
 
-/// <summary>A client that compares every token with what its request gets alone.</summary>
+/// <summary>
+/// A client that compares every token with what its request gets alone; and, where bits depend on shapes, that each was computed from positions in those
+/// shapes in which they were computed for the first time.
+/// </summary>
 /// <param name="request">What it asks for.</param>
 /// <param name="expected">What it gets alone.</param>
-internal sealed class ExplorationClient(GenerationRequest request, IReadOnlyList<int> expected) : ISequenceClient
+/// <param name="repeatsShapes">Whether bits depend on shapes.</param>
+internal sealed class ExplorationClient(GenerationRequest request, IReadOnlyList<int> expected, bool repeatsShapes) : ISequenceClient
 {
     private int received;
+    private int positions;
+    private ulong content;
 
     /// <summary>What it asks for.</summary>
     public GenerationRequest Request => request;
@@ -34,6 +40,10 @@ internal sealed class ExplorationClient(GenerationRequest request, IReadOnlyList
         if (Ended || Complete) throw new InvalidDataException($"{Name} gets a token after its end.");
         if (received == expected.Count || token.Sampled.Token != expected[received])
             throw new InvalidDataException($"{Name} gets token {token.Sampled.Token} at {received}; alone it gets others.");
+        for (; positions < request.PromptTokens.Count + received; positions++)
+            content = SimulatedMemory.Compute(content, Sequence!.Tokens[positions], repeatsShapes ? Sequence.Shapes.At(positions) : 0);
+        if (token.Sampled.LogProbability != SimulatedMemory.Tell(content))
+            throw new InvalidDataException($"{Name} gets token {received} from positions that were computed in other shapes than at first.");
         received++;
         CachedTokens = token.CachedTokens;
         Complete = token.Finish is not null;

@@ -57,7 +57,7 @@ internal sealed class LoadSimulation
         scheduler = new Scheduler(SimulatedModel.Config(VocabSize), options.Limits, time);
         pipeline = new SimulatedPipeline(options.Times, stages, time);
         blocks = options.Blocks * stages;
-        scheduler.Attach(stages, blocks, SimulatedPipeline.MaxStepTokens, 1);
+        scheduler.Attach(stages, blocks, SimulatedPipeline.MaxStepTokens, 1, repeats: false);
     }
 
     /// <summary>Runs until enough answers were measured.</summary>

@@ -9,20 +9,22 @@ namespace Llama.Bench.Simulate;
 /// The KV blocks of a pipeline's stages, of one layer each, and a model whose next token is a hash of all tokens so far. Blocks keep
 /// tokens and their positions as a stage keeps keys and values, and a log of what it put out; what is sampled is read from the blocks that a step
 /// names, of one stage after the other. So a block that is shared, copied, rebuilt or given away wrongly makes other tokens than the
-/// sequence gets alone.
+/// sequence gets alone. Where bits depend on shapes, a slot also has a hash of all that its keys and values would: the tokens up to it, each with the shape in
+/// which it was computed. The log-probability of a sampled token tells it.
 /// </summary>
-internal sealed class SimulatedMemory(int blocks, int stages)
+internal sealed class SimulatedMemory(int blocks, int stages, bool repeatsShapes)
 {
     /// <summary>Few tokens, so that different prompts have many blocks in common.</summary>
     public const int VocabSize = 24;
 
     private const int BlockTokens = Step.BlockTokens;
 
-    private static readonly (int Token, int Position) Nothing = (-1, -1);
+    private static readonly (int Token, int Position, ulong Content) Nothing = (-1, -1, 0);
 
-    private readonly (int Token, int Position)[][] kept = Empty(blocks, stages);
-    private readonly (int Token, int Position)[][] logs = Empty(blocks, stages);
+    private readonly (int Token, int Position, ulong Content)[][] kept = Empty(blocks, stages);
+    private readonly (int Token, int Position, ulong Content)[][] logs = Empty(blocks, stages);
     private readonly Dictionary<int, int> writers = [];
+    private readonly int[] shapes = new int[Step.MaxTokens];
 
     /// <summary>A stage is replaced by another, which has nothing.</summary>
     public void Lose(int stage)
@@ -34,11 +36,11 @@ internal sealed class SimulatedMemory(int blocks, int stages)
     /// <summary>The pools get another number of blocks, and those that go on other numbers.</summary>
     public void Renumber(int count, IReadOnlyList<int> carried)
     {
-        foreach ((int Token, int Position)[][] pools in new[] { kept, logs })
+        foreach ((int Token, int Position, ulong Content)[][] pools in new[] { kept, logs })
         {
             for (int stage = 0; stage < stages; stage++)
             {
-                (int Token, int Position)[] next = Empty(count, 1)[0];
+                (int Token, int Position, ulong Content)[] next = Empty(count, 1)[0];
                 for (int block = 0; block < carried.Count; block++)
                     pools[stage].AsSpan(carried[block] * BlockTokens, BlockTokens).CopyTo(next.AsSpan(block * BlockTokens));
                 pools[stage] = next;
@@ -53,10 +55,11 @@ internal sealed class SimulatedMemory(int blocks, int stages)
     public StepResult Compute(Step step, int reached = int.MaxValue)
     {
         CheckApart(step);
+        step.ReadShapes(shapes);
         for (int stage = 0; stage < Math.Min(stages, reached); stage++) Compute(step, kept[stage], logs[stage], stage);
         var sampled = new SampledTokens();
         if (reached < stages) return new StepResult(step.Epoch, step.Number, sampled);
-        (int Token, int Position)[] slots = kept[(int)(step.Number % (uint)stages)];
+        (int Token, int Position, ulong Content)[] slots = kept[(int)(step.Number % (uint)stages)];
         foreach (StepSequence sequence in step.Sequences)
         {
             if (step.EndLayer < stages) break;
@@ -65,19 +68,24 @@ internal sealed class SimulatedMemory(int blocks, int stages)
             ulong hash = 0;
             for (int position = 0; position < end; position++)
             {
-                (int token, int written) = slots[Slot(table, position)];
+                (int token, int written, _) = slots[Slot(table, position)];
                 if (written != position)
                     throw new InvalidDataException($"Step {step.Number} reads position {position}, where position {written} was written.");
                 hash = Add(hash, token);
             }
 
-            if (sequence.Samples) sampled.Add(new TokenLogprob(Sample(hash, sequence.Number), 0), []);
+            if (!sequence.Samples) continue;
+            int last = Slot(table, end - 1);
+            ulong content = slots[last].Content;
+            if (Array.Exists(kept, stage => stage[last].Content != content))
+                throw new InvalidDataException($"Step {step.Number} computes position {end - 1} from what was computed in other shapes in one stage than in another.");
+            sampled.Add(new TokenLogprob(Sample(hash, sequence.Number), Tell(content)), []);
         }
 
         return new StepResult(step.Epoch, step.Number, sampled);
     }
 
-    private void Compute(Step step, (int Token, int Position)[] slots, (int Token, int Position)[] log, int stage)
+    private void Compute(Step step, (int Token, int Position, ulong Content)[] slots, (int Token, int Position, ulong Content)[] log, int stage)
     {
         foreach (BlockCopy copy in step.Copies)
         {
@@ -86,18 +94,31 @@ internal sealed class SimulatedMemory(int blocks, int stages)
         }
 
         if (!step.IsComputedBy(stage)) return;
-        foreach (StepSequence sequence in step.Sequences)
+        for (int part = 0; part < step.Sequences.Length; part++)
         {
+            StepSequence sequence = step.Sequences[part];
             ReadOnlySpan<int> table = step.Blocks.Slice(sequence.BlockOffset, sequence.BlockCount);
             for (int i = 0; i < sequence.TokenCount; i++)
             {
                 // What comes in is the token, or what the stage before puts out, now or out of its log.
-                int slot = Slot(table, sequence.FirstPosition + i);
-                slots[slot] = stage == 0 ? (step.Tokens[sequence.TokenOffset + i], sequence.FirstPosition + i) : logs[stage - 1][slot];
+                int position = sequence.FirstPosition + i;
+                int slot = Slot(table, position);
+                (int token, int at, _) = stage == 0 ? (step.Tokens[sequence.TokenOffset + i], position, 0) : logs[stage - 1][slot];
+                ulong before = position == 0 ? 0 : slots[Slot(table, position - 1)].Content;
+                slots[slot] = (token, at, Compute(before, token, repeatsShapes ? shapes[part] : 0));
                 log[slot] = slots[slot];
             }
         }
     }
+
+    /// <summary>The hash that a slot gets.</summary>
+    /// <param name="before">That of the position before; 0 for the first.</param>
+    /// <param name="token">The token.</param>
+    /// <param name="shape">What it is computed in.</param>
+    public static ulong Compute(ulong before, int token, int shape) => Add(Add(before, token), shape);
+
+    /// <summary>A hash as a log-probability: of less bits, and a finite number.</summary>
+    public static float Tell(ulong content) => content >> 40;
 
     /// <summary>The tokens that a request gets when it is alone.</summary>
     public static List<int> Alone(GenerationRequest request, IReadOnlyCollection<int> endTokens)
@@ -116,12 +137,12 @@ internal sealed class SimulatedMemory(int blocks, int stages)
         return generated;
     }
 
-    private static (int Token, int Position)[][] Empty(int blocks, int stages)
+    private static (int Token, int Position, ulong Content)[][] Empty(int blocks, int stages)
     {
-        var all = new (int Token, int Position)[stages][];
+        var all = new (int Token, int Position, ulong Content)[stages][];
         for (int stage = 0; stage < stages; stage++)
         {
-            all[stage] = new (int, int)[blocks * BlockTokens];
+            all[stage] = new (int, int, ulong)[blocks * BlockTokens];
             Array.Fill(all[stage], Nothing);
         }
 

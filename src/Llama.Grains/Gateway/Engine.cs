@@ -101,7 +101,7 @@ internal sealed partial class Engine : IAsyncDisposable
     {
         Detach(pipeline, Replaced);
         pipeline = next;
-        scheduler.Attach(next.Stages, next.KvBlocks, next.MaxStepTokens, next.Epoch, next.LostLayers, next.Carried);
+        scheduler.Attach(next.Stages, next.KvBlocks, next.MaxStepTokens, next.Epoch, next.RepeatsShapes, next.LostLayers, next.Carried);
         next.Start(
             result => mailbox.Writer.TryWrite(new Message(null, next, result)),
             reason => Post(() => Detach(next, reason)));

@@ -34,6 +34,9 @@ internal interface IPipeline
     /// <summary>Whether it ended because its layers moved to other silos, and nothing is to blame.</summary>
     bool Retired { get; }
 
+    /// <summary>Whether bits depend on the shapes of its steps, too, so that these are recorded and repeated.</summary>
+    bool RepeatsShapes { get; }
+
     /// <summary>Queues a step, at most two for each stage. It must not change until its result is there.</summary>
     void Send(Step step);
 

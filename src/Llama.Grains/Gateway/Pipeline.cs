@@ -104,6 +104,9 @@ internal sealed class Pipeline : IPipeline, IAsyncDisposable
     public int MaxStepTokens { get; private set; }
 
     /// <inheritdoc/>
+    public bool RepeatsShapes => Plan[0].Member.RepeatsShapes;
+
+    /// <inheritdoc/>
     public LayerSpan? LostLayers { get; private set; }
 
     /// <inheritdoc/>

@@ -177,7 +177,8 @@ internal sealed class PipelinePlanner(ClusterSettings settings)
     {
         int contextBlocks = BlockPool.BlocksFor(settings.Config.ContextLength);
         long kvBlockBytes = silos.Select(silo => silo.KvBlockBytes).FirstOrDefault();
-        return ModelCosts.Of(settings.Config, settings.ElementBytes, kvBlockBytes * Math.Min(contextBlocks, MostFullSequences));
+        double elementBytes = silos.Select(silo => silo.WeightElementBytes).FirstOrDefault(bytes => bytes > 0, settings.ElementBytes);
+        return ModelCosts.Of(settings.Config, elementBytes, kvBlockBytes * Math.Min(contextBlocks, MostFullSequences));
     }
 
     private static long Weights(ModelCosts costs, LayerSpan span) => costs.Bytes(span) - (span.Count * costs.KvBytesPerLayer);

@@ -45,7 +45,7 @@ public sealed class ClusterMembership : IAsyncDisposable
                 ClientPort = place.ClientPort,
                 Key = identity.Credentials.Key,
                 Certificate = identity.Credentials.Certificate,
-                WaitForStore = cancellationToken => store.WaitAsync(identity.Name, cancellationToken),
+                WaitForStore = store.WaitAsync,
                 Configure = silo =>
                 {
                     store.AddTo(silo.Services);

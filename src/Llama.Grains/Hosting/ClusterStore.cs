@@ -37,12 +37,9 @@ internal sealed class ClusterStore : IDisposable
     /// <summary>Gives an inner host the store.</summary>
     public void AddTo(IServiceCollection services) => services.AddMembership(healing, secrets);
 
-    /// <summary>Waits until the store can be read, where this process reads it, and makes sure that a silo may have its name.</summary>
-    /// <param name="name">The name.</param>
+    /// <summary>Waits until the store can be read, where this process reads it.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    /// <exception cref="OrleansConfigurationException">Another process of this machine is a member under this name.</exception>
-    public Task WaitAsync(string name, CancellationToken cancellationToken) =>
-        healing?.DemandNameAsync(name, cancellationToken) ?? Task.CompletedTask;
+    public Task WaitAsync(CancellationToken cancellationToken) => healing?.WaitAsync(cancellationToken) ?? Task.CompletedTask;
 
     /// <inheritdoc/>
     public void Dispose() => healing?.Dispose();

@@ -1,3 +1,4 @@
+using Llama.Grains.Options;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Console;
 
@@ -6,20 +7,14 @@ namespace Llama.Grains.Hosting;
 /// <summary>How every process of the cluster logs: one line a message to standard output, its level first.</summary>
 public static class ProcessLogging
 {
-    /// <summary>Lines for people.</summary>
-    public const string Text = "text";
-
-    /// <summary>Lines for programs: a JSON object each, with time, level, event id, message and what the message is made of.</summary>
-    public const string Json = "json";
-
     /// <summary>Sets up logging.</summary>
     /// <param name="logging">What to set up.</param>
     /// <param name="verbose">Whether details are logged, too.</param>
-    /// <param name="format"><see cref="Text"/> or <see cref="Json"/>.</param>
-    public static ILoggingBuilder AddProcessLogging(this ILoggingBuilder logging, bool verbose, string format = Text)
+    /// <param name="format"><see cref="ModelOptions.TextLog"/> or <see cref="ModelOptions.JsonLog"/>.</param>
+    public static ILoggingBuilder AddProcessLogging(this ILoggingBuilder logging, bool verbose, string format = ModelOptions.TextLog)
     {
         logging.ClearProviders();
-        if (format == Json)
+        if (format == ModelOptions.JsonLog)
         {
             logging.AddJsonConsole(options =>
             {

@@ -53,6 +53,7 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
     /// Waits while the store is away, since a start that fails leaves loops of Orleans behind, declares dead whose process is gone, and waits
     /// for the silo's turn to join.
     /// </summary>
+    /// <exception cref="OrleansConfigurationException">Another silo lives under this one's name: this process cannot join.</exception>
     public async Task InitializeMembershipTable(bool tryInitTableVersion)
     {
         while (true)
@@ -62,6 +63,7 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
             {
                 await TendAsync(ending.Token).ConfigureAwait(false);
                 await TakeTurnAsync().ConfigureAwait(false);
+                await DemandNameAsync().ConfigureAwait(false);
                 return;
             }
             catch (MembershipStoreException)
@@ -171,6 +173,27 @@ internal sealed partial class DocumentMembershipTable : IMembershipTable, IDispo
             if (!IsJoining(row) || !document.Realm.Has(row)) return false;
             joining.TryAdd(row.Silo, time.GetTimestamp());
             return time.GetElapsedTime(joining[row.Silo]) < LongestTurn;
+        }
+    }
+
+    /// <summary>Makes sure that no other silo lives under this one's name; others say that they live because this one has its row by now.</summary>
+    private async Task DemandNameAsync()
+    {
+        var namesakes = new Namesakes(self, silo.Name);
+        try
+        {
+            while (!namesakes.AreGone(await ReadAsync(ending.Token).ConfigureAwait(false)))
+            {
+                await Task.Delay(Pause, time, ending.Token).ConfigureAwait(false);
+                await TendAsync(ending.Token).ConfigureAwait(false);
+            }
+        }
+        catch (OrleansConfigurationException)
+        {
+            await document.ChangeAsync(
+                state => state.Find(self) is { } own ? state.With(own.Dead(time.GetUtcNow())).Next(time.GetUtcNow()) : null,
+                ending.Token).ConfigureAwait(false);
+            throw;
         }
     }
 

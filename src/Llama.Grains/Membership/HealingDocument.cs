@@ -57,21 +57,10 @@ public sealed partial class HealingDocument : IDisposable
 
     /// <summary>Waits until the store can be read. An inner host is built after that, since its start must not fail.</summary>
     /// <param name="cancellationToken">Ends the wait.</param>
-    public Task WaitAsync(CancellationToken cancellationToken) => ReadWhenThereAsync(cancellationToken);
-
-    /// <summary>Waits until the store can be read, and makes sure that no other process of this machine is a member under a name: grains are found by it.</summary>
-    /// <param name="name">The name of this process as a silo.</param>
-    /// <param name="cancellationToken">Ends the call.</param>
-    /// <exception cref="OrleansConfigurationException">There is one; the message names both.</exception>
-    public async Task DemandNameAsync(string name, CancellationToken cancellationToken)
+    public async Task WaitAsync(CancellationToken cancellationToken)
     {
-        MembershipState state = await ReadWhenThereAsync(cancellationToken).ConfigureAwait(false);
-        SiloRow? other = state.Rows.FirstOrDefault(row => row.Name == name && row.Status is (SiloStatus.Joining or SiloStatus.Active)
-            && row.Process is { IsAlive: true } process && process != ProcessMark.Own);
-        if (other is null) return;
-        throw new OrleansConfigurationException(
-            $"Process {other.Process!.Pid} on this machine, at {other.Silo.Endpoint}, is a silo named '{name}', and process"
-            + $" {Environment.ProcessId} cannot be another; give each a name of its own with --name.");
+        while (!await TryAsync(() => ReadAsync(cancellationToken)).ConfigureAwait(false))
+            await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -240,21 +229,6 @@ public sealed partial class HealingDocument : IDisposable
             if (isNews) Log.Away(logger, e.Message);
             away = true;
             throw;
-        }
-    }
-
-    private async Task<MembershipState> ReadWhenThereAsync(CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            try
-            {
-                return await ReadAsync(cancellationToken).ConfigureAwait(false);
-            }
-            catch (MembershipStoreException)
-            {
-                await Task.Delay(Pause, time, cancellationToken).ConfigureAwait(false);
-            }
         }
     }
 

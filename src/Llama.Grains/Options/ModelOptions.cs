@@ -9,6 +9,12 @@ namespace Llama.Grains.Options;
 /// <summary>Which model a process works with, and the settings of it in which all processes of a cluster must agree.</summary>
 public abstract record ModelOptions
 {
+    /// <summary>Lines for people.</summary>
+    public const string TextLog = "text";
+
+    /// <summary>Lines for programs: a JSON object each, with time, level, event id, message and what the message is made of.</summary>
+    public const string JsonLog = "json";
+
     /// <summary>Folder or GGUF file of the checkpoint on this machine.</summary>
     [Description("Folder or .gguf file of the model's checkpoint on this machine.")]
     [Required, ExistingCheckpoint]
@@ -37,6 +43,11 @@ public abstract record ModelOptions
     /// <summary>Whether to log details.</summary>
     [Description("Log details.")]
     public virtual bool Verbose { get; init; }
+
+    /// <summary>How log lines are written: <see cref="TextLog"/> or <see cref="JsonLog"/>.</summary>
+    [Description("How log lines are written: text, or json with one object a line.")]
+    [AllowedValues(TextLog, JsonLog, ErrorMessage = "text or json")]
+    public string LogFormat { get; init; } = TextLog;
 
     /// <summary>Opens the checkpoint with these settings, all of which its model must allow.</summary>
     /// <param name="threads">Threads to round weights on.</param>

@@ -1,11 +1,12 @@
 using System.ComponentModel.DataAnnotations;
 using System.ComponentModel;
 using Llama.Grains.Settings;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Options;
 
 /// <summary>How a cluster serves its model: what a gateway is told, by its user or by the program that starts it.</summary>
-public abstract record ServingOptions : ClusterOptions
+public abstract record ServingOptions : DeviceOptions
 {
     /// <summary>TCP port that HTTP listens on; 0 takes any free one.</summary>
     [Description("Port of the gateway; 0 takes any free one.")]
@@ -29,7 +30,7 @@ public abstract record ServingOptions : ClusterOptions
 
     /// <summary>Tokens of a step at most; null to choose from measured times.</summary>
     [Description("Tokens that the stages compute in one step at most, if not chosen from measured times.")]
-    [Range(16, 256)]
+    [Range(16, Step.MaxTokens)]
     public int? StepTokens { get; init; }
 
     /// <summary>Folder with this process's certificate; null for no TLS.</summary>

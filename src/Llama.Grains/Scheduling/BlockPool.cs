@@ -22,6 +22,9 @@ internal sealed class BlockPool
     private readonly (BlockKey Full, BlockKey Tail)[] keys;
 
     private readonly ulong[] writtenBy;
+
+    /// <summary>The shapes that the tokens of known blocks were computed in, <c>[blocks, 16]</c>; zeros where bits do not depend on them.</summary>
+    private readonly ushort[] shapes;
     private readonly Dictionary<BlockKey, int> known = [];
 
     /// <summary>The free blocks as a ring, next to be taken first; the last index is its anchor.</summary>
@@ -34,6 +37,7 @@ internal sealed class BlockPool
         references = new int[blocks];
         keys = new (BlockKey, BlockKey)[blocks];
         writtenBy = new ulong[blocks];
+        shapes = new ushort[blocks * BlockTokens];
         free = new (int, int)[blocks + 1];
         free[blocks] = (blocks, blocks);
         for (int block = 0; block < blocks; block++) Link(block, free[blocks].Before);
@@ -102,8 +106,14 @@ internal sealed class BlockPool
         return block;
     }
 
+    /// <summary>The shapes that a known block's tokens were computed in, <c>[16]</c>: those of the tokens that its key has.</summary>
+    public Span<ushort> Shapes(int block) => shapes.AsSpan(block * BlockTokens, BlockTokens);
+
+    /// <summary>Whether a block's sixteen tokens are known.</summary>
+    public bool IsFull(int block) => keys[block].Full.Count == BlockTokens;
+
     /// <summary>Whether a block is full and known to follow another.</summary>
-    public bool Follows(int block, int parent) => keys[block].Full.Count == BlockTokens && keys[block].Full.Parent == parent;
+    public bool Follows(int block, int parent) => IsFull(block) && keys[block].Full.Parent == parent;
 
     /// <summary>
     /// Forgets the contents that later steps wrote, as if they had not been sent, and those of blocks that are not full. What followed them
@@ -132,8 +142,12 @@ internal sealed class BlockPool
     }
 
     /// <summary>Makes a block's contents known again.</summary>
-    public void Restore(in BlockKey key, int block)
+    /// <param name="key">The contents.</param>
+    /// <param name="block">The block.</param>
+    /// <param name="computedIn">The shapes that they were computed in; none where bits do not depend on them.</param>
+    public void Restore(in BlockKey key, int block, ReadOnlySpan<ushort> computedIn)
     {
+        computedIn.CopyTo(Shapes(block));
         known.Add(key, block);
         if (IsFree(block) && !IsKnown(block)) Cached++;
         keys[block].Full = key;

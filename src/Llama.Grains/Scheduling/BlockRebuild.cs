@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Llama.Grains.Placement;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Scheduling;
 
@@ -11,7 +12,8 @@ namespace Llama.Grains.Scheduling;
 /// of a last block, at most fifteen positions, is computed again in all layers.
 /// </summary>
 /// <param name="pool">The blocks.</param>
-internal sealed class BlockRebuild(BlockPool pool)
+/// <param name="repeatsShapes">Whether bits depend on the shapes that tokens were computed in: then a step rebuilds in the shapes that are recorded, one for each sequence.</param>
+internal sealed class BlockRebuild(BlockPool pool, bool repeatsShapes)
 {
     private readonly SortedDictionary<Sequence, Chain> chains = new(Sequence.Rank);
 
@@ -95,7 +97,7 @@ internal sealed class BlockRebuild(BlockPool pool)
     {
         var numbers = new Dictionary<int, int>();
         foreach (int block in carried) numbers.Add(block, numbers.Count);
-        var next = new BlockRebuild(other);
+        var next = new BlockRebuild(other, repeatsShapes);
         foreach ((Sequence sequence, Chain chain) in chains)
         {
             var renumbered = new Chain();
@@ -104,7 +106,7 @@ internal sealed class BlockRebuild(BlockPool pool)
                 renumbered.Blocks.Add(block);
                 other.Share(block);
                 BlockKey key = Key(sequence, renumbered, renumbered.Rebuilt++);
-                if (!other.TryFind(key, out _)) other.Restore(key, block);
+                if (!other.TryFind(key, out _)) other.Restore(key, block, Shapes(sequence, renumbered.Rebuilt - 1));
             }
 
             next.chains.Add(sequence, renumbered);
@@ -128,7 +130,7 @@ internal sealed class BlockRebuild(BlockPool pool)
         }
 
         pool.ForgetAll();
-        foreach (Chain chain in chains.Values) chain.Rebuilt = 0;
+        foreach (Chain chain in chains.Values) (chain.Rebuilt, chain.Written) = (0, 0);
     }
 
     /// <summary>Puts blocks into a step, as many as there is room for. Whatever is part of it is known from then on.</summary>
@@ -141,9 +143,7 @@ internal sealed class BlockRebuild(BlockPool pool)
         {
             (Sequence sequence, Chain chain) = chains.First();
             if (!SkipShared(sequence, chain, batch.Step.Number)) break;
-            int room = (maxStepTokens - batch.Step.Tokens.Length) / BlockPool.BlockTokens;
-            int count = Math.Min(room, chain.Blocks.Count - chain.Rebuilt);
-            if (count > 0) Add(batch, sequence, chain, count);
+            Add(batch, sequence, chain, maxStepTokens - batch.Step.Tokens.Length);
             if (chain.Rebuilt < chain.Blocks.Count) break;
             Drop(sequence);
         }
@@ -177,6 +177,14 @@ internal sealed class BlockRebuild(BlockPool pool)
         while (chain.Rebuilt < chain.Blocks.Count && pool.TryFind(Key(sequence, chain, chain.Rebuilt), out int block))
         {
             if (lastStep == step && inLastStep.Contains(block)) return false;
+            if (repeatsShapes && !sequence.Shapes.Agrees(chain.Rebuilt * BlockPool.BlockTokens, pool.Shapes(block)))
+            {
+                // Others have come by the same tokens in other shapes: what follows here is computed again, and not shared.
+                for (int i = chain.Blocks.Count - 1; i >= chain.Rebuilt; i--) pool.Release(chain.Blocks[i]);
+                chain.Blocks.RemoveRange(chain.Rebuilt, chain.Blocks.Count - chain.Rebuilt);
+                return true;
+            }
+
             pool.Share(block);
             pool.Release(chain.Blocks[chain.Rebuilt]);
             chain.Blocks[chain.Rebuilt++] = block;
@@ -185,26 +193,34 @@ internal sealed class BlockRebuild(BlockPool pool)
         return true;
     }
 
-    private void Add(Batch batch, Sequence sequence, Chain chain, int count)
+    private void Add(Batch batch, Sequence sequence, Chain chain, int room)
     {
+        int first = Math.Max(chain.Written, chain.Rebuilt * BlockPool.BlockTokens);
+        int most = Math.Min(chain.Blocks.Count * BlockPool.BlockTokens, repeatsShapes ? sequence.Shapes.EndOfRun(first) : int.MaxValue);
+        int end = Math.Min(first + room, most);
+        if (end < most) end -= end % BlockPool.BlockTokens;
+        if (end <= first) return;
         if (lastStep != batch.Step.Number) inLastStep.Clear();
         lastStep = batch.Step.Number;
-        (int first, int end) = (chain.Rebuilt, chain.Rebuilt + count);
         batch.Step.AddSequence(
-            first * BlockPool.BlockTokens,
-            CollectionsMarshal.AsSpan(sequence.Tokens)[(first * BlockPool.BlockTokens)..(end * BlockPool.BlockTokens)],
-            CollectionsMarshal.AsSpan(chain.Blocks)[..end]);
+            first, CollectionsMarshal.AsSpan(sequence.Tokens)[first..end], CollectionsMarshal.AsSpan(chain.Blocks)[..BlockPool.BlocksFor(end)]);
+        if (repeatsShapes && sequence.Shapes.At(first) != Step.ShapeOf(end - first)) batch.Step.AddShape(sequence.Shapes.At(first));
         (batch.Step.FirstLayer, batch.Step.EndLayer) = (layers.First, layers.End);
-        for (; chain.Rebuilt < end; chain.Rebuilt++)
+        chain.Written = end;
+        for (; (chain.Rebuilt + 1) * BlockPool.BlockTokens <= end; chain.Rebuilt++)
         {
-            pool.Restore(Key(sequence, chain, chain.Rebuilt), chain.Blocks[chain.Rebuilt]);
+            pool.Restore(Key(sequence, chain, chain.Rebuilt), chain.Blocks[chain.Rebuilt], Shapes(sequence, chain.Rebuilt));
             inLastStep.Add(chain.Blocks[chain.Rebuilt]);
         }
     }
 
+    private ReadOnlySpan<ushort> Shapes(Sequence sequence, int index) =>
+        repeatsShapes ? sequence.Shapes.Of(index * BlockPool.BlockTokens, (index + 1) * BlockPool.BlockTokens) : default;
+
     private static BlockKey Key(Sequence sequence, Chain chain, int index) => new(
         index == 0 ? BlockKey.NoParent : chain.Blocks[index - 1],
-        CollectionsMarshal.AsSpan(sequence.Tokens).Slice(index * BlockPool.BlockTokens, BlockPool.BlockTokens));
+        CollectionsMarshal.AsSpan(sequence.Tokens).Slice(index * BlockPool.BlockTokens, BlockPool.BlockTokens),
+        index == 0 ? sequence.Request.CacheSalt : null);
 
     /// <summary>A sequence's blocks from its first position on.</summary>
     private sealed class Chain
@@ -213,5 +229,8 @@ internal sealed class BlockRebuild(BlockPool pool)
 
         /// <summary>How many of them are good.</summary>
         public int Rebuilt { get; set; }
+
+        /// <summary>Positions that were written anew: where a shape ends within a block, some of the next one.</summary>
+        public int Written { get; set; }
     }
 }

@@ -15,6 +15,9 @@ internal sealed partial class Scheduler
     /// <summary>What one sequence more may bring fits behind so much.</summary>
     private const int MostPartBytes = OptionalParts.MaxBytes / 2;
 
+    /// <summary>Tokens of prompts in a step that are told with their log-probabilities: their logits take more memory than all else of it.</summary>
+    private const int MostTold = Step.LeastShape;
+
     /// <summary>For so many stages, one more step than there are stages may be in flight; found by simulation.</summary>
     private const int StagesForOneMore = 8;
 
@@ -81,6 +84,7 @@ internal sealed partial class Scheduler
     private void AddPrompts(Batch batch, int most)
     {
         int tokens = -1;
+        int told = 0;
         LinkedListNode<Sequence>? next = prompts.First;
         while (next is not null && batch.Sequences.Count < most && batch.Step.Parts.Length < MostPartBytes && tokens != 0)
         {
@@ -94,9 +98,17 @@ internal sealed partial class Scheduler
             }
 
             // A part of a prompt ends with a block, so that the next can begin with one that somebody else has computed.
-            int end = Math.Min(sequence.Scheduled + tokens, sequence.Tokens.Count);
-            if (end < sequence.Tokens.Count) end -= end % BlockPool.BlockTokens;
-            if (end <= sequence.Scheduled) return;
+            int last = repeatsShapes ? sequence.EndOfShape(sequence.Scheduled) : sequence.Tokens.Count;
+            int room = sequence.Request.PromptLogprobs is null ? tokens : Math.Min(tokens, MostTold - told);
+            int end = Math.Min(sequence.Scheduled + room, last);
+            if (end < last) end -= end % BlockPool.BlockTokens;
+            if (end <= sequence.Scheduled)
+            {
+                if (room < tokens) continue;
+                return;
+            }
+
+            if (sequence.Request.PromptLogprobs is not null) told += end - sequence.Scheduled;
             tokens -= end - sequence.Scheduled;
             batch.PromptTokens += end - sequence.Scheduled;
             Add(batch, sequence, end);
@@ -132,6 +144,7 @@ internal sealed partial class Scheduler
 
         sequence.Outputs?.AddTo(batch.Step, tokens, first, end);
         if (end == tokens.Length) sequence.Place.List!.Remove(sequence.Place);
+        if (repeatsShapes) AddShape(batch.Step, sequence, first, end);
         sequence.Trace?.AddTo(batch.Step, batch.Sequences.Count);
         batch.Sequences.Add(sequence);
         recovery.Compute(sequence, end - first);
@@ -139,6 +152,13 @@ internal sealed partial class Scheduler
         sequence.StepsInFlight++;
         sequence.LastStep = batch.Step.Number;
         blocks.Register(sequence, first, end, endsPrompt: end == tokens.Length && !decodes, batch.Step.Number);
+    }
+
+    private static void AddShape(Step step, Sequence sequence, int first, int end)
+    {
+        int shape = sequence.ShapeOf(first, end);
+        if (shape != Step.ShapeOf(end - first)) step.AddShape(shape);
+        sequence.Shapes.Extend(end, shape);
     }
 
     private void AddRules(Step step, Sequence sequence, ReadOnlySpan<int> tokens)

@@ -54,6 +54,7 @@ internal sealed partial class Scheduler
     private ulong lastStep;
     private ulong completedStep;
     private bool rebuiltLast;
+    private bool repeatsShapes;
     private long lastResultAt;
     private int live;
     private long activeUntil;
@@ -71,8 +72,8 @@ internal sealed partial class Scheduler
         waiting = new WaitingQueue(limits);
         recovery = new RecoveryWatch(time);
         pool = new BlockPool(0);
-        blocks = new SequenceBlocks(pool);
-        rebuild = new BlockRebuild(pool);
+        blocks = new SequenceBlocks(pool, repeatsShapes);
+        rebuild = new BlockRebuild(pool, repeatsShapes);
         budget = new StepBudget(limits.StepTokens, maxStepTokens);
     }
 
@@ -157,13 +158,15 @@ internal sealed partial class Scheduler
     /// <param name="kvBlocks">Blocks in every stage.</param>
     /// <param name="mostTokens">Most tokens of a step.</param>
     /// <param name="pipelineEpoch">The plan that its steps belong to.</param>
+    /// <param name="repeats">Whether its bits depend on the shapes of steps: as in the pipeline before, where it goes on with its blocks.</param>
     /// <param name="lost">
     /// The layers whose blocks are lost, where the others kept those of the pipeline before; null when its stages hold nothing.
     /// </param>
     /// <param name="carried">The blocks that go on under new numbers, as <see cref="Fit"/> gave them.</param>
     public void Attach(
-        int stages, int kvBlocks, int mostTokens, ulong pipelineEpoch, LayerSpan? lost = null, IReadOnlyList<int>? carried = null)
+        int stages, int kvBlocks, int mostTokens, ulong pipelineEpoch, bool repeats, LayerSpan? lost = null, IReadOnlyList<int>? carried = null)
     {
+        repeatsShapes = repeats;
         Stages = stages;
         epoch = pipelineEpoch;
         maxStepTokens = mostTokens;
@@ -310,8 +313,8 @@ internal sealed partial class Scheduler
     private void UseBlocks(BlockPool next, IReadOnlyList<int>? carried)
     {
         pool = next;
-        blocks = new SequenceBlocks(next);
-        rebuild = carried is null ? new BlockRebuild(next) : rebuild.Renumber(next, carried);
+        blocks = new SequenceBlocks(next, repeatsShapes);
+        rebuild = carried is null ? new BlockRebuild(next, repeatsShapes) : rebuild.Renumber(next, carried);
     }
 
     private void Wait(Sequence sequence)

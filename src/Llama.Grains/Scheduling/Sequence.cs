@@ -1,5 +1,6 @@
 using Llama.Grains.Generation;
 using Llama.Model.Grammars;
+using Llama.Model.Layers;
 
 namespace Llama.Grains.Scheduling;
 
@@ -81,6 +82,9 @@ internal sealed class Sequence
     /// <summary>Its KV blocks; empty unless it runs.</summary>
     public List<int> Blocks { get; } = [];
 
+    /// <summary>The shapes that its positions were computed in; stays empty in pipelines whose bits do not depend on them.</summary>
+    public ShapeRecord Shapes { get; } = new();
+
     /// <summary>Where it is.</summary>
     public SequenceState State { get; set; }
 
@@ -113,6 +117,26 @@ internal sealed class Sequence
 
     /// <summary>Whether no token has been sampled yet.</summary>
     public bool IsInPrompt => Tokens.Count == Request.PromptTokens.Count;
+
+    /// <summary>
+    /// The shape that positions from one on are computed in: as they were before, or else as the prompt is cut now; a token that was decoded has the
+    /// least.
+    /// </summary>
+    /// <param name="first">The first of them.</param>
+    /// <param name="end">The position after the last, at most <see cref="EndOfShape"/>.</param>
+    public int ShapeOf(int first, int end) =>
+        first < Shapes.Count ? Shapes.At(first)
+        : first < Request.PromptTokens.Count ? Step.ShapeOf(end - first)
+        : Step.LeastShape;
+
+    /// <summary>The end of the positions from one on that may be computed together, in one shape.</summary>
+    public int EndOfShape(int first)
+    {
+        int prompt = Request.PromptTokens.Count;
+        if (first >= Shapes.Count) return first < prompt ? prompt : Tokens.Count;
+        int end = Shapes.EndOfRun(first);
+        return end == Shapes.Count && end >= prompt && Shapes.At(first) == Step.LeastShape ? Tokens.Count : end;
+    }
 
     /// <summary>Moves past positions that need not be computed.</summary>
     public void Skip(int positions)

@@ -9,7 +9,11 @@ namespace Llama.Grains.Scheduling;
 /// it have not come back. Within one step there is no order: nothing is shared, and nothing given back is taken, before it is complete.
 /// </summary>
 /// <param name="pool">The blocks.</param>
-internal sealed class SequenceBlocks(BlockPool pool)
+/// <param name="repeatsShapes">
+/// Whether bits depend on the shapes that tokens were computed in: then a sequence shares a block only if it has not computed these positions before, or
+/// has in the same shapes, and goes on with the block's.
+/// </param>
+internal sealed class SequenceBlocks(BlockPool pool, bool repeatsShapes)
 {
     private readonly List<int> hits = [];
     private readonly List<int> doubles = [];
@@ -19,7 +23,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
     /// <param name="salt">What it is cached under; null for what all share.</param>
     public int Cached(ReadOnlySpan<int> tokens, string? salt)
     {
-        Find(tokens, salt, int.MaxValue);
+        Find(tokens, salt, int.MaxValue, null);
         return hits.Count * BlockPool.BlockTokens;
     }
 
@@ -29,11 +33,12 @@ internal sealed class SequenceBlocks(BlockPool pool)
     public bool TryAdmit(Sequence sequence, int reserve)
     {
         int total = BlockPool.BlocksFor(sequence.Tokens.Count);
-        Find(CollectionsMarshal.AsSpan(sequence.Tokens), sequence.Request.CacheSalt, sequence.Skippable);
+        Find(CollectionsMarshal.AsSpan(sequence.Tokens), sequence.Request.CacheSalt, sequence.Skippable, sequence.Shapes);
         if (pool.Free - hits.Count(pool.IsFree) < total - hits.Count + reserve) return false;
         foreach (int block in hits)
         {
             pool.Share(block);
+            if (repeatsShapes) sequence.Shapes.Take(sequence.Blocks.Count * BlockPool.BlockTokens, pool.Shapes(block));
             sequence.Blocks.Add(block);
         }
 
@@ -65,11 +70,14 @@ internal sealed class SequenceBlocks(BlockPool pool)
             int end = Math.Min(start + BlockPool.BlockTokens, sequence.Tokens.Count);
             if (Math.Min(end, sequence.Tokens.Count - 1) > sequence.Skippable) return true;
             if (!pool.TryFind(Key(sequence, index, end), out int found)) return true;
+            Span<ushort> shapes = pool.Shapes(found)[..(end - start)];
+            if (!Agrees(sequence.Shapes, start, shapes)) return true;
             if (pool.WrittenBy(found) == step.Number) return false;
             if (end == sequence.Tokens.Count)
             {
                 if (end - start == 1) return true;
                 step.AddCopy(found, sequence.Blocks[index]);
+                if (repeatsShapes) sequence.Shapes.Take(start, shapes[..^1]);
                 sequence.Skip(end - start - 1);
                 return true;
             }
@@ -77,6 +85,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
             pool.Share(found);
             pool.Release(sequence.Blocks[index]);
             sequence.Blocks[index] = found;
+            if (repeatsShapes) sequence.Shapes.Take(start, shapes);
             sequence.Skip(BlockPool.BlockTokens);
         }
 
@@ -85,7 +94,8 @@ internal sealed class SequenceBlocks(BlockPool pool)
 
     /// <summary>
     /// Makes known what a step writes: every block that it fills, and the partly filled one at the end of a prompt. A sequence whose
-    /// block is a double of a known one goes on with that one.
+    /// block is a double of a known one goes on with that one; where that one was computed in other shapes it keeps its own, which stays unknown, and so
+    /// do those behind it.
     /// </summary>
     /// <param name="sequence">The sequence.</param>
     /// <param name="first">First position in the step.</param>
@@ -96,16 +106,26 @@ internal sealed class SequenceBlocks(BlockPool pool)
     {
         for (int index = first / BlockPool.BlockTokens; (index + 1) * BlockPool.BlockTokens <= end; index++)
         {
-            int own = sequence.Blocks[index];
-            int known = pool.Register(Key(sequence, index, (index + 1) * BlockPool.BlockTokens), own, step);
-            if (known == own) continue;
+            if (!FollowsKnown(sequence, index)) return;
+            (int own, int start, int next) = (sequence.Blocks[index], index * BlockPool.BlockTokens, (index + 1) * BlockPool.BlockTokens);
+            BlockKey key = Key(sequence, index, next);
+            if (pool.TryFind(key, out int other) && other != own && !Agrees(sequence.Shapes, start, pool.Shapes(other))) return;
+            int known = pool.Register(key, own, step);
+            if (known == own)
+            {
+                if (repeatsShapes) sequence.Shapes.Of(start, next).CopyTo(pool.Shapes(own));
+                continue;
+            }
+
             pool.Share(known);
             sequence.Blocks[index] = known;
             doubles.Add(own);
         }
 
-        if (endsPrompt && end % BlockPool.BlockTokens != 0)
-            pool.Register(Key(sequence, end / BlockPool.BlockTokens, end), sequence.Blocks[^1], step);
+        (int last, int rest) = Math.DivRem(end, BlockPool.BlockTokens);
+        if (!endsPrompt || rest == 0 || !FollowsKnown(sequence, last)) return;
+        if (pool.Register(Key(sequence, last, end), sequence.Blocks[^1], step) == sequence.Blocks[^1] && repeatsShapes)
+            sequence.Shapes.Of(end - rest, end).CopyTo(pool.Shapes(sequence.Blocks[^1]));
     }
 
     /// <summary>Gives back what was found to be double in a step that is complete now.</summary>
@@ -122,13 +142,17 @@ internal sealed class SequenceBlocks(BlockPool pool)
         sequence.StartOver();
     }
 
+    private bool Agrees(ShapeRecord record, int first, ReadOnlySpan<ushort> block) => !repeatsShapes || record.Agrees(first, block);
+
+    private bool FollowsKnown(Sequence sequence, int index) => index == 0 || pool.IsFull(sequence.Blocks[index - 1]);
+
     private static BlockKey Key(Sequence sequence, int index, int end) => new(
         index == 0 ? BlockKey.NoParent : sequence.Blocks[index - 1],
         CollectionsMarshal.AsSpan(sequence.Tokens)[(index * BlockPool.BlockTokens)..end],
         index == 0 ? sequence.Request.CacheSalt : null);
 
     /// <summary>Finds the full blocks of a prompt within its first positions, but for the one with its last token.</summary>
-    private void Find(ReadOnlySpan<int> tokens, string? salt, int most)
+    private void Find(ReadOnlySpan<int> tokens, string? salt, int most, ShapeRecord? shapes)
     {
         hits.Clear();
         int parent = BlockKey.NoParent;
@@ -136,6 +160,7 @@ internal sealed class SequenceBlocks(BlockPool pool)
         {
             var key = new BlockKey(parent, tokens[(end - BlockPool.BlockTokens)..end], parent == BlockKey.NoParent ? salt : null);
             if (!pool.TryFind(key, out parent)) return;
+            if (shapes is not null && !Agrees(shapes, end - BlockPool.BlockTokens, pool.Shapes(parent))) return;
             hits.Add(parent);
         }
     }

@@ -13,6 +13,7 @@ public sealed record Member
     /// <summary>Rates outside of these are none of a machine, and would spoil the plan of all.</summary>
     private const double LeastRate = 1e6;
     private const double MostRate = 1e18;
+    private const int MostElementBytes = 8;
 
     /// <summary>Unique name in the cluster.</summary>
     [Id(0)]
@@ -81,6 +82,14 @@ public sealed record Member
     [Id(15)]
     public required long ActivationBytes { get; init; }
 
+    /// <summary>Whether bits depend on the shapes of steps, which are recorded and repeated then (<see cref="Llama.Model.Layers.DeviceOffer.RepeatsShapes"/>).</summary>
+    [Id(16)]
+    public bool RepeatsShapes { get; init; }
+
+    /// <summary>Bytes that an element of the model's matrices takes in its memory; 0 from a silo of an older version, where it is as stored.</summary>
+    [Id(17)]
+    public double WeightElementBytes { get; init; }
+
     /// <summary>What is wrong with it, in a sentence; null when nothing is.</summary>
     internal string? Fault() =>
         Name is not { Length: > 0 and <= MaxNameLength } ? $"A silo's name has {Name.Length} characters; expected 1 to {MaxNameLength}."
@@ -99,6 +108,8 @@ public sealed record Member
         : LogMemoryBytes < 0 ? $"Silo '{Name}' has {LogMemoryBytes} bytes of memory for a log; expected 0 or more."
         : KvBlockBytes < 1 || LogBlockBytes < 1 || ActivationBytes < 0
             ? $"Silo '{Name}' needs {KvBlockBytes}, {LogBlockBytes} and {ActivationBytes} bytes for a KV block, its log and a step; expected more than 0."
+        : WeightElementBytes is not (>= 0 and <= MostElementBytes)
+            ? $"Silo '{Name}' needs {Number(WeightElementBytes)} bytes for an element of a matrix; expected 0 to {MostElementBytes}."
         : null;
 
     private static bool IsRate(double value) => value is >= LeastRate and <= MostRate;

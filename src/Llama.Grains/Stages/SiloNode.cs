@@ -81,6 +81,8 @@ public sealed class SiloNode : IAsyncDisposable
             KvBlockBytes = settings.Offer.KvBlockBytes,
             LogBlockBytes = settings.Offer.LogBlockBytes,
             ActivationBytes = settings.Offer.ActivationBytes,
+            RepeatsShapes = settings.Offer.RepeatsShapes,
+            WeightElementBytes = settings.Offer.WeightElementBytes,
         };
     }
 

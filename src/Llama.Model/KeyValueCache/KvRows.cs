@@ -17,6 +17,7 @@ internal static unsafe class KvRows
     {
         if (type == ElementType.F32) return (float*)source;
         if (type == ElementType.F16) StoredElements.Convert<F16Elements>(source, scratch, count);
+        else if (type == ElementType.BF16) StoredElements.Convert<BF16Elements>(source, scratch, count);
         else BlockRows.Dequantize(type, source, scratch, count);
         return scratch;
     }

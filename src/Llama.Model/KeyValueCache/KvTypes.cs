@@ -6,8 +6,8 @@ namespace Llama.Model.KeyValueCache;
 /// <summary>The types that keys and values are kept in (<c>--kv-type</c>).</summary>
 public static class KvTypes
 {
-    /// <summary>The types: as computed, rounded to half precision, and rounded to bytes with a scale for 32 of them.</summary>
-    public static IReadOnlyList<ElementType> All { get; } = [ElementType.F32, ElementType.F16, ElementType.Q8_0];
+    /// <summary>The types: as computed, rounded to half precision or BF16, and rounded to bytes with a scale for 32 of them.</summary>
+    public static IReadOnlyList<ElementType> All { get; } = [ElementType.F32, ElementType.F16, ElementType.BF16, ElementType.Q8_0];
 
     /// <summary>Throws unless the heads of a model can be kept in a type: a head is whole blocks of it.</summary>
     /// <exception cref="CheckpointException">They cannot; the message names the type, the head size and what is allowed.</exception>

@@ -23,6 +23,7 @@ public sealed class CpuDevice(int threads, IReadOnlyList<int>? cores = null) : I
         {
             // Device class, kernels' revision, weight type, KV type.
             Profile = $"cpu-{KernelRevision}/{checkpoint.WeightName ?? checkpoint.WeightType.ToString()}/{kvType}",
+            WeightElementBytes = (double)checkpoint.WeightType.BlockBytes() / checkpoint.WeightType.BlockElements(),
             Threads = threads,
             MemoryBytes = MachineMemory.Limit,
             MemoryName = MachineMemory.Name,

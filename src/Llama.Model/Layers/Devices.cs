@@ -10,14 +10,14 @@ namespace Llama.Model.Layers;
 public static class Devices
 {
     /// <summary>Names that <see cref="Open"/> knows, as a regular expression.</summary>
-    public const string NamePattern = "cpu|auto|torch:cpu|cuda:[0-9]{1,2}";
+    public const string NamePattern = "cpu|auto|(torch:cpu|cuda:[0-9]{1,2})(:same-steps)?";
 
     /// <summary>The names, for a message.</summary>
-    public const string Names = "cpu, torch:cpu, a GPU like cuda:0, or auto";
+    public const string Names = "cpu, torch:cpu, a GPU like cuda:0, either also with :same-steps, or auto";
 
     private const string Processor = "cpu";
     private const string Automatic = "auto";
-    private const string TorchProcessor = "torch:cpu";
+    private const string TorchPrefix = "torch:";
     private const string FirstGpu = "cuda:0";
     private const string PluginName = "Llama.Torch";
 
@@ -26,7 +26,7 @@ public static class Devices
 
     /// <summary>Opens a device.</summary>
     /// <param name="name">
-    /// <c>cpu</c>; <c>torch:cpu</c> or <c>cuda:N</c> of the Torch backend; <c>auto</c> for the first GPU where the backend's folder and a GPU are there,
+    /// <c>cpu</c>; <c>torch:cpu</c> or <c>cuda:N</c> of the Torch backend, with <c>:same-steps</c> behind it for its second profile; <c>auto</c> for the first GPU where the backend's folder and a GPU are there,
     /// else <c>cpu</c>.
     /// </param>
     /// <param name="folder">The folder of the Torch backend; null for <see cref="DefaultFolder"/>.</param>
@@ -43,7 +43,7 @@ public static class Devices
         }
 
         if (name == Processor) return new CpuDevice(threads, cores);
-        return LoadPlugin(folder).Open(name == TorchProcessor ? Processor : name, threads, folder, warn);
+        return LoadPlugin(folder).Open(name.StartsWith(TorchPrefix, StringComparison.Ordinal) ? name[TorchPrefix.Length..] : name, threads, folder, warn);
     }
 
     private static string PluginPath(string folder) => Path.Combine(folder, $"{PluginName}.dll");

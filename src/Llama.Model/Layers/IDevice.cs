@@ -40,6 +40,15 @@ public sealed record DeviceOffer
     /// </summary>
     public required string Profile { get; init; }
 
+    /// <summary>
+    /// Whether the bits at a position also depend on the shapes that it and the positions before it were computed in (<see cref="Step.ShapeOf"/>).
+    /// A scheduler records them then, and repeats them where something must be computed again.
+    /// </summary>
+    public bool RepeatsShapes { get; init; }
+
+    /// <summary>Bytes that an element of the model's matrices takes here, which may be more than where it is stored.</summary>
+    public required double WeightElementBytes { get; init; }
+
     /// <summary>Compute threads.</summary>
     public required int Threads { get; init; }
 

@@ -49,6 +49,9 @@ public sealed class Step
     /// </summary>
     public const int MaxTokens = 2048;
 
+    /// <summary>The least shape: that of every token that is decoded.</summary>
+    public const int LeastShape = 64;
+
     /// <summary>Most top logprobs that a sequence may ask for.</summary>
     public const int MaxTopLogprobs = 20;
 
@@ -91,6 +94,14 @@ public sealed class Step
     /// <summary>Optional parts, encoded (<see cref="StepParts"/>); a stage sends them on as they came.</summary>
     public ReadOnlySpan<byte> Parts => System.Runtime.InteropServices.CollectionsMarshal.AsSpan(parts);
 
+    /// <summary>
+    /// The shape that a part of a sequence has by itself: its tokens, padded to a power of two. A backend whose bits depend on how many rows it
+    /// multiplies at once (<see cref="DeviceOffer.RepeatsShapes"/>) takes as many as the shape says, so bits depend on it and on nothing else in
+    /// the step.
+    /// </summary>
+    /// <param name="tokens">Tokens of the part, 1 to <see cref="MaxTokens"/>.</param>
+    public static int ShapeOf(int tokens) => Math.Max(LeastShape, (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)tokens));
+
     /// <summary>Whether a layer computes it, or lets it pass; copies of blocks are made in every layer.</summary>
     public bool IsComputedBy(int layer) => layer >= FirstLayer && layer < EndLayer;
 
@@ -103,6 +114,24 @@ public sealed class Step
         blocks.Clear();
         copies.Clear();
         parts.Clear();
+    }
+
+    /// <summary>Gives the sequence that was added last another shape than its own: one that its positions were computed in before.</summary>
+    /// <param name="shape">The shape, one that <see cref="ShapeOf"/> gives.</param>
+    public void AddShape(int shape) =>
+        StepParts.Add(parts, StepParts.Shape, sequences.Count - 1, System.Runtime.InteropServices.MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in shape)));
+
+    /// <summary>Tells the shapes that the sequences are computed in.</summary>
+    /// <param name="shapes">Receives one for each, <c>[sequences]</c>.</param>
+    public void ReadShapes(Span<int> shapes)
+    {
+        for (int i = 0; i < sequences.Count; i++) shapes[i] = ShapeOf(sequences[i].TokenCount);
+        ReadOnlySpan<byte> all = Parts;
+        while (StepParts.TryRead(ref all, out StepPart part))
+        {
+            if (part.Tag.SequenceEqual(StepParts.Shape))
+                shapes[part.Sequence] = System.Buffers.Binary.BinaryPrimitives.ReadInt32LittleEndian(part.Contents);
+        }
     }
 
     /// <summary>Adds optional parts.</summary>

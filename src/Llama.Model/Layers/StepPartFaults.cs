@@ -13,6 +13,7 @@ internal static class StepPartFaults
     public static string? Find(StepPart part, ReadOnlySpan<StepSequence> sequences, int vocabSize)
     {
         if (AsksForRows(part.Tag)) return FindFaultOfRows(part, sequences, vocabSize);
+        if (part.Tag.SequenceEqual(Shape)) return FindFaultOfShape(part, sequences.Length);
         if (!ChangesLogits(part.Tag)) return null;
         if ((uint)part.Sequence >= (uint)sequences.Length || !sequences[part.Sequence].Samples)
             return $"changes the logits of sequence {part.Sequence}, which samples nothing";
@@ -45,6 +46,11 @@ internal static class StepPartFaults
             ? FindFaultOfTokens(prompt.Tokens, vocabSize)
             : $"asks for {prompt.TopLogprobs} top logprobs of a prompt; expected 0 to {Step.MaxTopLogprobs}";
     }
+
+    private static string? FindFaultOfShape(StepPart part, int sequences) =>
+        (uint)part.Sequence >= (uint)sequences || part.Contents.Length != sizeof(int) ? $"has a shape of {part.Contents.Length} bytes for sequence {part.Sequence}"
+        : Numbers(part.Contents)[0] is var shape && (shape is < 1 or > Step.MaxTokens || Step.ShapeOf(shape) != shape) ? $"has the shape {shape}"
+        : null;
 
     private static string? FindFaultOfBiases(ReadOnlySpan<byte> contents, int vocabSize)
     {

@@ -33,6 +33,9 @@ public static class StepParts
     /// <summary>The sum of hidden states is asked for.</summary>
     public static ReadOnlySpan<byte> StateSum => "Pool"u8;
 
+    /// <summary>The shape that the tokens of the sequence are computed in, see <see cref="Step.ShapeOf(int)"/>.</summary>
+    public static ReadOnlySpan<byte> Shape => "SHap"u8;
+
     /// <summary>Bytes of a part of penalties before the tokens.</summary>
     internal const int PenaltiesBytes = 16;
 
@@ -41,7 +44,7 @@ public static class StepParts
 
     /// <summary>Whether a tag is one of these.</summary>
     /// <param name="tag">Four letters.</param>
-    public static bool IsKnown(ReadOnlySpan<byte> tag) => ChangesLogits(tag) || AsksForRows(tag);
+    public static bool IsKnown(ReadOnlySpan<byte> tag) => ChangesLogits(tag) || AsksForRows(tag) || tag.SequenceEqual(Shape);
 
     /// <summary>Appends a part whose contents are the arguments, one after the other.</summary>
     internal static void Add(List<byte> parts, ReadOnlySpan<byte> tag, int sequence, ReadOnlySpan<byte> contents, ReadOnlySpan<byte> more = default)

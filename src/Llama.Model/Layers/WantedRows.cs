@@ -9,6 +9,9 @@ internal sealed class WantedRows(int maxTokens)
     /// <summary>How many they are.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Of how many the logits are asked for.</summary>
+    public int ForLogits { get; private set; }
+
     /// <summary>How many of the step's sequences sample.</summary>
     public int Sampling { get; private set; }
 
@@ -20,7 +23,7 @@ internal sealed class WantedRows(int maxTokens)
     /// <param name="step">The step.</param>
     public void Find(Step step)
     {
-        (Count, Sampling) = (0, 0);
+        (Count, ForLogits, Sampling) = (0, 0, 0);
         ReadOnlySpan<byte> parts = step.Parts;
         for (int i = 0; i < step.Sequences.Length; i++)
         {
@@ -31,8 +34,10 @@ internal sealed class WantedRows(int maxTokens)
             {
                 bool samples = sequence.Samples && token == sequence.TokenCount - 1;
                 if (!samples && !own.AskFor(token)) continue;
-                rows[Count++] = new WantedRow(
+                var row = new WantedRow(
                     sequence.TokenOffset + token, samples || own.PromptLogprobs.Contains(token), own.StateSum.Contains(token));
+                ForLogits += row.ForLogits ? 1 : 0;
+                rows[Count++] = row;
             }
         }
     }

@@ -13,7 +13,7 @@ internal interface ILayerOperations
 
     /// <summary>
     /// Runs consecutive layers: writes the tokens' keys and values into their blocks, and returns the hidden states after them,
-    /// <c>[rows, dim]</c>, of which those of the tokens mean something; or with a head the logits of the rows that sample,
+    /// <c>[rows, dim]</c>, of which those of the tokens mean something; or with a head the logits of the rows that it names,
     /// <c>[sampled, vocabSize]</c>. Both in single precision.
     /// </summary>
     /// <param name="input">Hidden states before them, <c>[rows, dim]</c>; with an embedding the tokens, <c>[rows]</c>.</param>

@@ -8,10 +8,17 @@ namespace Llama.Torch.Forward;
 
 /// <summary>
 /// What a pass is told, in memory that is made once: written on the host, sent to the device in two copies, and seen there through views, which are
-/// made anew only when their shapes change. On a processor both are the same memory.
+/// made anew only when their shapes change. On a processor both are the same memory. On a GPU the host's is pinned and nothing waits for a copy, so
+/// it is written again, and what was fetched read, only after <see cref="Wait"/>.
 /// </summary>
 internal sealed unsafe class PassBuffers : IDisposable
 {
+    /// <summary>
+    /// Where the tokens are of one sequence, its blocks are padded to so many: its attention is one product, whose shape then changes with every 512
+    /// positions only.
+    /// </summary>
+    private const int WholeBlocks = 32;
+
     private readonly Place place;
     private readonly int dim;
     private readonly int pairs;
@@ -23,9 +30,11 @@ internal sealed unsafe class PassBuffers : IDisposable
     private Tensor hostNumbers;
     private Tensor deviceNumbers;
     private long* numbers;
+    private int rows;
     private int blocks;
-    private Tensor[] views = [];
-    private (int Tokens, int Blocks, int Sampling) viewed;
+    private bool whole;
+    private bool inFlight;
+    private Views? views;
 
     /// <summary>Makes buffers for a model.</summary>
     public PassBuffers(ModelConfig config, Place place)
@@ -34,14 +43,12 @@ internal sealed unsafe class PassBuffers : IDisposable
         dim = config.Dim;
         pairs = config.HeadDim / 2;
         positionBytes = 2L * config.KvDim * sizeof(float);
-        hostFloats = place.AllocateHost(ScalarType.Float32, (long)place.Rows * ((2 * pairs) + dim));
+        hostFloats = place.AllocateHost(ScalarType.Float32, (long)place.MostRows * ((2 * pairs) + dim));
         deviceFloats = OnDevice(hostFloats);
         floats = (float*)TorchNative.Pointer(hostFloats);
-        fetched = place.IsHost ? hostFloats : place.AllocateHost(ScalarType.Float32, (long)place.Rows * Math.Max(dim, config.VocabSize));
+        fetched = place.IsHost ? hostFloats : place.AllocateHost(ScalarType.Float32, (long)place.MostRows * dim);
         hostNumbers = place.AllocateHost(ScalarType.Int64, 1);
         deviceNumbers = OnDevice(hostNumbers);
-        Reserve(1);
-        Hidden = deviceFloats.narrow(0, 0, (long)place.Rows * dim).view(place.Rows, dim);
     }
 
     /// <summary>Tokens of the pass.</summary>
@@ -51,27 +58,39 @@ internal sealed unsafe class PassBuffers : IDisposable
     public int Sampling { get; private set; }
 
     /// <summary>Hidden states on the device, <c>[rows, dim]</c>.</summary>
-    public Tensor Hidden { get; }
+    public Tensor Hidden => views!.Hidden;
 
     /// <summary>The tokens of all rows, <c>[rows]</c>: 0 beyond those of the pass.</summary>
-    public Tensor Tokens => views[0];
+    public Tensor Tokens => views!.Tokens;
 
-    /// <summary>The rows that sample, <c>[sampling]</c>.</summary>
-    public Tensor Sampled => views[5];
+    /// <summary>The rows that sample; 0 beyond them.</summary>
+    public Tensor Sampled => views!.Sampled;
 
     /// <summary>Where the tokens are.</summary>
-    public StepRows Rows => new(views[1], views[2], views[3], views[4], TokensTogether);
+    public StepRows Rows => new(views!.Cosines, views.Sines, views.Positions, views.Blocks, TokensTogether);
 
-    private int TokensTogether => (int)Math.Clamp(place.GatherBytes / (blocks * Step.BlockTokens * positionBytes), 1, place.Rows);
+    private int TokensTogether =>
+        whole ? 0 : (int)Math.Clamp(place.GatherBytes / (blocks * Step.BlockTokens * positionBytes), 1, place.Rows);
+
+    private long PositionsAt => rows;
+
+    private long SampledAt => 2L * rows;
+
+    private long BlocksAt => SampledAt + place.Rows;
+
+    private long HiddenAt => 2L * rows * pairs;
 
     /// <summary>Begins a pass.</summary>
     /// <param name="tokens">Its tokens, at most as many as rows.</param>
+    /// <param name="mostRows">Its rows.</param>
     /// <param name="mostBlocks">Blocks of the longest of their sequences.</param>
-    public void Begin(int tokens, int mostBlocks)
+    public void Begin(int tokens, int mostRows, int mostBlocks)
     {
-        (Count, blocks, Sampling) = (tokens, mostBlocks, 0);
-        Reserve(mostBlocks);
-        new Span<long>(numbers, place.Rows).Clear();
+        Wait();
+        (Count, rows, whole, Sampling) = (tokens, mostRows, mostRows > place.Rows, 0);
+        blocks = whole ? (mostBlocks + WholeBlocks - 1) / WholeBlocks * WholeBlocks : mostBlocks;
+        Reserve(BlocksAt + ((whole ? 1L : rows) * blocks));
+        new Span<long>(numbers, (int)BlocksAt).Clear();
     }
 
     /// <summary>Says what a row is.</summary>
@@ -82,8 +101,9 @@ internal sealed unsafe class PassBuffers : IDisposable
     public void Place(int row, int token, int position, ReadOnlySpan<int> table)
     {
         numbers[row] = token;
-        numbers[place.Rows + row] = position;
-        long* own = numbers + (3L * place.Rows) + ((long)row * blocks);
+        numbers[PositionsAt + row] = position;
+        if (whole && row < Count - 1) return;
+        long* own = numbers + BlocksAt + (whole ? 0 : (long)row * blocks);
 
         // Blocks beyond the token's own are masked; its first one is there in any case, and is nobody else's.
         int seen = (position / Step.BlockTokens) + 1;
@@ -91,13 +111,13 @@ internal sealed unsafe class PassBuffers : IDisposable
     }
 
     /// <summary>Says that a token is sampled after a row.</summary>
-    public void AddSampled(int row) => numbers[(2 * place.Rows) + Sampling++] = row;
+    public void AddSampled(int row) => numbers[SampledAt + Sampling++] = row;
 
     /// <summary>Where the cosines of a row's angles go, <c>[headDim / 2]</c>.</summary>
-    public float* Cosines(int row) => floats + ((long)place.Rows * dim) + ((long)row * pairs);
+    public float* Cosines(int row) => floats + ((long)row * pairs);
 
     /// <summary>Where the sines of a row's angles go, <c>[headDim / 2]</c>.</summary>
-    public float* Sines(int row) => floats + ((long)place.Rows * (dim + pairs)) + ((long)row * pairs);
+    public float* Sines(int row) => floats + ((long)(rows + row) * pairs);
 
     /// <summary>Sets the hidden states of the first rows.</summary>
     /// <param name="source"><c>[count, dim]</c>.</param>
@@ -105,64 +125,98 @@ internal sealed unsafe class PassBuffers : IDisposable
     public void SetHidden(float* source, int count)
     {
         long bytes = (long)count * dim * sizeof(float);
-        Buffer.MemoryCopy(source, floats, bytes, bytes);
+        Buffer.MemoryCopy(source, floats + HiddenAt, bytes, bytes);
     }
 
     /// <summary>Brings all of it to the device.</summary>
-    public void Send()
+    /// <param name="withHidden">Whether hidden states are part of it.</param>
+    public void Send(bool withHidden)
+    {
+        var shapes = new ViewShapes(rows, Count, blocks, withHidden);
+        if (views?.Shapes != shapes)
+        {
+            DisposeViews();
+            views = MakeViews(shapes);
+        }
+
+        if (place.IsHost) return;
+        views.DeviceFloats.copy_(views.HostFloats, true);
+        views.DeviceNumbers.copy_(views.HostNumbers, true);
+        inFlight = true;
+    }
+
+    /// <summary>Brings hidden states to the host.</summary>
+    /// <param name="result">On the device, single precision, as they lie in memory.</param>
+    /// <param name="target">Receives the first of their elements.</param>
+    /// <param name="count">How many.</param>
+    public void FetchHidden(Tensor result, float* target, long count)
     {
         if (!place.IsHost)
         {
-            deviceFloats.copy_(hostFloats);
-            deviceNumbers.copy_(hostNumbers);
+            Fetch(result, fetched, 0, count);
+            Wait();
+            result = fetched;
         }
 
-        if (viewed == (Count, blocks, Sampling)) return;
-        DisposeViews();
-        using DisposeScope scope = NewDisposeScope();
-        int rows = place.Rows;
-        views =
-        [
-            deviceNumbers.narrow(0, 0, rows),
-            deviceFloats.narrow(0, (long)rows * dim, (long)Count * pairs).view(Count, 1, pairs),
-            deviceFloats.narrow(0, (long)rows * (dim + pairs), (long)Count * pairs).view(Count, 1, pairs),
-            deviceNumbers.narrow(0, rows, Count),
-            deviceNumbers.narrow(0, 3L * rows, (long)Count * blocks).view(Count, blocks),
-            deviceNumbers.narrow(0, 2L * rows, Sampling),
-        ];
-        foreach (Tensor view in views) view.MoveToOuterDisposeScope();
-        viewed = (Count, blocks, Sampling);
+        Buffer.MemoryCopy(TorchNative.Pointer(result), target, count * sizeof(float), count * sizeof(float));
     }
 
-    /// <summary>Brings a result to the host.</summary>
+    /// <summary>Brings a result to a tensor on the host, where it is after <see cref="Wait"/>.</summary>
     /// <param name="result">A tensor on the device, single precision, as it lies in memory.</param>
-    /// <param name="target">Receives the first of its elements.</param>
-    /// <param name="count">How many.</param>
-    public void Fetch(Tensor result, float* target, long count)
+    /// <param name="target">Host memory.</param>
+    /// <param name="at">Where in it the result begins.</param>
+    /// <param name="count">How many of the first elements.</param>
+    public void Fetch(Tensor result, Tensor target, long at, long count)
     {
         if (place.IsHost)
         {
-            Buffer.MemoryCopy(TorchNative.Pointer(result), target, count * sizeof(float), count * sizeof(float));
+            Buffer.MemoryCopy(
+                TorchNative.Pointer(result), (float*)TorchNative.Pointer(target) + at, count * sizeof(float), count * sizeof(float));
             return;
         }
 
         using DisposeScope scope = NewDisposeScope();
-        fetched.narrow(0, 0, count).copy_(result.view(-1).narrow(0, 0, count));
-        Buffer.MemoryCopy(TorchNative.Pointer(fetched), target, count * sizeof(float), count * sizeof(float));
+        target.narrow(0, at, count).copy_(result.view(-1).narrow(0, 0, count), true);
+        inFlight = true;
+    }
+
+    /// <summary>Waits for the copies that are in flight.</summary>
+    public void Wait()
+    {
+        if (inFlight) place.Synchronize();
+        inFlight = false;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        Wait();
         DisposeViews();
-        Hidden.Dispose();
         foreach (Tensor tensor in (ReadOnlySpan<Tensor>)[hostFloats, deviceFloats, fetched, hostNumbers, deviceNumbers]) tensor.Dispose();
     }
 
-    /// <summary>Makes room for block tables of some length.</summary>
-    private void Reserve(int mostBlocks)
+    private Views MakeViews(ViewShapes shapes)
     {
-        long needed = place.Rows * (3L + mostBlocks);
+        using DisposeScope scope = NewDisposeScope();
+        long sent = HiddenAt + (shapes.WithHidden ? (long)rows * dim : 0);
+        long told = BlocksAt + ((whole ? 1L : Count) * blocks);
+        var made = new Views(
+            shapes,
+            deviceNumbers.narrow(0, 0, rows),
+            deviceFloats.narrow(0, 0, (long)Count * pairs).view(Count, 1, pairs),
+            deviceFloats.narrow(0, (long)rows * pairs, (long)Count * pairs).view(Count, 1, pairs),
+            deviceNumbers.narrow(0, PositionsAt, rows),
+            deviceNumbers.narrow(0, BlocksAt, (whole ? 1L : Count) * blocks).view(-1, blocks),
+            deviceNumbers.narrow(0, SampledAt, place.Rows),
+            deviceFloats.narrow(0, HiddenAt, (long)rows * dim).view(rows, dim),
+            hostFloats.narrow(0, 0, sent), deviceFloats.narrow(0, 0, sent), hostNumbers.narrow(0, 0, told), deviceNumbers.narrow(0, 0, told));
+        foreach (Tensor view in made.All) view.MoveToOuterDisposeScope();
+        return made;
+    }
+
+    /// <summary>Makes room for so many numbers.</summary>
+    private void Reserve(long needed)
+    {
         if (hostNumbers.NumberOfElements < needed)
         {
             DisposeViews();
@@ -179,7 +233,18 @@ internal sealed unsafe class PassBuffers : IDisposable
 
     private void DisposeViews()
     {
-        foreach (Tensor view in views) view.Dispose();
-        (views, viewed) = ([], default);
+        if (views is null) return;
+        foreach (Tensor view in views.All) view.Dispose();
+        views = null;
+    }
+
+    private readonly record struct ViewShapes(int Rows, int Count, int Blocks, bool WithHidden);
+
+    private sealed record Views(
+        ViewShapes Shapes, Tensor Tokens, Tensor Cosines, Tensor Sines, Tensor Positions, Tensor Blocks, Tensor Sampled, Tensor Hidden,
+        Tensor HostFloats, Tensor DeviceFloats, Tensor HostNumbers, Tensor DeviceNumbers)
+    {
+        public IReadOnlyList<Tensor> All { get; } =
+            [Tokens, Cosines, Sines, Positions, Blocks, Sampled, Hidden, HostFloats, DeviceFloats, HostNumbers, DeviceNumbers];
     }
 }

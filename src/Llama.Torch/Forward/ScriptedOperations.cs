@@ -24,6 +24,15 @@ internal sealed class ScriptedOperations : ILayerOperations
             v = vp.index_select(0, flat).view([n, length, kv, -1]).transpose(1, 2)
             return torch.scaled_dot_product_attention(q, k, v, mask)
 
+        def attend_whole(q, kp, vp, slots, mask, rows: int, kv: int):
+            n, heads, hd = q.size(0), q.size(1), q.size(2)
+            length = slots.size(1)
+            flat = slots.reshape([-1])
+            q = torch.constant_pad_nd(q, [0, 0, 0, 0, 0, rows - n]).view([rows, kv, heads // kv, hd]).permute([1, 2, 0, 3])
+            k = kp.index_select(0, flat).permute([1, 0, 2]).unsqueeze(1).expand([kv, heads // kv, length, hd])
+            v = vp.index_select(0, flat).permute([1, 0, 2]).unsqueeze(1).expand([kv, heads // kv, length, hd])
+            return torch.scaled_dot_product_attention(q, k, v, mask).permute([2, 0, 1, 3]).reshape([rows, heads * hd])
+
         def layer(x, an, wqkv, bqkv, wo, bo, fn, wgu, bgu, wd, bd, kp, vp, cos, sin, own, slots, mask, together: int, heads: int, kv: int, hd: int, eps: float):
             rows = x.size(0)
             n = own.size(0)
@@ -35,15 +44,17 @@ internal sealed class ScriptedOperations : ILayerOperations
             kp.index_copy_(0, own, torch.nan_to_num(turned[:, heads:]))
             vp.index_copy_(0, own, torch.nan_to_num(qkv[:, heads + kv:].to(vp.dtype)))
             q = turned[:, :heads].reshape([n, kv, heads // kv, hd])
-            if together >= n:
-                o = attend(q, kp, vp, slots, mask, kv)
+            if together == 0:
+                o = attend_whole(turned[:, :heads], kp, vp, slots, mask, rows, kv)
+            elif together >= n:
+                o = attend(q, kp, vp, slots, mask, kv).reshape([n, heads * hd])
             else:
                 parts: List[Tensor] = []
                 for i in range(0, n, together):
                     parts.append(attend(q[i:i + together], kp, vp, slots[i:i + together], mask[i:i + together], kv))
-                o = torch.cat(parts, 0)
-            o = o.reshape([n, heads * hd]).to(wo.dtype)
-            if n < rows:
+                o = torch.cat(parts, 0).reshape([n, heads * hd])
+            o = o.to(wo.dtype)
+            if o.size(0) < rows:
                 o = torch.constant_pad_nd(o, [0, 0, 0, rows - n])
             x = x + product(o, wo, bo)
             h = torch.rms_norm(x, [x.size(1)], fn, eps).to(wgu.dtype)
@@ -55,16 +66,22 @@ internal sealed class ScriptedOperations : ILayerOperations
                 x = embedding.index_select(0, x).float()
             places = torch.arange(16, device=blocks.device)
             slots = (blocks.unsqueeze(-1) * 16 + places).view([blocks.size(0), -1])
-            own = slots.gather(1, positions.unsqueeze(-1)).squeeze(-1)
-            seen = torch.arange(slots.size(1), device=blocks.device) <= positions.unsqueeze(-1)
-            mask = torch.zeros([blocks.size(0), 1, 1, slots.size(1)], device=blocks.device, dtype=w[10].dtype)
-            mask = mask.masked_fill(seen.logical_not().unsqueeze(1).unsqueeze(1), float('-inf'))
+            n = cos.size(0)
+            if together == 0:
+                own = slots[0].index_select(0, positions[:n])
+            else:
+                positions = positions[:n]
+                own = slots.gather(1, positions.unsqueeze(-1)).squeeze(-1)
+            unseen = torch.arange(slots.size(1), device=blocks.device) > positions.unsqueeze(-1)
+            mask = torch.zeros([positions.size(0), slots.size(1)], device=blocks.device, dtype=w[10].dtype).masked_fill(unseen, float('-inf'))
+            if together > 0:
+                mask = mask.unsqueeze(1).unsqueeze(1)
             for i in range(len(w) // 12):
                 j = i * 12
                 x = layer(x, w[j], w[j+1], w[j+2], w[j+3], w[j+4], w[j+5], w[j+6], w[j+7], w[j+8], w[j+9], w[j+10], w[j+11], cos, sin, own, slots, mask, together, heads, kv, hd, eps)
             if norm is not None and output is not None and sampled is not None:
-                h = torch.rms_norm(x, [x.size(1)], norm, eps).to(output.dtype)
-                x = torch.linear(h, output).index_select(0, sampled).float()
+                h = torch.rms_norm(x.index_select(0, sampled), [x.size(1)], norm, eps).to(output.dtype)
+                x = torch.linear(h, output).float()
             return x
 
         def copy_block(w: List[Tensor], source: int, target: int):

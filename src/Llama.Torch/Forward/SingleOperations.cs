@@ -17,17 +17,20 @@ internal sealed class SingleOperations : ILayerOperations
         using DisposeScope scope = NewDisposeScope();
         Tensor places = arange(16, device: rows.Blocks.device);
         Tensor slots = ((rows.Blocks.unsqueeze(-1) * 16) + places).view(rows.Blocks.shape[0], -1);
-        Tensor own = slots.gather(1, rows.Positions.unsqueeze(-1)).squeeze(-1);
-        Tensor unseen = arange(slots.shape[1], device: rows.Blocks.device) > rows.Positions.unsqueeze(-1);
-        Tensor mask = zeros(slots.shape[0], 1, 1, slots.shape[1], dtype: layers[LayerTensors.Keys].dtype, device: rows.Blocks.device)
-            .masked_fill_(unseen.unsqueeze(1).unsqueeze(1), float.NegativeInfinity);
+        bool whole = rows.TokensTogether == 0;
+        Tensor at = rows.Positions.narrow(0, 0, rows.Cosines.shape[0]);
+        Tensor own = whole ? slots[0].index_select(0, at) : slots.gather(1, at.unsqueeze(-1)).squeeze(-1);
+        Tensor unseen = arange(slots.shape[1], device: rows.Blocks.device) > (whole ? rows.Positions : at).unsqueeze(-1);
+        Tensor mask = zeros(unseen.shape, dtype: layers[LayerTensors.Keys].dtype, device: rows.Blocks.device)
+            .masked_fill_(unseen, float.NegativeInfinity);
+        if (!whole) mask = mask.unsqueeze(1).unsqueeze(1);
         Tensor x = embedding is null ? input : embedding.index_select(0, input).to(ScalarType.Float32);
         for (int first = 0; first < layers.Length; first += LayerTensors.Count)
             x = Layer(x, layers.AsSpan(first, LayerTensors.Count), rows, own, slots, mask, shape);
         if (head is { } last)
         {
-            Tensor h = Norm(x, last.Norm, shape.NormEps).to(last.Output.dtype);
-            x = nn.functional.linear(h, last.Output).index_select(0, last.Sampled).to(ScalarType.Float32);
+            Tensor h = Norm(x.index_select(0, last.Sampled), last.Norm, shape.NormEps).to(last.Output.dtype);
+            x = nn.functional.linear(h, last.Output).to(ScalarType.Float32);
         }
 
         return x.MoveToOuterDisposeScope();
@@ -58,22 +61,45 @@ internal sealed class SingleOperations : ILayerOperations
         Tensor turned = cat([(a * rows.Cosines) - (b * rows.Sines), (b * rows.Cosines) + (a * rows.Sines)], -1).to(keys.dtype);
         keys.index_copy_(0, own, turned.narrow(1, heads, kv).nan_to_num());
         values.index_copy_(0, own, qkv.narrow(1, heads + kv, kv).to(values.dtype).nan_to_num());
-        Tensor q = turned.narrow(1, 0, heads).reshape(tokens, kv, heads / kv, shape.HeadDim);
-        var parts = new List<Tensor>();
-        for (long i = 0; i < tokens; i += rows.TokensTogether)
-        {
-            long count = Math.Min(rows.TokensTogether, tokens - i);
-            parts.Add(Attend(q.narrow(0, i, count), keys, values, slots.narrow(0, i, count), mask.narrow(0, i, count), kv));
-        }
-
-        Tensor o = cat([.. parts], 0).reshape(tokens, heads * shape.HeadDim).to(w[LayerTensors.AttentionOutput].dtype);
-        if (tokens < x.shape[0]) o = nn.functional.pad(o, [0, 0, 0, x.shape[0] - tokens]);
+        Tensor q = turned.narrow(1, 0, heads);
+        Tensor o = (rows.TokensTogether == 0
+            ? AttendWhole(nn.functional.pad(q, [0, 0, 0, 0, 0, x.shape[0] - tokens]), keys, values, slots, mask, kv)
+            : AttendEach(q, keys, values, slots, mask, kv, rows.TokensTogether)).to(w[LayerTensors.AttentionOutput].dtype);
+        if (o.shape[0] < x.shape[0]) o = nn.functional.pad(o, [0, 0, 0, x.shape[0] - tokens]);
         x = x + Product(o, w[LayerTensors.AttentionOutput], w[LayerTensors.AttentionOutputBias]);
         h = Norm(x, w[LayerTensors.FfnNorm], shape.NormEps).to(w[LayerTensors.GateUp].dtype);
         Tensor gateUp = Product(h, w[LayerTensors.GateUp], w[LayerTensors.GateUpBias]);
         long hidden = gateUp.shape[1] / 2;
         Tensor product = nn.functional.silu(gateUp.narrow(1, 0, hidden)) * gateUp.narrow(1, hidden, hidden);
         return (x + Product(product.to(w[LayerTensors.Down].dtype), w[LayerTensors.Down], w[LayerTensors.DownBias])).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Attention of tokens of one sequence, whose keys and values are gathered once.</summary>
+    private static Tensor AttendWhole(Tensor q, Tensor keys, Tensor values, Tensor slots, Tensor mask, int kvHeads)
+    {
+        (long rows, long group, long headDim) = (q.shape[0], q.shape[1] / kvHeads, q.shape[2]);
+        Tensor flat = slots.reshape(-1);
+        Tensor o = nn.functional.scaled_dot_product_attention(
+            q.view(rows, kvHeads, group, headDim).permute(1, 2, 0, 3), Gather(keys), Gather(values), mask);
+        return o.permute(2, 0, 1, 3).reshape(rows, kvHeads * group * headDim);
+
+        Tensor Gather(Tensor pool) =>
+            pool.index_select(0, flat).permute(1, 0, 2).unsqueeze(1).expand(kvHeads, group, slots.shape[1], headDim);
+    }
+
+    /// <summary>Attention of each token over its own sequence, some of them at once.</summary>
+    private static Tensor AttendEach(Tensor q, Tensor keys, Tensor values, Tensor slots, Tensor mask, int kvHeads, int together)
+    {
+        (long tokens, long heads, long headDim) = (q.shape[0], q.shape[1], q.shape[2]);
+        q = q.reshape(tokens, kvHeads, heads / kvHeads, headDim);
+        var parts = new List<Tensor>();
+        for (long i = 0; i < tokens; i += together)
+        {
+            long count = Math.Min(together, tokens - i);
+            parts.Add(Attend(q.narrow(0, i, count), keys, values, slots.narrow(0, i, count), mask.narrow(0, i, count), kvHeads));
+        }
+
+        return cat([.. parts], 0).reshape(tokens, heads * headDim);
     }
 
     private static Tensor Attend(Tensor q, Tensor keys, Tensor values, Tensor slots, Tensor mask, int kvHeads)

@@ -12,6 +12,10 @@ internal sealed class KeptRecords : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
+    // A stage computes so long, and is stopped so long.
+    private static readonly TimeSpan Spell = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Stop = TimeSpan.FromMilliseconds(50);
+
     private readonly OrleansClient client;
 
     private KeptRecords(OrleansClient client) => this.client = client;
@@ -40,6 +44,35 @@ internal sealed class KeptRecords : IDisposable
         while (await answers.ReadAsync(new RecordPlace(name, bytes.Count), TestContext.Current.CancellationToken) is { Bytes.Length: > 0 } page)
             bytes.AddRange(page.Bytes.Span);
         return AnswerRecord.Read(bytes.ToArray(), int.MaxValue);
+    }
+
+    /// <summary>
+    /// Has a stage compute in short spells until this many tokens of an answer are kept, and leaves it stopped: whoever is killed then is killed
+    /// in the middle of the answer, however fast the machine is.
+    /// </summary>
+    /// <param name="stage">A silo with layers, not that which keeps the records; it was stopped before the request was sent.</param>
+    /// <param name="key">The answer's Idempotency-Key.</param>
+    /// <param name="tokens">The tokens of all its choices.</param>
+    /// <param name="output">What the processes have said, for the failure's message.</param>
+    public async Task StopWhenKeptAsync(RunningProgram stage, string key, int tokens, Func<string> output)
+    {
+        CancellationToken testEnds = TestContext.Current.CancellationToken;
+        await Wait.UntilAsync($"{tokens} tokens of '{key}' are kept", Deadline, IsKeptAsync, output);
+
+        async Task<bool> IsKeptAsync()
+        {
+            // The call may go through the stopped silo, too.
+            Task<AnswerRecord?> read = ReadAsync(key);
+            do
+            {
+                ProcessTable.Signal(stage.Id, "CONT");
+                await Task.Delay(Spell, testEnds);
+                ProcessTable.Signal(stage.Id, "STOP");
+                await Task.Delay(Stop, testEnds);
+            }
+            while (!read.IsCompleted);
+            return (await read)?.TokenCount >= tokens;
+        }
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,6 @@
-using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
+using Llama.Grains.Hosting;
 
 namespace Llama.Cluster.Tests.Processes;
 

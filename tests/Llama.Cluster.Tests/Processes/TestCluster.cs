@@ -1,9 +1,9 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
-using Llama.Bench.Chaos;
 using Llama.Bench.Processes;
 using Llama.Cluster.Tests.Clients;
 using Llama.Grains.Certificates;
+using Llama.Grains.Hosting;
 
 namespace Llama.Cluster.Tests.Processes;
 
@@ -17,6 +17,7 @@ internal sealed class TestCluster(string model, int silos, string? store = null,
     private readonly DirectoryInfo? folder = store is null ? Directory.CreateTempSubdirectory("llama-test-") : null;
     private ClusterPrograms? made;
     private readonly List<RunningProgram> programs = [];
+    private readonly Dictionary<int, RunningProgram> silosByNumber = [];
 
     private ClusterPrograms Options => made ??= new()
     {
@@ -27,8 +28,11 @@ internal sealed class TestCluster(string model, int silos, string? store = null,
         Tls = tls,
     };
 
-    /// <summary>Where the processes find each other.</summary>
-    public string Store => store ?? folder!.FullName;
+    /// <summary>
+    /// Where the processes find each other: a folder that the first of them makes, which so knows that no document was lost there and waits
+    /// for none.
+    /// </summary>
+    public string Store => store ?? Path.Combine(folder!.FullName, "members");
     private GatewayClient? client;
 
     /// <summary>A client of the gateway.</summary>
@@ -101,7 +105,10 @@ internal sealed class TestCluster(string model, int silos, string? store = null,
     /// <summary>Starts a silo.</summary>
     /// <param name="number">Its number, from 1.</param>
     /// <param name="more">Further arguments, or others than usual.</param>
-    public RunningProgram StartSilo(int number, params string[] more) => Start(Options.Silo(number), more);
+    public RunningProgram StartSilo(int number, params string[] more) => silosByNumber[number] = Start(Options.Silo(number), more);
+
+    /// <summary>The silo of a number, as it was started last.</summary>
+    public RunningProgram Silo(int number) => silosByNumber[number];
 
     /// <summary>Starts a silo that knows nothing of the cluster but a gateway's address.</summary>
     /// <param name="number">Its number, from 1.</param>

@@ -22,6 +22,8 @@ internal sealed class RpcClient(TestGateway gateway) : IDisposable
 
     public Task<List<GenerateResponse>> ChatAsync(ChatRequest request) => ReadAsync(Inference.Chat(request, Options([])));
 
+    public Task<List<EmbedResponse>> EmbedAsync(EmbedRequest request) => ReadAsync(Inference.Embed(request, Options([])));
+
     /// <summary>The status that a generation is refused with.</summary>
     public async Task<RpcException> RefusedAsync(GenerateRequest request, params (string Name, string Value)[] metadata) =>
         await Assert.ThrowsAsync<RpcException>(() => GenerateAsync(request, metadata));
@@ -37,7 +39,7 @@ internal sealed class RpcClient(TestGateway gateway) : IDisposable
         return new CallOptions(headers, DateTime.UtcNow.AddSeconds(20), TestContext.Current.CancellationToken);
     }
 
-    private static async Task<List<GenerateResponse>> ReadAsync(AsyncServerStreamingCall<GenerateResponse> call)
+    private static async Task<List<T>> ReadAsync<T>(AsyncServerStreamingCall<T> call)
     {
         using (call) return await call.ResponseStream.ReadAllAsync(TestContext.Current.CancellationToken).ToListAsync();
     }

@@ -22,9 +22,6 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
     /// <summary>The tokens for a request; end tokens have id <see cref="TestTokenizer.End"/>.</summary>
     public Func<GenerationRequest, IEnumerable<int>> Script { get; set; } = _ => ['H', 'e', 'l', 'l', 'o', '.', TestTokenizer.End];
 
-    /// <summary>The vector for a request that asks for one.</summary>
-    public Func<GenerationRequest, float[]> Vector { get; set; } = request => [request.PromptTokens.Count, request.PromptTokens[^1]];
-
     /// <summary>Runs before each token.</summary>
     public Func<int, CancellationToken, Task> BeforeToken { get; set; } = (_, _) => Task.CompletedTask;
 
@@ -39,6 +36,9 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
 
     /// <summary>How many of a prompt's tokens were cached.</summary>
     public Func<GenerationRequest, int> CachedTokens { get; set; } = _ => 0;
+
+    /// <summary>What is told of a request's prompt.</summary>
+    public Func<GenerationRequest, ReadOnlyMemory<byte>> Prompt { get; set; } = ToldPrompt;
 
     public int Cancelled { get; private set; }
 
@@ -153,7 +153,7 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
             if (request.Pooling is not null)
             {
                 await BeforeTokenOf(request, 0, cancellationToken);
-                yield return new GeneratedToken(default, [], FinishReason.Length, 0, MemoryMarshal.AsBytes<float>(Vector(request)).ToArray());
+                yield return new GeneratedToken(default, [], FinishReason.Stop, 0, Prompt(request));
                 yield break;
             }
 
@@ -168,7 +168,8 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
                 Interlocked.Increment(ref sampled);
                 var isEnd = (token == TestTokenizer.End && !request.IgnoreEndTokens) || request.StopTokens.Contains(token);
                 FinishReason? finish = isEnd ? FinishReason.Stop : position == request.MaxTokens ? FinishReason.Length : null;
-                yield return new GeneratedToken(new TokenLogprob(token, LogProbability(request)), TopLogprobs(token), finish, CachedTokens(request));
+                var prompt = position == 1 ? Prompt(request) : default;
+                yield return new GeneratedToken(new TokenLogprob(token, LogProbability(request)), TopLogprobs(token), finish, CachedTokens(request), prompt);
                 if (finish is not null) yield break;
             }
         }
@@ -177,6 +178,26 @@ internal sealed class ScriptedGrain : IGateway, IDisposable
             if (cancellationToken.IsCancellationRequested) Cancelled++;
             ended.Release();
         }
+    }
+
+    /// <summary>
+    /// A vector of the number of tokens and the last one; or each token at rank 2 with a log-probability of -1, behind z, y, … from -0.5 downwards.
+    /// </summary>
+    private static ReadOnlyMemory<byte> ToldPrompt(GenerationRequest request)
+    {
+        if (request.Pooling is { } pooling)
+            return MemoryMarshal.AsBytes<float>((float[])[request.PromptTokens.Count, request.PromptTokens[^1], pooling == Pooling.Last ? -1 : 0.5f]).ToArray();
+        if (request.PromptLogprobs is not { } top) return default;
+        var bytes = new List<byte>();
+        foreach (var token in request.PromptTokens.Skip(1))
+        {
+            bytes.AddRange([.. BitConverter.GetBytes(2), .. BitConverter.GetBytes(top), .. Told(token, -1)]);
+            for (var i = 0; i < top; i++) bytes.AddRange(Told('z' - i, -0.5f - i));
+        }
+
+        return bytes.ToArray();
+
+        static byte[] Told(int token, float logProbability) => [.. BitConverter.GetBytes(token), .. BitConverter.GetBytes(logProbability)];
     }
 
     private Task ChangeAsync(string change)

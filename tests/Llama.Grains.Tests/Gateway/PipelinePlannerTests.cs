@@ -44,6 +44,24 @@ public sealed class PipelinePlannerTests
         Assert.Equal((64 << 20) / (3.0 * 2 * 16 * 64 * 4) * times, blocks, 1.0);
     }
 
+    /// <summary>A file of four bits an element, on a device that keeps sixteen: what is planned fits there.</summary>
+    [Fact]
+    public void Plan_WeightsThatTakeMoreOnTheDevice_AreCountedAsThere()
+    {
+        LayerSpan[] halves = [new LayerSpan(0, 2), new LayerSpan(2, 4)];
+        var planner = new PipelinePlanner(Settings(1L << 30, halves) with { ElementBytes = 18.0 / 32 });
+        ModelCosts there = ModelCosts.Of(TestModel.Llama3.Config, 2, 0);
+        Member[] silos = [.. Two.Select((silo, i) =>
+            silo with { WeightElementBytes = 2, MemoryBytes = there.Bytes(halves[i]) + (10 * 2 * BlockBytes) })];
+        PipelinePlan plan = planner.Plan(silos);
+        Assert.Equal(10, plan.KvBlocks);
+        Assert.Equal(there.Bytes(halves[1]), planner.Needs(plan, plan.Stages[1]).Weights);
+        Assert.Throws<PlacementException>(() => planner.Plan([.. silos.Select(silo => silo with { MemoryBytes = there.Bytes(halves[0]) / 2 })]));
+
+        // Without a word of it they are as they are stored, and there is more room.
+        Assert.InRange(planner.Plan([.. silos.Select(silo => silo with { WeightElementBytes = 0 })]).KvBlocks, 11, int.MaxValue);
+    }
+
     [Fact]
     public void Plan_PlentyOfMemory_StopsAtSixtyFourFullSequences()
     {

@@ -10,6 +10,8 @@ namespace Llama.Grains.Tests.Gateway;
 /// <summary>Computes steps of the toy model, one after the other and in order, when the test says so.</summary>
 internal sealed class ToyPipeline(int stages, int kvBlocks, ulong epoch = 1) : IPipeline
 {
+    public bool RepeatsShapes => false;
+
     private readonly Lock gate = new();
     private readonly Queue<Step> inFlight = [];
     private readonly ToyMemory memory = new(kvBlocks);

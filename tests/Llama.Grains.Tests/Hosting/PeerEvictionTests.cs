@@ -14,7 +14,7 @@ public sealed class PeerEvictionTests
     {
         await using var cluster = new TestSilos();
         OrleansSilo[] silos = await cluster.StartAsync(("a", "worker"), ("b", "worker"));
-        SiloAddress gone = await AddAsync(cluster, silos[0], FreePort());
+        SiloAddress gone = await AddAsync(cluster, silos[0], Nobody());
         await using var eviction = Of(silos[0]);
         long start = Stopwatch.GetTimestamp();
         eviction.Suspect(gone);
@@ -57,7 +57,7 @@ public sealed class PeerEvictionTests
     {
         await using var cluster = new TestSilos();
         OrleansSilo silo = await cluster.StartAsync("a");
-        SiloAddress gone = await AddAsync(cluster, silo, FreePort());
+        SiloAddress gone = await AddAsync(cluster, silo, Nobody());
         await using var eviction = Of(silo);
         Assert.False(await eviction.TryEvictAsync(gone, Patience.Token).Soon());
     }
@@ -67,7 +67,7 @@ public sealed class PeerEvictionTests
     {
         await using var cluster = new TestSilos();
         OrleansSilo[] silos = await cluster.StartAsync(("a", "worker"), ("b", "worker"));
-        SiloAddress gone = await AddAsync(cluster, silos[0], FreePort());
+        SiloAddress gone = await AddAsync(cluster, silos[0], Nobody());
         await using var eviction = Of(silos[0]);
         Assert.False(await eviction.TryEvictAsync(SiloAddress.New(gone.Endpoint, gone.Generation - 1), Patience.Token).Soon());
     }
@@ -77,12 +77,7 @@ public sealed class PeerEvictionTests
     private static SiloStatus Status(OrleansSilo silo, SiloAddress address) => silo.Membership.CurrentSnapshot.GetSiloStatus(address);
 
     /// <summary>A port of loopback that nobody listens on.</summary>
-    private static IPEndPoint FreePort()
-    {
-        using var listener = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return (IPEndPoint)listener.LocalEndPoint!;
-    }
+    private static IPEndPoint Nobody() => new(IPAddress.Loopback, FreePort.Choose());
 
     /// <summary>A silo that the cluster takes for active, and that is not there.</summary>
     private static async Task<SiloAddress> AddAsync(TestSilos cluster, OrleansSilo silo, IPEndPoint endPoint)

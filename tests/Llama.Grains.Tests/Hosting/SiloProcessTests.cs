@@ -1,5 +1,4 @@
 using System.Net;
-using Llama.Bench.Chaos;
 using Llama.Grains.Hosting;
 
 namespace Llama.Grains.Tests.Hosting;

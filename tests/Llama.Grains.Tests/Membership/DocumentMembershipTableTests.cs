@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Llama.Grains.Membership;
 using Llama.Tests;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -7,6 +8,8 @@ namespace Llama.Grains.Tests.Membership;
 /// <summary>What the table does beside what Orleans asks for.</summary>
 public sealed class DocumentMembershipTableTests : IDisposable
 {
+    private static readonly ProcessMark Elsewhere = ProcessMark.Own! with { Boot = "another machine's" };
+
     private readonly TestStore store = new() { IsNewStore = true };
     private readonly ManualTime time = new();
     private readonly List<IDisposable> open = [];
@@ -111,6 +114,57 @@ public sealed class DocumentMembershipTableTests : IDisposable
         Assert.NotEqual(gone.ETag, store.State.Rows[0].ETag);
     }
 
+    [Fact]
+    public async Task Initialize_ProcessOfThisMachineLivesUnderTheName_IsRefusedWithBothNamedAndItsRowIsDead()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs the program sleep");
+        using Process other = Process.Start("sleep", "60");
+        await BeginWithAsync(ProcessMark.Of(other.Id));
+
+        OrleansConfigurationException fault = await Assert.ThrowsAsync<OrleansConfigurationException>(
+            () => Open(2).InitializeMembershipTable(true).Soon());
+
+        Assert.Contains($" process {other.Id} on this machine,", fault.Message, StringComparison.Ordinal);
+        Assert.Contains($" this process, {Environment.ProcessId},", fault.Message, StringComparison.Ordinal);
+        Assert.Equal([SiloStatus.Active, SiloStatus.Dead], store.State.Rows.Select(row => row.Status));
+        other.Kill();
+        await other.WaitForExitAsync(Patience.Token).Soon();
+        await Open(3).InitializeMembershipTable(true).Soon();
+    }
+
+    [Fact]
+    public async Task Initialize_SiloOfAnotherMachineSaysThatItLivesUnderTheName_IsRefused()
+    {
+        await BeginWithAsync(Elsewhere);
+        Task second = Open(2).InitializeMembershipTable(true);
+        await AdvanceAsync(second, TimeSpan.FromSeconds(3));
+        Assert.False(second.IsCompleted);
+
+        SiloRow renewed = store.State.Rows[0] with { Alive = store.State.Rows[0].Alive + TimeSpan.FromSeconds(5) };
+        store.State = store.State.With(renewed).WrittenBy("1");
+        await AdvanceAsync(second, TimeSpan.FromSeconds(0.1));
+
+        OrleansConfigurationException fault = await Assert.ThrowsAsync<OrleansConfigurationException>(() => second.Soon());
+        Assert.Contains("a process on the machine 'host', is a member under the name 'silo-2'", fault.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Initialize_SiloOfAnotherMachineUnderTheNameIsDeclaredDeadOrSilent_TakesItsPlace(bool isDeclared)
+    {
+        await BeginWithAsync(Elsewhere);
+        Task second = Open(2).InitializeMembershipTable(true);
+        await AdvanceAsync(second, isDeclared ? TimeSpan.FromSeconds(1) : VanishedSilos.Silence - TimeSpan.FromSeconds(0.2));
+        Assert.False(second.IsCompleted);
+
+        if (isDeclared) store.State = store.State.With(store.State.Rows[0].Dead(time.GetUtcNow())).Next(time.GetUtcNow()).WrittenBy("1");
+        await AdvanceAsync(second, TimeSpan.FromSeconds(0.4));
+
+        await second.Soon();
+        Assert.Equal([SiloStatus.Dead, SiloStatus.Created], store.State.Rows.Select(row => row.Status));
+    }
+
     [Theory]
     [InlineData(SiloStatus.Joining, 5)]
     [InlineData(SiloStatus.Active, 45)]
@@ -137,6 +191,13 @@ public sealed class DocumentMembershipTableTests : IDisposable
         MembershipEntry entry = (await table.ReadAll()).Members[0].Item1;
         entry.Status = status;
         return entry;
+    }
+
+    /// <summary>A member of the name of the second silo, at another address.</summary>
+    private async Task BeginWithAsync(ProcessMark? process)
+    {
+        await Open(1).InitializeMembershipTable(true).Soon();
+        store.State = store.State.With(store.State.Rows[0] with { Name = "silo-2", Status = SiloStatus.Active, Process = process });
     }
 
     private DocumentMembershipTable Open(int silo)

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
 using Llama.Grains.Membership;
 using Llama.Tests;
 
@@ -321,27 +320,6 @@ public sealed class HealingDocumentTests : IDisposable
             Assert.All(seen.Rows, before => Assert.True(found.Find(before.Silo)?.Status >= before.Status));
             processes[index] = (process, found);
         }
-    }
-
-    [Fact]
-    public async Task DemandName_AnotherProcessOfThisMachineHasIt_IsRefusedWithBothNamedUntilThatIsGone()
-    {
-        Assert.SkipUnless(OperatingSystem.IsLinux(), "needs the program sleep");
-        using Process other = Process.Start("sleep", "60");
-        SiloRow row = RowOf(1, SiloStatus.Active);
-        store.State = Foreign(1) with { Rows = [row with { Process = ProcessMark.Own }] };
-        await document.DemandNameAsync(row.Name, Patience.Token).Soon();
-
-        store.State = Foreign(2) with { Rows = [row with { Process = ProcessMark.Of(other.Id) }] };
-        OrleansConfigurationException fault = await Assert.ThrowsAsync<OrleansConfigurationException>(
-            () => Open().DemandNameAsync(row.Name, Patience.Token).Soon());
-        Assert.Contains($"Process {other.Id} ", fault.Message, StringComparison.Ordinal);
-        Assert.Contains($"process {Environment.ProcessId} ", fault.Message, StringComparison.Ordinal);
-        await Open().DemandNameAsync("another", Patience.Token).Soon();
-
-        other.Kill();
-        await other.WaitForExitAsync(Patience.Token).Soon();
-        await Open().DemandNameAsync(row.Name, Patience.Token).Soon();
     }
 
     private static Task<MembershipState> ReadAsync(HealingDocument of) => of.ReadAsync(Patience.Token).Soon();

@@ -1,5 +1,5 @@
 using System.Net;
-using Llama.Bench.Chaos;
+using Llama.Grains.Hosting;
 using Llama.Grains.Membership;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;

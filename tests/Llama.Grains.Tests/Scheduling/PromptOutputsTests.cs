@@ -98,7 +98,7 @@ public sealed class PromptOutputsTests
         {
             if (pooled && kind is "other token" or "no number") continue;
             var scheduler = new Scheduler(ToyModel.Config, new SchedulerLimits(), TimeProvider.System);
-            scheduler.Attach(1, 10, 256, 1);
+            scheduler.Attach(1, 10, 256, 1, repeats: false);
             GenerationRequest request = ToyModel.Request(1) with { PromptLogprobs = 0, Pooling = pooled ? Pooling.Mean : null };
             var client = new ToyClient(request);
             client.Sequence = new Sequence(request, 1, 10, client);

@@ -16,9 +16,11 @@ internal sealed class ToyCluster
     private ulong epoch;
     private int kvBlocks;
     private int stageCount;
+    private readonly bool repeats;
 
-    public ToyCluster(int stages, int blocks, SchedulerLimits? limits = null)
+    public ToyCluster(int stages, int blocks, SchedulerLimits? limits = null, bool repeatsShapes = false)
     {
+        repeats = repeatsShapes;
         Scheduler = new Scheduler(ToyModel.Config, limits ?? new SchedulerLimits { StepTokens = 256 }, Time);
         memory = new ToyMemory(0);
         if (stages > 0) Attach(stages, blocks);
@@ -39,6 +41,9 @@ internal sealed class ToyCluster
     /// <summary>Sequences, tokens and copies of every step that was sent.</summary>
     public List<(int Sequences, int Tokens, int Copies)> Sent { get; } = [];
 
+    /// <summary>First position, tokens and shape of every part that was sent.</summary>
+    public List<(int First, int Tokens, int Shape)> Parts { get; } = [];
+
     /// <summary>Tokens that each stage has computed.</summary>
     public int[] Work => memory.Work;
 
@@ -46,7 +51,7 @@ internal sealed class ToyCluster
     {
         memory = new ToyMemory(blocks, stages);
         (kvBlocks, stageCount) = (blocks, stages);
-        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch);
+        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, repeats);
         Verify();
     }
 
@@ -86,7 +91,7 @@ internal sealed class ToyCluster
         Verify();
         if (held.Carried is { } carried) memory.Renumber(blocks, carried);
         kvBlocks = blocks;
-        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, lost.Hull(held.Unfinished), held.Carried);
+        Scheduler.Attach(stages, blocks, MaxStepTokens, ++epoch, repeats, lost.Hull(held.Unfinished), held.Carried);
         Verify();
     }
 
@@ -110,6 +115,9 @@ internal sealed class ToyCluster
     {
         while (Scheduler.NextStep() is { } step)
         {
+            int[] shapes = new int[step.Sequences.Length];
+            step.ReadShapes(shapes);
+            for (int i = 0; i < shapes.Length; i++) Parts.Add((step.Sequences[i].FirstPosition, step.Sequences[i].TokenCount, shapes[i]));
             Sent.Add((step.Sequences.Length, step.Tokens.Length, step.Copies.Length));
             Assert.InRange(step.Tokens.Length, 1, MaxStepTokens);
             inFlight.Enqueue(step);

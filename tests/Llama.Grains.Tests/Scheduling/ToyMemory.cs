@@ -58,6 +58,7 @@ internal sealed class ToyMemory(int blockCount, int stages = 1)
         ReadOnlySpan<byte> questions = step.Parts;
         while (StepParts.TryRead(ref questions, out StepPart question))
         {
+            if (!StepParts.AsksForRows(question.Tag)) continue;
             Assert.Equal((0, int.MaxValue), (step.FirstLayer, step.EndLayer));
             sampled.AddParts(ToyOutputs.Answer(question, Read(step, step.Sequences[question.Sequence]), step.Sequences[question.Sequence].FirstPosition));
         }

@@ -14,6 +14,7 @@ internal sealed class ToyDevice : IDevice
     public DeviceOffer Offer(Checkpoint checkpoint, ElementType kvType) => new()
     {
         Profile = $"toy/{kvType}",
+        WeightElementBytes = 4,
         Threads = 1,
         MemoryBytes = 1 << 20,
         MemoryName = "toy",

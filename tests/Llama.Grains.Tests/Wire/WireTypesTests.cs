@@ -102,6 +102,8 @@ public sealed class WireTypesTests : IDisposable
             KvBlockBytes = 4096,
             LogBlockBytes = 8192,
             ActivationBytes = 1 << 20,
+            RepeatsShapes = true,
+            WeightElementBytes = 2,
         },
         new MachineRatesOnTheWire { BytesPerSecond = 8e9, OperationsPerSecond = 5e10 },
         new SamplingOnTheWire { Temperature = 0.5f, TopK = 40, TopP = 0.95f, MinP = 0.05f },

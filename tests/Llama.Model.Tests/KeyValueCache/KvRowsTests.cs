@@ -11,6 +11,7 @@ public sealed unsafe class KvRowsTests
     [Theory]
     [InlineData(ElementType.F32)]
     [InlineData(ElementType.F16)]
+    [InlineData(ElementType.BF16)]
     [InlineData(ElementType.Q8_0)]
     public void Write_AnyNumbers_HasTheBytesOfWeightsOfTheType(ElementType type)
     {
@@ -48,6 +49,7 @@ public sealed unsafe class KvRowsTests
     [Theory]
     [InlineData(ElementType.F32, 0)]
     [InlineData(ElementType.F16, 0.0005)]
+    [InlineData(ElementType.BF16, 0.004)]
     [InlineData(ElementType.Q8_0, 0.005)]
     public void Read_WrittenNumbers_AreNearThemAndStayWhenWrittenAgain(ElementType type, double error)
     {
@@ -75,6 +77,7 @@ public sealed unsafe class KvRowsTests
     {
         if (type == ElementType.F32) return [.. numbers.SelectMany(BitConverter.GetBytes)];
         if (type == ElementType.F16) return [.. numbers.SelectMany(x => BitConverter.GetBytes((Half)x))];
+        if (type == ElementType.BF16) return [.. numbers.SelectMany(x => BitConverter.GetBytes(ToBFloat16(BitConverter.SingleToUInt32Bits(x))))];
         var bytes = new List<byte>();
         foreach (float[] block in numbers.Chunk(32))
         {
@@ -86,6 +89,9 @@ public sealed unsafe class KvRowsTests
 
         return [.. bytes];
     }
+
+    /// <summary>The upper half of the bits, ties to even.</summary>
+    private static ushort ToBFloat16(uint bits) => (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
 
     private static float[] Read(ElementType type, byte[] bytes)
     {

@@ -15,13 +15,14 @@ public sealed class KvTypesTests
         ModelConfig config = RotaryModels.Plain(headDim, 10_000);
         CheckpointException fault = Assert.Throws<CheckpointException>(() => KvTypes.Check(ElementType.Q8_0, config));
         Assert.Equal(
-            $"--kv-type: 'q8_0' needs a head size divisible by 32; the model's is {headDim}; expected f32 or f16", fault.Message);
+            $"--kv-type: 'q8_0' needs a head size divisible by 32; the model's is {headDim}; expected f32 or f16 or bf16", fault.Message);
     }
 
     [Theory]
     [InlineData(ElementType.Q8_0, 32)]
     [InlineData(ElementType.Q8_0, 128)]
     [InlineData(ElementType.F16, 6)]
+    [InlineData(ElementType.BF16, 6)]
     [InlineData(ElementType.F32, 6)]
     public void Check_HeadsOfWholeBlocks_AreAllowed(ElementType type, int headDim) =>
         KvTypes.Check(type, RotaryModels.Plain(headDim, 10_000));

@@ -17,6 +17,8 @@ public sealed class CpuDeviceTests
         Assert.Matches($"^cpu-[0-9]+/{checkpoint.WeightName}/{kvType}$", offer.Profile);
         Assert.Equal((3, 2L * 16 * checkpoint.Config.KvDim * bytes), (offer.Threads, offer.KvBlockBytes));
         Assert.Equal(16L * checkpoint.Config.Dim * sizeof(float), offer.LogBlockBytes);
+        Assert.Equal(2, offer.WeightElementBytes);
+        Assert.False(offer.RepeatsShapes);
         Assert.True(offer.ActivationBytes > 0 && offer.MemoryBytes > 0);
     }
 }

@@ -16,6 +16,7 @@ public sealed class KvTypeBitsTests
     [Theory]
     [InlineData(ElementType.F32)]
     [InlineData(ElementType.F16)]
+    [InlineData(ElementType.BF16)]
     [InlineData(ElementType.Q8_0)]
     public void Logits_EveryCutChunkAndThreads_HaveTheSameBits(ElementType kvType)
     {
@@ -35,10 +36,11 @@ public sealed class KvTypeBitsTests
     }
 
     /// <summary>
-    /// The greatest error of a logit at any position of a story, in parts of the logits' spread there; measured: 0.0006 and 0.0125.
+    /// The greatest error of a logit at any position of a story, in parts of the logits' spread there; measured: 0.0006, 0.005 and 0.0125.
     /// </summary>
     [Theory]
     [InlineData(ElementType.F16, 0.001)]
+    [InlineData(ElementType.BF16, 0.01)]
     [InlineData(ElementType.Q8_0, 0.02)]
     public void Logits_RoundedKeysAndValues_AreCloseToThoseWithoutRounding(ElementType kvType, float bound)
     {

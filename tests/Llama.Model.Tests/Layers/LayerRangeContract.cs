@@ -12,7 +12,7 @@ namespace Llama.Model.Tests.Layers;
 public abstract partial class LayerRangeContract
 {
     private const int Layers = 4;
-    private const int KvBlocks = 32;
+    private const int KvBlocks = Step.MaxTokens / Step.BlockTokens;
 
     private static readonly string Folder = Path.Combine(TestPaths.Fixtures, "llama-3", "hf");
     private static readonly int[] Tokens = GoldenResults.Read(Path.Combine(TestPaths.Fixtures, "llama-3", "golden.json")).Tokens;
@@ -363,7 +363,7 @@ public abstract partial class LayerRangeContract
     private static Step Prefill(ILayerRange range)
     {
         var step = new Step { Epoch = 1 };
-        step.AddSamplingSequence(0, new int[range.MaxStepTokens], BlockTable, new SamplingParameters(), 0.3, 0);
+        step.AddSamplingSequence(0, new int[range.MaxStepTokens], [.. Enumerable.Range(0, KvBlocks)], new SamplingParameters(), 0.3, 0);
         return step;
     }
 }

@@ -47,6 +47,23 @@ public sealed class StepPartsTests
     }
 
     [Fact]
+    public void ReadShapes_PartsWithAndWithoutOne_GivesTheirOwnOrTheOneThatIsGiven()
+    {
+        var step = new Step();
+        foreach ((int tokens, int? shape) in ((int, int?)[])[(1, null), (64, null), (65, null), (30, 512), (40, 64)])
+        {
+            step.AddSequence(0, new int[tokens], [0]);
+            if (shape is { } given) step.AddShape(given);
+        }
+
+        int[] shapes = new int[5];
+        step.ReadShapes(shapes);
+        Assert.Equal([64, 64, 128, 512, 64], shapes);
+        Assert.Equal("53486170030000000400000000020000534861700400000004000000" + "40000000", Convert.ToHexString(step.Parts));
+        Assert.Equal(2048, Step.ShapeOf(Step.MaxTokens));
+    }
+
+    [Fact]
     public void Check_PartsThatWouldReachBeyondTheVocabulary_AreRefused()
     {
         Refuses("token 20", step => step.AddDenied([20]));
@@ -68,6 +85,9 @@ public sealed class StepPartsTests
         Refuses("penalties of 8 bytes", step => step.AddParts(Part("Pena", new byte[8])));
         Refuses("denies 3 bytes", step => step.AddParts(Part("Deny", new byte[3])));
         Refuses("biases of 4 bytes", step => step.AddParts(Part("Bias", new byte[4])));
+
+        foreach (int shape in (int[])[0, -1, 63, 65, 100, 4096, int.MaxValue]) Refuses($"the shape {shape}", step => step.AddShape(shape));
+        Refuses("shape of 3 bytes for sequence 0", step => step.AddParts(Part("SHap", new byte[3])));
 
         // Somebody else's.
         Step other = Sampling();

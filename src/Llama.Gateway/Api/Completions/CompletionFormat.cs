@@ -30,7 +30,12 @@ internal sealed class CompletionFormat(ServedModel model) : IAnswerFormat
         foreach (var piece in pieces) json.WriteStringValue(model.TokenName(piece.Token.Sampled.Token));
         json.WriteEndArray();
         json.WriteStartArray("token_logprobs");
-        foreach (var piece in pieces) json.WriteNumberValue(LogProbability.Finite(piece.Token.Sampled));
+        foreach (var piece in pieces)
+        {
+            if (LogProbability.IsTold(piece.Token.Sampled)) json.WriteNumberValue(LogProbability.Finite(piece.Token.Sampled));
+            else json.WriteNullValue();
+        }
+
         json.WriteEndArray();
         json.WriteStartArray("top_logprobs");
         foreach (var piece in pieces) WriteTopLogprobs(json, piece);
@@ -43,6 +48,12 @@ internal sealed class CompletionFormat(ServedModel model) : IAnswerFormat
     // An object by token, the sampled one always among them. Tokens of half a character may share a name: the most probable keeps it.
     private void WriteTopLogprobs(Utf8JsonWriter json, ChoicePiece piece)
     {
+        if (!LogProbability.IsTold(piece.Token.Sampled))
+        {
+            json.WriteNullValue();
+            return;
+        }
+
         var written = new HashSet<string>(StringComparer.Ordinal);
         json.WriteStartObject();
         foreach (var logprob in piece.Token.TopLogprobs.Append(piece.Token.Sampled))

@@ -6,12 +6,11 @@ namespace Llama.Gateway.Api.Generation;
 /// <summary>Writes an answer, whole or in parts: the members that completions and chats have in common.</summary>
 /// <param name="plan">What was asked.</param>
 /// <param name="format">Writes what differs.</param>
-/// <param name="model">The model's name.</param>
+/// <param name="model">The model.</param>
 /// <param name="answer">The answer.</param>
-internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, string model, RunningAnswer answer)
+internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, ServedModel model, RunningAnswer answer)
 {
     private readonly ChoicePiece[] single = new ChoicePiece[1];
-    private readonly AnswerUsage usage = new(plan);
 
     /// <summary>An id that no other answer has.</summary>
     /// <param name="prefix">How it begins.</param>
@@ -23,10 +22,6 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         piece.Position == 0 || piece.Text.Length > 0 || piece.Reasoning.Length > 0 || piece.Calls.Count > 0 || piece.Finish is not null
         || plan.WithTokenIds || plan.Parameters.LogProbabilities is not null;
 
-    /// <summary>Counts a token in the usage.</summary>
-    /// <param name="piece">The token's piece.</param>
-    public void Count(ChoicePiece piece) => usage.Count(piece);
-
     /// <summary>Writes one piece as a part of a stream.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="piece">The piece.</param>
@@ -37,7 +32,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         WriteStart(json, format.PartObject);
         WriteChoice(json, piece.Choice, piece.Text, piece.Reasoning, piece.Calls, single, part);
         json.WriteEndArray();
-        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece.Choice);
+        if (part == AnswerPart.First && !format.PromptInChoice) WritePrompt(json, piece);
         if (plan.Parameters.IncludeUsage) json.WriteNull("usage");
         json.WriteEndObject();
     }
@@ -67,7 +62,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         }
 
         json.WriteEndArray();
-        if (!format.PromptInChoice) WritePrompt(json, choice: 0);
+        if (!format.PromptInChoice) WritePrompt(json, choices[0][0]);
         WriteUsage(json);
         json.WriteEndObject();
     }
@@ -83,7 +78,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         json.WriteString("id", answer.Id);
         json.WriteString("object", kind);
         json.WriteNumber("created", answer.Created.ToUnixTimeSeconds());
-        json.WriteString("model", model);
+        json.WriteString("model", model.Name);
         json.WriteStartArray("choices");
     }
 
@@ -101,7 +96,7 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
         else
         {
             json.WriteStartObject("logprobs");
-            format.WriteLogProbabilities(json, pieces);
+            format.WriteLogProbabilities(json, part == AnswerPart.Later ? pieces : PromptTokens.Echo(plan, pieces));
             json.WriteEndObject();
         }
 
@@ -116,31 +111,33 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, st
             json.WriteEndArray();
         }
 
-        if (part != AnswerPart.Later && format.PromptInChoice) WritePrompt(json, last.Choice);
+        if (part != AnswerPart.Later && format.PromptInChoice) WritePrompt(json, pieces[0]);
         json.WriteEndObject();
     }
 
-    private void WritePrompt(Utf8JsonWriter json, int choice)
+    /// <summary>Writes what is told of the prompt of a choice's first piece.</summary>
+    private void WritePrompt(Utf8JsonWriter json, ChoicePiece first)
     {
+        if (plan.Parameters.PromptLogProbabilities is { } top) PromptTokens.Write(json, model, first, top);
         if (!plan.WithTokenIds) return;
         json.WriteStartArray("prompt_token_ids");
-        foreach (var token in plan.Choices[choice].Request.PromptTokens) json.WriteNumberValue(token);
+        foreach (var token in plan.Choices[first.Choice].Request.PromptTokens) json.WriteNumberValue(token);
         json.WriteEndArray();
     }
 
     private void WriteUsage(Utf8JsonWriter json)
     {
         json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", usage.PromptTokens);
-        json.WriteNumber("completion_tokens", usage.CompletionTokens);
-        json.WriteNumber("total_tokens", usage.PromptTokens + usage.CompletionTokens);
+        json.WriteNumber("prompt_tokens", answer.Usage.PromptTokens);
+        json.WriteNumber("completion_tokens", answer.Usage.CompletionTokens);
+        json.WriteNumber("total_tokens", answer.Usage.PromptTokens + answer.Usage.CompletionTokens);
         json.WriteStartObject("prompt_tokens_details");
-        json.WriteNumber("cached_tokens", usage.CachedTokens);
+        json.WriteNumber("cached_tokens", answer.Usage.CachedTokens);
         json.WriteEndObject();
         if (plan.Choices.Any(choice => choice.Reasoning is not null))
         {
             json.WriteStartObject("completion_tokens_details");
-            json.WriteNumber("reasoning_tokens", usage.ReasoningTokens);
+            json.WriteNumber("reasoning_tokens", answer.Usage.ReasoningTokens);
             json.WriteEndObject();
         }
 

@@ -93,5 +93,7 @@ internal sealed class ChoiceText(
         return text;
     }
 
-    private static int CharactersOf(string text) => text.Count(character => !char.IsLowSurrogate(character));
+    /// <summary>Unicode characters of a text.</summary>
+    /// <param name="text">The text.</param>
+    public static int CharactersOf(string text) => text.Count(character => !char.IsLowSurrogate(character));
 }

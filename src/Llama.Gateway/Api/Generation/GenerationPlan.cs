@@ -36,9 +36,16 @@ internal sealed record GenerationPlan
 /// <param name="Request">What the gateway grain is asked.</param>
 /// <param name="StartsText">Whether the answer begins a text rather than going on with the prompt's.</param>
 /// <param name="Echo">The text that it begins with; empty, or the prompt's.</param>
+/// <param name="Echoed">The tokens of that text, where they are told with their log-probabilities; else empty.</param>
 /// <param name="Reasoning">How reasoning is told apart; null where none is.</param>
 /// <param name="Calls">How calls of tools are found; null where there are none.</param>
-internal sealed record ChoicePlan(GenerationRequest Request, bool StartsText, string Echo, ChoiceReasoning? Reasoning, ToolCallFormat? Calls);
+internal sealed record ChoicePlan(
+    GenerationRequest Request, bool StartsText, string Echo, IReadOnlyList<EchoedToken> Echoed, ChoiceReasoning? Reasoning, ToolCallFormat? Calls);
+
+/// <summary>A token of a prompt that an answer begins with.</summary>
+/// <param name="Token">The token.</param>
+/// <param name="TextOffset">Where its text begins, in Unicode characters.</param>
+internal readonly record struct EchoedToken(int Token, int TextOffset);
 
 /// <summary>Plans the choices of a request.</summary>
 /// <param name="model">The model.</param>
@@ -80,6 +87,12 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                 "min_tokens", $"min_tokens must be at most max_tokens; found {least} with max_tokens = {parameters.MaxTokens ?? defaultMaxTokens}.");
         }
 
+        // A prompt that is echoed beside log-probabilities is told with them.
+        var echoes = parameters is { Echo: true, LogProbabilities: not null };
+        int? promptLogprobs = echoes
+            ? Math.Max(parameters.LogProbabilities!.Value, parameters.PromptLogProbabilities ?? 0)
+            : parameters.PromptLogProbabilities;
+        CheckPromptLogprobs(prompts, parameters.Choices, promptLogprobs, param);
         IReadOnlyList<int> stopTokens = [.. (parameters.IgnoreEnd ? [] : model.StopTokens(isChat)).Union(parameters.StopTokens)];
         var choices = new List<ChoicePlan>();
         var traceParent = Activity.Current is { Recorded: true } span ? span.Id : null;
@@ -88,6 +101,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
             CheckLength(prompt.Count, parameters.MaxTokens, param);
             var seed = (ulong)(parameters.Seed ?? parameters.Retry?.Seed ?? random.NextInt64(RandomSeeds));
             var echo = parameters.Echo ? model.Decode(prompt, param) : "";
+            var echoed = echoes ? Offsets(prompt) : [];
             var startsText = isChat || prompt.All(token => model.TokenBytes(token).IsEmpty);
             var reasoning = isChat && !parameters.ReasoningInText ? model.Reasoning(prompt, parameters.Continued) : null;
             var asked = parameters.Tools is { } tools ? tools.GrammarOf(model.ToolForm, reasoning, parameters.Grammar) : parameters.Grammar;
@@ -106,6 +120,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                     StopTokens = stopTokens,
                     Rules = parameters.Rules,
                     TopLogprobs = parameters.LogProbabilities ?? 0,
+                    PromptLogprobs = promptLogprobs,
                     Priority = parameters.Priority,
                     Timeout = parameters.Timeout,
                     Session = parameters.Session,
@@ -114,7 +129,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
                     Grammar = grammar,
                     TraceParent = traceParent,
                 };
-                choices.Add(new ChoicePlan(request, startsText, echo, reasoning, parameters.Tools?.FormatOf(model.ToolForm)));
+                choices.Add(new ChoicePlan(request, startsText, echo, echoed, reasoning, parameters.Tools?.FormatOf(model.ToolForm)));
             }
         }
 
@@ -144,6 +159,32 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
     public void CheckCount(int tokens, string param)
     {
         if (tokens >= MaxSequenceTokens) throw TooLong($"{tokens} tokens in {param}", param);
+    }
+
+    /// <summary>Where the text of each token of a prompt begins in the prompt's text.</summary>
+    private List<EchoedToken> Offsets(IReadOnlyList<int> prompt)
+    {
+        var decoder = model.NewDecoder(startsText: true);
+        var tokens = new List<EchoedToken>(prompt.Count);
+        var offset = 0;
+        foreach (var token in prompt)
+        {
+            tokens.Add(new EchoedToken(token, offset));
+            offset += ChoiceText.CharactersOf(decoder?.Append(token) ?? "");
+        }
+
+        return tokens;
+    }
+
+    private static void CheckPromptLogprobs(IReadOnlyList<IReadOnlyList<int>> prompts, int choices, int? topLogprobs, string param)
+    {
+        if (topLogprobs is not { } top) return;
+        var asked = prompts.Sum(prompt => (long)prompt.Count) * choices * (1 + top);
+        if (asked <= GenerationRequest.MostPromptLogprobs) return;
+        throw ApiException.Invalid(
+            param,
+            $"A request may be told at most {GenerationRequest.MostPromptLogprobs} log-probabilities of its prompts; found {asked}: of each token, its {top} top logprobs"
+            + $" and its own, for {choices} choices.");
     }
 
     /// <summary>Makes the grammar here already, so that what is wrong with it is said before anything is sent.</summary>

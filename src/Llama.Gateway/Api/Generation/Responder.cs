@@ -8,15 +8,22 @@ namespace Llama.Gateway.Api.Generation;
 /// <summary>An answer that is generated, or was.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Created">When its first request came.</param>
-/// <param name="Pieces">Its pieces, from the first, as they come; each counts against its key's limits.</param>
-/// <param name="Use">What it takes of these; null without limits.</param>
-internal sealed record RunningAnswer(string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, KeyUse? Use) : IDisposable
+/// <param name="Pieces">Its pieces, from the first, as they come.</param>
+/// <param name="Usage">Counts those that were read.</param>
+/// <param name="Use">What it takes of its key's limits; null without a key.</param>
+internal sealed record RunningAnswer(
+    string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, AnswerUsage Usage, KeyUse? Use) : IDisposable
 {
     /// <summary>Has an answer that is kept for its key end, unless others read it: its client wants no more of it.</summary>
     public Action GiveUp { get; init; } = static () => { };
 
-    /// <summary>Has its key know that it has ended.</summary>
-    public void Dispose() => Use?.Dispose();
+    /// <summary>Has its key know that it has ended, and what it took.</summary>
+    public void Dispose()
+    {
+        if (Use is null) return;
+        Use.Tokens = Usage.CompletionTokens;
+        Use.Dispose();
+    }
 }
 
 /// <summary>Answers a planned request, whole or as a stream.</summary>
@@ -34,7 +41,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     public async Task RespondAsync(HttpResponse response, GenerationPlan plan, IAnswerFormat format, CancellationToken cancellationToken)
     {
         using var answer = await BeginAsync(response.HttpContext, plan, format.IdPrefix, cancellationToken);
-        var writer = new AnswerWriter(plan, format, model.Name, answer);
+        var writer = new AnswerWriter(plan, format, model, answer);
         await (plan.Parameters.Stream
             ? StreamAsync(response, plan, answer.Pieces, writer, cancellationToken)
             : WriteWholeAsync(response, plan, answer.Pieces, writer, cancellationToken));
@@ -48,18 +55,18 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
     public async Task<RunningAnswer> BeginAsync(HttpContext context, GenerationPlan plan, string idPrefix, CancellationToken cancellationToken)
     {
         var served = context.Features.Get<ServedRequest>()!;
-        served.Plan(plan.PromptTokens, model.Name);
+        var usage = served.Plan(plan, model.Name);
         var use = plan.Parameters.Holder?.Begin(plan.PromptTokens);
         try
         {
             if (plan.Parameters.Retry is not { } key)
             {
                 return new RunningAnswer(
-                    AnswerWriter.NewId(idPrefix), time.GetUtcNow(), CountAsync(served.CountAsync(runner.RunAsync(plan, cancellationToken)), use), use);
+                    AnswerWriter.NewId(idPrefix), time.GetUtcNow(), served.CountAsync(runner.RunAsync(plan, cancellationToken)), usage, use);
             }
 
             var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-            return new RunningAnswer(answer.Id, answer.Created, CountAsync(served.CountAsync(answer.ReadAsync(cancellationToken)), use), use)
+            return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)), usage, use)
             {
                 GiveUp = () => kept.GiveUp(answer),
             };
@@ -71,15 +78,6 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
         }
     }
 
-    private static async IAsyncEnumerable<ChoicePiece> CountAsync(IAsyncEnumerable<ChoicePiece> pieces, KeyUse? use)
-    {
-        await foreach (var piece in pieces)
-        {
-            if (use is not null) use.Tokens++;
-            yield return piece;
-        }
-    }
-
     private static async Task StreamAsync(
         HttpResponse response, GenerationPlan plan, IAsyncEnumerable<ChoicePiece> pieces, AnswerWriter writer,
         CancellationToken cancellationToken)
@@ -88,7 +86,6 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
         using var events = ServerSentEvents.Begin(response);
         await foreach (var piece in pieces)
         {
-            writer.Count(piece);
             if (writer.IsWorthSending(piece))
                 await events.WriteAsync((writer, piece), static (json, part) => part.writer.WritePart(json, part.piece), cancellationToken);
         }
@@ -103,11 +100,7 @@ internal sealed class Responder(ServedModel model, ChoiceRunner runner, KeptAnsw
         CancellationToken cancellationToken)
     {
         var choices = plan.Choices.Select(_ => new List<ChoicePiece>()).ToList();
-        await foreach (var piece in pieces)
-        {
-            writer.Count(piece);
-            choices[piece.Choice].Add(piece);
-        }
+        await foreach (var piece in pieces) choices[piece.Choice].Add(piece);
 
         await JsonAnswer.WriteAsync(response, json => writer.WriteWhole(json, choices), cancellationToken);
     }

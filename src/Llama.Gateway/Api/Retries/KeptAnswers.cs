@@ -133,7 +133,8 @@ internal sealed partial class KeptAnswers(
         lock (gate)
         {
             if (!IsKept(answer)) return;
-            Count(answer, PieceBytes + (2 * (piece.Text.Length + piece.Calls.Sum(call => call.Arguments.Length))) + (LogprobBytes * piece.Token.TopLogprobs.Count));
+            var text = piece.Text.Length + piece.Calls.Sum(call => call.Arguments.Length);
+            Count(answer, PieceBytes + (2 * (text + piece.Token.Prompt.Length)) + (LogprobBytes * piece.Token.TopLogprobs.Count));
             while (IsKept(answer) && (bytes > MostBytes || bytesOfClients[answer.Key.Client] > MostBytesOfClient))
             {
                 // Without a complete one it is this one that goes: who reads it already gets all of it, and who comes later another.

@@ -12,13 +12,10 @@ namespace Llama.Gateway.Api.Rpc;
 /// <param name="model">Knows the tokens.</param>
 internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, ServedModel model)
 {
-    private readonly AnswerUsage usage = new(plan);
-
     /// <summary>A piece as a part.</summary>
     /// <param name="piece">The piece.</param>
     public GenerateResponse Part(ChoicePiece piece)
     {
-        usage.Count(piece);
         GenerationRequest request = plan.Choices[piece.Choice].Request;
         var choice = new ChoicePart { Index = piece.Choice, Text = piece.Text, Reasoning = piece.Reasoning, Tokens = { TokenOf(piece.Token) } };
         foreach (var call in piece.Calls)
@@ -31,6 +28,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
         if (piece.Finish is { } finish) choice.FinishReason = finish;
         if (piece.Position == 0 || piece.Finish is not null) choice.Seed = (long)request.Seed;
         if (piece.Position == 0 && plan.WithTokenIds) choice.PromptTokenIds.AddRange(request.PromptTokens);
+        if (piece.Position == 0 && request.PromptLogprobs is not null) AddPrompt(choice, request.PromptTokens[0], piece.Token.Prompt.Span);
         GenerateResponse part = Begin();
         part.Choice = choice;
         return part;
@@ -39,6 +37,7 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
     /// <summary>The usage as the last part.</summary>
     public GenerateResponse Usage()
     {
+        AnswerUsage usage = answer.Usage;
         GenerateResponse part = Begin();
         part.Usage = new Usage
         {
@@ -52,6 +51,18 @@ internal sealed class AnswerMessages(GenerationPlan plan, RunningAnswer answer, 
     }
 
     private GenerateResponse Begin() => new() { Id = answer.Id, Model = model.Name, Created = answer.Created.ToUnixTimeSeconds() };
+
+    private void AddPrompt(ChoicePart choice, int first, ReadOnlySpan<byte> rest)
+    {
+        choice.PromptTokens.Add(TokenOf(new TokenLogprob(first, 0), tells: false));
+        while (PromptLogprobs.TryRead(ref rest, out PromptLogprob logprob))
+        {
+            Token token = TokenOf(logprob.Token, tells: true);
+            token.Rank = logprob.Rank;
+            foreach (TokenLogprob other in logprob.TopLogprobs) token.TopLogprobs.Add(TokenOf(other, tells: true));
+            choice.PromptTokens.Add(token);
+        }
+    }
 
     private Token TokenOf(GeneratedToken generated)
     {

@@ -18,9 +18,7 @@ internal static class MessageJson
     /// <summary>What has two types in JSON has two fields in a message.</summary>
     private static readonly Dictionary<string, string> Renamed = new()
     {
-        ["prompt_token_ids"] = "prompt",
-        ["input_token_ids"] = "input",
-        ["required_tool"] = "tool_choice",
+        ["prompt_token_ids"] = "prompt", ["input_token_ids"] = "input", ["required_tool"] = "tool_choice",
     };
 
     /// <summary>The message as JSON.</summary>

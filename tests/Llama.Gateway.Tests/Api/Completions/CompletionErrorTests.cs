@@ -55,7 +55,7 @@ public sealed class CompletionErrorTests(SharedGateway shared) : IClassFixture<S
     [InlineData("""{"prompt":"a","bad_words":"a"}""", "bad_words", "a list of at most 32 strings; none empty; found the string")]
     [InlineData("""{"prompt":"a","allowed_token_ids":[]}""", "allowed_token_ids", "at least one token id; found an empty list.")]
     [InlineData("""{"prompt":"a","allowed_token_ids":[-1]}""", "allowed_token_ids", "allowed_token_ids[0] must be a token id")]
-    [InlineData("""{"prompt":"a","echo":true,"logprobs":1}""", "echo", "echo with logprobs is not supported")]
+    [InlineData("""{"prompt":"a","prompt_logprobs":-1}""", "prompt_logprobs", "an integer from 0 to 20; found the number -1")]
     [InlineData("""{"prompt":"a","logprobs":21}""", "logprobs", "logprobs must be an integer from 0 to 20")]
     [InlineData("""{"prompt":"a","logprobs":true}""", "logprobs", "logprobs must be an integer from 0 to 20; found true.")]
     [InlineData("""{"prompt":"a","stop":""}""", "stop", "stop must be a string that is not empty")]

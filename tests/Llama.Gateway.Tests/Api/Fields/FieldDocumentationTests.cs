@@ -51,6 +51,7 @@ public sealed class FieldDocumentationTests
         FieldScope.Chat => "chat",
         FieldScope.Tokenize => "tokenize",
         FieldScope.Detokenize => "detokenize",
+        FieldScope.Embedding => "embeddings",
         _ => $"`{FieldScopes.NameOf(scope)}`",
     };
 }

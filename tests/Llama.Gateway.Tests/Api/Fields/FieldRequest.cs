@@ -23,6 +23,7 @@ internal static class FieldRequest
             or FieldScope.ChosenFunction or FieldScope.ToolCall or FieldScope.CalledFunction => "/v1/chat/completions",
         FieldScope.Tokenize => "/tokenize",
         FieldScope.Detokenize => "/detokenize",
+        FieldScope.Embedding => "/v1/embeddings",
         _ => "/v1/completions",
     };
 
@@ -56,6 +57,7 @@ internal static class FieldRequest
             FieldScope.Completion => """{"prompt":"Hi","seed":5}""",
             FieldScope.Chat or FieldScope.Message => """{"messages":[{"role":"user","content":"Hi"}],"seed":5}""",
             FieldScope.ContentPart => """{"messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}],"seed":5}""",
+            FieldScope.Embedding => """{"input":"Hi"}""",
             FieldScope.StreamOptions => """{"prompt":"Hi","seed":5,"stream_options":{}}""",
             FieldScope.ResponseFormat => """{"prompt":"Hi","seed":5,"response_format":{"type":"text"}}""",
             FieldScope.FormatSchema => """{"prompt":"Hi","seed":5,"response_format":{"type":"json_schema","json_schema":{"schema":{}}}}""",

@@ -166,6 +166,39 @@ public sealed class InferenceServiceTests
     }
 
     [Fact]
+    public async Task Generate_PromptLogprobs_AreInTheFirstPart()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var client = new RpcClient(gateway);
+        var parts = await client.GenerateAsync(new GenerateRequest { PromptTokenIds = { 'H', 'i' }, PromptLogprobs = 1 });
+        Assert.Equal(
+            [
+                new Token { Id = 'H', Bytes = ByteString.CopyFromUtf8("H") },
+                new Token
+                {
+                    Id = 'i', Bytes = ByteString.CopyFromUtf8("i"), Logprob = -1, Rank = 2,
+                    TopLogprobs = { new Token { Id = 'z', Bytes = ByteString.CopyFromUtf8("z"), Logprob = -0.5f } },
+                },
+            ],
+            parts[0].Choice.PromptTokens);
+        Assert.Empty(parts[1].Choice.PromptTokens);
+    }
+
+    [Fact]
+    public async Task Embed_TextsAndTokenIds_StreamsAVectorOfEachAndTheUsage()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var client = new RpcClient(gateway);
+        var texts = await client.EmbedAsync(new EmbedRequest { Input = { "Hi", "You" }, Pooling = "last", AddSpecialTokens = false });
+        Assert.Equal([(0, 2f, -1f), (1, 3f, -1f)], texts.SkipLast(1).Select(part => (part.Index, part.Values[0], part.Values[2])));
+        Assert.Equal(new Usage { PromptTokens = 5, TotalTokens = 5 }, texts[^1].Usage);
+        var ids = await client.EmbedAsync(new EmbedRequest { InputTokenIds = { new TokenIds { Ids = { 5, 6, 7 } } } });
+        Assert.Equal([3f, 7f, 0.5f], ids[0].Values);
+        var refusal = await Assert.ThrowsAsync<RpcException>(() => client.EmbedAsync(new EmbedRequest { Input = { "a" }, Pooling = "max" }));
+        Assert.Equal((StatusCode.InvalidArgument, "pooling"), (refusal.StatusCode, refusal.Trailers.GetValue("x-error-param")));
+    }
+
+    [Fact]
     public async Task TokenizeAndDetokenize_Text_GoesThereAndBack()
     {
         await using var gateway = await TestGateway.StartAsync();

@@ -14,11 +14,12 @@ public sealed class MessageFieldsTests
         [FieldScope.Chat] = ChatRequest.Descriptor,
         [FieldScope.Tokenize] = TokenizeRequest.Descriptor,
         [FieldScope.Detokenize] = DetokenizeRequest.Descriptor,
+        [FieldScope.Embedding] = EmbedRequest.Descriptor,
         [FieldScope.Message] = Message.Descriptor,
     };
 
     /// <summary>What gRPC does in any case.</summary>
-    private static readonly string[] Always = ["stream", "stream_options"];
+    private static readonly string[] Always = ["stream", "stream_options", "encoding_format"];
 
     public static TheoryData<int> Scopes => [.. Messages.Keys.Select(scope => (int)scope)];
 

@@ -8,23 +8,27 @@ using static TorchSharp.torch;
 
 namespace Llama.Tools.GpuCheck;
 
-/// <summary>How fast tokens are decoded with random weights in BF16 and keys and values in F16, and what of that is not the device's work.</summary>
-internal static class DecodeSpeed
+/// <summary>How fast tokens are decoded and prompts computed with random weights, keys and values in BF16, and what of that is not the device's work.</summary>
+internal static class Speed
 {
     private const int MostSequences = 64;
     private const double Seconds = 2;
     private static readonly int[] Contexts = [128, 2048];
 
     /// <summary>Prints a table.</summary>
-    public static void Report(string name, ModelConfig config, Place place, MachineRates rates)
+    public static void Report(string profile, string name, ModelConfig config, Place place, MachineRates rates)
     {
         int blocks = MostSequences * ((Contexts.Max() / Step.BlockTokens) + 1);
         var calls = new RecordedCalls(place.Operations);
         using var forward = new TorchForward(
-            config, RangeTensors.MakeRandom(config, place.Device, ScalarType.BFloat16, ScalarType.Float16, blocks),
+            config, RangeTensors.MakeRandom(config, place.Device, ScalarType.BFloat16, ScalarType.BFloat16, blocks),
             place with { Operations = calls });
         double limit = rates.BytesPerSecond / forward.WeightBytes;
+        Console.WriteLine();
+        Console.WriteLine($"| {profile} | |");
+        Console.WriteLine("| --- | --- |");
         Console.WriteLine($"| weights, {name} shape in BF16 | {forward.WeightBytes / 1e9:0.00} GB; reading them {limit:0.0} times a second is the memory's limit |");
+        Console.WriteLine($"| a prompt of {Step.MaxTokens} tokens | {Step.MaxTokens / PromptSeconds(forward, config, place):0} tokens/s |");
         Console.WriteLine();
         Console.WriteLine("| sequences | context | tokens/s | of the memory's limit | beside the bare call |");
         Console.WriteLine("| --- | --- | --- | --- | --- |");
@@ -67,6 +71,28 @@ internal static class DecodeSpeed
         }
         while (Stopwatch.GetElapsedTime(started).TotalSeconds < Seconds);
         return (whole, bare);
+    }
+
+    /// <summary>Seconds that a prompt takes in the longest steps that there are; the second time.</summary>
+    private static double PromptSeconds(TorchForward forward, ModelConfig config, Place place)
+    {
+        int[] tokens = [.. Enumerable.Range(1, Step.MaxTokens)];
+        int[] table = [.. Enumerable.Range(0, Step.MaxTokens / Step.BlockTokens)];
+        using PinnedHiddenStates hidden = PinnedHiddenStates.Rent([], place.MaxStepTokens, config.Dim, Step.MaxTokens);
+        Run();
+        return Time(Run);
+
+        void Run()
+        {
+            for (int first = 0; first < tokens.Length; first += place.MaxStepTokens)
+            {
+                var step = new Step();
+                step.AddSamplingSequence(first, tokens.AsSpan(first, place.MaxStepTokens), table, new SamplingParameters { Temperature = 0 }, 0, 0);
+                forward.Begin(step, hidden);
+                forward.Compute(0, config.Layers);
+                forward.Sample()!.Dispose();
+            }
+        }
     }
 
     private static double Time(Action work)

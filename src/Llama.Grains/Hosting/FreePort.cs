@@ -1,13 +1,13 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Llama.Bench.Chaos;
+namespace Llama.Grains.Hosting;
 
 /// <summary>
 /// Ports for processes that are told theirs. They lie below those that systems give to outgoing connections (from 32768 on Linux, from
 /// 49152 elsewhere, RFC 6335): one of these could be taken by any connection before the process listens on it, or starts again.
 /// </summary>
-internal static class FreePort
+public static class FreePort
 {
     private const int First = 20000;
     private const int End = 32000;
