@@ -1,10 +1,13 @@
 using System.Net.Http.Json;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Llama.Client;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Hosting;
 using Llama.Tests;
+using Microsoft.Extensions.AI;
 
 namespace Llama.Cluster.Tests;
 
@@ -67,8 +70,9 @@ public sealed partial class FrontTests
         cluster.StartSilo(1);
         cluster.StartSilo(2);
         (int port, int otherPort) = (FreePort.Choose(), FreePort.Choose());
-        RunningProgram first = cluster.StartFront(1, port);
-        cluster.StartFront(2, otherPort);
+        Uri[] rpc = [new($"http://127.0.0.1:{FreePort.Choose()}"), new($"http://127.0.0.1:{FreePort.Choose()}")];
+        RunningProgram first = cluster.StartFront(1, port, $"--grpc-port={rpc[0].Port}");
+        cluster.StartFront(2, otherPort, $"--grpc-port={rpc[1].Port}");
         using var front = new GatewayClient(port);
         using var other = new GatewayClient(otherPort);
         await front.ReadyAsync(() => cluster.Output);
@@ -89,17 +93,26 @@ public sealed partial class FrontTests
             cluster.StartGateway("--name=gateway-3", $"--port={FreePort.Choose()}");
         });
 
-        // A client whose front is gone asks another with the same key.
+        // A client whose front is gone asks another with the same key; Llama.Client does so by itself.
         var whole = new KeyedAnswer();
         await whole.ReadAsync(other, "another", Prompt);
+        using var chat = new LlamaChatClient(new() { Addresses = rpc });
+        var seeded = new ChatOptions { Seed = 7, MaxOutputTokens = 200, AdditionalProperties = new() { ["ignore_eos"] = true } };
+        string story = (await chat.GetResponseAsync("Tell me a story.", seeded, TestEnds)).Text;
         using KeptRecords kept = await KeptRecords.ConnectAsync(cluster);
         var broken = new KeyedAnswer();
         RunningProgram lastStage = cluster.Silo(2);
+        await using IAsyncEnumerator<ChatResponseUpdate> updates =
+            chat.GetStreamingResponseAsync("Tell me a story.", seeded, TestEnds).GetAsyncEnumerator(TestEnds);
+        Assert.True(await updates.MoveNextAsync());
+        var text = new StringBuilder(updates.Current.Text);
         ProcessTable.Signal(lastStage.Id, "STOP");
         Task reading = broken.ReadAsync(front, "once", Prompt);
         await kept.StopWhenKeptAsync(lastStage, "once", 60, () => cluster.Output);
         ProcessTable.Signal(first.Id, "KILL");
         ProcessTable.Signal(lastStage.Id, "CONT");
+        while (await updates.MoveNextAsync()) text.Append(updates.Current.Text);
+        Assert.Equal(story, text.ToString());
         await reading.WaitAsync(Deadline, TestEnds);
         Assert.False(broken.IsComplete);
         var retry = new KeyedAnswer();

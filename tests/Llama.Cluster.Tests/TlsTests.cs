@@ -1,12 +1,15 @@
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using Grpc.Core;
 using Llama.Bench.Processes;
+using Llama.Client;
 using Llama.Cluster.Tests.Clients;
 using Llama.Cluster.Tests.Processes;
 using Llama.Grains.Certificates;
 using Llama.Grains.Hosting;
 using Llama.Tests;
+using Microsoft.Extensions.AI;
 
 namespace Llama.Cluster.Tests;
 
@@ -57,6 +60,11 @@ public sealed class TlsTests : IDisposable
             Assert.Equal([0, 0, 0, 0, 2, 8, 1], await answer.Content.ReadAsByteArrayAsync(TestEnds));
         }
 
+        // Llama.Client hears that this model has no tokenizer, and from a gateway that it cannot trust nothing.
+        LlamaException refused = await ChatAsync(https, "localhost");
+        Assert.Equal((StatusCode.InvalidArgument, "messages"), (refused.Status, refused.Param));
+        Assert.Contains("SSL", (await ChatAsync(https, "stranger")).Message, StringComparison.Ordinal);
+
         // One that sees others' rows in the files never connects to them, but by chance; one that asks the gateway must.
         await alone.SaysAsync("it has a certificate of an authority that this process does not trust", Deadline);
         RunningProgram stranger = cluster.StartThroughGateway(7, null, $"--tls={folder["stranger"]}");
@@ -101,6 +109,17 @@ public sealed class TlsTests : IDisposable
         await other.ReadyAsync(() => cluster.Output);
         GoldenTokens golden = Assert.Single(GoldenTokens.Read(Path.Combine(Llama1, "golden.json")));
         Assert.Equal(golden.Greedy, await other.CompleteAsync(golden.Request));
+    }
+
+    /// <summary>What a chat fails with whose client trusts the authorities of a folder.</summary>
+    private async Task<LlamaException> ChatAsync(Uri address, string authorities)
+    {
+        using var client = new LlamaChatClient(new()
+        {
+            Addresses = [address],
+            AuthorityFile = Path.Combine(folder[authorities], CertificateFolder.Authorities),
+        });
+        return await Assert.ThrowsAsync<LlamaException>(() => client.GetResponseAsync("Hi", cancellationToken: TestEnds));
     }
 
     /// <summary>A folder of another authority.</summary>

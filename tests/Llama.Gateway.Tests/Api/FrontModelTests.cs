@@ -1,9 +1,11 @@
+extern alias client;
+
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
 using Llama.Grains.Text;
-using Llama.V1;
+using client::Llama.V1;
 using Microsoft.Extensions.Logging.Abstractions;
 
 namespace Llama.Gateway.Tests.Api;

@@ -1,6 +1,8 @@
+extern alias client;
+
 using Grpc.Core;
 using Grpc.Net.Client;
-using Llama.V1;
+using client::Llama.V1;
 
 namespace Llama.Gateway.Tests.Hosting;
 

@@ -16,6 +16,9 @@ namespace Llama.Gateway.Api.Generation;
 internal sealed record RunningAnswer(
     string Id, DateTimeOffset Created, IAsyncEnumerable<ChoicePiece> Pieces, AnswerUsage Usage, ServedRequest Served, KeyUse? Use) : IDisposable
 {
+    /// <summary>Has an answer that is kept for its key end, unless others read it: its client wants no more of it.</summary>
+    public Action GiveUp { get; init; } = static () => { };
+
     /// <summary>Has its key know that it has ended, and what it took.</summary>
     public void Dispose()
     {
@@ -78,7 +81,10 @@ internal sealed class Responder(
             }
 
             var answer = await kept.TakeAsync(key, plan, idPrefix, cancellationToken);
-            return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)), usage, served, use);
+            return new RunningAnswer(answer.Id, answer.Created, served.CountAsync(answer.ReadAsync(cancellationToken)), usage, served, use)
+            {
+                GiveUp = () => kept.GiveUp(answer),
+            };
         }
         catch
         {

@@ -88,6 +88,16 @@ internal sealed partial class KeptAnswers(
         }
     }
 
+    /// <summary>Has an answer end with its last reader, if it is not complete: its client will not ask again.</summary>
+    /// <param name="answer">The answer.</param>
+    public void GiveUp(KeptAnswer answer)
+    {
+        lock (gate)
+        {
+            if (answer.CompletedAt is null) Remove(answer);
+        }
+    }
+
     /// <summary>The answer of a key; null when there is none.</summary>
     private KeptAnswer? Find(RetryKey key)
     {

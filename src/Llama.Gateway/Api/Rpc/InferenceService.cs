@@ -10,6 +10,7 @@ using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Telemetry;
 using Llama.Gateway.Api.Tokenize;
 using Llama.V1;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Llama.Gateway.Api.Rpc;
 
@@ -32,6 +33,9 @@ internal sealed class InferenceService(
     GenerationPlanner planner, Responder responder, RequestTelemetry telemetry, ServedModel model, AccessGuard access) : Inference.InferenceBase
 {
     private const string IdPrefix = "gen-";
+
+    /// <summary>When the end of a connection is known, after that of its calls.</summary>
+    private static readonly TimeSpan ConnectionEnd = TimeSpan.FromSeconds(0.2);
 
     /// <inheritdoc/>
     public override Task Generate(GenerateRequest request, IServerStreamWriter<GenerateResponse> responseStream, ServerCallContext context) =>
@@ -104,7 +108,24 @@ internal sealed class InferenceService(
             plan.Parameters.CheckStream();
             using RunningAnswer answer = await responder.BeginAsync(http, plan, IdPrefix, cancellationToken);
             var writer = new AnswerMessages(plan, answer, model);
-            await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
-            await parts.WriteAsync(writer.Usage(), cancellationToken);
+            try
+            {
+                await foreach (ChoicePiece piece in answer.Pieces) await parts.WriteAsync(writer.Part(piece), cancellationToken);
+                await parts.WriteAsync(writer.Usage(), cancellationToken);
+            }
+            catch (Exception) when (context.CancellationToken.IsCancellationRequested)
+            {
+                if (await IsCancelledAsync(http)) answer.GiveUp();
+                throw;
+            }
         }));
+
+    /// <summary>Whether a call that ended early was cancelled, or its deadline passed: then the connection stays, and nobody will ask again.</summary>
+    private static async Task<bool> IsCancelledAsync(HttpContext http)
+    {
+        // Calls are told before their connection is.
+        if (http.Features.Get<IConnectionLifetimeFeature>() is not { } connection) return false;
+        await Task.Delay(ConnectionEnd, connection.ConnectionClosed).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return !connection.ConnectionClosed.IsCancellationRequested;
+    }
 }

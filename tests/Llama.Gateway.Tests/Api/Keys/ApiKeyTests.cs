@@ -1,9 +1,11 @@
+extern alias client;
+
 using System.Diagnostics;
 using System.Text.Json;
 using Grpc.Core;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Keys;
-using Llama.V1;
+using client::Llama.V1;
 
 namespace Llama.Gateway.Tests.Api.Keys;
 

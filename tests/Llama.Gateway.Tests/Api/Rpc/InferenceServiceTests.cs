@@ -1,10 +1,12 @@
+extern alias client;
+
 using Google.Protobuf;
 using Google.Protobuf.WellKnownTypes;
 using Grpc.Core;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Model.Sampling;
 using Llama.Model.Tokenization;
-using Llama.V1;
+using client::Llama.V1;
 
 namespace Llama.Gateway.Tests.Api.Rpc;
 
@@ -215,6 +217,6 @@ public sealed class InferenceServiceTests
         await using var gateway = await TestGateway.StartAsync();
         using var client = new RpcClient(gateway);
         var models = client.Inference.ListModels(new ListModelsRequest(), cancellationToken: TestContext.Current.CancellationToken).Models;
-        Assert.Equal([new V1.Model { Id = "test-model", Created = 1_700_000_000, MaxModelLen = 64 }], models);
+        Assert.Equal([new client::Llama.V1.Model { Id = "test-model", Created = 1_700_000_000, MaxModelLen = 64 }], models);
     }
 }
