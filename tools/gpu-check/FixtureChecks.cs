@@ -74,7 +74,7 @@ internal sealed class FixtureChecks(string folder, Place place)
             range.Compute(range.FirstLayer, range.EndLayer);
         }
 
-        return ranges[^1].Logits.ToArray();
+        return ranges[^1].AllLogits.ToArray();
     }
 
     private Checkpoint Open(ElementType type) =>

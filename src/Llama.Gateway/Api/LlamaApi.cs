@@ -78,6 +78,7 @@ public static class LlamaApi
         services.AddSingleton<InfillEndpoint>();
         services.AddSingleton<OllamaResponder>();
         services.AddSingleton<OllamaEndpoints>();
+        services.AddSingleton<OllamaEmbeddings>();
         services.AddSingleton<OllamaModels>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<ClusterEndpoints>();
@@ -170,6 +171,8 @@ public static class LlamaApi
         var models = services.GetRequiredService<OllamaModels>();
         api.Generate("/api/chat", RequestTelemetry.Chat, answers.ChatAsync, OllamaErrorForm.Instance);
         api.Generate("/api/generate", RequestTelemetry.Completion, answers.GenerateAsync, OllamaErrorForm.Instance);
+        api.Generate(
+            "/api/embed", RequestTelemetry.Embedding, services.GetRequiredService<OllamaEmbeddings>().HandleAsync, OllamaErrorForm.Instance);
         api.Get("/api/tags", models.ListAsync, OllamaErrorForm.Instance);
         api.Get("/api/ps", models.ListLoadedAsync, OllamaErrorForm.Instance);
         api.Post("/api/show", models.ShowAsync, OllamaErrorForm.Instance);

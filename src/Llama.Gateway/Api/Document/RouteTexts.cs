@@ -31,6 +31,7 @@ internal static class RouteTexts
     {
         ["POST /v1/chat/completions"] = new(OpenAI, "Answers a conversation.", FieldScope.Chat, Events),
         ["POST /v1/completions"] = new(OpenAI, "Goes on with a text, or fills a gap in it.", FieldScope.Completion, Events),
+        ["POST /v1/embeddings"] = new(OpenAI, "Turns texts into vectors.", FieldScope.Embedding),
         ["GET /v1/models"] = new(OpenAI, "Lists the model that is served."),
         ["GET /v1/models/{id}"] = new(OpenAI, "Describes the model."),
         ["POST /tokenize"] = new(Vllm, "Turns a text or a conversation into token ids.", FieldScope.Tokenize),
@@ -43,6 +44,7 @@ internal static class RouteTexts
         ["POST /infill"] = new(LlamaServer, "Fills a gap in a text.", FieldScope.Infill, Events),
         ["POST /api/chat"] = new(Ollama, "Answers a conversation.", FieldScope.OllamaChat, Lines),
         ["POST /api/generate"] = new(Ollama, "Answers a prompt, or fills a gap.", FieldScope.OllamaGenerate, Lines),
+        ["POST /api/embed"] = new(Ollama, "Turns texts into vectors.", FieldScope.OllamaEmbed),
         ["GET /api/tags"] = new(Ollama, "Lists the model that is served."),
         ["GET /api/ps"] = new(Ollama, "The same model, as one that is loaded."),
         ["POST /api/show"] = new(Ollama, "Describes the model.", FieldScope.OllamaShow),

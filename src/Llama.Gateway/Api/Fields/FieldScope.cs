@@ -126,6 +126,9 @@ internal enum FieldScope : long
     /// <summary>A request to Ollama's <c>/api/show</c>.</summary>
     OllamaShow = 1L << 51,
 
+    /// <summary>A request to Ollama's <c>/api/embed</c>.</summary>
+    OllamaEmbed = 1L << 43,
+
     /// <summary>A request to <c>/apply-template</c>.</summary>
     Template = 1L << 52,
 
@@ -157,7 +160,7 @@ internal enum FieldScope : long
     Sampling = Sampled | OllamaOptions,
 
     /// <summary>Ollama's requests.</summary>
-    Ollama = OllamaChat | OllamaGenerate | OllamaShow,
+    Ollama = OllamaChat | OllamaGenerate | OllamaShow | OllamaEmbed,
 
     /// <summary>A conversation in Anthropic's form.</summary>
     Turns = MessageRequest | CountTokens,
@@ -194,6 +197,7 @@ internal static class FieldScopes
         FieldScope.OllamaOptions => "options",
         FieldScope.OllamaMessage => "messages[] (Ollama)",
         FieldScope.OllamaShow => "/api/show",
+        FieldScope.OllamaEmbed => "/api/embed",
         FieldScope.Embedding => "/v1/embeddings",
         FieldScope.StreamOptions => "stream_options",
         FieldScope.Message => "messages[]",

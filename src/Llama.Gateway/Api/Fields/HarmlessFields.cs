@@ -35,7 +35,7 @@ internal static class HarmlessFields
         Field("description", FieldScope.FormatSchema, Text, "Says what the schema is for; the model is not told."),
         Field("strict", FieldScope.FormatSchema, Flag, "The schema is always followed."),
         Field("disable_fallback", FieldScope.StructuredOutputs, Flag, "Nothing falls back: a grammar is followed or refused."),
-        Field("keep_alive", FieldScope.OllamaChat | FieldScope.OllamaGenerate, [JsonValueKind.Number, JsonValueKind.String], "Says how long the model stays loaded; it does."),
+        Field("keep_alive", FieldScope.OllamaChat | FieldScope.OllamaGenerate | FieldScope.OllamaEmbed, [JsonValueKind.Number, JsonValueKind.String], "Says how long the model stays loaded; it does."),
         Field("verbose", FieldScope.OllamaShow, Flag, "Asks for more of what is not told."),
         Field("num_keep", FieldScope.OllamaOptions, Number, "Says what is kept of a context that is full; then the answer ends."),
         Field("num_batch", FieldScope.OllamaOptions, Number, Runs),

@@ -47,7 +47,7 @@ internal static class RefusedFields
         Instead("instructions", Chat, "a message with the role system"),
         Instead("max_output_tokens", Generation, "max_tokens"),
 
-        Field("dimensions", FieldScope.Embedding),
+        Field("dimensions", FieldScope.Embedding | FieldScope.OllamaEmbed),
 
         // vLLM and SGLang.
         Field("chat_template", Messages),
@@ -141,7 +141,8 @@ internal static class RefusedFields
         Field("context", FieldScope.OllamaGenerate, "[]"),
         Field("template", FieldScope.OllamaGenerate | FieldScope.OllamaShow, "\"\""),
         Field("system", FieldScope.OllamaShow, "\"\""),
-        Field("options", FieldScope.OllamaShow, "{}"),
+        Field("options", FieldScope.OllamaShow | FieldScope.OllamaEmbed, "{}"),
+        Field("truncate", FieldScope.OllamaEmbed, "false"),
         Field("truncate", Ask, "false"),
         Field("shift", Ask, "false"),
         Field("logprobs", Ask, "false"),

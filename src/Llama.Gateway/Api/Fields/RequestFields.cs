@@ -42,7 +42,7 @@ internal static class RequestFields
 
     /// <summary>The texts to turn into vectors.</summary>
     public static readonly HonouredField<JsonElement?> Input = Any(
-        "input", FieldScope.Embedding, "a string, a list of token ids, or a list of strings or of lists of token ids",
+        "input", FieldScope.Embedding | FieldScope.OllamaEmbed, "a string, a list of token ids, or a list of strings or of lists of token ids",
         $"What to turn into vectors: one text, or up to {EmbeddingReader.MostInputs}; read as `prompt` is.");
 
     /// <summary>How vectors are written.</summary>

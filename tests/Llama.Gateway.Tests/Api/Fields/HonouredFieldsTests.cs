@@ -63,6 +63,7 @@ public sealed class HonouredFieldsTests
         .. In(FieldScope.Template, "chat_template_kwargs", """{"mark":"!"}""", (_, answer) => answer.Contains("Hi!\"", StringComparison.Ordinal)),
         .. In(Completion, "add_special_tokens", "false", (request, _) => request!.PromptTokens.Count == 2),
         .. In(FieldScope.Tokenize, "add_special_tokens", "false", (_, answer) => answer.Contains("\"count\":2", StringComparison.Ordinal)),
+        .. In(FieldScope.OllamaEmbed, "input", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
         .. In(FieldScope.Embedding, "input", "\"Ho\"", (request, _) => request!.PromptTokens[^1] == 'o'),
         .. In(FieldScope.Embedding, "encoding_format", "\"base64\"", (_, answer) => answer.Contains("\"embedding\":\"", StringComparison.Ordinal)),
         .. In(FieldScope.Embedding, "pooling", "\"last\"", (request, _) => request!.Pooling == Pooling.Last),

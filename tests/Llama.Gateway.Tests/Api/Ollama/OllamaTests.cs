@@ -52,6 +52,17 @@ public sealed class OllamaTests
     }
 
     [Fact]
+    public async Task Embed_Texts_AnswersWithAVectorEachAndTheCount()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var answer = await gateway.PostOkAsync("/api/embed", """{"model":"test-model:latest","input":["Hi","You"],"truncate":false,"keep_alive":"5m","options":{}}""");
+        Assert.Equal("test-model", answer.GetProperty("model").GetString());
+        Assert.Equal("[[3,105,0.5],[4,117,0.5]]", answer.GetProperty("embeddings").GetRawText());
+        Assert.Equal(7, answer.GetProperty("prompt_eval_count").GetInt32());
+        Assert.True(answer.GetProperty("total_duration").GetInt64() > 0);
+    }
+
+    [Fact]
     public async Task Chat_Tools_CallsHaveArgumentsThatAreObjectsAndResultsGoBack()
     {
         await using var gateway = await TestGateway.StartAsync();

@@ -7,7 +7,7 @@ using Grpc.Reflection.V1Alpha;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Gateway;
 using client::Llama.V1;
-using Messages = client::Llama.V1;
+using Proto = client::Llama.V1;
 
 namespace Llama.Gateway.Tests.Api.Rpc;
 
@@ -22,9 +22,9 @@ public sealed class ClusterServiceTests
         var token = TestContext.Current.CancellationToken;
 
         // The parser takes no member that the message has not got.
-        var status = Messages.ClusterStatus.Parser.ParseJson(await gateway.Client.GetStringAsync("/cluster", token));
+        var status = Proto.ClusterStatus.Parser.ParseJson(await gateway.Client.GetStringAsync("/cluster", token));
         Assert.Equal(status, client.Cluster.Status(new StatusRequest(), cancellationToken: token));
-        var plan = Messages.ClusterPlan.Parser.ParseJson(await gateway.Client.GetStringAsync("/cluster/plan", token));
+        var plan = Proto.ClusterPlan.Parser.ParseJson(await gateway.Client.GetStringAsync("/cluster/plan", token));
         Assert.Equal(plan, client.Cluster.Plan(new PlanRequest(), cancellationToken: token));
         Assert.Equal(0.0625, plan.Pipelines[0].Stages[0].MeasuredLayerSeconds);
     }
@@ -32,11 +32,11 @@ public sealed class ClusterServiceTests
     [Fact]
     public void Messages_EveryMemberOfTheJson_HasAField()
     {
-        Compare(ClusterJson.Default.ClusterStatus.Properties, Messages.ClusterStatus.Descriptor);
-        Compare(ClusterJson.Default.ClusterPlan.Properties, Messages.ClusterPlan.Descriptor);
-        Compare(ClusterJson.Default.PlannedPipeline.Properties, Messages.PlannedPipeline.Descriptor);
-        Compare(ClusterJson.Default.ExplainedStage.Properties, Messages.ExplainedStage.Descriptor);
-        Compare(ClusterJson.Default.PipelineStatus.Properties, Messages.PipelineStatus.Descriptor);
+        Compare(ClusterJson.Default.ClusterStatus.Properties, Proto.ClusterStatus.Descriptor);
+        Compare(ClusterJson.Default.ClusterPlan.Properties, Proto.ClusterPlan.Descriptor);
+        Compare(ClusterJson.Default.PlannedPipeline.Properties, Proto.PlannedPipeline.Descriptor);
+        Compare(ClusterJson.Default.ExplainedStage.Properties, Proto.ExplainedStage.Descriptor);
+        Compare(ClusterJson.Default.PipelineStatus.Properties, Proto.PipelineStatus.Descriptor);
 
         static void Compare(IList<System.Text.Json.Serialization.Metadata.JsonPropertyInfo> json, Google.Protobuf.Reflection.MessageDescriptor message) =>
             Assert.Equal(json.Select(member => member.Name).Order(), message.Fields.InFieldNumberOrder().Select(field => field.JsonName).Order());
