@@ -61,6 +61,7 @@ internal static class RouteTexts
         ["DELETE /cluster/drain/{silo}"] = new(Cluster, "Lets a silo have layers again. Only for those who may change the cluster."),
         ["POST /cluster/rebalance"] = new(Cluster, "Divides the layers over the silos that are there now. Only for those who may change the cluster."),
         ["GET /metrics"] = new(Pages, "What there is to monitor, for Prometheus.") { Answer = "text/plain" },
+        ["GET /orleans"] = new(Pages, "Orleans' dashboard, with `--orleans-dashboard`. Only for those who may change the cluster.") { Answer = "text/html" },
         ["GET /"] = new(Pages, "A page to try the model on.") { Answer = "text/html" },
         ["GET /openapi/v1.json"] = new(Pages, "This document."),
         ["GET /scalar"] = new(Pages, "A page that shows this document.") { Answer = "text/html" },

@@ -47,6 +47,9 @@ public sealed class OrleansPageTests : IAsyncDisposable
             (await ApiError.ReadAsync(nothing)).Is(404, null, "There is nothing at GET /orleans/nothing", "unknown_url");
         using (HttpResponseMessage post = await http.PostAsync("/orleans/DashboardCounters", null, TestEnds)) Assert.Equal(405, (int)post.StatusCode);
 
+        JsonElement document = await http.GetFromJsonAsync<JsonElement>("/openapi/v1.json", TestEnds);
+        Assert.True(document.GetProperty("paths").TryGetProperty("/orleans", out _));
+
         Assert.True(await silos[1].Membership.TryKill(silos[0].Incarnation!.Address));
         await silos[0].WaitForIncarnationAsync(1, TestEnds).WaitAsync(Deadline, TestEnds);
         await UntilHostsAreAsync(http, silos);
