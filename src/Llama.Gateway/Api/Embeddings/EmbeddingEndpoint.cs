@@ -13,9 +13,6 @@ namespace Llama.Gateway.Api.Embeddings;
 /// <param name="embedder">Makes the vectors.</param>
 internal sealed class EmbeddingEndpoint(RequestReader requests, ServedModel model, EmbeddingReader reader, Embedder embedder)
 {
-    /// <summary>What may wait to be sent: a thousand vectors are megabytes as JSON.</summary>
-    private const int MostPendingBytes = 64 << 10;
-
     /// <summary>Answers a request.</summary>
     /// <param name="context">The request.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
@@ -28,31 +25,19 @@ internal sealed class EmbeddingEndpoint(RequestReader requests, ServedModel mode
             cancellationToken);
 
         // All of them first: a fault still has its status.
-        var vectors = new List<float[]>(plan.Inputs.Count);
-        await foreach (var vector in embedder.EmbedAsync(context, plan, cancellationToken)) vectors.Add(vector);
-        context.Response.ContentType = "application/json";
-        var body = context.Response.BodyWriter;
-        await using var json = new Utf8JsonWriter(body, JsonAnswer.Options);
-        json.WriteStartObject();
-        json.WriteString("object", "list");
-        json.WriteStartArray("data");
-        for (var index = 0; index < vectors.Count; index++)
-        {
-            Write(json, index, vectors[index], isBase64);
-            if (json.BytesPending < MostPendingBytes) continue;
-            await json.FlushAsync(cancellationToken);
-            await body.FlushAsync(cancellationToken);
-        }
-
-        json.WriteEndArray();
-        json.WriteString("model", model.Name);
-        json.WriteStartObject("usage");
-        json.WriteNumber("prompt_tokens", plan.PromptTokens);
-        json.WriteNumber("total_tokens", plan.PromptTokens);
-        json.WriteEndObject();
-        json.WriteEndObject();
-        await json.FlushAsync(cancellationToken);
-        await body.FlushAsync(cancellationToken);
+        var vectors = await embedder.EmbedAsync(context, plan, cancellationToken).ToListAsync(cancellationToken);
+        await JsonAnswer.WriteListAsync(
+            context.Response, json => json.WriteString("object", "list"), "data", [.. vectors.Index()],
+            (json, one) => Write(json, one.Index, one.Item, isBase64),
+            json =>
+            {
+                json.WriteString("model", model.Name);
+                json.WriteStartObject("usage");
+                json.WriteNumber("prompt_tokens", plan.PromptTokens);
+                json.WriteNumber("total_tokens", plan.PromptTokens);
+                json.WriteEndObject();
+            },
+            cancellationToken);
     }
 
     private static void Write(Utf8JsonWriter json, int index, float[] vector, bool isBase64)
@@ -60,17 +45,9 @@ internal sealed class EmbeddingEndpoint(RequestReader requests, ServedModel mode
         json.WriteStartObject();
         json.WriteString("object", "embedding");
         json.WriteNumber("index", index);
-        if (isBase64)
-        {
-            json.WriteBase64String("embedding", MemoryMarshal.AsBytes(vector.AsSpan()));
-        }
-        else
-        {
-            json.WriteStartArray("embedding");
-            foreach (var number in vector) json.WriteNumberValue(number);
-            json.WriteEndArray();
-        }
-
+        json.WritePropertyName("embedding");
+        if (isBase64) json.WriteBase64StringValue(MemoryMarshal.AsBytes(vector.AsSpan()));
+        else JsonAnswer.WriteNumbers(json, vector);
         json.WriteEndObject();
     }
 }

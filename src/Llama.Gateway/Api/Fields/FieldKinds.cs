@@ -4,7 +4,7 @@ using Llama.Gateway.Api.Reading;
 
 namespace Llama.Gateway.Api.Fields;
 
-/// <summary>Makes honoured fields of the usual types.</summary>
+/// <summary>Makes fields of the usual kinds.</summary>
 internal static class FieldKinds
 {
     /// <summary>A field that is true or false.</summary>
@@ -63,6 +63,15 @@ internal static class FieldKinds
     /// <summary>Reads what may be a JSON schema.</summary>
     public static bool TryReadSchema(JsonElement value, out JsonElement? result) =>
         (result = value) is { ValueKind: JsonValueKind.Object or JsonValueKind.True or JsonValueKind.False };
+
+    /// <summary>A field of one type that is taken without effect.</summary>
+    public static HarmlessField Harmless(string name, FieldScope scopes, JsonValueKind kind, string why) => new(name, scopes, [kind], why);
+
+    /// <summary>A field that is not supported, but for values that ask for nothing.</summary>
+    public static RefusedField Refused(string name, FieldScope scopes, params string[] neutral) => new(name, scopes, neutral);
+
+    /// <summary>A field that is not supported and that another stands for.</summary>
+    public static RefusedField Instead(string name, FieldScope scopes, string instead, params string[] neutral) => new(name, scopes, neutral, instead);
 
     private static string Listed(string[] values)
     {

@@ -46,15 +46,14 @@ internal static class RequestFields
         $"What to turn into vectors: one text, or up to {EmbeddingReader.MostInputs}; read as `prompt` is.");
 
     /// <summary>How vectors are written.</summary>
-    public static readonly HonouredField<string?> EncodingFormat = Choice(
-        "encoding_format", FieldScope.Embedding, "How vectors are written: as lists of numbers (the default), or as base64 of F32, little-endian.",
-        "float", EmbeddingReader.Base64);
+    public static readonly HonouredField<string?> EncodingFormat = Add(FieldKinds.OneOf(
+        "encoding_format", FieldScope.Embedding, ["float", EmbeddingReader.Base64],
+        "How vectors are written: as lists of numbers (the default), or as base64 of F32, little-endian."));
 
     /// <summary>How hidden states become a vector.</summary>
-    public static readonly HonouredField<string?> Pooling = Choice(
-        "pooling", FieldScope.Embedding,
-        "How the hidden states of a text become one vector: their mean, or the last one. Default: what `--pooling` says, else mean.",
-        EmbeddingReader.Mean, EmbeddingReader.Last);
+    public static readonly HonouredField<string?> Pooling = Add(FieldKinds.OneOf(
+        "pooling", FieldScope.Embedding, [EmbeddingReader.Mean, EmbeddingReader.Last],
+        "How the hidden states of a text become one vector: their mean, or the last one. Default: what `--pooling` says, else mean."));
 
     /// <summary>The text to tokenize.</summary>
     public static readonly HonouredField<string?> TokenizedText = Text("prompt", FieldScope.Tokenize, "The text; this or `messages`.");
@@ -420,12 +419,6 @@ internal static class RequestFields
 
     private static HonouredField<JsonElement?> Any(string name, FieldScope scopes, string expected, string does) =>
         Add(FieldKinds.Any(name, scopes, expected, does));
-
-    private static HonouredField<string?> Choice(string name, FieldScope scopes, string does, string one, string other) => Add(
-        name, scopes, $"\"{one}\" or \"{other}\"",
-        (JsonElement value, out string? result) =>
-            (result = value.ValueKind == JsonValueKind.String ? value.GetString() : null) == one || result == other,
-        does);
 
     private static HonouredField<T> Add<T>(string name, FieldScope scopes, string expected, TryRead<T> read, string does) =>
         Add(new HonouredField<T>(name, scopes, expected, read, does));

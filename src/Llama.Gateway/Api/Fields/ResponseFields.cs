@@ -1,4 +1,5 @@
 using System.Text.Json;
+using static Llama.Gateway.Api.Fields.FieldKinds;
 
 namespace Llama.Gateway.Api.Fields;
 
@@ -153,10 +154,4 @@ internal static class ResponseFields
         Honoured.Add(field);
         return field;
     }
-
-    private static HarmlessField Harmless(string name, FieldScope scopes, JsonValueKind kind, string why) => new(name, scopes, [kind], why);
-
-    private static RefusedField Refused(string name, FieldScope scopes, params string[] neutral) => new(name, scopes, neutral);
-
-    private static RefusedField Instead(string name, FieldScope scopes, string instead) => new(name, scopes, [], instead);
 }

@@ -20,28 +20,15 @@ internal sealed class OllamaEmbeddings(RequestReader requests, ServedModel model
     {
         var plan = await requests.ReadAsync(
             context, FieldScope.OllamaEmbed, (fields, ending) => reader.ReadAsync(context, fields, ending), cancellationToken);
-        var vectors = new List<float[]>(plan.Inputs.Count);
-        await foreach (var vector in embedder.EmbedAsync(context, plan, cancellationToken)) vectors.Add(vector);
-        var time = TimeSpan.FromSeconds(context.Features.Get<ServedRequest>()!.Seconds);
-        await JsonAnswer.WriteAsync(
-            context.Response,
+        var vectors = await embedder.EmbedAsync(context, plan, cancellationToken).ToListAsync(cancellationToken);
+        double seconds = context.Features.Get<ServedRequest>()!.Seconds;
+        await JsonAnswer.WriteListAsync(
+            context.Response, json => json.WriteString("model", model.Name), "embeddings", vectors, JsonAnswer.WriteNumbers,
             json =>
             {
-                json.WriteStartObject();
-                json.WriteString("model", model.Name);
-                json.WriteStartArray("embeddings");
-                foreach (var vector in vectors)
-                {
-                    json.WriteStartArray();
-                    foreach (var number in vector) json.WriteNumberValue(number);
-                    json.WriteEndArray();
-                }
-
-                json.WriteEndArray();
-                json.WriteNumber("total_duration", (long)time.TotalNanoseconds);
-                json.WriteNumber("load_duration", 0);
+                OllamaWriter.WriteNanoseconds(json, "total_duration", seconds);
+                OllamaWriter.WriteNanoseconds(json, "load_duration", 0);
                 json.WriteNumber("prompt_eval_count", plan.PromptTokens);
-                json.WriteEndObject();
             },
             cancellationToken);
     }

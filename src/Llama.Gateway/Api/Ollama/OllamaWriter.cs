@@ -62,7 +62,11 @@ internal sealed class OllamaWriter(string model, bool isChat, TimeProvider time)
     /// <param name="moment">The time.</param>
     public static string Stamp(DateTimeOffset moment) => moment.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'", CultureInfo.InvariantCulture);
 
-    private static void WriteNanoseconds(Utf8JsonWriter json, string name, double seconds) => json.WriteNumber(name, (long)(seconds * NanosecondsPerSecond));
+    /// <summary>Writes a time as Ollama does.</summary>
+    /// <param name="json">Where to.</param>
+    /// <param name="name">The member.</param>
+    /// <param name="seconds">The time in seconds.</param>
+    public static void WriteNanoseconds(Utf8JsonWriter json, string name, double seconds) => json.WriteNumber(name, (long)(seconds * NanosecondsPerSecond));
 
     private void WriteStart(Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> calls)
     {
