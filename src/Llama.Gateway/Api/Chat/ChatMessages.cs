@@ -148,18 +148,8 @@ internal sealed class ChatMessages(ServedModel model, GenerationPlanner planner)
         throw ApiException.Invalid(path, $"{path} is for {expected}; found it in another message.");
     }
 
-    private static string ReadContent(JsonFields message)
-    {
-        var content = message.Require(RequestFields.Content);
-        var path = message.PathOf(RequestFields.Content);
-        return content.ValueKind switch
-        {
-            JsonValueKind.String => content.GetString()!,
-            JsonValueKind.Array => string.Join('\n', content.EnumerateArray().Select(
-                (part, index) => ReadPart(message.Inner(part, $"{path}[{index}]", FieldScope.ContentPart)))),
-            _ => throw JsonFields.Wrong(path, content, RequestFields.Content.Expected),
-        };
-    }
+    private static string ReadContent(JsonFields message) =>
+        message.ReadText(RequestFields.Content, message.Require(RequestFields.Content), FieldScope.ContentPart, ReadPart);
 
     private static string ReadPart(JsonFields part)
     {

@@ -27,7 +27,7 @@ internal static class TurnReader
         if (list.ValueKind != JsonValueKind.Array) throw JsonFields.Wrong(Field, list, MessageFields.Messages.Expected);
         if (list.GetArrayLength() == 0) throw ApiException.Invalid(Field, $"{Field} is empty; expected at least one message.");
         var messages = new List<ChatMessage>();
-        if (fields.Get(MessageFields.System) is { } system) messages.Add(new ChatMessage("system", ReadTexts(fields, system, MessageFields.System.Name, MessageFields.System)));
+        if (fields.Get(MessageFields.System) is { } system) messages.Add(new ChatMessage("system", ReadText(fields, MessageFields.System, system)));
         var index = 0;
         foreach (var element in list.EnumerateArray())
         {
@@ -97,17 +97,12 @@ internal static class TurnReader
     {
         result.Require(MessageFields.ResultType);
         var field = MessageFields.ResultContent;
-        var text = result.Get(field) is { } content ? ReadTexts(result, content, result.PathOf(field), field) : "";
+        var text = result.Get(field) is { } content ? ReadText(result, field, content) : "";
         return ToolMessages.Result(result.Require(MessageFields.ResultOf), name: null, text);
     }
 
-    private static string ReadTexts(JsonFields fields, JsonElement value, string path, HonouredField<JsonElement?> field) => value.ValueKind switch
-    {
-        JsonValueKind.String => value.GetString()!,
-        JsonValueKind.Array => string.Join('\n', value.EnumerateArray().Select(
-            (block, index) => ReadText(fields.Inner(block, $"{path}[{index}]", FieldScope.TextBlock)))),
-        _ => throw JsonFields.Wrong(path, value, field.Expected),
-    };
+    private static string ReadText(JsonFields fields, HonouredField<JsonElement?> field, JsonElement value) =>
+        fields.ReadText(field, value, FieldScope.TextBlock, ReadText);
 
     private static string TypeOf(JsonElement block, string path, string role)
     {

@@ -64,6 +64,33 @@ internal readonly struct JsonFields
     /// <exception cref="ApiException">It is no object, or one of its fields is refused.</exception>
     public JsonFields Inner(JsonElement value, string within, FieldScope scope) => Of(value, within, scope, ignoreUnknown);
 
+    /// <summary>A text that is written as one, or as a list of parts, which line feeds join.</summary>
+    /// <param name="field">The field.</param>
+    /// <param name="value">Its value.</param>
+    /// <param name="scope">What object a part is.</param>
+    /// <param name="readPart">Reads a part.</param>
+    /// <exception cref="ApiException">It is neither, or a part is wrong.</exception>
+    public string ReadText(HonouredField<JsonElement?> field, JsonElement value, FieldScope scope, Func<JsonFields, string> readPart) => value.ValueKind switch
+    {
+        JsonValueKind.String => value.GetString()!,
+        JsonValueKind.Array => ReadParts(field, value, scope, readPart),
+        _ => throw Wrong(PathOf(field), value, field.Expected),
+    };
+
+    /// <summary>The texts of a list of parts, which line feeds join.</summary>
+    /// <param name="field">The field.</param>
+    /// <param name="list">Its value.</param>
+    /// <param name="scope">What object a part is.</param>
+    /// <param name="readPart">Reads a part.</param>
+    /// <exception cref="ApiException">A part is wrong.</exception>
+    public string ReadParts(RequestField field, JsonElement list, FieldScope scope, Func<JsonFields, string> readPart)
+    {
+        var within = PathOf(field);
+        var texts = new List<string>();
+        foreach (var part in list.EnumerateArray()) texts.Add(readPart(Inner(part, $"{within}[{texts.Count}]", scope)));
+        return string.Join('\n', texts);
+    }
+
     /// <summary>Where a field lies in the request.</summary>
     /// <param name="field">The field.</param>
     public string PathOf(RequestField field) => FieldCheck.PathOf(path, field.Name);

@@ -52,7 +52,7 @@ internal sealed class ResponseInput
         switch (TypeOf(item, path))
         {
             case Reasoning:
-                var more = ReadReasoning(fields.Inner(item, path, FieldScope.InputReasoning), path);
+                var more = ReadReasoning(fields.Inner(item, path, FieldScope.InputReasoning));
                 if (text is not null || calls.Count > 0) EndMessage();
                 thought = thought.Length == 0 || more.Length == 0 ? thought + more : $"{thought}\n{more}";
                 break;
@@ -110,32 +110,21 @@ internal sealed class ResponseInput
             arguments.ValueKind == JsonValueKind.String ? arguments.GetString()! : arguments.GetRawText());
     }
 
-    private static string ReadText(JsonFields item, HonouredField<JsonElement?> field)
-    {
-        var content = item.Require(field);
-        var path = item.PathOf(field);
-        return content.ValueKind switch
+    private static string ReadText(JsonFields item, HonouredField<JsonElement?> field) =>
+        item.ReadText(field, item.Require(field), FieldScope.InputPart, part =>
         {
-            JsonValueKind.String => content.GetString()!,
-            JsonValueKind.Array => string.Join('\n', content.EnumerateArray().Select((element, index) =>
-            {
-                var part = item.Inner(element, $"{path}[{index}]", FieldScope.InputPart);
-                part.Require(ResponseFields.PartType);
-                return part.Require(ResponseFields.PartText);
-            })),
-            _ => throw JsonFields.Wrong(path, content, field.Expected),
-        };
-    }
+            part.Require(ResponseFields.PartType);
+            return part.Require(ResponseFields.PartText);
+        });
 
-    private static string ReadReasoning(JsonFields item, string path)
+    private static string ReadReasoning(JsonFields item)
     {
         item.Require(ResponseFields.ReasoningType);
         if (item.Get(ResponseFields.ReasoningContent) is not { } content) return "";
-        return string.Join('\n', content.EnumerateArray().Select((element, index) =>
+        return item.ReadParts(ResponseFields.ReasoningContent, content, FieldScope.InputThought, part =>
         {
-            var part = item.Inner(element, $"{path}.content[{index}]", FieldScope.InputThought);
             part.Require(ResponseFields.ThoughtType);
             return part.Require(ResponseFields.ThoughtText);
-        }));
+        });
     }
 }
