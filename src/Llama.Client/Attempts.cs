@@ -28,7 +28,7 @@ internal sealed class Attempts(Gateways gateways, LlamaClientOptions options, st
     public CallOptions Call => new(
         key is null ? [] : new Metadata { { "idempotency-key", key } }, deadline, cancellationToken);
 
-    /// <summary>The request got on: whoever is lost now has all of the time again.</summary>
+    /// <summary>The request made progress: a gateway that is lost from now on has the whole recovery time again.</summary>
     public void Progress() => (progress, losses) = (Stopwatch.GetTimestamp(), 0);
 
     /// <summary>Waits until it is worth asking again.</summary>
