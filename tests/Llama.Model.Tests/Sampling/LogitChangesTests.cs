@@ -80,7 +80,14 @@ public sealed class LogitChangesTests
         fixed (float* pointer = logits)
         {
             float[] changed = [];
-            for (int i = 0; i < times; i++) changed = new ReadOnlySpan<float>(changer.Apply(pointer, changes), logits.Length).ToArray();
+            for (int i = 0; i < times; i++)
+            {
+                PossibleTokens possible = changer.Apply(pointer, changes);
+                changed = [.. Enumerable.Repeat(float.NegativeInfinity, logits.Length)];
+                for (int index = 0; index < possible.Count; index++) changed[possible.IdOf(index)] = possible.Logits[index];
+            }
+
+
             Assert.Equal(before, logits);
             return changed;
         }
