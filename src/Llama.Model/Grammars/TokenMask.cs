@@ -1,11 +1,13 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
 
 namespace Llama.Model.Grammars;
 
 /// <summary>
 /// Which tokens may be sampled, in as few bytes as possible. The first byte is the form. 0: a bit for each token, the lowest of each byte
 /// first. 1: lengths of runs, by turns of tokens that are forbidden and that are allowed, in groups of seven bits with the lowest first,
-/// each but the last with the high bit set. What lies behind the end is forbidden.
+/// each but the last with the high bit set. What lies behind the end is forbidden. Words are little-endian, as on every machine that .NET runs
+/// a silo on.
 /// </summary>
 public static class TokenMask
 {
@@ -47,9 +49,9 @@ public static class TokenMask
     internal static byte[] Write(ReadOnlySpan<ulong> allowed, int vocabSize)
     {
         byte[] bytes = new byte[MostBytes(vocabSize)];
-        if (TryWriteRuns(allowed, vocabSize, bytes, out int length)) return bytes[..length];
+        if (CountChanges(allowed) < bytes.Length && TryWriteRuns(allowed, vocabSize, bytes, out int length)) return bytes[..length];
         bytes[0] = Bits;
-        for (int i = 1; i < bytes.Length; i++) bytes[i] = (byte)(allowed[(i - 1) >> 3] >> (8 * ((i - 1) & 7)));
+        MemoryMarshal.AsBytes(allowed)[..(bytes.Length - 1)].CopyTo(bytes.AsSpan(1));
         return bytes;
     }
 
@@ -83,7 +85,7 @@ public static class TokenMask
     {
         if (mask[0] == Bits)
         {
-            for (int i = 1; i < mask.Length; i++) allowed[(i - 1) >> 3] |= (ulong)mask[i] << (8 * ((i - 1) & 7));
+            mask[1..].CopyTo(MemoryMarshal.AsBytes(allowed));
             return;
         }
 
@@ -95,6 +97,20 @@ public static class TokenMask
             if (allows) SetRun(allowed, token, token + run);
             token += run;
         }
+    }
+
+    /// <summary>How often a token is allowed and the one before it is not, or the other way round: each begins a run, of a byte at least.</summary>
+    private static int CountChanges(ReadOnlySpan<ulong> allowed)
+    {
+        int changes = 0;
+        ulong last = 0;
+        foreach (ulong word in allowed)
+        {
+            changes += BitOperations.PopCount(word ^ ((word << 1) | last));
+            last = word >> 63;
+        }
+
+        return changes;
     }
 
     private static void SetRun(Span<ulong> bits, int first, int end)
