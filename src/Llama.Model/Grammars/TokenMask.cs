@@ -1,5 +1,6 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Grammars;
 
@@ -71,6 +72,15 @@ public static class TokenMask
         long covered = 0;
         for (int at = 1; at < mask.Length;)
         {
+            // Most runs have one byte.
+            if (at + Vector256<byte>.Count <= mask.Length && Vector256.Create(mask[at..]) is var runs && runs.ExtractMostSignificantBits() == 0)
+            {
+                (Vector256<ushort> low, Vector256<ushort> high) = Vector256.Widen(runs);
+                covered += Vector256.Sum(low + high);
+                at += Vector256<byte>.Count;
+                continue;
+            }
+
             if (!TryReadRun(mask, ref at, out int run)) return "ends within a run";
             covered += run;
         }
@@ -115,9 +125,20 @@ public static class TokenMask
 
     private static void SetRun(Span<ulong> bits, int first, int end)
     {
-        for (; first < end && (first & 63) != 0; first++) bits[first >> 6] |= 1UL << (first & 63);
-        for (; end - first >= 64; first += 64) bits[first >> 6] = ulong.MaxValue;
-        for (; first < end; first++) bits[first >> 6] |= 1UL << (first & 63);
+        if (first == end) return;
+        int word = first >> 6;
+        int last = (end - 1) >> 6;
+        ulong head = ulong.MaxValue << (first & 63);
+        ulong tail = ulong.MaxValue >> (63 - ((end - 1) & 63));
+        if (word == last)
+        {
+            bits[word] |= head & tail;
+            return;
+        }
+
+        bits[word] |= head;
+        bits[(word + 1)..last].Fill(ulong.MaxValue);
+        bits[last] |= tail;
     }
 
     private static bool TryWriteRuns(ReadOnlySpan<ulong> allowed, int vocabSize, Span<byte> bytes, out int length)

@@ -11,34 +11,18 @@ internal sealed unsafe class LogitChanger : IDisposable
     /// <summary>By token: 1 if the prompt has it, and 2 for each time that the answer has; zeros between calls.</summary>
     private readonly int[] counts;
 
-    private readonly MaskedLogits masked;
-
     /// <summary>Makes buffers for a vocabulary.</summary>
     public LogitChanger(int vocabSize)
     {
         this.vocabSize = vocabSize;
         changed = new NativeBuffer(vocabSize);
         counts = new int[vocabSize];
-        masked = new MaskedLogits(vocabSize);
     }
 
-    /// <summary>What is possible, with the changed logits; valid until the next call.</summary>
+    /// <summary>All tokens with the changed logits, but for the mask; valid until the next call.</summary>
     /// <param name="logits"><c>[vocabSize]</c>, finite or negative infinity.</param>
     /// <param name="changes">The changes; their tokens are of the vocabulary.</param>
     public PossibleTokens Apply(float* logits, LogitChanges changes)
-    {
-        float* source = changes.IsMaskOnly ? logits : Change(logits, changes);
-        return changes.Mask.IsEmpty ? new PossibleTokens(source, vocabSize, null) : masked.Apply(source, changes.Mask);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        changed.Dispose();
-        masked.Dispose();
-    }
-
-    private float* Change(float* logits, LogitChanges changes)
     {
         float* target = changed.Pointer;
         Buffer.MemoryCopy(logits, target, vocabSize * sizeof(float), vocabSize * sizeof(float));
@@ -48,8 +32,11 @@ internal sealed unsafe class LogitChanger : IDisposable
         foreach (int token in changes.Answer) counts[token] += 2;
         Penalise(target, changes.Prompt, changes.Penalties);
         Penalise(target, changes.Answer, changes.Penalties);
-        return target;
+        return new PossibleTokens(target, vocabSize, null, FiniteLogits.ReplaceAndFindBest(target, vocabSize));
     }
+
+    /// <inheritdoc/>
+    public void Dispose() => changed.Dispose();
 
     /// <summary>Each token once: its count is cleared with it.</summary>
     private void Penalise(float* logits, ReadOnlySpan<int> tokens, Penalties penalties)

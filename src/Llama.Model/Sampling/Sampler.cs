@@ -1,4 +1,3 @@
-using System.Numerics;
 using Llama.Model.Kernels;
 
 namespace Llama.Model.Sampling;
@@ -15,6 +14,7 @@ internal sealed unsafe class Sampler : IDisposable
     private readonly NativeBuffer weights;
     private readonly RankedTokens ranked = new();
     private readonly LogitChanger changer;
+    private readonly MaskedLogits masked;
 
     /// <summary>Makes buffers for a vocabulary.</summary>
     public Sampler(int vocabSize)
@@ -22,6 +22,7 @@ internal sealed unsafe class Sampler : IDisposable
         this.vocabSize = vocabSize;
         weights = new NativeBuffer(vocabSize);
         changer = new LogitChanger(vocabSize);
+        masked = new MaskedLogits(vocabSize);
     }
 
     /// <summary>Samples a token.</summary>
@@ -35,23 +36,24 @@ internal sealed unsafe class Sampler : IDisposable
         float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
     {
         (int best, float max, float logSum) = Measure(logits, topLogprobs);
-        var possible = new PossibleTokens(logits, vocabSize, null);
-        if (!changes.IsNone)
-        {
-            possible = changer.Apply(logits, changes);
-            best = ReplaceAndFindBest(possible.Logits, possible.Count);
-        }
+        PossibleTokens possible = changes.IsMaskOnly ? new PossibleTokens(logits, vocabSize, null, best) : changer.Apply(logits, changes);
 
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
         float scale = 1 / parameters.Temperature;
-        if (!float.IsInfinity(scale))
+        int token;
+        if (float.IsInfinity(scale))
         {
+            token = changes.Mask.IsEmpty ? possible.Best : masked.FindBest(possible.Logits, changes.Mask);
+        }
+        else
+        {
+            if (!changes.Mask.IsEmpty) possible = masked.Apply(possible.Logits, changes.Mask);
+
             // The weights at temperature 1 are there already.
-            if (scale != 1 || !changes.IsNone) Weigh(possible, possible.Logits[best], scale);
-            best = Choose(possible, parameters, number);
+            if (scale != 1 || !changes.IsNone) Weigh(possible.Logits, possible.Count, possible.Logits[possible.Best], scale);
+            token = possible.IdOf(Choose(possible, parameters, number));
         }
 
-        int token = possible.IdOf(best);
         return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
@@ -76,14 +78,15 @@ internal sealed unsafe class Sampler : IDisposable
     {
         weights.Dispose();
         changer.Dispose();
+        masked.Dispose();
     }
 
     /// <summary>Replaces logits that are not finite, and finds what log-probabilities are made of: the greatest, and the log-sum-exp above it.</summary>
     private (int Best, float Max, float LogSum) Measure(float* logits, Span<TokenLogprob> topLogprobs)
     {
-        int best = ReplaceAndFindBest(logits, vocabSize);
+        int best = FiniteLogits.ReplaceAndFindBest(logits, vocabSize);
         float max = logits[best];
-        float logSum = (float)Elementary.Log(Weigh(new PossibleTokens(logits, vocabSize, null), max, 1));
+        float logSum = (float)Elementary.Log(Weigh(logits, vocabSize, max, 1));
         if (topLogprobs.Length > 0)
         {
             ReadOnlySpan<int> top = ranked.Top(logits, vocabSize, topLogprobs.Length);
@@ -175,38 +178,7 @@ internal sealed unsafe class Sampler : IDisposable
         return kept;
     }
 
-    /// <summary>Leaves finite logits and negative infinity, the impossible; returns the first of the greatest.</summary>
-    private static int ReplaceAndFindBest(float* logits, int count)
-    {
-        var impossible = new Vector<float>(float.NegativeInfinity);
-        var most = new Vector<float>(float.MaxValue);
-        Vector<float> greatest = impossible;
-        int whole = count - (count % Vector<float>.Count);
-        for (int i = 0; i < whole; i += Vector<float>.Count)
-        {
-            var row = Vector.Load(logits + i);
-            row = Vector.Min(Vector.ConditionalSelect(Vector.Equals(row, row), row, impossible), most);
-            row.Store(logits + i);
-            greatest = Vector.Max(greatest, row);
-        }
-
-        float max = float.NegativeInfinity;
-        for (int i = 0; i < Vector<float>.Count; i++) max = MathF.Max(max, greatest[i]);
-        for (int i = whole; i < count; i++)
-        {
-            logits[i] = float.IsNaN(logits[i]) ? float.NegativeInfinity : MathF.Min(logits[i], float.MaxValue);
-            max = MathF.Max(max, logits[i]);
-        }
-
-        int best = 0;
-        while (best + Vector<float>.Count <= whole && !Vector.EqualsAny(Vector.Load(logits + best), new Vector<float>(max))) best += Vector<float>.Count;
-        while (logits[best] != max) best++;
-
-        if (float.IsNegativeInfinity(logits[best])) new Span<float>(logits, count).Clear();
-        return best;
-    }
-
     /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
-    private float Weigh(PossibleTokens possible, float max, float scale) =>
-        Exponential.ExpAndSum(possible.Logits, weights.Pointer, possible.Count, max, scale);
+    private float Weigh(float* logits, int count, float max, float scale) =>
+        Exponential.ExpAndSum(logits, weights.Pointer, count, max, scale);
 }
