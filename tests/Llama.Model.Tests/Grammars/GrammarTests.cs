@@ -26,6 +26,7 @@ public sealed class GrammarTests
     [InlineData(GrammarKind.JsonSchema, """{"type":"string","pattern":"^[ab]+$","maxLength":3}""", "\"aba\"", "\"abab\"")]
     [InlineData(GrammarKind.JsonSchema, """{"type":"string","pattern":"\""}""", "\"a\\\"\"", "\"a\"")]
     [InlineData(GrammarKind.JsonSchema, """{"type":"string","format":"date"}""", "\"2024-02-29\"", "\"2023-02-29\"")]
+    [InlineData(GrammarKind.JsonSchema, """{"type":"string","format":"date"}""", "\"0001-01-01\"", "\"0000-01-01\"")]
     [InlineData(GrammarKind.JsonSchema, """{"type":"string","format":"ipv6"}""", "\"::1\"", "\"1::2::3\"")]
     [InlineData(GrammarKind.JsonSchema, """{"type":"array","items":{"type":"boolean"},"minItems":1,"maxItems":2}""", "[true, false]", "[true,true,true]")]
     [InlineData(GrammarKind.JsonSchema, """{"enum":["a",1,[2]]}""", "[2]", "2")]
