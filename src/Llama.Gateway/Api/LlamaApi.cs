@@ -76,7 +76,6 @@ public static class LlamaApi
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<PropsEndpoints>();
         services.AddSingleton<InfillEndpoint>();
-        services.AddSingleton<OllamaResponder>();
         services.AddSingleton<OllamaEndpoints>();
         services.AddSingleton<OllamaEmbeddings>();
         services.AddSingleton<OllamaModels>();
