@@ -74,8 +74,8 @@ internal static unsafe class Exponential
         return Vector512.AndNot(result, tooSmall);
     }
 
-    /// <summary>Replaces <c>values[i]</c> by e^((values[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
-    public static float ExpAndSum(float* values, int count, float shift, float scale)
+    /// <summary>Sets <c>results[i]</c> to e^((values[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
+    public static float ExpAndSum(float* values, float* results, int count, float shift, float scale)
     {
         Vector256<float> shifts = Vector256.Create(shift);
         Vector256<float> scales = Vector256.Create(scale);
@@ -84,15 +84,15 @@ internal static unsafe class Exponential
         for (; i <= count - Lanes.Count; i += Lanes.Count)
         {
             Vector256<float> e = Exp((Vector256.Load(values + i) - shifts) * scales);
-            e.Store(values + i);
+            e.Store(results + i);
             lanes += e;
         }
 
         if (i < count)
         {
             int rest = count - i;
-            Lanes.StorePartial(Exp((Lanes.LoadPartial(values + i, rest) - shifts) * scales), values + i, rest);
-            lanes += Lanes.LoadPartial(values + i, rest);
+            Lanes.StorePartial(Exp((Lanes.LoadPartial(values + i, rest) - shifts) * scales), results + i, rest);
+            lanes += Lanes.LoadPartial(results + i, rest);
         }
 
         return Lanes.Sum(lanes);
