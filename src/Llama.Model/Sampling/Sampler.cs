@@ -202,9 +202,6 @@ internal sealed unsafe class Sampler : IDisposable
     }
 
     /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
-    private float Weigh(float* logits, float max, float scale)
-    {
-        Buffer.MemoryCopy(logits, weights.Pointer, vocabSize * sizeof(float), vocabSize * sizeof(float));
-        return Exponential.ExpAndSum(weights.Pointer, vocabSize, max, scale);
-    }
+    private float Weigh(float* logits, float max, float scale) =>
+        Exponential.ExpAndSum(logits, weights.Pointer, vocabSize, max, scale);
 }
