@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
 
@@ -25,7 +26,7 @@ internal static unsafe class BlockProduct
 
     /// <summary>Whether products of so many tokens take inputs in pairs.</summary>
     public static bool TakesPairs(ElementType type, int tokens) => !InterleavedRows.AreNeeded(type)
-        || (type is ElementType.IQ4_NL or ElementType.IQ4_XS && !Instructions.AreWide && tokens >= TablePanelTokens);
+        || (type is ElementType.IQ4_NL or ElementType.IQ4_XS && !Instructions.AreWide && !AvxVnni.IsSupported && tokens >= TablePanelTokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
     /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if one of levels.</param>
