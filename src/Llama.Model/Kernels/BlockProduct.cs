@@ -18,7 +18,7 @@ internal static unsafe class BlockProduct
     /// <summary>For so many tokens it pays to widen interleaved bytes once for all, except in 512-bit vectors.</summary>
     private const int PanelTokens = 88;
 
-    /// <summary>The same for numbers of tables, whose levels have two planes.</summary>
+    /// <summary>The same for numbers of tables, whose levels have two planes except with AVX-VNNI.</summary>
     private const int TablePanelTokens = 16;
 
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>

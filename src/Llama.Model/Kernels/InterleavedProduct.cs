@@ -110,7 +110,7 @@ internal static unsafe class InterleavedProduct<T>
         }
     }
 
-    /// <summary>The first address on from one that begins a line of the cache: no vector of lanes lies in two lines.</summary>
+    /// <summary>The first address from this one on that begins a line of the cache, so that no vector of lanes lies in two lines.</summary>
     private static float* Align(float* memory) => (float*)(((nint)memory + (LineFloats * sizeof(float)) - 1) & -(LineFloats * sizeof(float)));
 
     /// <summary>Multiplies rows, as many as are whole tiles of 32, in 512-bit vectors.</summary>
