@@ -1,4 +1,3 @@
-using System.Numerics;
 using Llama.Model.Kernels;
 
 namespace Llama.Model.Sampling;
@@ -31,16 +30,18 @@ internal sealed unsafe class Sampler : IDisposable
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
     /// <param name="changes">What is done to the logits before the token is sampled; its log-probability is told without it.</param>
+    /// <param name="measured">What was measured of the logits already; null if nothing was.</param>
     /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
     public TokenLogprob Sample(
-        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
+        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default,
+        LogitMeasure? measured = null)
     {
-        (int best, float max, float logSum) = Measure(logits, topLogprobs);
+        (int best, float max, float logSum) = Measure(logits, topLogprobs, measured);
         float* source = logits;
         if (!changes.IsNone)
         {
             source = changer.Apply(logits, changes);
-            best = ReplaceAndFindBest(source);
+            best = LogitMeasure.ReplaceAndFindBest(source, vocabSize);
         }
 
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
@@ -54,10 +55,11 @@ internal sealed unsafe class Sampler : IDisposable
     /// <param name="token">The token.</param>
     /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
     /// <param name="rank">Its rank among all tokens, 1 for the most probable one; of equals the smaller id is first.</param>
+    /// <param name="measured">What was measured of the logits already; null if nothing was.</param>
     /// <returns>The token and its log-probability at temperature 1.</returns>
-    public TokenLogprob Tell(float* logits, int token, Span<TokenLogprob> topLogprobs, out int rank)
+    public TokenLogprob Tell(float* logits, int token, Span<TokenLogprob> topLogprobs, out int rank, LogitMeasure? measured = null)
     {
-        (_, float max, float logSum) = Measure(logits, topLogprobs);
+        (_, float max, float logSum) = Measure(logits, topLogprobs, measured);
         float logit = logits[token];
         rank = 1;
         for (int i = 0; i < token; i++) rank += logits[i] >= logit ? 1 : 0;
@@ -72,19 +74,17 @@ internal sealed unsafe class Sampler : IDisposable
         changer.Dispose();
     }
 
-    /// <summary>Replaces logits that are not finite, and finds what log-probabilities are made of: the greatest, and the log-sum-exp above it.</summary>
-    private (int Best, float Max, float LogSum) Measure(float* logits, Span<TokenLogprob> topLogprobs)
+    /// <summary>Measures the logits, unless that was done, and ranks the most probable tokens.</summary>
+    private LogitMeasure Measure(float* logits, Span<TokenLogprob> topLogprobs, LogitMeasure? measured)
     {
-        int best = ReplaceAndFindBest(logits);
-        float max = logits[best];
-        float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
+        LogitMeasure measure = measured ?? LogitMeasure.Of(logits, vocabSize);
         if (topLogprobs.Length > 0)
         {
             ReadOnlySpan<int> top = ranked.Top(logits, topLogprobs.Length);
-            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
+            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - measure.Max - measure.LogSum);
         }
 
-        return (best, max, logSum);
+        return measure;
     }
 
     private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)
@@ -168,37 +168,6 @@ internal sealed unsafe class Sampler : IDisposable
         }
 
         return kept;
-    }
-
-    /// <summary>Leaves finite logits and negative infinity, the impossible; returns the first of the greatest.</summary>
-    private int ReplaceAndFindBest(float* logits)
-    {
-        var impossible = new Vector<float>(float.NegativeInfinity);
-        var most = new Vector<float>(float.MaxValue);
-        Vector<float> greatest = impossible;
-        int whole = vocabSize - (vocabSize % Vector<float>.Count);
-        for (int i = 0; i < whole; i += Vector<float>.Count)
-        {
-            var row = Vector.Load(logits + i);
-            row = Vector.Min(Vector.ConditionalSelect(Vector.Equals(row, row), row, impossible), most);
-            row.Store(logits + i);
-            greatest = Vector.Max(greatest, row);
-        }
-
-        float max = float.NegativeInfinity;
-        for (int i = 0; i < Vector<float>.Count; i++) max = MathF.Max(max, greatest[i]);
-        for (int i = whole; i < vocabSize; i++)
-        {
-            logits[i] = float.IsNaN(logits[i]) ? float.NegativeInfinity : MathF.Min(logits[i], float.MaxValue);
-            max = MathF.Max(max, logits[i]);
-        }
-
-        int best = 0;
-        while (best + Vector<float>.Count <= whole && !Vector.EqualsAny(Vector.Load(logits + best), new Vector<float>(max))) best += Vector<float>.Count;
-        while (logits[best] != max) best++;
-
-        if (float.IsNegativeInfinity(logits[best])) new Span<float>(logits, vocabSize).Clear();
-        return best;
     }
 
     /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
