@@ -22,18 +22,18 @@ internal sealed record TestResult(string Test, int Depth, int Tokens, int Sample
 internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blocksPerSequence)
 {
     /// <summary>Time to compute a prompt in steps of the largest size, up to the token that it samples.</summary>
-    public TestResult Prefill(int tokens, int depth, int repetitions)
+    public async Task<TestResult> PrefillAsync(int tokens, int depth, int repetitions)
     {
-        Fill(0, depth, 0);
-        return new TestResult(
-            $"prefill {tokens}", depth, tokens, 1, (tokens + range.MaxStepTokens - 1) / range.MaxStepTokens, Repeat(repetitions, () => Fill(depth, tokens, 0)));
+        await FillAsync(0, depth, 0);
+        List<double> seconds = await RepeatAsync(repetitions, () => FillAsync(depth, tokens, 0));
+        return new TestResult($"prefill {tokens}", depth, tokens, 1, (tokens + range.MaxStepTokens - 1) / range.MaxStepTokens, seconds);
     }
 
     /// <summary>Time in which several sequences generate tokens together, one of each a step.</summary>
-    public TestResult Decode(int tokens, int batch, int depth, int repetitions)
+    public async Task<TestResult> DecodeAsync(int tokens, int batch, int depth, int repetitions)
     {
-        for (int sequence = 0; sequence < batch; sequence++) Fill(0, Math.Max(depth, 1), sequence);
-        return new TestResult($"decode {tokens} × {batch}", depth, tokens * batch, tokens * batch, tokens, Repeat(repetitions, () =>
+        for (int sequence = 0; sequence < batch; sequence++) await FillAsync(0, Math.Max(depth, 1), sequence);
+        List<double> seconds = await RepeatAsync(repetitions, async () =>
         {
             for (int i = 0; i < tokens; i++)
             {
@@ -44,9 +44,10 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
                     step.AddSamplingSequence(position, [Token(position)], Table(sequence, position + 1), Greedy, 0, 0);
                 }
 
-                Run(step);
+                await RunAsync(step);
             }
-        }));
+        });
+        return new TestResult($"decode {tokens} × {batch}", depth, tokens * batch, tokens * batch, tokens, seconds);
     }
 
     /// <summary>KV blocks of a sequence that grows to this length.</summary>
@@ -54,20 +55,22 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
 
     private static SamplingParameters Greedy => new() { Temperature = 0 };
 
-    private static List<double> Repeat(int repetitions, Action test)
+    private static async Task<List<double>> RepeatAsync(int repetitions, Func<Task> test)
     {
         var seconds = new List<double>();
         for (int i = 0; i <= repetitions; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            test();
+            await test();
             if (i > 0) seconds.Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 
+        // Away from the range's thread.
+        await Task.Yield();
         return seconds;
     }
 
-    private void Fill(int first, int count, int sequence)
+    private async Task FillAsync(int first, int count, int sequence)
     {
         for (int done = 0; done < count; done += range.MaxStepTokens)
         {
@@ -76,14 +79,14 @@ internal sealed class ModelTest(ModelConfig config, CpuLayerRange range, int blo
             var step = new Step();
             if (done + tokens.Length == count) step.AddSamplingSequence(first + done, tokens, Table(sequence, end), Greedy, 0, 0);
             else step.AddSequence(first + done, tokens, Table(sequence, end));
-            Run(step);
+            await RunAsync(step);
         }
     }
 
-    private void Run(Step step)
+    /// <summary>What awaits a step goes on in the range's thread: the next step is there at once, and no time of waking threads is measured.</summary>
+    private async Task RunAsync(Step step)
     {
-        Task<StepOutput> running = range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), CancellationToken.None).AsTask();
-        running.GetAwaiter().GetResult().Dispose();
+        using StepOutput output = await range.RunAsync(step, range.RentHiddenStates(step.Tokens.Length), CancellationToken.None);
     }
 
     /// <summary>Any token will do; they differ, so that embeddings are read from everywhere.</summary>

@@ -46,10 +46,10 @@ internal static class RunCommand
             foreach (int depth in depths)
             {
                 foreach (int prompt in prompts)
-                    Print(test.Prefill(prompt, depth, options.Repetitions));
+                    Print(await test.PrefillAsync(prompt, depth, options.Repetitions));
                 if (options.Generate == 0) continue;
                 foreach (int batch in batches)
-                    Print(test.Decode(options.Generate, batch, depth, options.Repetitions));
+                    Print(await test.DecodeAsync(options.Generate, batch, depth, options.Repetitions));
             }
 
             void Print(TestResult result) => output.WriteLine(options.Json ? report.Json(result) : report.Row(result));

@@ -65,7 +65,8 @@ internal static unsafe class Attention
         for (int first = 0; first < position + tokens; first += KvCache.BlockTokens)
         {
             int index = first / KvCache.BlockTokens, block = blockTable[index];
-            bool last = first + KvCache.BlockTokens >= position + tokens;
+            int there = Math.Min(KvCache.BlockTokens, position + tokens - first);
+            int next = Math.Min(KvCache.BlockTokens, position + tokens - first - KvCache.BlockTokens);
 
             // Rows that see the whole block go by threes; those that see a part of it, and what is left over, one by one.
             int seen = Math.Max(0, first - position) * group;
@@ -73,8 +74,8 @@ internal static unsafe class Attention
             int tiled = whole + ((rows - whole) / AttentionTile.Rows * AttentionTile.Rows);
             for (int kvHead = firstKvHead; kvHead < endKvHead; kvHead++)
             {
-                if (kvHead + 1 < endKvHead) cache.AskFor(layer, block, kvHead + 1);
-                else if (!last) cache.AskFor(layer, blockTable[index + 1], firstKvHead);
+                if (kvHead + 1 < endKvHead) cache.AskFor(layer, block, kvHead + 1, there);
+                else if (next > 0) cache.AskFor(layer, blockTable[index + 1], firstKvHead, next);
                 float* keys = cache.Keys(layer, block, kvHead, scratch);
                 float* values = cache.Values(layer, block, kvHead, valueScratch);
                 int firstHead = (kvHead - firstKvHead) * group, offset = firstHead * headDim, state = firstHead * tokens;

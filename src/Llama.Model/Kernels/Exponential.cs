@@ -76,7 +76,7 @@ internal static unsafe class Exponential
 
     /// <summary>Writes e^((source[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
     /// <param name="source">The numbers.</param>
-    /// <param name="target">Receives as many; may be the source.</param>
+    /// <param name="target">Receives as many; may be the source, or null where the sum alone is wanted.</param>
     /// <param name="count">How many numbers.</param>
     /// <param name="shift">Subtracted first.</param>
     /// <param name="scale">A factor of the difference.</param>
@@ -90,7 +90,7 @@ internal static unsafe class Exponential
         for (; Instructions.AreWide && i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
         {
             Vector512<float> e = Exp((Vector512.Load(source + i) - Vector512.Create(shift)) * Vector512.Create(scale));
-            e.Store(target + i);
+            if (target is not null) e.Store(target + i);
             lanes += e.GetLower();
             lanes += e.GetUpper();
         }
@@ -98,15 +98,17 @@ internal static unsafe class Exponential
         for (; i <= count - Lanes.Count; i += Lanes.Count)
         {
             Vector256<float> e = Exp((Vector256.Load(source + i) - shifts) * scales);
-            e.Store(target + i);
+            if (target is not null) e.Store(target + i);
             lanes += e;
         }
 
         if (i < count)
         {
             int rest = count - i;
-            Lanes.StorePartial(Exp((Lanes.LoadPartial(source + i, rest) - shifts) * scales), target + i, rest);
-            lanes += Lanes.LoadPartial(target + i, rest);
+            float* last = stackalloc float[Lanes.Count];
+            Exp((Lanes.LoadPartial(source + i, rest) - shifts) * scales).Store(last);
+            if (target is not null) Lanes.StorePartial(Vector256.Load(last), target + i, rest);
+            lanes += Lanes.LoadPartial(last, rest);
         }
 
         return Lanes.Sum(lanes);

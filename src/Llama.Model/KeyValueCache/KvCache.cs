@@ -79,10 +79,14 @@ internal sealed unsafe class KvCache : IDisposable
     /// <summary>
     /// Asks the memory for the keys and values of a block and head: blocks lie anywhere, so the processor cannot foresee which comes next.
     /// </summary>
-    public void AskFor(int layer, int block, int kvHead)
+    /// <param name="layer">Layer within the range.</param>
+    /// <param name="block">Block number.</param>
+    /// <param name="kvHead">Key-value head.</param>
+    /// <param name="positions">How many of its positions are seen.</param>
+    public void AskFor(int layer, int block, int kvHead, int positions)
     {
-        Prefetch.Near(Head(keys[layer], block, kvHead), (int)(BlockTokens * rowBytes));
-        Prefetch.Near(Head(values[layer], block, kvHead), (int)(BlockTokens * rowBytes));
+        Prefetch.Near(Head(keys[layer], block, kvHead), (int)(positions * rowBytes));
+        Prefetch.Near(Head(values[layer], block, kvHead), (int)(positions * rowBytes));
     }
 
     /// <summary>Copies a block's keys and values in every layer.</summary>

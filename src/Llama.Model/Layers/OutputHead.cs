@@ -1,5 +1,6 @@
 using Llama.Model.Checkpoints;
 using Llama.Model.Kernels;
+using Llama.Model.Sampling;
 
 namespace Llama.Model.Layers;
 
@@ -19,8 +20,10 @@ internal sealed unsafe class OutputHead : IRowOutputs, IDisposable
     private readonly int tileLength;
     private readonly StepSampler sampler;
     private readonly Action<int, int> multiply;
+    private readonly Action<int, int> measure;
     private readonly NativeBuffer state;
     private NativeBuffer logits;
+    private LogitMeasure[] measures = new LogitMeasure[1];
     private int rows;
 
     // What of the running step has been multiplied.
@@ -48,6 +51,7 @@ internal sealed unsafe class OutputHead : IRowOutputs, IDisposable
         state = new NativeBuffer(config.Dim);
         sampler = new StepSampler(config);
         multiply = Multiply;
+        measure = Measure;
     }
 
     /// <summary>Bytes of weights.</summary>
@@ -71,6 +75,9 @@ internal sealed unsafe class OutputHead : IRowOutputs, IDisposable
         if (next == rows) MultiplyFrom(row);
         return logits.Pointer + ((long)next++ * config.VocabSize);
     }
+
+    /// <inheritdoc/>
+    public LogitMeasure? Measured => measures[next - 1];
 
     /// <inheritdoc/>
     public ReadOnlySpan<float> State(int row)
@@ -112,6 +119,9 @@ internal sealed unsafe class OutputHead : IRowOutputs, IDisposable
 
         next = 0;
         ComputeLogits(count);
+        if (measures.Length < count) measures = new LogitMeasure[count];
+        if (count == 1) Measure(0, 1);
+        else pool.Run(measure);
     }
 
     private void Normalize(float* states, int token, int row)
@@ -139,5 +149,12 @@ internal sealed unsafe class OutputHead : IRowOutputs, IDisposable
     {
         (int first, int end) = WorkerPool.Share(output.Matrix.Rows, part, parts, Lanes.Count);
         inputs.Multiply(output.Matrix, first, end, rows, logits.Pointer, tiles.Pointer + ((long)part * tileLength));
+    }
+
+    private void Measure(int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(rows, part, parts);
+        for (int row = first; row < end; row++)
+            measures[row] = LogitMeasure.Of(logits.Pointer + ((long)row * config.VocabSize), config.VocabSize);
     }
 }

@@ -33,8 +33,8 @@ internal sealed unsafe class StepSampler(ModelConfig config) : IDisposable
                 bool samples = sequence.Samples && token == sequence.TokenCount - 1;
                 if (!samples && !own.AskFor(token)) continue;
                 if (own.StateSum.Contains(token)) Add(sampled, sum, outputs.State(row));
-                if (own.PromptLogprobs.Contains(token)) Tell(own.PromptLogprobs, token, outputs.Logits(row), sampled);
-                if (samples) Sample(sequence, own.Changes, outputs.Logits(row), sampled);
+                if (own.PromptLogprobs.Contains(token)) Tell(own.PromptLogprobs, token, outputs.Logits(row), outputs.Measured, sampled);
+                if (samples) Sample(sequence, own.Changes, outputs.Logits(row), outputs.Measured, sampled);
                 row++;
             }
 
@@ -47,18 +47,18 @@ internal sealed unsafe class StepSampler(ModelConfig config) : IDisposable
     /// <inheritdoc/>
     public void Dispose() => sampler.Dispose();
 
-    private void Sample(StepSequence sequence, LogitChanges changes, float* logits, SampledTokens sampled)
+    private void Sample(StepSequence sequence, LogitChanges changes, float* logits, LogitMeasure? measured, SampledTokens sampled)
     {
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
         best = best[..Math.Min(sequence.TopLogprobs, config.VocabSize)];
-        sampled.Add(sampler.Sample(logits, sequence.Sampling, sequence.Number, best, changes), best);
+        sampled.Add(sampler.Sample(logits, sequence.Sampling, sequence.Number, best, changes, measured), best);
     }
 
-    private void Tell(PromptRows prompt, int after, float* logits, SampledTokens sampled)
+    private void Tell(PromptRows prompt, int after, float* logits, LogitMeasure? measured, SampledTokens sampled)
     {
         Span<TokenLogprob> best = stackalloc TokenLogprob[Step.MaxTopLogprobs];
         best = best[..Math.Min(prompt.TopLogprobs, config.VocabSize)];
-        TokenLogprob token = sampler.Tell(logits, prompt.Tokens[after - prompt.First], best, out int rank);
+        TokenLogprob token = sampler.Tell(logits, prompt.Tokens[after - prompt.First], best, out int rank, measured);
         PromptLogprobs.Add(sampled.PartList, token, rank, best);
     }
 

@@ -1,3 +1,5 @@
+using Llama.Model.Sampling;
+
 namespace Llama.Model.Layers;
 
 /// <summary>The tokens of a step whose output is asked for after the last layer of all, in the step's order.</summary>
@@ -55,6 +57,9 @@ internal unsafe interface IRowOutputs
     /// <summary>The logits of a row, <c>[vocabSize]</c>, valid until the next call; may be changed.</summary>
     /// <param name="row">Its number.</param>
     float* Logits(int row);
+
+    /// <summary>What was measured of the logits that were asked for last; null where nothing was.</summary>
+    LogitMeasure? Measured => null;
 
     /// <summary>The hidden state of a row after the last norm, valid until the next call.</summary>
     /// <param name="row">Its number.</param>

@@ -39,9 +39,6 @@ public readonly ref struct LogitChanges
     /// <summary>The tokens that may be sampled (<see cref="Grammars.TokenMask"/>); empty for all. No other is, whatever the rest says.</summary>
     public ReadOnlySpan<byte> Mask { get; init; }
 
-    /// <summary>Whether nothing changes.</summary>
-    public bool IsNone => Mask.IsEmpty && IsMaskOnly;
-
     /// <summary>Whether nothing changes but for the mask.</summary>
     public bool IsMaskOnly => Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
 }

@@ -31,12 +31,14 @@ internal sealed unsafe class Sampler : IDisposable
     /// <param name="number">In [0, 1): where in the cumulative distribution the token lies.</param>
     /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
     /// <param name="changes">What is done to the logits before the token is sampled; its log-probability is told without it.</param>
+    /// <param name="measured">What was measured of the logits already; null if nothing was.</param>
     /// <returns>The token and its log-probability at temperature 1. The impossible have negative infinity.</returns>
     public TokenLogprob Sample(
-        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
+        float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default,
+        LogitMeasure? measured = null)
     {
-        (int best, float max, float logSum) = Measure(logits, topLogprobs);
-        PossibleTokens possible = changes.IsMaskOnly ? new PossibleTokens(logits, vocabSize, null, best) : changer.Apply(logits, changes);
+        LogitMeasure measure = Measure(logits, topLogprobs, measured);
+        PossibleTokens possible = changes.IsMaskOnly ? new PossibleTokens(logits, vocabSize, null, measure.Best) : changer.Apply(logits, changes);
 
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
         float scale = 1 / parameters.Temperature;
@@ -48,13 +50,10 @@ internal sealed unsafe class Sampler : IDisposable
         else
         {
             if (!changes.Mask.IsEmpty) possible = masked.Apply(possible.Logits, changes.Mask);
-
-            // The weights at temperature 1 are there already.
-            if (scale != 1 || !changes.IsNone) Weigh(possible.Logits, possible.Count, possible.Logits[possible.Best], scale);
-            token = possible.IdOf(Choose(possible, parameters, number));
+            token = possible.IdOf(Choose(possible, scale, parameters, number));
         }
 
-        return new TokenLogprob(token, logits[token] - max - logSum);
+        return new TokenLogprob(token, logits[token] - measure.Max - measure.LogSum);
     }
 
     /// <summary>Tells how probable a token is that was not sampled, with the numbers that it would have if it were.</summary>
@@ -62,10 +61,11 @@ internal sealed unsafe class Sampler : IDisposable
     /// <param name="token">The token.</param>
     /// <param name="topLogprobs">Filled with the most probable tokens, best first.</param>
     /// <param name="rank">Its rank among all tokens, 1 for the most probable one; of equals the smaller id is first.</param>
+    /// <param name="measured">What was measured of the logits already; null if nothing was.</param>
     /// <returns>The token and its log-probability at temperature 1.</returns>
-    public TokenLogprob Tell(float* logits, int token, Span<TokenLogprob> topLogprobs, out int rank)
+    public TokenLogprob Tell(float* logits, int token, Span<TokenLogprob> topLogprobs, out int rank, LogitMeasure? measured = null)
     {
-        (_, float max, float logSum) = Measure(logits, topLogprobs);
+        (_, float max, float logSum) = Measure(logits, topLogprobs, measured);
         float logit = logits[token];
         rank = 1;
         for (int i = 0; i < token; i++) rank += logits[i] >= logit ? 1 : 0;
@@ -81,23 +81,22 @@ internal sealed unsafe class Sampler : IDisposable
         masked.Dispose();
     }
 
-    /// <summary>Replaces logits that are not finite, and finds what log-probabilities are made of: the greatest, and the log-sum-exp above it.</summary>
-    private (int Best, float Max, float LogSum) Measure(float* logits, Span<TokenLogprob> topLogprobs)
+    /// <summary>Measures the logits, unless that was done, and ranks the most probable tokens.</summary>
+    private LogitMeasure Measure(float* logits, Span<TokenLogprob> topLogprobs, LogitMeasure? measured)
     {
-        int best = FiniteLogits.ReplaceAndFindBest(logits, vocabSize);
-        float max = logits[best];
-        float logSum = (float)Elementary.Log(Weigh(logits, vocabSize, max, 1));
+        LogitMeasure measure = measured ?? LogitMeasure.Of(logits, vocabSize);
         if (topLogprobs.Length > 0)
         {
             ReadOnlySpan<int> top = ranked.Top(logits, vocabSize, topLogprobs.Length);
-            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
+            for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - measure.Max - measure.LogSum);
         }
 
-        return (best, max, logSum);
+        return measure;
     }
 
-    private int Choose(PossibleTokens possible, SamplingParameters parameters, double number)
+    private int Choose(PossibleTokens possible, float scale, SamplingParameters parameters, double number)
     {
+        Exponential.ExpAndSum(possible.Logits, weights.Pointer, possible.Count, possible.Logits[possible.Best], scale);
         bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
         return all ? SampleFromAll(possible.Count, number) : SampleFromTop(possible, parameters, number);
     }
@@ -177,8 +176,4 @@ internal sealed unsafe class Sampler : IDisposable
 
         return kept;
     }
-
-    /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
-    private float Weigh(float* logits, int count, float max, float scale) =>
-        Exponential.ExpAndSum(logits, weights.Pointer, count, max, scale);
 }

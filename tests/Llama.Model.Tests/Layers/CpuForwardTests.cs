@@ -118,6 +118,29 @@ public sealed class CpuForwardTests
         }
     }
 
+    /// <summary>
+    /// Shares of attention end with a head and a block of rounded inputs for two threads (two key-value heads, four blocks), those of the gate for eleven (eleven
+    /// blocks): then threads round what they have computed, and else after a barrier.
+    /// </summary>
+    [Fact]
+    public void Logits_RoundedInputsAndAnyNumberOfThreads_HaveTheSameBits()
+    {
+        using var folder = new TemporaryFolder();
+        string file = folder["model.gguf"];
+        GgufConverter.Convert(
+            TestPaths.TinyStories, ElementType.Q8_0, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
+        int[] tokens = [.. Enumerable.Range(5, 20)];
+        int layers = ForwardRunner.LayersOf(file);
+        using var single = new ForwardRunner(file, [0, layers]);
+        float[][] expected = single.Logits(tokens, tokens.Length);
+        foreach (int threads in (int[])[2, 3, 11])
+        {
+            using var runner = new ForwardRunner(file, [0, layers], threads);
+            Assert.Equal(expected, runner.Logits(tokens, 7));
+            Assert.Equal(expected[..2], runner.Logits(tokens[..2], 1));
+        }
+    }
+
     [Theory]
     [InlineData(ElementType.F32)]
     [InlineData(ElementType.F16)]
