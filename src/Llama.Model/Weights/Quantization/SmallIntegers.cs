@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace Llama.Model.Weights.Quantization;
@@ -81,6 +82,12 @@ internal static unsafe class SmallIntegers
     public static Vector128<int> MultiplyAddPairs(Vector128<short> a, Vector128<short> b)
     {
         if (Sse2.IsSupported) return Sse2.MultiplyAddAdjacent(a, b);
+        if (AdvSimd.Arm64.IsSupported)
+        {
+            return AdvSimd.Arm64.AddPairwise(
+                AdvSimd.MultiplyWideningLower(a.GetLower(), b.GetLower()), AdvSimd.MultiplyWideningUpper(a, b));
+        }
+
         Vector128<int> even = ((a.AsInt32() << 16) >> 16) * ((b.AsInt32() << 16) >> 16);
         return even + ((a.AsInt32() >> 16) * (b.AsInt32() >> 16));
     }
@@ -90,15 +97,15 @@ internal static unsafe class SmallIntegers
     public static Vector256<int> MultiplyAddPairs(Vector256<short> a, Vector256<short> b)
     {
         if (Avx2.IsSupported) return Avx2.MultiplyAddAdjacent(a, b);
-        Vector256<int> even = ((a.AsInt32() << 16) >> 16) * ((b.AsInt32() << 16) >> 16);
-        return even + ((a.AsInt32() >> 16) * (b.AsInt32() >> 16));
+        return Vector256.Create(MultiplyAddPairs(a.GetLower(), b.GetLower()), MultiplyAddPairs(a.GetUpper(), b.GetUpper()));
     }
 
-    /// <summary>Products of unsigned with signed bytes, neighbours added; their sums must fit 16 bits.</summary>
+    /// <summary>Products of bytes below 128 with signed ones, neighbours added.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<short> MultiplyAddPairs(Vector256<byte> a, Vector256<sbyte> b)
     {
         if (Avx2.IsSupported) return Avx2.MultiplyAddAdjacent(a, b);
+        if (AdvSimd.Arm64.IsSupported) return MultiplyAddSignedPairs(a.AsSByte(), b);
         Vector256<short> even = (a.AsInt16() & Vector256.Create((short)0xff)) * ((b.AsInt16() << 8) >> 8);
         return even + ((a.AsUInt16() >>> 8).AsInt16() * (b.AsInt16() >> 8));
     }
@@ -107,6 +114,8 @@ internal static unsafe class SmallIntegers
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<short> MultiplyAddPairs(Vector256<sbyte> a, Vector256<sbyte> b)
     {
+        if (AdvSimd.Arm64.IsSupported) return MultiplyAddSignedPairs(a, b);
+
         // The instruction wants one side unsigned: the sign moves over to the other.
         Vector256<sbyte> signed = Avx2.IsSupported
             ? Avx2.Sign(b, a)
@@ -114,11 +123,19 @@ internal static unsafe class SmallIntegers
         return MultiplyAddPairs(Vector256.Abs(a).AsByte(), signed);
     }
 
-    /// <summary>Products of unsigned with signed bytes, four neighbours added; the sums of two must fit 16 bits.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(Vector256<byte> a, Vector256<sbyte> b) => MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
-
     /// <summary>Products of signed bytes, four neighbours added; none of <paramref name="b"/> is -128.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<int> Dot(Vector256<sbyte> a, Vector256<sbyte> b) => MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
+    public static Vector256<int> Dot(Vector256<sbyte> a, Vector256<sbyte> b) => Dp.IsSupported
+        ? Vector256.Create(
+            Dp.DotProduct(Vector128<int>.Zero, a.GetLower(), b.GetLower()), Dp.DotProduct(Vector128<int>.Zero, a.GetUpper(), b.GetUpper()))
+        : MultiplyAddPairs(MultiplyAddPairs(a, b), Vector256<short>.One);
+
+    /// <summary>ARM multiplies signed bytes with signed ones.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<short> MultiplyAddSignedPairs(Vector256<sbyte> a, Vector256<sbyte> b) =>
+        Vector256.Create(MultiplyAddSignedPairs(a.GetLower(), b.GetLower()), MultiplyAddSignedPairs(a.GetUpper(), b.GetUpper()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<short> MultiplyAddSignedPairs(Vector128<sbyte> a, Vector128<sbyte> b) => AdvSimd.Arm64.AddPairwise(
+        AdvSimd.MultiplyWideningLower(a.GetLower(), b.GetLower()), AdvSimd.MultiplyWideningUpper(a, b));
 }
