@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace Llama.Model.Kernels;
 
 /// <summary>
@@ -39,27 +42,26 @@ internal static class Elementary
     }
 
     /// <summary>
-    /// Sine and cosine. The angle is reduced by multiples of π/2 held in three parts; the products are fused, because those of a large
+    /// Sines and cosines of four angles. An angle is reduced by multiples of π/2 held in three parts; the products are fused, because those of a large
     /// multiple are no doubles. Good to |x| below 2^30, far beyond any position.
     /// </summary>
-    public static (double Sin, double Cos) SinCos(double x)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static (Vector256<double> Sin, Vector256<double> Cos) SinCos(Vector256<double> x)
     {
-        double n = Math.Round(x * 0.636619772367581343076);
-        double r = Math.FusedMultiplyAdd(-n, 1.57079632673412561417, x);
-        r = Math.FusedMultiplyAdd(-n, 6.07710050630396597660e-11, r);
-        r = Math.FusedMultiplyAdd(-n, 2.02226624879595063154e-21, r);
-        double square = r * r;
-        double sin = 1;
-        for (int k = 20; k >= 2; k -= 2) sin = 1 - (sin * square / (k * (k + 1)));
+        Vector256<double> one = Vector256<double>.One;
+        Vector256<double> n = Vector256.Round(x * 0.636619772367581343076);
+        Vector256<double> r = Vector256.FusedMultiplyAdd(-n, Vector256.Create(1.57079632673412561417), x);
+        r = Vector256.FusedMultiplyAdd(-n, Vector256.Create(6.07710050630396597660e-11), r);
+        r = Vector256.FusedMultiplyAdd(-n, Vector256.Create(2.02226624879595063154e-21), r);
+        Vector256<double> square = r * r, sin = one, cos = one;
+        for (int k = 20; k >= 2; k -= 2) sin = one - (sin * square / Vector256.Create((double)(k * (k + 1))));
         sin *= r;
-        double cos = 1;
-        for (int k = 21; k >= 1; k -= 2) cos = 1 - (cos * square / (k * (k + 1)));
-        return ((long)n & 3) switch
-        {
-            0 => (sin, cos),
-            1 => (cos, -sin),
-            2 => (-sin, -cos),
-            _ => (-cos, sin),
-        };
+        for (int k = 21; k >= 1; k -= 2) cos = one - (cos * square / Vector256.Create((double)(k * (k + 1))));
+
+        // Adding 1.5 × 2^52 leaves the integer in the low bits. Quadrants 1 and 3 exchange the two; sines are negative in 2 and 3, cosines in 1 and 2.
+        Vector256<long> quadrant = (n + Vector256.Create(6755399441055744.0)).AsInt64(), bit = Vector256<long>.One;
+        Vector256<double> odd = Vector256.Equals(quadrant & bit, bit).AsDouble();
+        Vector256<double> sinSign = (((quadrant >> 1) & bit) << 63).AsDouble(), cosSign = ((((quadrant + bit) >> 1) & bit) << 63).AsDouble();
+        return (Vector256.ConditionalSelect(odd, cos, sin) ^ sinSign, Vector256.ConditionalSelect(odd, sin, cos) ^ cosSign);
     }
 }

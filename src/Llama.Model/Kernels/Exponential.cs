@@ -74,25 +74,39 @@ internal static unsafe class Exponential
         return Vector512.AndNot(result, tooSmall);
     }
 
-    /// <summary>Replaces <c>values[i]</c> by e^((values[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
-    public static float ExpAndSum(float* values, int count, float shift, float scale)
+    /// <summary>Writes e^((source[i] - shift) × scale) and returns the sum, in canonical lanes.</summary>
+    /// <param name="source">The numbers.</param>
+    /// <param name="target">Receives as many; may be the source.</param>
+    /// <param name="count">How many numbers.</param>
+    /// <param name="shift">Subtracted first.</param>
+    /// <param name="scale">A factor of the difference.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float ExpAndSum(float* source, float* target, int count, float shift, float scale)
     {
         Vector256<float> shifts = Vector256.Create(shift);
         Vector256<float> scales = Vector256.Create(scale);
         Vector256<float> lanes = Vector256<float>.Zero;
         int i = 0;
+        for (; Instructions.AreWide && i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+        {
+            Vector512<float> e = Exp((Vector512.Load(source + i) - Vector512.Create(shift)) * Vector512.Create(scale));
+            e.Store(target + i);
+            lanes += e.GetLower();
+            lanes += e.GetUpper();
+        }
+
         for (; i <= count - Lanes.Count; i += Lanes.Count)
         {
-            Vector256<float> e = Exp((Vector256.Load(values + i) - shifts) * scales);
-            e.Store(values + i);
+            Vector256<float> e = Exp((Vector256.Load(source + i) - shifts) * scales);
+            e.Store(target + i);
             lanes += e;
         }
 
         if (i < count)
         {
             int rest = count - i;
-            Lanes.StorePartial(Exp((Lanes.LoadPartial(values + i, rest) - shifts) * scales), values + i, rest);
-            lanes += Lanes.LoadPartial(values + i, rest);
+            Lanes.StorePartial(Exp((Lanes.LoadPartial(source + i, rest) - shifts) * scales), target + i, rest);
+            lanes += Lanes.LoadPartial(target + i, rest);
         }
 
         return Lanes.Sum(lanes);

@@ -10,6 +10,7 @@ internal sealed unsafe class ProductInputs : IDisposable
 {
     private readonly RoundedInputs small;
     private readonly RoundedInputs large;
+    private Announced announced;
 
     /// <summary>Makes room.</summary>
     /// <param name="tokens">Most vectors.</param>
@@ -21,17 +22,13 @@ internal sealed unsafe class ProductInputs : IDisposable
     }
 
     /// <summary>The inputs as they are, <c>[tokens, columns]</c>.</summary>
-    public float* Values { get; private set; }
+    public float* Values => (float*)announced.Values;
 
     /// <summary>Elements of a vector.</summary>
-    public int Columns { get; private set; }
+    public int Columns => announced.Columns;
 
-    /// <summary>Whether one of the matrices takes rounded inputs.</summary>
-    public bool Rounds { get; private set; }
-
-    private bool RoundsSmall { get; set; }
-
-    private bool RoundsLarge { get; set; }
+    /// <summary>Elements that share a scale in one of the forms that the matrices take; 1 where none takes rounded inputs.</summary>
+    public int BlockElements => announced.Large ? large.BlockElements : announced.Small ? small.BlockElements : 1;
 
     /// <summary>Floats of scratch memory that a product needs for a number of vectors.</summary>
     public static int ScratchLength(int tokens) =>
@@ -43,30 +40,35 @@ internal sealed unsafe class ProductInputs : IDisposable
     /// <param name="matrices">All the matrices that they will be multiplied with.</param>
     public void Reset(float* values, int tokens, params ReadOnlySpan<WeightMatrix> matrices)
     {
-        Values = values;
-        Columns = matrices[0].Columns;
-        RoundsSmall = RoundsLarge = false;
-        bool pairs = false, quads = false;
+        var next = new Announced { Values = (nint)values, Columns = matrices[0].Columns, Tokens = tokens };
         foreach (WeightMatrix matrix in matrices)
         {
             int blockElements = matrix.Type.BlockElements();
-            RoundsSmall |= blockElements == small.BlockElements;
-            RoundsLarge |= blockElements == large.BlockElements;
-            pairs |= BlockProduct.TakesPairs(matrix.Type, tokens);
-            quads |= InterleavedRows.AreNeeded(matrix.Type);
+            next.Small |= blockElements == small.BlockElements;
+            next.Large |= blockElements == large.BlockElements;
+            next.Pairs |= BlockProduct.TakesPairs(matrix.Type, tokens);
+            next.Quads |= InterleavedRows.AreNeeded(matrix.Type);
         }
 
-        Rounds = RoundsSmall || RoundsLarge;
-        if (RoundsSmall) small.Reset(Columns, tokens, pairs, quads);
-        if (RoundsLarge) large.Reset(Columns, tokens, pairs, quads);
+        // What is the same from layer to layer is not written again: the other threads have it in their caches.
+        if (next == announced) return;
+        announced = next;
+        if (next.Small) small.Reset(next.Columns, tokens, next.Pairs, next.Quads);
+        if (next.Large) large.Reset(next.Columns, tokens, next.Pairs, next.Quads);
     }
 
     /// <summary>Rounds one vector, where a matrix wants that.</summary>
-    public void Prepare(int token)
+    public void Prepare(int token) => Prepare(token, 0, Columns);
+
+    /// <summary>Rounds elements of one vector, where a matrix wants that.</summary>
+    /// <param name="token">Which vector.</param>
+    /// <param name="first">First element, a multiple of <see cref="BlockElements"/>.</param>
+    /// <param name="end">The one after the last, such a multiple as well.</param>
+    public void Prepare(int token, int first, int end)
     {
         float* source = Values + ((long)token * Columns);
-        if (RoundsSmall) small.Round(token, source);
-        if (RoundsLarge) large.Round(token, source);
+        if (announced.Small) small.Round(token, source, first, end);
+        if (announced.Large) large.Round(token, source, first, end);
     }
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> of a matrix with every vector.</summary>
@@ -88,5 +90,17 @@ internal sealed unsafe class ProductInputs : IDisposable
     {
         small.Dispose();
         large.Dispose();
+    }
+
+    /// <summary>What was announced.</summary>
+    private record struct Announced
+    {
+        public nint Values;
+        public int Columns;
+        public int Tokens;
+        public bool Small;
+        public bool Large;
+        public bool Pairs;
+        public bool Quads;
     }
 }

@@ -8,6 +8,7 @@ namespace Llama.Model.Kernels;
 /// </summary>
 internal sealed unsafe class RotaryEmbedding
 {
+    // In whole vectors; those beyond the last pair are zero.
     private readonly float[] frequencies;
     private readonly RotaryLayout layout;
     private readonly double magnitude;
@@ -17,9 +18,10 @@ internal sealed unsafe class RotaryEmbedding
     {
         layout = config.RotaryLayout;
         magnitude = config.RopeMagnitude;
-        frequencies = new float[config.HeadDim / 2];
+        Pairs = config.HeadDim / 2;
+        frequencies = new float[(Pairs + 3) / 4 * 4];
         double logTheta = Elementary.Log(config.RopeTheta);
-        for (int i = 0; i < frequencies.Length; i++)
+        for (int i = 0; i < Pairs; i++)
         {
             double frequency = Elementary.Exp(-2.0 * i / config.HeadDim * logTheta);
             if (config.RopeScaling is { } scaling) frequency = Scale(frequency, scaling);
@@ -44,7 +46,7 @@ internal sealed unsafe class RotaryEmbedding
     }
 
     /// <summary>Pairs in a head.</summary>
-    public int Pairs => frequencies.Length;
+    public int Pairs { get; }
 
     /// <summary>
     /// Cosines and sines of one position, times the model's magnitude. The angle is a product of two single-precision numbers rounded once, as in the released
@@ -55,12 +57,23 @@ internal sealed unsafe class RotaryEmbedding
     /// <param name="sines">Written, <c>[headDim / 2]</c>.</param>
     public void Angles(int position, float* cosines, float* sines)
     {
-        for (int i = 0; i < frequencies.Length; i++)
+        for (int i = 0; i < Pairs; i += Vector128<float>.Count)
         {
-            (double sin, double cos) = Elementary.SinCos((float)position * frequencies[i]);
-            cosines[i] = (float)(cos * magnitude);
-            sines[i] = (float)(sin * magnitude);
+            (Vector128<double> lower, Vector128<double> upper) =
+                Vector128.Widen(Vector128.LoadUnsafe(ref frequencies[i]) * (float)position);
+            (Vector256<double> sin, Vector256<double> cos) = Elementary.SinCos(Vector256.Create(lower, upper));
+            Store(cos, cosines, i);
+            Store(sin, sines, i);
         }
+    }
+
+    /// <summary>Stores those of four pairs from one on, or of as many as there are.</summary>
+    private void Store(Vector256<double> numbers, float* target, int first)
+    {
+        numbers *= magnitude;
+        Vector128<float> four = Vector128.Narrow(numbers.GetLower(), numbers.GetUpper());
+        if (first + Vector128<float>.Count <= Pairs) four.Store(target + first);
+        else for (int i = first; i < Pairs; i++) target[i] = four.GetElement(i - first);
     }
 
     /// <summary>Turns one head in place.</summary>

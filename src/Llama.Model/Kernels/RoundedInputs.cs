@@ -125,18 +125,20 @@ internal sealed unsafe class RoundedInputs : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int* PairsOfSums(int token) => (int*)Sums(token, PartElements / 2);
 
-    /// <summary>Rounds one vector, to nearest, ties to even.</summary>
+    /// <summary>Rounds elements of one vector, to nearest, ties to even.</summary>
     /// <param name="token">Its place.</param>
-    /// <param name="source"><see cref="Columns"/> numbers.</param>
-    public void Round(int token, float* source)
+    /// <param name="source">The vector, <see cref="Columns"/> numbers.</param>
+    /// <param name="first">First element, a multiple of <see cref="BlockElements"/>.</param>
+    /// <param name="end">The one after the last, such a multiple as well.</param>
+    public void Round(int token, float* source, int first, int end)
     {
-        float* scale = Scales(token);
+        float* scale = Scales(token) + (first / BlockElements);
         sbyte* byteTarget = Bytes(token);
         short* wordTarget = Words(token);
-        int* pairTarget = Pairs(token);
-        int* quadTarget = Quads(token), ownQuadTarget = OwnQuads(token);
-        short* sumTarget = Sums(token), halfSumTarget = Sums(token, PartElements / 2);
-        for (int done = 0; done < Columns; done += BlockElements, scale++)
+        int* pairTarget = Pairs(token) + (first / 2 * GroupTokens);
+        int* quadTarget = Quads(token) + (first / 4 * GroupTokens), ownQuadTarget = OwnQuads(token);
+        short* sumTarget = Sums(token), halfSumTarget = Sums(token, PartElements / 2) + (first / (PartElements / 2));
+        for (int done = first; done < end; done += BlockElements, scale++)
         {
             // Magnitudes as integers have the order of the numbers, and what is no number is above all: the scale becomes it, too.
             Vector256<int> greatest = Vector256<int>.Zero;
@@ -152,19 +154,19 @@ internal sealed unsafe class RoundedInputs : IDisposable
                 float* part = source + done + i;
                 Vector256<int> i0 = Nearest(Vector256.Load(part) * factor), i1 = Nearest(Vector256.Load(part + 8) * factor);
                 Vector256<int> i2 = Nearest(Vector256.Load(part + 16) * factor), i3 = Nearest(Vector256.Load(part + 24) * factor);
-                Vector256<short> first = Vector256.Narrow(i0, i1), second = Vector256.Narrow(i2, i3);
-                Vector256<sbyte> rounded = Vector256.Narrow(first, second);
+                Vector256<short> lower = Vector256.Narrow(i0, i1), upper = Vector256.Narrow(i2, i3);
+                Vector256<sbyte> rounded = Vector256.Narrow(lower, upper);
                 rounded.Store(byteTarget + done + i);
-                first.Store(wordTarget + done + i);
-                second.Store(wordTarget + done + i + 16);
+                lower.Store(wordTarget + done + i);
+                upper.Store(wordTarget + done + i + 16);
                 int firstSum = Vector256.Sum(i0 + i1), secondSum = Vector256.Sum(i2 + i3);
                 sumTarget[(done + i) / PartElements] = (short)(firstSum + secondSum);
                 *halfSumTarget++ = (short)firstSum;
                 *halfSumTarget++ = (short)secondSum;
                 if (paired)
                 {
-                    Spread(first.AsInt32(), pairTarget);
-                    Spread(second.AsInt32(), pairTarget + (Lanes.Count * GroupTokens));
+                    Spread(lower.AsInt32(), pairTarget);
+                    Spread(upper.AsInt32(), pairTarget + (Lanes.Count * GroupTokens));
                     pairTarget += PartElements / 2 * GroupTokens;
                 }
 

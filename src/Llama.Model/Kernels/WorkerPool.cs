@@ -1,3 +1,6 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using Llama.Model.Machine;
 
 namespace Llama.Model.Kernels;
@@ -8,19 +11,20 @@ namespace Llama.Model.Kernels;
 /// </summary>
 internal sealed class WorkerPool : IDisposable
 {
-    private const int SpinsBeforeParking = 2000;
+    /// <summary>
+    /// How often a waiting thread looks before it gives way, some ten microseconds: where there are fewer processors than threads that want
+    /// one, the part that all wait for may need this one.
+    /// </summary>
+    private const int LooksBeforeYielding = 512;
 
-    // Where there are fewer processors than threads that want one, the part that all wait for may need this one.
-    private const int SpinsBeforeYielding = 32;
+    private static readonly TimeSpan SpinsBeforeParking = TimeSpan.FromMilliseconds(0.6);
 
     private readonly Task[] threads;
     private readonly SemaphoreSlim[] wake;
     private readonly int[] parked;
-    private Action<int, int>? body;
     private Exception? failure;
-    private int generation;
-    private int running;
     private bool stopping;
+    private Signals signals;
 
     /// <summary>Starts the threads.</summary>
     /// <param name="threadCount">Threads, the caller of <see cref="Run"/> included; at least 1.</param>
@@ -73,18 +77,19 @@ internal sealed class WorkerPool : IDisposable
             return;
         }
 
-        body = region;
-        failure = null;
-        Volatile.Write(ref running, threads.Length);
-        Interlocked.Increment(ref generation);
+        signals.Region = region;
+
+        // Not written without need: workers read what lies beside it.
+        if (failure is not null) failure = null;
+        Volatile.Write(ref signals.Running, threads.Length);
+        Interlocked.Increment(ref signals.Generation);
         for (int i = 0; i < threads.Length; i++)
         {
             if (Interlocked.Exchange(ref parked[i], 0) == 1) wake[i].Release();
         }
 
         Execute(0);
-        SpinWait spin = default;
-        while (Volatile.Read(ref running) > 0) spin.SpinOnce(sleep1Threshold: -1);
+        for (int looks = 1; Volatile.Read(ref signals.Running) > 0; looks++) Rest(looks);
         if (failure is not null) throw new InvalidOperationException("A compute thread failed: " + failure.Message, failure);
     }
 
@@ -93,13 +98,24 @@ internal sealed class WorkerPool : IDisposable
     {
         if (stopping) return;
         Volatile.Write(ref stopping, true);
-        Interlocked.Increment(ref generation);
+        Interlocked.Increment(ref signals.Generation);
         for (int i = 0; i < threads.Length; i++)
         {
             wake[i].Release();
             threads[i].Wait();
             wake[i].Dispose();
         }
+    }
+
+    /// <summary>
+    /// Rests between two looks, as briefly as the processor can: what is waited for comes within a microsecond or two most of the time.
+    /// </summary>
+    /// <param name="looks">How often the thread has looked.</param>
+    private static void Rest(int looks)
+    {
+        if (looks % LooksBeforeYielding == 0) Thread.Yield();
+        else if (X86Base.IsSupported) X86Base.Pause();
+        else Thread.SpinWait(1);
     }
 
     private void Work(int worker)
@@ -109,9 +125,9 @@ internal sealed class WorkerPool : IDisposable
         {
             WaitForWork(worker, seen);
             if (Volatile.Read(ref stopping)) return;
-            seen = Volatile.Read(ref generation);
+            seen = Volatile.Read(ref signals.Generation);
             Execute(worker + 1);
-            Interlocked.Decrement(ref running);
+            Interlocked.Decrement(ref signals.Running);
         }
     }
 
@@ -124,15 +140,18 @@ internal sealed class WorkerPool : IDisposable
     {
         while (true)
         {
-            for (int spins = 0; spins < SpinsBeforeParking; spins++)
+            long start = 0;
+            for (int looks = 1; Volatile.Read(ref signals.Generation) == seen; looks++)
             {
-                if (Volatile.Read(ref generation) != seen) return;
-                Thread.SpinWait(8);
-                if (spins % SpinsBeforeYielding == SpinsBeforeYielding - 1) Thread.Yield();
+                Rest(looks);
+                if (looks % LooksBeforeYielding != 0) continue;
+                if (start == 0) start = Stopwatch.GetTimestamp();
+                else if (Stopwatch.GetElapsedTime(start) > SpinsBeforeParking) break;
             }
 
+            if (Volatile.Read(ref signals.Generation) != seen) return;
             Interlocked.Exchange(ref parked[worker], 1);
-            if (Volatile.Read(ref generation) != seen && Interlocked.Exchange(ref parked[worker], 0) == 1) return;
+            if (Volatile.Read(ref signals.Generation) != seen && Interlocked.Exchange(ref parked[worker], 0) == 1) return;
             wake[worker].Wait();
         }
     }
@@ -141,7 +160,7 @@ internal sealed class WorkerPool : IDisposable
     {
         try
         {
-            body!(part, threads.Length + 1);
+            signals.Region!(part, threads.Length + 1);
         }
 #pragma warning disable CA1031 // Whatever a part throws belongs to the caller of Run.
         catch (Exception e)
@@ -149,5 +168,25 @@ internal sealed class WorkerPool : IDisposable
         {
             failure = e;
         }
+    }
+
+    /// <summary>
+    /// What threads wait for, each in cache lines of its own (processors fetch two together): workers that end a region take nothing from those
+    /// that wait for the next one.
+    /// </summary>
+    [StructLayout(LayoutKind.Explicit, Size = 384)]
+    private struct Signals
+    {
+        /// <summary>What runs; beside the generation, because a worker that sees that reads it next.</summary>
+        [FieldOffset(128)]
+        public Action<int, int>? Region;
+
+        /// <summary>Regions so far.</summary>
+        [FieldOffset(136)]
+        public int Generation;
+
+        /// <summary>Workers that have not ended the region.</summary>
+        [FieldOffset(256)]
+        public int Running;
     }
 }

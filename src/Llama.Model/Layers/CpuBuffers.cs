@@ -20,12 +20,13 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>Makes buffers for steps of up to <see cref="MaxTokens"/> tokens.</summary>
     public CpuBuffers(ModelConfig config, int threads)
     {
-        int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
         pairs = config.HeadDim / 2;
         tileLength = ProductInputs.ScratchLength(MaxTokens);
         softmaxLength = Lanes.Pad(Attention.ScratchLength(
             Math.Max(config.Heads, Attention.MaxTokens * (config.Heads / config.KvHeads)), config.HeadDim));
-        Inputs = new ProductInputs(MaxTokens, widest);
+        NormedInputs = new ProductInputs(MaxTokens, config.Dim);
+        AttendedInputs = new ProductInputs(MaxTokens, config.QueryDim);
+        GateInputs = new ProductInputs(MaxTokens, config.HiddenDim);
         Normed = Tokens(config.Dim);
         Queries = Tokens(config.QueryDim);
         Keys = Tokens(config.KvDim);
@@ -43,8 +44,8 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>Bytes of the intermediate results of the largest step, without the scratch of the threads.</summary>
     public static long Bytes(ModelConfig config)
     {
-        int widest = Math.Max(Math.Max(config.Dim, config.HiddenDim), config.QueryDim);
-        long aToken = widest + (2L * (config.Dim + config.QueryDim + config.KvDim + config.HiddenDim)) + config.HeadDim;
+        long inputs = (long)config.Dim + config.QueryDim + config.HiddenDim;
+        long aToken = inputs + (2L * (config.Dim + config.QueryDim + config.KvDim + config.HiddenDim)) + config.HeadDim;
         return MaxTokens * aToken * sizeof(float);
     }
 
@@ -60,8 +61,14 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <summary>How many tokens each of the runs has.</summary>
     public int[] RunLengths { get; } = new int[MaxTokens];
 
-    /// <summary>The inputs of the products at hand.</summary>
-    public ProductInputs Inputs { get; }
+    /// <summary>The inputs of products with <see cref="Normed"/>.</summary>
+    public ProductInputs NormedInputs { get; }
+
+    /// <summary>The inputs of products with <see cref="Attended"/>.</summary>
+    public ProductInputs AttendedInputs { get; }
+
+    /// <summary>The inputs of products with <see cref="Gate"/>.</summary>
+    public ProductInputs GateInputs { get; }
 
     /// <summary>Hidden states after RMSNorm, <c>[tokens, dim]</c>.</summary>
     public float* Normed { get; }
@@ -102,7 +109,9 @@ internal sealed unsafe class CpuBuffers : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        Inputs.Dispose();
+        NormedInputs.Dispose();
+        AttendedInputs.Dispose();
+        GateInputs.Dispose();
         foreach (NativeBuffer buffer in owned) buffer.Dispose();
     }
 

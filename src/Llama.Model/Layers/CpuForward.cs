@@ -7,8 +7,9 @@ using Llama.Model.Weights;
 namespace Llama.Model.Layers;
 
 /// <summary>
-/// The forward pass over a range of layers. A layer is eight regions, each run by all threads of the pool with a barrier after it; a
-/// thread takes a share of the tokens, heads or rows, and no sum is ever split between threads.
+/// The forward pass over a range of layers. A layer is six regions, each run by all threads of the pool with a barrier after it; a thread takes
+/// a share of the tokens, heads or rows, and no sum is ever split between threads. Where shares end in the middle of a head, or of a block of rounded
+/// inputs, there are a few regions more.
 /// </summary>
 internal sealed unsafe class CpuForward : IForward
 {
@@ -27,15 +28,21 @@ internal sealed unsafe class CpuForward : IForward
     private readonly WantedRows wanted = new(CpuBuffers.MaxTokens);
 
     private readonly Action<int, int> embed;
+    private readonly Action<int, int> computeAngles;
     private readonly Action<int, int> attentionNorm;
+    private readonly Action<int, int> attendWithOwnHeads;
     private readonly Action<int, int> queriesKeysValues;
     private readonly Action<int, int> rotateAndStore;
     private readonly Action<int, int> attend;
+    private readonly Action<int, int> roundAttended;
     private readonly Action<int, int> attentionOutput;
     private readonly Action<int, int> ffnNorm;
     private readonly Action<int, int> gateAndUp;
-    private readonly Action<int, int> prepareInputs;
+    private readonly Action<int, int> roundGate;
     private readonly Action<int, int> down;
+
+    /// <summary>Whether the threads' shares of queries, keys and values are whole heads, so that each attends with its own.</summary>
+    private readonly bool sharesAreHeads;
 
     private LayerWeights[] layers;
     private ProductMatrix? output;
@@ -96,15 +103,19 @@ internal sealed unsafe class CpuForward : IForward
 
         ProductMatrix Open(string name, int rows, int columns, float[]? bias) => OpenProduct(checkpoint, name, rows, columns, bias);
         embed = Embed;
+        computeAngles = ComputeAngles;
         attentionNorm = AttentionNorm;
+        attendWithOwnHeads = AttendWithOwnHeads;
         queriesKeysValues = QueriesKeysValues;
         rotateAndStore = RotateAndStore;
         attend = Attend;
+        roundAttended = RoundAttended;
         attentionOutput = AttentionOutput;
         ffnNorm = FfnNorm;
         gateAndUp = GateAndUp;
-        prepareInputs = PrepareInputs;
+        roundGate = RoundGate;
         down = Down;
+        sharesAreHeads = config.KvHeads % threads == 0 && config.HeadDim % Lanes.Count == 0;
     }
 
     /// <inheritdoc/>
@@ -168,18 +179,19 @@ internal sealed unsafe class CpuForward : IForward
     {
         if (first == 0) RunByTokens(embed);
         Locate();
+        RunByTokens(computeAngles);
         for (layer = first - FirstLayer; layer < end - FirstLayer; layer++)
         {
             long started = Stopwatch.GetTimestamp();
             outputs = tokens;
             if (FirstLayer + layer == config.Layers - 1 && !everyPosition) PutOutputsFirst();
             LayerWeights weights = layers[layer];
-            buffers.Inputs.Reset(buffers.Normed, tokens, weights.Wq.Matrix, weights.Wk.Matrix, weights.Wv.Matrix);
+            buffers.NormedInputs.Reset(buffers.Normed, tokens, weights.Wq.Matrix, weights.Wk.Matrix, weights.Wv.Matrix);
             RunByTokens(attentionNorm);
-            pool.Run(queriesKeysValues);
-            RunByTokens(rotateAndStore);
+            buffers.AttendedInputs.Reset(buffers.Attended, outputs, weights.Wo.Matrix);
+            AttendAll();
             tokens = outputs;
-            if (tokens > 0) AttendAndFeedForward(weights);
+            if (tokens > 0) FeedForward(weights);
             Volatile.Write(ref layerTicks, layerTicks + Stopwatch.GetTimestamp() - started);
             Volatile.Write(ref layersDone, layersDone + 1);
         }
@@ -278,20 +290,47 @@ internal sealed unsafe class CpuForward : IForward
         return (output is null ? matrices : matrices.Append(output)).Select(product => product.Matrix.Type);
     }
 
-    /// <summary>The layer from its attention on, for the tokens whose output is wanted.</summary>
-    private void AttendAndFeedForward(LayerWeights weights)
+    /// <summary>Queries, keys and values, and attention for the tokens whose output is wanted.</summary>
+    private void AttendAll()
     {
-        nextAttention = 0;
-        pool.Run(attend);
-        buffers.Inputs.Reset(buffers.Attended, tokens, weights.Wo.Matrix);
-        if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
+        if (sharesAreHeads)
+        {
+            pool.Run(attendWithOwnHeads);
+        }
+        else
+        {
+            pool.Run(queriesKeysValues);
+            RunByTokens(rotateAndStore);
+            nextAttention = 0;
+            if (outputs > 0) pool.Run(attend);
+        }
+    }
+
+    /// <summary>The layer from the output of its attention on.</summary>
+    private void FeedForward(LayerWeights weights)
+    {
+        if (!AttendedAreRounded(pool.ThreadCount)) RunByTokens(roundAttended);
         pool.Run(attentionOutput);
-        buffers.Inputs.Reset(buffers.Normed, tokens, weights.W1.Matrix, weights.W3.Matrix);
+        buffers.NormedInputs.Reset(buffers.Normed, tokens, weights.W1.Matrix, weights.W3.Matrix);
         RunByTokens(ffnNorm);
+        buffers.GateInputs.Reset(buffers.Gate, tokens, weights.W2.Matrix);
         pool.Run(gateAndUp);
-        buffers.Inputs.Reset(buffers.Gate, tokens, weights.W2.Matrix);
-        if (buffers.Inputs.Rounds) RunByTokens(prepareInputs);
+        if (!GateIsRounded(pool.ThreadCount)) RunByTokens(roundGate);
         pool.Run(down);
+    }
+
+    /// <summary>Whether there is nothing to round after attention, or each thread has rounded its heads' outputs, which are whole blocks.</summary>
+    private bool AttendedAreRounded(int parts)
+    {
+        int blockElements = buffers.AttendedInputs.BlockElements;
+        return blockElements == 1 || (sharesAreHeads && config.QueryDim % (parts * blockElements) == 0);
+    }
+
+    /// <summary>The same of the gate.</summary>
+    private bool GateIsRounded(int parts)
+    {
+        int blockElements = buffers.GateInputs.BlockElements;
+        return blockElements == 1 || config.HiddenDim % (parts * blockElements) == 0;
     }
 
     /// <summary>A region whose work is divided by tokens: a single token is not worth a barrier.</summary>
@@ -302,8 +341,7 @@ internal sealed unsafe class CpuForward : IForward
     }
 
     /// <summary>
-    /// Writes down sequence and position of every token of the step, the rotary angles of the position, and the runs of tokens that
-    /// attend together.
+    /// Writes down sequence and position of every token of the step, and the runs of tokens that attend together.
     /// </summary>
     private void Locate()
     {
@@ -315,9 +353,7 @@ internal sealed unsafe class CpuForward : IForward
             for (int i = 0; i < sequences[sequence].TokenCount; i++, token++)
             {
                 buffers.SequenceOf[token] = sequence;
-                int position = sequences[sequence].FirstPosition + i;
-                buffers.PositionOf[token] = position;
-                rotary.Angles(position, buffers.Cosines(token), buffers.Sines(token));
+                buffers.PositionOf[token] = sequences[sequence].FirstPosition + i;
                 if (i % Attention.MaxTokens != 0) continue;
                 buffers.RunStarts[runs] = token;
                 buffers.RunLengths[runs++] = Math.Min(Attention.MaxTokens, sequences[sequence].TokenCount - i);
@@ -355,8 +391,8 @@ internal sealed unsafe class CpuForward : IForward
         kept.CopyTo(otherStates);
         (buffers.SequenceOf[token], buffers.SequenceOf[other]) = (buffers.SequenceOf[other], buffers.SequenceOf[token]);
         (buffers.PositionOf[token], buffers.PositionOf[other]) = (buffers.PositionOf[other], buffers.PositionOf[token]);
-        rotary.Angles(buffers.PositionOf[token], buffers.Cosines(token), buffers.Sines(token));
-        rotary.Angles(buffers.PositionOf[other], buffers.Cosines(other), buffers.Sines(other));
+        ComputeAngles(token);
+        ComputeAngles(other);
     }
 
     private void Embed(int part, int parts)
@@ -364,6 +400,14 @@ internal sealed unsafe class CpuForward : IForward
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
         for (int t = first; t < end; t++) MatrixProduct.ReadRow(embeddings!, step.Tokens[t], hidden + ((long)t * config.Dim));
     }
+
+    private void ComputeAngles(int part, int parts)
+    {
+        (int first, int end) = WorkerPool.Share(tokens, part, parts);
+        for (int t = first; t < end; t++) ComputeAngles(t);
+    }
+
+    private void ComputeAngles(int token) => rotary.Angles(buffers.PositionOf[token], buffers.Cosines(token), buffers.Sines(token));
 
     private void AttentionNorm(int part, int parts) => Norm(layers[layer].AttentionNorm, part, parts);
 
@@ -378,42 +422,71 @@ internal sealed unsafe class CpuForward : IForward
             {
                 long offset = (long)t * config.Dim;
                 Elementwise.RmsNorm(hidden + offset, weights, config.NormEps, buffers.Normed + offset, config.Dim);
-                buffers.Inputs.Prepare(t);
+                buffers.NormedInputs.Prepare(t);
             }
         }
     }
 
-    private void PrepareInputs(int part, int parts)
+    private void RoundAttended(int part, int parts) => Round(buffers.AttendedInputs, part, parts);
+
+    private void RoundGate(int part, int parts) => Round(buffers.GateInputs, part, parts);
+
+    private void Round(ProductInputs inputs, int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
-        for (int t = first; t < end; t++) buffers.Inputs.Prepare(t);
+        for (int t = first; t < end; t++) inputs.Prepare(t);
+    }
+
+    /// <summary>
+    /// Queries, keys and values of this part's heads, and attention with these: what one thread computes it reads, so there is nothing to wait for.
+    /// </summary>
+    private void AttendWithOwnHeads(int part, int parts)
+    {
+        QueriesKeysValues(part, parts);
+        (int first, int end) = WorkerPool.Share(config.KvHeads, part, parts);
+
+        // Single tokens take all heads together, in the order in which a block lies; for several that would be more than the first-level cache holds.
+        int together = runs == outputs ? end - first : 1;
+        for (int head = first; head < end; head += together)
+        {
+            RotateAndStore(0, tokens, head, head + together);
+            for (int run = 0; run < runs && outputs > 0; run++) Attend(run, head, head + together, part);
+        }
+
+        if (!AttendedAreRounded(parts)) return;
+        int width = config.QueryDim / parts;
+        for (int t = 0; t < outputs; t++) buffers.AttendedInputs.Prepare(t, part * width, (part + 1) * width);
     }
 
     private void QueriesKeysValues(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        if (outputs > 0) Multiply(weights.Wq, outputs, buffers.Queries, part, parts);
-        Multiply(weights.Wk, tokens, buffers.Keys, part, parts);
-        Multiply(weights.Wv, tokens, buffers.Values, part, parts);
+        if (outputs > 0) Multiply(weights.Wq, buffers.NormedInputs, outputs, buffers.Queries, part, parts);
+        Multiply(weights.Wk, buffers.NormedInputs, tokens, buffers.Keys, part, parts);
+        Multiply(weights.Wv, buffers.NormedInputs, tokens, buffers.Values, part, parts);
     }
 
     private void RotateAndStore(int part, int parts)
     {
         (int first, int end) = WorkerPool.Share(tokens, part, parts);
-        int headDim = config.HeadDim;
-        for (int t = first; t < end; t++)
-        {
-            float* query = buffers.Queries + ((long)t * config.QueryDim);
-            for (int h = 0; h < config.Heads && t < outputs; h++) rotary.Rotate(query + (h * headDim), buffers.Cosines(t), buffers.Sines(t));
+        RotateAndStore(first, end, 0, config.KvHeads);
+    }
 
-            int position = buffers.PositionOf[t];
-            int block = BlockTable(t)[position / KvCache.BlockTokens];
-            int slot = position % KvCache.BlockTokens;
-            for (int h = 0; h < config.KvHeads; h++)
+    /// <summary>Turns queries and keys of some tokens and heads, and stores keys and values.</summary>
+    private void RotateAndStore(int firstToken, int endToken, int firstKvHead, int endKvHead)
+    {
+        int headDim = config.HeadDim, group = config.Heads / config.KvHeads;
+        for (int h = firstKvHead; h < endKvHead; h++)
+        {
+            for (int t = firstToken; t < endToken; t++)
             {
+                float* cosines = buffers.Cosines(t), sines = buffers.Sines(t);
+                float* query = buffers.Queries + ((long)t * config.QueryDim) + (h * group * headDim);
+                for (int i = 0; i < group && t < outputs; i++) rotary.Rotate(query + (i * headDim), cosines, sines);
                 float* key = buffers.Keys + ((long)t * config.KvDim) + (h * headDim);
-                rotary.Rotate(key, buffers.Cosines(t), buffers.Sines(t));
-                cache.Write(layer, block, h, slot, key, buffers.Values + ((long)t * config.KvDim) + (h * headDim));
+                rotary.Rotate(key, cosines, sines);
+                (int block, int slot) = Math.DivRem(buffers.PositionOf[t], KvCache.BlockTokens);
+                cache.Write(layer, BlockTable(t)[block], h, slot, key, buffers.Values + ((long)t * config.KvDim) + (h * headDim));
             }
         }
     }
@@ -424,43 +497,51 @@ internal sealed unsafe class CpuForward : IForward
     /// </summary>
     private void Attend(int part, int parts)
     {
-        int group = config.Heads / config.KvHeads;
-        int slices = runs == tokens ? Math.Min(parts, config.KvHeads) : config.KvHeads;
+        int slices = runs == outputs ? Math.Min(parts, config.KvHeads) : config.KvHeads;
         int items = runs * slices;
         for (int item = Interlocked.Increment(ref nextAttention); item <= items; item = Interlocked.Increment(ref nextAttention))
         {
             (int run, int slice) = Math.DivRem(items - item, slices);
             (int first, int end) = WorkerPool.Share(config.KvHeads, slice, slices, 1);
-            int token = buffers.RunStarts[run];
-            long offset = ((long)token * config.QueryDim) + (first * group * config.HeadDim);
-            Attention.Attend(
-                cache, layer, BlockTable(token), first, end, buffers.PositionOf[token], buffers.RunLengths[run],
-                group, config.HeadDim, buffers.Queries + offset, buffers.Attended + offset, config.QueryDim, buffers.Softmax(part));
+            Attend(run, first, end, part);
         }
     }
 
-    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, part, parts);
+    /// <summary>Attention of a run of tokens with some heads.</summary>
+    private void Attend(int run, int firstKvHead, int endKvHead, int part)
+    {
+        int group = config.Heads / config.KvHeads, token = buffers.RunStarts[run];
+        long offset = ((long)token * config.QueryDim) + (firstKvHead * group * config.HeadDim);
+        Attention.Attend(
+            cache, layer, BlockTable(token), firstKvHead, endKvHead, buffers.PositionOf[token], buffers.RunLengths[run],
+            group, config.HeadDim, buffers.Queries + offset, buffers.Attended + offset, config.QueryDim, buffers.Softmax(part));
+    }
+
+    private void AttentionOutput(int part, int parts) => MultiplyAndAdd(layers[layer].Wo, buffers.AttendedInputs, part, parts);
 
     private void GateAndUp(int part, int parts)
     {
         LayerWeights weights = layers[layer];
-        (int first, int end) = Multiply(weights.W1, tokens, buffers.Gate, part, parts);
-        Multiply(weights.W3, tokens, buffers.Up, part, parts);
+        int grain = GateIsRounded(parts) ? buffers.GateInputs.BlockElements : 1;
+        (int first, int end) = Multiply(weights.W1, buffers.NormedInputs, tokens, buffers.Gate, part, parts, grain);
+        Multiply(weights.W3, buffers.NormedInputs, tokens, buffers.Up, part, parts, grain);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.HiddenDim) + first;
             Elementwise.SiluMultiply(buffers.Gate + offset, buffers.Up + offset, end - first);
+            if (grain > 1) buffers.GateInputs.Prepare(t, first, end);
         }
     }
 
-    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, part, parts);
+    private void Down(int part, int parts) => MultiplyAndAdd(layers[layer].W2, buffers.GateInputs, part, parts);
 
     /// <summary>This part's rows of a product and its bias, for the first tokens. The bias is added to whole sums, and nowhere else.</summary>
-    private (int First, int End) Multiply(ProductMatrix product, int count, float* output, int part, int parts)
+    private (int First, int End) Multiply(
+        ProductMatrix product, ProductInputs inputs, int count, float* output, int part, int parts, int grain = 1)
     {
         WeightMatrix weights = product.Matrix;
-        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Lanes.Count);
-        buffers.Inputs.Multiply(weights, first, end, count, output, buffers.Tile(part));
+        (int first, int end) = WorkerPool.Share(weights.Rows, part, parts, Math.Max(grain, Lanes.Count));
+        inputs.Multiply(weights, first, end, count, output, buffers.Tile(part));
         if (product.Bias is null) return (first, end);
         fixed (float* bias = product.Bias)
         {
@@ -471,9 +552,9 @@ internal sealed unsafe class CpuForward : IForward
     }
 
     /// <summary>This part's rows of a product, added to the hidden states.</summary>
-    private void MultiplyAndAdd(ProductMatrix product, int part, int parts)
+    private void MultiplyAndAdd(ProductMatrix product, ProductInputs inputs, int part, int parts)
     {
-        (int first, int end) = Multiply(product, tokens, buffers.Projected, part, parts);
+        (int first, int end) = Multiply(product, inputs, tokens, buffers.Projected, part, parts);
         for (int t = 0; t < tokens; t++)
         {
             long offset = ((long)t * config.Dim) + first;

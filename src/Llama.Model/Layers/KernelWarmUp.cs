@@ -25,6 +25,7 @@ internal static unsafe class KernelWarmUp
     {
         foreach (ElementType type in types.Distinct()) Multiply(type);
         Attend(config, kvType);
+        RunOthers(config);
     }
 
     /// <summary>Products with rows as they are stored, and as they lie later.</summary>
@@ -67,5 +68,15 @@ internal static unsafe class KernelWarmUp
             Attention.Attend(
                 cache, 0, [0, 1], 0, 1, 0, tokens, group, config.HeadDim, queries.Pointer, outputs.Pointer, config.QueryDim, scratch.Pointer);
         }
+    }
+
+    /// <summary>What else is compiled for the processor: what lies between the products, and behind the last one.</summary>
+    private static void RunOthers(ModelConfig config)
+    {
+        using var x = new NativeBuffer(Math.Max(Columns, config.HeadDim));
+        using var y = new NativeBuffer(Math.Max(Columns, config.HeadDim));
+        new RotaryEmbedding(config).Angles(0, x.Pointer, y.Pointer);
+        Elementwise.SiluMultiply(x.Pointer, y.Pointer, Columns);
+        Exponential.ExpAndSum(x.Pointer, y.Pointer, Columns, 0, 1);
     }
 }

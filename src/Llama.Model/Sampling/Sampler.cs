@@ -1,4 +1,3 @@
-using System.Numerics;
 using Llama.Model.Kernels;
 
 namespace Llama.Model.Sampling;
@@ -13,16 +12,17 @@ internal sealed unsafe class Sampler : IDisposable
 {
     private readonly int vocabSize;
     private readonly NativeBuffer weights;
-    private readonly RankedTokens ranked;
+    private readonly RankedTokens ranked = new();
     private readonly LogitChanger changer;
+    private readonly MaskedLogits masked;
 
     /// <summary>Makes buffers for a vocabulary.</summary>
     public Sampler(int vocabSize)
     {
         this.vocabSize = vocabSize;
         weights = new NativeBuffer(vocabSize);
-        ranked = new RankedTokens(vocabSize);
         changer = new LogitChanger(vocabSize);
+        masked = new MaskedLogits(vocabSize);
     }
 
     /// <summary>Samples a token.</summary>
@@ -36,16 +36,24 @@ internal sealed unsafe class Sampler : IDisposable
         float* logits, SamplingParameters parameters, double number, Span<TokenLogprob> topLogprobs, LogitChanges changes = default)
     {
         (int best, float max, float logSum) = Measure(logits, topLogprobs);
-        float* source = logits;
-        if (!changes.IsNone)
-        {
-            source = changer.Apply(logits, changes);
-            best = ReplaceAndFindBest(source);
-        }
+        PossibleTokens possible = changes.IsMaskOnly ? new PossibleTokens(logits, vocabSize, null, best) : changer.Apply(logits, changes);
 
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
         float scale = 1 / parameters.Temperature;
-        int token = float.IsInfinity(scale) ? best : Sample(source, source[best], scale, parameters, number);
+        int token;
+        if (float.IsInfinity(scale))
+        {
+            token = changes.Mask.IsEmpty ? possible.Best : masked.FindBest(possible.Logits, changes.Mask);
+        }
+        else
+        {
+            if (!changes.Mask.IsEmpty) possible = masked.Apply(possible.Logits, changes.Mask);
+
+            // The weights at temperature 1 are there already.
+            if (scale != 1 || !changes.IsNone) Weigh(possible.Logits, possible.Count, possible.Logits[possible.Best], scale);
+            token = possible.IdOf(Choose(possible, parameters, number));
+        }
+
         return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
@@ -70,39 +78,39 @@ internal sealed unsafe class Sampler : IDisposable
     {
         weights.Dispose();
         changer.Dispose();
+        masked.Dispose();
     }
 
     /// <summary>Replaces logits that are not finite, and finds what log-probabilities are made of: the greatest, and the log-sum-exp above it.</summary>
     private (int Best, float Max, float LogSum) Measure(float* logits, Span<TokenLogprob> topLogprobs)
     {
-        int best = ReplaceAndFindBest(logits);
+        int best = FiniteLogits.ReplaceAndFindBest(logits, vocabSize);
         float max = logits[best];
-        float logSum = (float)Elementary.Log(Weigh(logits, max, 1));
+        float logSum = (float)Elementary.Log(Weigh(logits, vocabSize, max, 1));
         if (topLogprobs.Length > 0)
         {
-            ReadOnlySpan<int> top = ranked.Top(logits, topLogprobs.Length);
+            ReadOnlySpan<int> top = ranked.Top(logits, vocabSize, topLogprobs.Length);
             for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - max - logSum);
         }
 
         return (best, max, logSum);
     }
 
-    private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)
+    private int Choose(PossibleTokens possible, SamplingParameters parameters, double number)
     {
-        Weigh(logits, max, scale);
         bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
-        return all ? SampleFromAll(number) : SampleFromTop(logits, parameters, number);
+        return all ? SampleFromAll(possible.Count, number) : SampleFromTop(possible, parameters, number);
     }
 
-    /// <summary>Walks the vocabulary in the order of ids to where the cumulative weight passes the number's share of the whole.</summary>
-    private int SampleFromAll(double number)
+    /// <summary>Walks the tokens in the order of ids to where the cumulative weight passes the number's share of the whole.</summary>
+    private int SampleFromAll(int count, double number)
     {
         double total = 0;
-        for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
+        for (int i = 0; i < count; i++) total += weights.Pointer[i];
         double target = number * total;
         double cumulative = 0;
         int last = 0;
-        for (int i = 0; i < vocabSize; i++)
+        for (int i = 0; i < count; i++)
         {
             if (weights.Pointer[i] == 0) continue;
             cumulative += weights.Pointer[i];
@@ -117,12 +125,12 @@ internal sealed unsafe class Sampler : IDisposable
     /// Ranks as many tokens as the truncation keeps: a nucleus is not known beforehand, so ever more are ranked until it is covered.
     /// Its share counts from the whole vocabulary, or from the k best where k is given.
     /// </summary>
-    private int SampleFromTop(float* logits, SamplingParameters parameters, double number)
+    private int SampleFromTop(PossibleTokens possible, SamplingParameters parameters, double number)
     {
         bool bounded = parameters.TopK > 0 && parameters.TopK < vocabSize;
-        int limit = bounded ? parameters.TopK : vocabSize;
+        int limit = bounded ? Math.Min(parameters.TopK, possible.Count) : possible.Count;
         int count = bounded ? limit : Math.Min(limit, 64);
-        ReadOnlySpan<int> top = ranked.Top(logits, count);
+        ReadOnlySpan<int> top = ranked.Top(possible.Logits, possible.Count, count);
         double total = 0;
         if (bounded)
         {
@@ -130,7 +138,7 @@ internal sealed unsafe class Sampler : IDisposable
         }
         else
         {
-            for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
+            for (int i = 0; i < possible.Count; i++) total += weights.Pointer[i];
         }
 
         int kept;
@@ -138,7 +146,7 @@ internal sealed unsafe class Sampler : IDisposable
         while ((kept = Kept(top, parameters, total, out keptWeight)) == count && count < limit)
         {
             count = (int)Math.Min(limit, count * 8L);
-            top = ranked.Top(logits, count);
+            top = ranked.Top(possible.Logits, possible.Count, count);
         }
 
         double target = number * keptWeight;
@@ -170,41 +178,7 @@ internal sealed unsafe class Sampler : IDisposable
         return kept;
     }
 
-    /// <summary>Leaves finite logits and negative infinity, the impossible; returns the first of the greatest.</summary>
-    private int ReplaceAndFindBest(float* logits)
-    {
-        var impossible = new Vector<float>(float.NegativeInfinity);
-        var most = new Vector<float>(float.MaxValue);
-        Vector<float> greatest = impossible;
-        int whole = vocabSize - (vocabSize % Vector<float>.Count);
-        for (int i = 0; i < whole; i += Vector<float>.Count)
-        {
-            var row = Vector.Load(logits + i);
-            row = Vector.Min(Vector.ConditionalSelect(Vector.Equals(row, row), row, impossible), most);
-            row.Store(logits + i);
-            greatest = Vector.Max(greatest, row);
-        }
-
-        float max = float.NegativeInfinity;
-        for (int i = 0; i < Vector<float>.Count; i++) max = MathF.Max(max, greatest[i]);
-        for (int i = whole; i < vocabSize; i++)
-        {
-            logits[i] = float.IsNaN(logits[i]) ? float.NegativeInfinity : MathF.Min(logits[i], float.MaxValue);
-            max = MathF.Max(max, logits[i]);
-        }
-
-        int best = 0;
-        while (best + Vector<float>.Count <= whole && !Vector.EqualsAny(Vector.Load(logits + best), new Vector<float>(max))) best += Vector<float>.Count;
-        while (logits[best] != max) best++;
-
-        if (float.IsNegativeInfinity(logits[best])) new Span<float>(logits, vocabSize).Clear();
-        return best;
-    }
-
     /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
-    private float Weigh(float* logits, float max, float scale)
-    {
-        Buffer.MemoryCopy(logits, weights.Pointer, vocabSize * sizeof(float), vocabSize * sizeof(float));
-        return Exponential.ExpAndSum(weights.Pointer, vocabSize, max, scale);
-    }
+    private float Weigh(float* logits, int count, float max, float scale) =>
+        Exponential.ExpAndSum(logits, weights.Pointer, count, max, scale);
 }

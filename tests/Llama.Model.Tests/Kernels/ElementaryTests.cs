@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Llama.Model.Kernels;
 
 namespace Llama.Model.Tests.Kernels;
@@ -39,7 +40,7 @@ public sealed class ElementaryTests
         {
             foreach (double angle in (double[])[x, -x])
             {
-                (double sin, double cos) = Elementary.SinCos(angle);
+                (double sin, double cos) = SinCos(angle);
                 Assert.Equal(Math.Sin(angle), sin, 4e-16);
                 Assert.Equal(Math.Cos(angle), cos, 4e-16);
             }
@@ -53,8 +54,21 @@ public sealed class ElementaryTests
         foreach (double n in (double[])[1, 2, 3, 4, 1001, 8_388_608, 10_680_707])
         {
             double angle = (float)(n * (Math.PI / 2));
-            (double sin, double cos) = Elementary.SinCos(angle);
+            (double sin, double cos) = SinCos(angle);
             Assert.Equal(1, n % 2 == 0 ? sin / Math.Sin(angle) : cos / Math.Cos(angle), 1e-15);
         }
+    }
+
+    /// <summary>One angle among others, in each of the four places.</summary>
+    private static (double Sin, double Cos) SinCos(double angle)
+    {
+        (Vector256<double> sin, Vector256<double> cos) = Elementary.SinCos(Vector256.Create(angle));
+        for (int i = 0; i < 4; i++)
+        {
+            (Vector256<double> sines, Vector256<double> cosines) = Elementary.SinCos(Vector256.Create(1.0, 2, 3, 4).WithElement(i, angle));
+            Assert.Equal((sin[i], cos[i]), (sines[i], cosines[i]));
+        }
+
+        return (sin[0], cos[0]);
     }
 }

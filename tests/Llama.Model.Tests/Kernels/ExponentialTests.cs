@@ -75,7 +75,7 @@ public sealed unsafe class ExponentialTests
         float[] values = [.. Enumerable.Range(0, count + 1).Select(_ => (float)((random.NextDouble() * 20) - 10))];
         float[] results = [.. values];
         float sum;
-        fixed (float* pointer = results) sum = Exponential.ExpAndSum(pointer, count, 10, 0.25f);
+        fixed (float* pointer = results) sum = Exponential.ExpAndSum(pointer, pointer, count, 10, 0.25f);
 
         double expected = 0;
         for (int i = 0; i < count; i++)

@@ -69,7 +69,7 @@ public sealed unsafe class RoundedInputsTests
     {
         var inputs = new RoundedInputs(blockElements, 1, values.Length);
         inputs.Reset(values.Length, RoundedInputs.GroupTokens, inPairs: true, inQuads: true);
-        fixed (float* source = values) inputs.Round(0, source);
+        fixed (float* source = values) inputs.Round(0, source, 0, values.Length);
         return inputs;
     }
 }

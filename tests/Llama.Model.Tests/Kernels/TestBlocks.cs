@@ -188,7 +188,7 @@ internal sealed unsafe class TestBlocks : IDisposable
             Matrix.Columns, tokenCount, inPairs: BlockProduct.TakesPairs(Matrix.Type, tokenCount), inQuads: InterleavedRows.AreNeeded(Matrix.Type));
         fixed (float* x = values)
         {
-            for (int t = 0; t < tokenCount; t++) inputs.Round(t, x + ((firstToken + t) * Matrix.Columns));
+            for (int t = 0; t < tokenCount; t++) inputs.Round(t, x + ((firstToken + t) * Matrix.Columns), 0, Matrix.Columns);
         }
     }
 }

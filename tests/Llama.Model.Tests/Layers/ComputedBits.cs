@@ -98,7 +98,7 @@ internal static unsafe class ComputedBits
     private static void AppendExponentials(IncrementalHash digest)
     {
         float[] values = [float.NegativeInfinity, -3e38f, -88, -87.3f, 88.7f, 3e38f, float.PositiveInfinity, .. Sweep(-100, 100, 20_000)];
-        fixed (float* pointer = values) Exponential.ExpAndSum(pointer, values.Length, 0, 1);
+        fixed (float* pointer = values) Exponential.ExpAndSum(pointer, pointer, values.Length, 0, 1);
         Append(digest, values);
     }
 
