@@ -14,13 +14,7 @@ internal sealed class FakeClock : IDisposable
         ? Directory.EnumerateDirectories("/usr/lib").Select(folder => Path.Combine(folder, "faketime", "libfaketimeMT.so.1")).FirstOrDefault(File.Exists)
         : null;
 
-    /// <summary>In seconds: else each look at the clock would read the file.</summary>
-    private const int CacheDuration = 1;
-
     private readonly TemporaryFolder folder = new();
-
-    /// <summary>How soon a process that looks at its clock sees a jump.</summary>
-    public static readonly TimeSpan Latency = TimeSpan.FromSeconds(CacheDuration + 1);
 
     /// <summary>Whether the library is there.</summary>
     public static bool IsThere => Library is not null;
@@ -34,13 +28,13 @@ internal sealed class FakeClock : IDisposable
             FileName = "/usr/bin/env",
             Arguments =
             [
-                $"LD_PRELOAD={Library}", $"FAKETIME_TIMESTAMP_FILE={folder[command.Name]}", $"FAKETIME_CACHE_DURATION={CacheDuration}",
+                $"LD_PRELOAD={Library}", $"FAKETIME_TIMESTAMP_FILE={folder[command.Name]}", "FAKETIME_CACHE_DURATION=1",
                 "FAKETIME_DONT_FAKE_MONOTONIC=1", command.FileName, .. command.Arguments,
             ],
         };
     }
 
-    /// <summary>Sets the clock of a process.</summary>
+    /// <summary>Sets the clock of a process, which reads the file once a second.</summary>
     /// <param name="name">The process.</param>
     /// <param name="ahead">What it shows more than the right time.</param>
     public void Jump(string name, TimeSpan ahead) =>

@@ -95,5 +95,8 @@ internal sealed class SiloProcess : IDisposable
                 file => file.LinkTarget?.StartsWith("socket", StringComparison.Ordinal) == true);
             Console.WriteLine($"{silo.Incarnation?.Number ?? 0} {self.Threads.Count} {sockets}");
         }
+
+        // The tests' process is gone, however it ended; what reads its errors would wait for this one, which has them, too.
+        Environment.Exit(1);
     }
 }
