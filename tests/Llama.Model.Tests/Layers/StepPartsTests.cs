@@ -43,7 +43,8 @@ public sealed class StepPartsTests
         Assert.Equal(new StateRows(1, 2), parts.StateSum);
         Assert.Equal([false, true, true, false], Enumerable.Range(0, 4).Select(parts.StateSum.Contains));
         Assert.True(rest.IsEmpty);
-        Assert.True(StepParts.Read(ref rest, 2).Changes.IsNone);
+        LogitChanges none = StepParts.Read(ref rest, 2).Changes;
+        Assert.True(none.IsMaskOnly && none.Mask.IsEmpty);
     }
 
     [Fact]
