@@ -4,6 +4,7 @@ using Llama.Bench.Fuzz;
 using Llama.Bench.Link;
 using Llama.Bench.Load;
 using Llama.Bench.Run;
+using Llama.Bench.Schemas;
 using Llama.Bench.Simulate;
 using Llama.Grains.Settings;
 using Llama.Model.Checkpoints;
@@ -14,6 +15,7 @@ const string Usage = """
       link     times a step's way over a link and back
       load     sends requests to a server and measures throughput and latency
       grammar  times what answers that follow a grammar take
+      schemas  runs a cluster on this machine, has it answer by random JSON schemas, kills silos meanwhile, and checks every answer
       simulate runs the scheduler in virtual time, for any number of stages and clients
       fuzz     sends mutated requests to a gateway, none of which may be answered with 500 or not at all
       chaos    runs a cluster on this machine, kills, hangs and cuts off silos, and checks every answer
@@ -54,6 +56,11 @@ try
             SettingsResult<GrammarOptions> grammar = SettingsReader.Read<GrammarOptions>(rest);
             if (grammar.Options is { } followed) GrammarCommand.Run(followed, Console.Out);
             return grammar.ExitCode;
+        case ["schemas", .. var rest]:
+            SettingsResult<SchemasOptions> schemas = SettingsReader.Read<SchemasOptions>(rest);
+            return schemas.Options is { } proof
+                ? await SchemasCommand.RunAsync(proof, Console.Out, Console.Error, stopping.Token)
+                : schemas.ExitCode;
         case ["simulate", .. var rest]:
             SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);

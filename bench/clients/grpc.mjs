@@ -3,6 +3,7 @@ import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { GrpcReflection } from "grpc-js-reflection-client";
 import { fileURLToPath } from "node:url";
+import { question, weather, weatherTool } from "./weather.mjs";
 
 const address = process.argv[2];
 const credentials = grpc.credentials.createInsecure();
@@ -17,6 +18,11 @@ const stream = (call) => new Promise((resolve) => {
     if (usage) answer.usage = [usage.prompt_tokens, usage.completion_tokens];
     if (!choice) return;
     answer.text += choice.text;
+    for (const { index, id, name, arguments: more } of choice.tool_calls) {
+      answer.calls ??= [];
+      answer.calls[index] ??= { id, type: "function", function: { name, arguments: "" } };
+      answer.calls[index].function.arguments += more;
+    }
     answer.tokens.push(...choice.tokens.map((token) => token.id));
     answer.finish = choice.finish_reason;
   });
@@ -34,6 +40,18 @@ const cancelled = async () => {
   call.once("data", () => call.cancel());
   return (await stream(call)).code;
 };
+const converse = async () => {
+  const { function: { parameters, ...named } } = weatherTool;
+  const tools = [{ type: "function", function: { ...named, parameters: JSON.stringify(parameters) } }];
+  const messages = [{ role: "user", content: question }];
+  while (true) {
+    const { text, calls } = await stream(client.Chat({ messages, tools }));
+    if (!calls) return text;
+    messages.push({ role: "assistant", content: "", tool_calls: calls });
+    for (const { id, function: called } of calls)
+      messages.push({ role: "tool", tool_call_id: id, content: weather(JSON.parse(called.arguments)) });
+  }
+};
 const health = () => new Promise((resolve, reject) => client.makeUnaryRequest(
   "/grpc.health.v1.Health/Check", (bytes) => bytes, (bytes) => [...bytes], Buffer.alloc(0),
   (error, answer) => (error ? reject(error) : resolve(answer))));
@@ -44,6 +62,7 @@ console.log(JSON.stringify({
   refused: await stream(client.Generate({ prompt: "Hi", temperature: 3 })),
   deadline: (await stream(client.Generate({ prompt: "Hi", seed: 99 }, { deadline: Date.now() + 500 }))).code,
   cancelled: await cancelled(),
+  told: await converse(),
   health: await health(),
   services: await new GrpcReflection(address, credentials).listServices(),
 }));

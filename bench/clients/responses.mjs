@@ -1,5 +1,6 @@
 // OpenAI's client, on /v1/responses of the server that the first argument names. What it got goes to the standard output as JSON.
 import OpenAI from 'openai';
+import { parameters, question, weather } from './weather.mjs';
 
 const client = new OpenAI({ baseURL: `${process.argv[2]}/v1`, apiKey: 'none', maxRetries: 0 });
 const model = 'test-model';
@@ -16,12 +17,11 @@ await client.responses.delete(first.id);
 const gone = await client.responses.retrieve(first.id).catch((error) => error.status);
 const refused = await client.responses.create({ model, input: 'Hi', truncation: 'auto' }).catch((error) => [error.status, error.param]);
 
-const parameters = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'], additionalProperties: false };
 const tools = [{ type: 'function', name: 'get_weather', parameters, strict: false }];
-const asked = await client.responses.stream({ model, input: 'How warm?', tools }).finalResponse();
+const asked = await client.responses.stream({ model, input: question, tools }).finalResponse();
 const call = asked.output.find((item) => item.type === 'function_call');
 const told = await client.responses.create({
-  model, tools, previous_response_id: asked.id, input: [{ type: 'function_call_output', call_id: call.call_id, output: '17' }],
+  model, tools, previous_response_id: asked.id, input: [{ type: 'function_call_output', call_id: call.call_id, output: weather(JSON.parse(call.arguments)) }],
 });
 
 console.log(JSON.stringify({

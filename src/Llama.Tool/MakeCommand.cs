@@ -2,7 +2,9 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using Llama.Grains.Settings;
 using Llama.Model;
+using Llama.Model.Checkpoints;
 using Llama.Model.Checkpoints.Gguf;
+using Llama.Model.Tokenization;
 using Llama.Model.Weights;
 
 namespace Llama.Tool;
@@ -19,11 +21,18 @@ internal static class MakeCommand
     public static void Run(MakeOptions options, ProgressDisplay display, CancellationToken cancellationToken)
     {
         ModelConfig config = ModelShapes.ByName[options.Shape];
+        ITokenizer? tokenizer = null;
+        if (options.Tokenizer is { } path)
+        {
+            tokenizer = TokenizerLoader.Load(path) ?? throw new CheckpointException($"{path} has no tokenizer.");
+            config = config with { VocabSize = tokenizer.VocabSize, EndTokens = tokenizer.EndTokens };
+        }
+
         WeightMix type = WeightTypeAttribute.Parse(options.Type);
         var watch = Stopwatch.StartNew();
         long bytes = display.Show(progress =>
         {
-            Write(config, options.Shape, type, options.Seed, options.Out, new TensorProgress(type, progress), cancellationToken);
+            Write(config, tokenizer, options.Shape, type, options.Seed, options.Out, new TensorProgress(type, progress), cancellationToken);
             return new FileInfo(options.Out).Length;
         });
         display.Say($"{options.Out}: {bytes:N0} bytes in {watch.Elapsed.TotalSeconds:F1} s");
@@ -31,6 +40,7 @@ internal static class MakeCommand
 
     /// <summary>Writes a file.</summary>
     /// <param name="config">The shape.</param>
+    /// <param name="tokenizer">Its tokenizer; null for a made-up vocabulary.</param>
     /// <param name="name">What the model is called.</param>
     /// <param name="type">Type of the weights.</param>
     /// <param name="seed">Seed of the weights.</param>
@@ -39,6 +49,7 @@ internal static class MakeCommand
     /// <param name="cancellationToken">Ends it; no file is left.</param>
     public static void Write(
         ModelConfig config,
+        ITokenizer? tokenizer,
         string name,
         WeightMix type,
         int seed,
@@ -47,8 +58,8 @@ internal static class MakeCommand
         CancellationToken cancellationToken)
     {
         IReadOnlyList<GgufTensor> tensors = GgufLayout.Tensors(config, type);
-        using var writer = new GgufWriter(
-            output, [.. GgufLayout.Metadata(config, name, type), .. SyntheticVocabulary.Metadata(config.VocabSize)], tensors);
+        var vocabulary = tokenizer is null ? SyntheticVocabulary.Metadata(config.VocabSize) : GgufTokenizerWriter.Metadata(tokenizer, config);
+        using var writer = new GgufWriter(output, [.. GgufLayout.Metadata(config, name, type), .. vocabulary], tensors);
         var random = new RandomWeights((ulong)seed);
         float[] ones = [.. Enumerable.Repeat(1f, Math.Max(config.Dim, config.HeadDim))];
         long total = tensors.Sum(tensor => tensor.Bytes), done = 0;

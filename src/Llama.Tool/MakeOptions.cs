@@ -9,7 +9,7 @@ namespace Llama.Tool;
 internal sealed record MakeOptions : IValidatableObject
 {
     /// <summary>Name of the shape.</summary>
-    [Description("Shape: stories110m, llama-3.2-1b, llama-3-8b, llama-2-13b or llama-3-70b.")]
+    [Description("Shape: stories42m, stories110m, llama-3.2-1b, llama-3-8b, llama-2-13b or llama-3-70b.")]
     [Required]
     public string Shape { get; init; } = "";
 
@@ -17,6 +17,11 @@ internal sealed record MakeOptions : IValidatableObject
     [Description("Type of the weights. Rows that it does not divide become q8_0 or else f16; norms are always f32.")]
     [WeightType(writable: false)]
     public string Type { get; init; } = "q8_0";
+
+    /// <summary>Where the tokenizer is taken from; null for a made-up vocabulary.</summary>
+    [Description("Folder or .gguf file whose tokenizer the model gets, and as many rows as it has tokens. Default: a made-up vocabulary of the shape's size.")]
+    [ExistingCheckpoint]
+    public string? Tokenizer { get; init; }
 
     /// <summary>The file.</summary>
     [Description("GGUF file to write.")]

@@ -2,7 +2,7 @@ using Llama.Model;
 
 namespace Llama.Tool;
 
-/// <summary>The shapes of released models, from their configuration files; stories110m is A. Karpathy's.</summary>
+/// <summary>The shapes of released models, from their configuration files; those of stories are A. Karpathy's.</summary>
 internal static class ModelShapes
 {
     private static readonly RopeScaling Llama32 = new(32, 1, 4, 8192);
@@ -10,6 +10,7 @@ internal static class ModelShapes
     /// <summary>The shapes by name.</summary>
     public static IReadOnlyDictionary<string, ModelConfig> ByName { get; } = new Dictionary<string, ModelConfig>(StringComparer.OrdinalIgnoreCase)
     {
+        ["stories42m"] = Llama2(512, 8, 8, 1376) with { ContextLength = 1024, TiedEmbeddings = true },
         ["stories110m"] = Llama2(768, 12, 12, 2048) with { ContextLength = 1024, TiedEmbeddings = true },
         ["llama-3.2-1b"] = Llama3(2048, 16, 32, 8192) with { ContextLength = 131_072, RopeScaling = Llama32, TiedEmbeddings = true },
         ["llama-3-8b"] = Llama3(4096, 32, 32, 14_336),

@@ -29,32 +29,32 @@ switch (args)
         Console.WriteLine(Usage);
         return 0;
     case ["convert", .. var rest]:
-        return Run<ConvertOptions>(rest, ConvertCommand.Run, "Stopped; no file is left.");
+        return Run<ConvertOptions>(rest, ConvertCommand.Run, "Stopped; no file is left.", "convert");
     case ["copy", .. var rest]:
-        return Run<CopyOptions>(rest, CopyCommand.Run, "Interrupted; the same command goes on from here.");
+        return Run<CopyOptions>(rest, CopyCommand.Run, "Interrupted; the same command goes on from here.", "copy");
     case ["pull", [not '-', ..] name, .. var rest]:
-        return Run<PullOptions>(["--name", name, .. rest], PullCommand.Run, "Interrupted; the same command goes on from here.");
+        return Run<PullOptions>(["--name", name, .. rest], PullCommand.Run, "Interrupted; the same command goes on from here.", "pull");
     case ["pull", .. var rest]:
-        return Run<PullOptions>(rest, PullCommand.Run, "Interrupted; the same command goes on from here.");
+        return Run<PullOptions>(rest, PullCommand.Run, "Interrupted; the same command goes on from here.", "pull");
     case ["make", .. var rest]:
-        return Run<MakeOptions>(rest, MakeCommand.Run, "Stopped; no file is left.");
+        return Run<MakeOptions>(rest, MakeCommand.Run, "Stopped; no file is left.", "make");
     case ["certify", .. var rest]:
         return CertifyCommand.Run(rest, Console.Out, Console.Error);
     case ["keys", "add", .. var rest]:
-        return Run<AddKeyOptions>(rest, (options, _, _) => KeysCommand.Add(options, TimeProvider.System, Console.Out), NothingChanged);
+        return Run<AddKeyOptions>(rest, (options, _, _) => KeysCommand.Add(options, TimeProvider.System, Console.Out), NothingChanged, "keys", "add");
     case ["keys", "list", .. var rest]:
-        return Run<KeyFileOptions>(rest, (options, _, _) => KeysCommand.List(options, Console.Out), NothingChanged);
+        return Run<KeyFileOptions>(rest, (options, _, _) => KeysCommand.List(options, Console.Out), NothingChanged, "keys", "list");
     case ["keys", "revoke", .. var rest]:
-        return Run<RevokeKeyOptions>(rest, (options, _, _) => KeysCommand.Revoke(options, Console.Out), NothingChanged);
+        return Run<RevokeKeyOptions>(rest, (options, _, _) => KeysCommand.Revoke(options, Console.Out), NothingChanged, "keys", "revoke");
     default:
         Console.Error.WriteLine(Usage);
         return SettingsReader.FaultExitCode;
 }
 
-int Run<T>(string[] arguments, Action<T, ProgressDisplay, CancellationToken> command, string interrupted)
+int Run<T>(string[] arguments, Action<T, ProgressDisplay, CancellationToken> command, string interrupted, params string[] words)
     where T : class, new()
 {
-    SettingsResult<T> settings = SettingsReader.Read<T>(arguments);
+    SettingsResult<T> settings = SettingsReader.Read<T>(arguments, words);
     if (settings.Options is not { } options) return settings.ExitCode;
     try
     {

@@ -6,6 +6,7 @@ using Llama.Tests;
 namespace Llama.Cluster.Tests;
 
 /// <summary>How AppHost and its processes end, and what it does about one that dies.</summary>
+[Collection(TimedTests.Name)]
 public sealed class AppHostLifeTests
 {
     private static readonly TimeSpan RestartDeadline = TimeSpan.FromSeconds(60);

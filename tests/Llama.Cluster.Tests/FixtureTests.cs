@@ -7,7 +7,12 @@ namespace Llama.Cluster.Tests;
 /// <summary>Every member of the family, in both formats, by token ids: these checkpoints have no tokenizer.</summary>
 public sealed class FixtureTests
 {
-    /// <summary>Meta's format over two silos, Hugging Face's in a gateway that serves alone.</summary>
+    /// <summary>
+    /// Those that are read in ways of their own when their layers are divided: a checkpoint in shards, one with scaled frequencies, and one
+    /// whose first and last stage share the embeddings. The others are served by a gateway alone, which divides nothing.
+    /// </summary>
+    private static readonly string[] Divided = ["llama-1/meta", "llama-3.1/meta", "llama-3.2-tied/hf"];
+
     public static TheoryData<string, string, int> Checkpoints
     {
         get
@@ -15,13 +20,15 @@ public sealed class FixtureTests
             var data = new TheoryData<string, string, int>();
             foreach (string folder in Directory.EnumerateDirectories(TestPaths.Fixtures).Order(StringComparer.Ordinal))
             {
-                bool meta = Directory.Exists(Path.Combine(folder, "meta"));
                 string name = Path.GetFileName(folder);
-                if (meta) data.Add(name, "meta", 2);
-                data.Add(name, "hf", meta ? 0 : 2);
+                foreach (string layout in (string[])["meta", "hf"])
+                {
+                    if (Directory.Exists(Path.Combine(folder, layout))) data.Add(name, layout, Divided.Contains($"{name}/{layout}") ? 2 : 0);
+                }
             }
 
             Assert.Equal(12, data.Count);
+            Assert.Equal(Divided.Length, data.Count(row => row.Data.Item3 > 0));
             return data;
         }
     }

@@ -12,6 +12,7 @@ using Microsoft.Extensions.AI;
 namespace Llama.Cluster.Tests;
 
 /// <summary>Fronts: processes without the model that serve what the gateways of a cluster own.</summary>
+[Collection(TimedTests.Name)]
 public sealed partial class FrontTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);

@@ -9,6 +9,7 @@ namespace Llama.Cluster.Tests;
 /// The gateway is killed in the middle of an answer. A client that asks its successor with the same key gets all of it, and what a silo has a
 /// record of is not sampled again.
 /// </summary>
+[Collection(TimedTests.Name)]
 public sealed class GatewayLossTests
 {
     private const string Key = "once";

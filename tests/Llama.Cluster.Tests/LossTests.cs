@@ -6,6 +6,7 @@ using Llama.Tests;
 namespace Llama.Cluster.Tests;
 
 /// <summary>A stage is lost in the middle of streams, and another silo stands by: every stream goes on with the same tokens.</summary>
+[Collection(TimedTests.Name)]
 public sealed class LossTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);

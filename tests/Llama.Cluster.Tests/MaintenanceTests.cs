@@ -9,6 +9,7 @@ namespace Llama.Cluster.Tests;
 /// <summary>
 /// Silos are emptied, restarted and added while there are streams: none fails, and each has the tokens that it has undisturbed.
 /// </summary>
+[Collection(TimedTests.Name)]
 public sealed class MaintenanceTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);

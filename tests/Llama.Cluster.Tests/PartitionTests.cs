@@ -7,6 +7,7 @@ using Llama.Tests;
 namespace Llama.Cluster.Tests;
 
 /// <summary>A network that falls apart: what is sent is lost, and nobody is told that a connection has ended.</summary>
+[Collection(TimedTests.Name)]
 public sealed class PartitionTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(60);
@@ -34,7 +35,7 @@ public sealed class PartitionTests
         var undisturbed = new Streams(cluster.Client, requests);
         await undisturbed.EndedAsync();
 
-        Streams streams = await Streams.BegunAsync(cluster, requests, tokens: 60);
+        Streams streams = await Streams.BegunAsync(cluster, requests);
         network.Cut();
         Assert.Contains(streams.Tokens, tokens => tokens.Count < 200);
         await streams.EndedAsync();

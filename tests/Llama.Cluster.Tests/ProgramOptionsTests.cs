@@ -115,6 +115,19 @@ public sealed class ProgramOptionsTests
     }
 
     [Fact]
+    public async Task Start_SiloWhoseNameAnotherHas_SaysWhyAndNothingElse()
+    {
+        using var cluster = new TestCluster(TestPaths.TinyStories, 1);
+        await cluster.StartSilo(1).SaysAsync("is active", Deadline);
+
+        RunningProgram second = cluster.StartSilo(2, "--name=silo-1");
+
+        Assert.Equal(1, await second.ExitsAsync(Deadline));
+        string[] faults = [.. second.Output.Split('\n').Where(line => line.Length > 0 && !line.Contains(" | info: ", StringComparison.Ordinal))];
+        Assert.Matches(@"Llama\.Silo cannot start: The silo at .*, process \d+ on this machine, is a member under the name 'silo-1'", Assert.Single(faults));
+    }
+
+    [Fact]
     public async Task Start_GatewayOfAppHostCannotStart_EverythingEndsWithItsMessage()
     {
         using var empty = new TemporaryFolder();

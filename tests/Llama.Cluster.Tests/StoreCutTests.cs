@@ -11,6 +11,7 @@ namespace Llama.Cluster.Tests;
 /// Silos are cut off from the store of the membership alone: nobody is taken for dead, silos with layers compute, those that were drained stay
 /// so, and a later loss is repaired.
 /// </summary>
+[Collection(TimedTests.Name)]
 public sealed class StoreCutTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);

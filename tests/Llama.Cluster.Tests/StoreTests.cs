@@ -9,6 +9,7 @@ using Llama.Tests;
 namespace Llama.Cluster.Tests;
 
 /// <summary>Clusters whose processes find each other in a real etcd, or in files.</summary>
+[Collection(TimedTests.Name)]
 public sealed class StoreTests
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);

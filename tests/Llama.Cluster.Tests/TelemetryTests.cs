@@ -12,6 +12,7 @@ using Llama.Tests;
 namespace Llama.Cluster.Tests;
 
 /// <summary>What real processes tell of themselves: by OTLP, and to Prometheus.</summary>
+[Collection(TimedTests.Name)]
 public sealed partial class TelemetryTests
 {
     private const string Promtool = "/usr/bin/promtool";

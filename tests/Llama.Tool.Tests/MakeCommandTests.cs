@@ -47,6 +47,21 @@ public class MakeCommandTests
     }
 
     [Fact]
+    public void Run_WithATokenizer_IsAModelWithItsVocabularyAndEndTokens()
+    {
+        using var folder = new TemporaryFolder();
+        using var console = new TestConsole();
+        var options = new MakeOptions { Shape = "stories42m", Tokenizer = TestPaths.TinyStories, Out = folder["model.gguf"] };
+        MakeCommand.Run(options, console.Display, TestContext.Current.CancellationToken);
+        ITokenizer expected = TokenizerLoader.Load(TestPaths.TinyStories)!;
+        ITokenizer made = TokenizerLoader.Load(options.Out)!;
+        Assert.Equal((expected.VocabSize, expected.EndOfText), (made.VocabSize, made.EndOfText));
+        Assert.Equal(expected.Encode("Once upon a time"), made.Encode("Once upon a time"));
+        using Checkpoint checkpoint = Checkpoint.Open(options.Out, new CheckpointOptions());
+        Assert.Equal((expected.VocabSize, 512), (checkpoint.Config.VocabSize, checkpoint.Config.Dim));
+    }
+
+    [Fact]
     public void ByName_Shapes_HaveTheReleasedModelsSizes()
     {
         long Elements(string name)
@@ -56,6 +71,7 @@ public class MakeCommandTests
             return (config.LayerElements * config.Layers) + (matrix * (config.TiedEmbeddings ? 1 : 2)) + config.Dim;
         }
 
+        Assert.Equal(41_689_600, Elements("stories42m"));
         Assert.Equal(109_529_856, Elements("stories110m"));
         Assert.Equal(1_235_814_400, Elements("llama-3.2-1b"));
         Assert.Equal(8_030_261_248, Elements("llama-3-8b"));
@@ -65,7 +81,7 @@ public class MakeCommandTests
 
     private static string Make(string file, ElementType type, int seed)
     {
-        MakeCommand.Write(Small, "small", type, seed, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
+        MakeCommand.Write(Small, null, "small", type, seed, file, new Progress<GgufProgress>(), TestContext.Current.CancellationToken);
         return file;
     }
 }

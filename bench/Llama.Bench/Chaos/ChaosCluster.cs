@@ -78,6 +78,11 @@ internal sealed class ChaosCluster : IAsyncDisposable
         return Task.CompletedTask;
     }
 
+    /// <summary>What a gateway tells of the cluster.</summary>
+    /// <exception cref="HttpRequestException">It does not answer.</exception>
+    public async Task<ClusterStatus> StatusAsync(CancellationToken stopping) => JsonSerializer.Deserialize<ClusterStatus>(
+        await http.GetStringAsync(new Uri("cluster", UriKind.Relative), stopping).ConfigureAwait(false), JsonSerializerOptions.Web)!;
+
     /// <summary>Waits until every silo has its place.</summary>
     /// <exception cref="InvalidDataException">That does not come about.</exception>
     public Task ReadyAsync(CancellationToken stopping) => UntilAsync(
@@ -123,10 +128,9 @@ internal sealed class ChaosCluster : IAsyncDisposable
         {
             try
             {
-                last = await http.GetStringAsync(new Uri("cluster", UriKind.Relative), stopping).ConfigureAwait(false);
-                ClusterStatus? status = JsonSerializer.Deserialize<ClusterStatus>(
-                    last, JsonSerializerOptions.Web);
-                if (status is not null && condition(status)) return;
+                ClusterStatus status = await StatusAsync(stopping).ConfigureAwait(false);
+                if (condition(status)) return;
+                last = JsonSerializer.Serialize(status, JsonSerializerOptions.Web);
             }
             catch (Exception e) when (e is HttpRequestException or TaskCanceledException && !stopping.IsCancellationRequested)
             {

@@ -76,7 +76,6 @@ public static class LlamaApi
         services.AddSingleton<TokenizeEndpoints>();
         services.AddSingleton<PropsEndpoints>();
         services.AddSingleton<InfillEndpoint>();
-        services.AddSingleton<OllamaResponder>();
         services.AddSingleton<OllamaEndpoints>();
         services.AddSingleton<OllamaEmbeddings>();
         services.AddSingleton<OllamaModels>();
@@ -184,6 +183,11 @@ public static class LlamaApi
         private static readonly string[] Reading = [HttpMethods.Get, HttpMethods.Head];
         private static readonly string[] Writing = [HttpMethods.Post];
 
+        /// <summary>Shortest path that may be meant for another one.</summary>
+        private const int ShortestName = 5;
+
+        private readonly List<string> paths = [];
+
         /// <summary>What everybody may read.</summary>
         public void Show(string pattern, Func<HttpContext, CancellationToken, Task> endpoint) => Map(pattern, Reading, access.Show(endpoint));
 
@@ -217,11 +221,28 @@ public static class LlamaApi
             RefuseOthers(pattern, [.. endpoints.Select(endpoint => endpoint.Method)]);
         }
 
-        public void NothingElse() => routes.MapFallback("{**path}", guard.Guard((context, _) => throw new ApiException(
-            StatusCodes.Status404NotFound, $"There is nothing at {context.Request.Method} {context.Request.Path}.", code: "unknown_url")));
+        /// <summary>Refuses all other paths, in the form of the API that they seem to be meant for.</summary>
+        public void NothingElse()
+        {
+            NothingAt("{**path}");
+            NothingAt("/api/{**path}", OllamaErrorForm.Instance);
+            NothingAt("/v1/messages/{**path}", AnthropicErrorForm.Instance);
+        }
+
+        private void NothingAt(string pattern, IErrorForm? form = null) => routes.MapFallback(pattern, guard.Guard(
+            (context, _) => throw new ApiException(
+                StatusCodes.Status404NotFound,
+                $"There is nothing at {context.Request.Method} {context.Request.Path}{(NearPath(context.Request.Path.Value!) is { } near ? $"; did you mean {near}?" : ".")}",
+                code: "unknown_url"),
+            form));
+
+        /// <summary>The path that another one seems to mean, which has a part too many or lacks one, as a client's base URL may have it; or null.</summary>
+        private string? NearPath(string path) => path.Length < ShortestName ? null : paths.FirstOrDefault(
+            known => path.EndsWith(known, StringComparison.OrdinalIgnoreCase) || known.Contains(path, StringComparison.OrdinalIgnoreCase));
 
         private void Map(string pattern, string[] methods, Func<HttpContext, CancellationToken, Task> endpoint, IErrorForm? form = null)
         {
+            if (pattern.Length >= ShortestName) paths.Add(pattern);
             routes.MapMethods(pattern, methods, guard.Guard(endpoint, form)).WithMetadata(ServesApi.Instance);
             RefuseOthers(pattern, methods, form);
         }

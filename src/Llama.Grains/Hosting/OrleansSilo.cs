@@ -102,15 +102,22 @@ public sealed partial class OrleansSilo(OrleansSiloSettings settings, ILoggerFac
         long start = time.GetTimestamp();
         var silo = new InnerSilo(settings, loggers, dialler!, siloPort!, clientPort);
         using var starting = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+        bool isRefused = false;
         try
         {
             await silo.StartAsync(starting.Token).ConfigureAwait(false);
             await BeActiveAsync(silo, time.GetElapsedTime(start), stoppingToken).ConfigureAwait(false);
         }
+        catch (OrleansConfigurationException)
+        {
+            // The process ends with the reason, and what has begun of the host with the process.
+            isRefused = true;
+            throw;
+        }
         finally
         {
             await starting.CancelAsync().ConfigureAwait(false);
-            await silo.EndAsync(graceful: stoppingToken.IsCancellationRequested && !silo.Died.IsCompleted).ConfigureAwait(false);
+            if (!isRefused) await silo.EndAsync(graceful: stoppingToken.IsCancellationRequested && !silo.Died.IsCompleted).ConfigureAwait(false);
         }
     }
 

@@ -28,20 +28,32 @@ internal sealed class CommandLine
     /// <summary>Parses a command line.</summary>
     /// <param name="record">The options record; its description is the program's.</param>
     /// <param name="definitions">The options that are known.</param>
-    /// <param name="args">The command line, without the program's name.</param>
-    public static CommandLine Parse(Type record, IReadOnlyList<OptionDefinition> definitions, IReadOnlyList<string> args)
+    /// <param name="args">The command line, without the program's name and the command.</param>
+    /// <param name="words">The command, of a program that has several.</param>
+    public static CommandLine Parse(
+        Type record, IReadOnlyList<OptionDefinition> definitions, IReadOnlyList<string> args, params IReadOnlyList<string> words)
     {
-        var command = new RootCommand(record.GetCustomAttribute<DescriptionAttribute>()?.Description ?? "");
+        var program = new RootCommand(record.GetCustomAttribute<DescriptionAttribute>()?.Description ?? "");
+        Command command = program;
+        foreach (string word in words)
+        {
+            var inner = new Command(word, program.Description);
+            command.Subcommands.Add(inner);
+            command = inner;
+        }
+
+        if (command != program) command.Options.Add(new VersionOption());
+
         Dictionary<OptionDefinition, Option<string[]>> options = definitions.ToDictionary(definition => definition, ToOption);
         foreach (Option<string[]> option in options.Values)
             command.Options.Add(option);
 
-        ParseResult parsed = command.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+        ParseResult parsed = program.Parse([.. words, .. args], new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
         var commandLine = new CommandLine();
         if (parsed.Action is not (null or ParseErrorAction))
             commandLine.Question = output => parsed.Invoke(new InvocationConfiguration { Output = output });
 
-        commandLine.TakeUnknown([.. parsed.UnmatchedTokens], [.. command.Options.Select(option => option.Name)]);
+        commandLine.TakeUnknown([.. parsed.UnmatchedTokens], [.. program.Options.Union(command.Options).Select(option => option.Name)]);
         foreach ((OptionDefinition definition, Option<string[]> option) in options)
         {
             if (parsed.GetResult(option) is { Implicit: false } result)

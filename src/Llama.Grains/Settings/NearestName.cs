@@ -8,7 +8,8 @@ public static class NearestName
     /// <param name="known">The names that there are.</param>
     public static string? Find(string name, IReadOnlyList<string> known)
     {
-        int most = Math.Max(2, name.Length / 3);
+        // Anything is near to a name of one or two letters.
+        int most = Math.Min(Math.Max(2, name.Length / 3), name.Length - 1);
         (string? nearest, int distance) = known
             .Where(one => Math.Abs(one.Length - name.Length) <= most)
             .Select(one => ((string?)one, Distance(name.ToLowerInvariant(), one)))

@@ -18,17 +18,18 @@ public static class SettingsReader
     /// every fault to standard error.
     /// </summary>
     /// <typeparam name="T">A record with <c>init</c> properties that carry a description, a default and validation attributes.</typeparam>
-    /// <param name="args">The command line, without the program's name.</param>
-    public static SettingsResult<T> Read<T>(IReadOnlyList<string> args)
+    /// <param name="args">The command line, without the program's name and the command.</param>
+    /// <param name="words">The command, of a program that has several.</param>
+    public static SettingsResult<T> Read<T>(IReadOnlyList<string> args, params IReadOnlyList<string> words)
         where T : class, new()
-        => Read<T>(args, [AppContext.BaseDirectory, Directory.GetCurrentDirectory()], Console.Out, Console.Error);
+        => Read<T>(args, [AppContext.BaseDirectory, Directory.GetCurrentDirectory()], Console.Out, Console.Error, words);
 
     internal static SettingsResult<T> Read<T>(
-        IReadOnlyList<string> args, IReadOnlyList<string> folders, TextWriter output, TextWriter error)
+        IReadOnlyList<string> args, IReadOnlyList<string> folders, TextWriter output, TextWriter error, params IReadOnlyList<string> words)
         where T : class, new()
     {
         IReadOnlyList<OptionDefinition> definitions = OptionDefinition.AllOf(new T());
-        CommandLine commandLine = CommandLine.Parse(typeof(T), definitions, args);
+        CommandLine commandLine = CommandLine.Parse(typeof(T), definitions, args, words);
         if (commandLine.Question is { } question)
             return new(null, question(output));
 
@@ -38,7 +39,7 @@ public static class SettingsReader
         if (faults.Count == 0)
             return new(options, 0);
 
-        error.WriteLine($"{typeof(T).Assembly.GetName().Name} cannot start:");
+        error.WriteLine($"{string.Join(' ', [typeof(T).Assembly.GetName().Name, .. words])} cannot start:");
         foreach (string fault in faults)
             error.WriteLine($"  {fault}");
         error.WriteLine("--help lists the options.");

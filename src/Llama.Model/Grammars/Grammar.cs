@@ -24,6 +24,9 @@ public sealed class Grammar
     private readonly MaskBuilder builder;
     private readonly Dictionary<int, byte[]> marks;
     private readonly Dictionary<Expr, byte[]> masks = [];
+
+    /// <summary>The masks, each once: most states of a string whose length is bounded have the same.</summary>
+    private readonly HashSet<byte[]> distinct = new(new SameBytes());
     private readonly ulong[] bits;
     private byte[]? firstMask;
     private int maskBytes;
@@ -96,12 +99,15 @@ public sealed class Grammar
             state ??= table.Empty;
             if (masks.TryGetValue(state, out byte[]? mask)) return mask;
             mask = Make(state, false);
+            if (distinct.TryGetValue(mask, out byte[]? same)) return masks[state] = same;
             if ((maskBytes += mask.Length) > GrammarLimits.MaskBytes)
             {
                 masks.Clear();
+                distinct.Clear();
                 maskBytes = mask.Length;
             }
 
+            distinct.Add(mask);
             return masks[state] = mask;
         }
     }
@@ -157,5 +163,17 @@ public sealed class Grammar
         }
 
         return TokenMask.Write(bits, Vocabulary.VocabSize);
+    }
+
+    private sealed class SameBytes : IEqualityComparer<byte[]>
+    {
+        public bool Equals(byte[]? x, byte[]? y) => x.AsSpan().SequenceEqual(y);
+
+        public int GetHashCode(byte[] obj)
+        {
+            var hash = default(HashCode);
+            hash.AddBytes(obj);
+            return hash.ToHashCode();
+        }
     }
 }

@@ -24,7 +24,7 @@ public static class GrammarLimits
     /// <summary>Bytes of masks that a grammar keeps; those that are forgotten are made again.</summary>
     internal const int MaskBytes = 4 << 20;
 
-    /// <summary>Lexemes whose tokens a grammar keeps.</summary>
+    /// <summary>Lexemes and states with far bounds whose tokens a grammar keeps.</summary>
     internal const int Lexemes = 128;
 
     /// <summary>Alternatives of a state that are looked at one by one.</summary>

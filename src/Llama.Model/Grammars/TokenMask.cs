@@ -1,11 +1,14 @@
 using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 
 namespace Llama.Model.Grammars;
 
 /// <summary>
 /// Which tokens may be sampled, in as few bytes as possible. The first byte is the form. 0: a bit for each token, the lowest of each byte
 /// first. 1: lengths of runs, by turns of tokens that are forbidden and that are allowed, in groups of seven bits with the lowest first,
-/// each but the last with the high bit set. What lies behind the end is forbidden.
+/// each but the last with the high bit set. What lies behind the end is forbidden. Words are little-endian, as on every machine that .NET runs
+/// a silo on.
 /// </summary>
 public static class TokenMask
 {
@@ -47,9 +50,9 @@ public static class TokenMask
     internal static byte[] Write(ReadOnlySpan<ulong> allowed, int vocabSize)
     {
         byte[] bytes = new byte[MostBytes(vocabSize)];
-        if (TryWriteRuns(allowed, vocabSize, bytes, out int length)) return bytes[..length];
+        if (CountChanges(allowed) < bytes.Length && TryWriteRuns(allowed, vocabSize, bytes, out int length)) return bytes[..length];
         bytes[0] = Bits;
-        for (int i = 1; i < bytes.Length; i++) bytes[i] = (byte)(allowed[(i - 1) >> 3] >> (8 * ((i - 1) & 7)));
+        MemoryMarshal.AsBytes(allowed)[..(bytes.Length - 1)].CopyTo(bytes.AsSpan(1));
         return bytes;
     }
 
@@ -69,6 +72,15 @@ public static class TokenMask
         long covered = 0;
         for (int at = 1; at < mask.Length;)
         {
+            // Most runs have one byte.
+            if (at + Vector256<byte>.Count <= mask.Length && Vector256.Create(mask[at..]) is var runs && runs.ExtractMostSignificantBits() == 0)
+            {
+                (Vector256<ushort> low, Vector256<ushort> high) = Vector256.Widen(runs);
+                covered += Vector256.Sum(low + high);
+                at += Vector256<byte>.Count;
+                continue;
+            }
+
             if (!TryReadRun(mask, ref at, out int run)) return "ends within a run";
             covered += run;
         }
@@ -83,7 +95,7 @@ public static class TokenMask
     {
         if (mask[0] == Bits)
         {
-            for (int i = 1; i < mask.Length; i++) allowed[(i - 1) >> 3] |= (ulong)mask[i] << (8 * ((i - 1) & 7));
+            mask[1..].CopyTo(MemoryMarshal.AsBytes(allowed));
             return;
         }
 
@@ -97,11 +109,36 @@ public static class TokenMask
         }
     }
 
+    /// <summary>How often a token is allowed and the one before it is not, or the other way round: each begins a run, of a byte at least.</summary>
+    private static int CountChanges(ReadOnlySpan<ulong> allowed)
+    {
+        int changes = 0;
+        ulong last = 0;
+        foreach (ulong word in allowed)
+        {
+            changes += BitOperations.PopCount(word ^ ((word << 1) | last));
+            last = word >> 63;
+        }
+
+        return changes;
+    }
+
     private static void SetRun(Span<ulong> bits, int first, int end)
     {
-        for (; first < end && (first & 63) != 0; first++) bits[first >> 6] |= 1UL << (first & 63);
-        for (; end - first >= 64; first += 64) bits[first >> 6] = ulong.MaxValue;
-        for (; first < end; first++) bits[first >> 6] |= 1UL << (first & 63);
+        if (first == end) return;
+        int word = first >> 6;
+        int last = (end - 1) >> 6;
+        ulong head = ulong.MaxValue << (first & 63);
+        ulong tail = ulong.MaxValue >> (63 - ((end - 1) & 63));
+        if (word == last)
+        {
+            bits[word] |= head & tail;
+            return;
+        }
+
+        bits[word] |= head;
+        bits[(word + 1)..last].Fill(ulong.MaxValue);
+        bits[last] |= tail;
     }
 
     private static bool TryWriteRuns(ReadOnlySpan<ulong> allowed, int vocabSize, Span<byte> bytes, out int length)

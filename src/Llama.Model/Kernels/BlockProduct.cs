@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics.X86;
 using Llama.Model.Weights;
 using Llama.Model.Weights.Quantization;
 
@@ -17,7 +18,7 @@ internal static unsafe class BlockProduct
     /// <summary>For so many tokens it pays to widen interleaved bytes once for all, except in 512-bit vectors.</summary>
     private const int PanelTokens = 88;
 
-    /// <summary>The same for numbers of tables, whose levels have two planes.</summary>
+    /// <summary>The same for numbers of tables, whose levels have two planes except with AVX-VNNI.</summary>
     private const int TablePanelTokens = 16;
 
     /// <summary>Floats of scratch memory for steps of a number of tokens.</summary>
@@ -25,7 +26,7 @@ internal static unsafe class BlockProduct
 
     /// <summary>Whether products of so many tokens take inputs in pairs.</summary>
     public static bool TakesPairs(ElementType type, int tokens) => !InterleavedRows.AreNeeded(type)
-        || (type is ElementType.IQ4_NL or ElementType.IQ4_XS && !Instructions.AreWide && tokens >= TablePanelTokens);
+        || (type is ElementType.IQ4_NL or ElementType.IQ4_XS && !Instructions.AreWide && !AvxVnni.IsSupported && tokens >= TablePanelTokens);
 
     /// <summary>Multiplies the rows <c>[firstRow, endRow)</c> with every token's vector.</summary>
     /// <param name="weights">The matrix <c>[rows, columns]</c>, in a type of blocks; interleaved, if one of levels.</param>

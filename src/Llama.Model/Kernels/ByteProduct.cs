@@ -89,7 +89,7 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
+    public static void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros)
     {
         int* x = (int*)inputs.Words(token);
         float* scales = inputs.Scales(token);
@@ -97,7 +97,7 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
         {
             Prefetch.Near(blockA + next, ByteRows.BlockBytes);
             Prefetch.Near(blockB + next, ByteRows.BlockBytes);
-            Vector512<float> scale = Vector512.Create(scales[i]) * Halves(blockA, blockB);
+            Vector512<float> scale = Halves(blockA, blockB);
             Vector512<int> even = default, odd = default;
             byte* bytesA = blockA + ByteRows.BytesAt, bytesB = blockB + ByteRows.BytesAt;
             blockA += ByteRows.BlockBytes;
@@ -109,14 +109,14 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
             }
 
             float* lane = lanes + (i % Lanes.Count * 2 * Lanes.Count);
-            Add(even + odd, scale, i, lane);
+            Add(even + odd, scale, scales + i, i < Lanes.Count ? zeros : lane, lane);
         }
     }
 
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyEightWide(
-        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes)
+        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes, float* zeros)
     {
         int* x = inputs.Pairs(token);
         int* xB = inputs.Pairs(others);
@@ -161,35 +161,32 @@ internal readonly unsafe struct ByteProduct : IInterleavedProduct
             }
 
             float* lane = lanes + (i % Lanes.Count * InterleavedProduct<ByteProduct>.WideSums);
+            float* before = i < Lanes.Count ? zeros : lane;
             Vector512<float> scaleA = Halves(block, block + group), scaleB = Halves(block + (2 * group), block + (3 * group));
-            Add(a0, b0, scaleA, scaleB, scales[i + (0 * stride)], i, lane + (0 * Lanes.Count));
-            Add(a1, b1, scaleA, scaleB, scales[i + (1 * stride)], i, lane + (4 * Lanes.Count));
-            Add(a2, b2, scaleA, scaleB, scales[i + (2 * stride)], i, lane + (8 * Lanes.Count));
-            Add(a3, b3, scaleA, scaleB, scales[i + (3 * stride)], i, lane + (12 * Lanes.Count));
-            Add(a4, b4, scaleA, scaleB, scalesB[i + (0 * stride)], i, lane + (16 * Lanes.Count));
-            Add(a5, b5, scaleA, scaleB, scalesB[i + (1 * stride)], i, lane + (20 * Lanes.Count));
-            Add(a6, b6, scaleA, scaleB, scalesB[i + (2 * stride)], i, lane + (24 * Lanes.Count));
-            Add(a7, b7, scaleA, scaleB, scalesB[i + (3 * stride)], i, lane + (28 * Lanes.Count));
+            Add(a0, b0, scaleA, scaleB, scales + i, before + (0 * Lanes.Count), lane + (0 * Lanes.Count));
+            Add(a1, b1, scaleA, scaleB, scales + i + stride, before + (4 * Lanes.Count), lane + (4 * Lanes.Count));
+            Add(a2, b2, scaleA, scaleB, scales + i + (2 * stride), before + (8 * Lanes.Count), lane + (8 * Lanes.Count));
+            Add(a3, b3, scaleA, scaleB, scales + i + (3 * stride), before + (12 * Lanes.Count), lane + (12 * Lanes.Count));
+            Add(a4, b4, scaleA, scaleB, scalesB + i, before + (16 * Lanes.Count), lane + (16 * Lanes.Count));
+            Add(a5, b5, scaleA, scaleB, scalesB + i + stride, before + (20 * Lanes.Count), lane + (20 * Lanes.Count));
+            Add(a6, b6, scaleA, scaleB, scalesB + i + (2 * stride), before + (24 * Lanes.Count), lane + (24 * Lanes.Count));
+            Add(a7, b7, scaleA, scaleB, scalesB + i + (3 * stride), before + (28 * Lanes.Count), lane + (28 * Lanes.Count));
         }
     }
 
-    /// <summary>Adds the sums of block <paramref name="i"/> of 32 rows.</summary>
+    /// <summary>Adds a block's sums of 32 rows, scaled, to their lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Add(
-        Vector512<int> a, Vector512<int> b, Vector512<float> scaleA, Vector512<float> scaleB, float inputScale, int i, float* lane)
+        Vector512<int> a, Vector512<int> b, Vector512<float> scaleA, Vector512<float> scaleB, float* inputScale, float* before, float* lane)
     {
-        Vector512<float> scale = Vector512.Create(inputScale);
-        Add(a, scale * scaleA, i, lane);
-        Add(b, scale * scaleB, i, lane + (2 * Lanes.Count));
+        Add(a, scaleA, inputScale, before, lane);
+        Add(b, scaleB, inputScale, before + (2 * Lanes.Count), lane + (2 * Lanes.Count));
     }
 
-    /// <summary>Adds the sums of block <paramref name="i"/>, scaled, to their lane, whose first block finds nothing in it.</summary>
+    /// <summary>Adds a block's sums, scaled, to their lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(Vector512<int> sums, Vector512<float> scale, int i, float* lane)
-    {
-        Vector512<float> before = i < Lanes.Count ? Vector512<float>.Zero : Vector512.Load(lane);
-        Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(sums), scale, before).Store(lane);
-    }
+    private static void Add(Vector512<int> sums, Vector512<float> scale, float* inputScale, float* before, float* lane) =>
+        Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(sums), scale * Vector512.Create(*inputScale), Vector512.Load(before)).Store(lane);
 
     /// <summary>Two columns of sixteen rows as words.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -32,7 +32,8 @@ internal unsafe interface IInterleavedProduct
     /// <param name="token">Which of them.</param>
     /// <param name="next">How many bytes behind each block the memory is asked for.</param>
     /// <param name="lanes">Receives the sums, <c>[lane, row]</c>.</param>
-    static abstract void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes);
+    /// <param name="zeros">What is in a lane before its first block, <c>[row]</c>.</param>
+    static abstract void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros);
 
     /// <summary>Four times eight rows with eight tokens, in 512-bit vectors.</summary>
     /// <param name="block">The first block of the first eight rows.</param>
@@ -42,8 +43,9 @@ internal unsafe interface IInterleavedProduct
     /// <param name="others">The first of four others.</param>
     /// <param name="asks">Whether the memory is asked for the rows that follow.</param>
     /// <param name="lanes">Receives the sums, <c>[lane, token, row]</c>.</param>
+    /// <param name="zeros">What is in a lane before its first block, <c>[token, row]</c>.</param>
     static abstract void MultiplyEightWide(
-        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes);
+        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes, float* zeros);
 }
 
 /// <summary>
@@ -65,6 +67,9 @@ internal static unsafe class InterleavedProduct<T>
     private const int RowsOfVector = 2 * Lanes.Count;
     private const int WideTokens = 2 * GroupTokens;
 
+    /// <summary>Floats of a line of the cache.</summary>
+    private const int LineFloats = 16;
+
     /// <summary>For so many tokens it pays to compute eight.</summary>
     private const int LeastWideTokens = GroupTokens + 1;
 
@@ -78,9 +83,8 @@ internal static unsafe class InterleavedProduct<T>
         if (Instructions.AreWide) row = MultiplyWide(weights, firstRow, endRow, x, tokens, y);
 
         // Zeros once and for all: whatever rows come, the same lanes have a block.
-        float* zeros = stackalloc float[GroupSums];
-        float* lanes = stackalloc float[Lanes.Count * Lanes.Count];
-        float* groupLanes = stackalloc float[Lanes.Count * GroupSums];
+        float* memory = stackalloc float[LineFloats + ((Lanes.Count + 1) * GroupSums) + (Lanes.Count * Lanes.Count)];
+        float* zeros = Align(memory), groupLanes = zeros + GroupSums, lanes = groupLanes + (Lanes.Count * GroupSums);
         for (; row < endRow; row += 2 * Lanes.Count)
         {
             int second = row + Lanes.Count, rows = Math.Min(Lanes.Count, endRow - row), secondRows = Math.Min(Lanes.Count, endRow - second);
@@ -106,16 +110,18 @@ internal static unsafe class InterleavedProduct<T>
         }
     }
 
+    /// <summary>The first address from this one on that begins a line of the cache, so that no vector of lanes lies in two lines.</summary>
+    private static float* Align(float* memory) => (float*)(((nint)memory + (LineFloats * sizeof(float)) - 1) & -(LineFloats * sizeof(float)));
+
     /// <summary>Multiplies rows, as many as are whole tiles of 32, in 512-bit vectors.</summary>
     /// <returns>The first row that was left out.</returns>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static int MultiplyWide(WeightMatrix weights, int firstRow, int endRow, RoundedInputs x, int tokens, float* y)
     {
         // Zeros once and for all, again.
-        float* zeros = stackalloc float[GroupSums];
-        float* lanes = stackalloc float[Lanes.Count * WideSums];
-        float* lanesOfOne = stackalloc float[Lanes.Count * RowsOfVector];
-        float* groupLanes = stackalloc float[Lanes.Count * GroupSums];
+        float* memory = stackalloc float[LineFloats + ((Lanes.Count + 1) * WideSums) + (Lanes.Count * (GroupSums + RowsOfVector))];
+        float* zeros = Align(memory), lanes = zeros + WideSums;
+        float* groupLanes = lanes + (Lanes.Count * WideSums), lanesOfOne = groupLanes + (Lanes.Count * GroupSums);
         nint group = (nint)(weights.Group(Lanes.Count) - weights.Group(0));
         int row = firstRow;
         for (; row <= endRow - WideRows; row += WideRows)
@@ -126,7 +132,7 @@ internal static unsafe class InterleavedProduct<T>
             for (; token <= tokens - LeastWideTokens; token += WideTokens, target += (long)WideTokens * weights.Rows)
             {
                 // The last ones with these rows ask for the next rows. Up to three of the others may be nobody's inputs.
-                T.MultiplyEightWide(block, group, x, token, token + GroupTokens, token >= tokens - (2 * WideTokens), lanes);
+                T.MultiplyEightWide(block, group, x, token, token + GroupTokens, token >= tokens - (2 * WideTokens), lanes, zeros);
                 int count = Math.Min(WideTokens, tokens - token);
                 for (int t = 0; t < count; t++)
                 {
@@ -160,7 +166,7 @@ internal static unsafe class InterleavedProduct<T>
 
         for (; token < tokens; token++, target += outputs)
         {
-            T.MultiplyOneWide(first, second, x, token, next, lanesOfOne);
+            T.MultiplyOneWide(first, second, x, token, next, lanesOfOne, zeros);
             StoreWide(lanesOfOne, RowsOfVector, target);
         }
     }

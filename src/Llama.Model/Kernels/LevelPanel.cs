@@ -6,7 +6,7 @@ namespace Llama.Model.Kernels;
 
 /// <summary>
 /// Interleaved rows of numbers from a table as a panel: for many tokens it pays to widen them once for all, because as bytes they would be
-/// multiplied in two planes. In 512-bit vectors it does not.
+/// multiplied in two planes. In 512-bit vectors, and with AVX-VNNI (<see cref="TableProduct{T}"/>), it does not.
 /// </summary>
 /// <typeparam name="T">The format: with a table, and factors for parts if any.</typeparam>
 internal static unsafe class LevelPanel<T>

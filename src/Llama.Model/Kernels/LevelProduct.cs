@@ -54,6 +54,13 @@ internal readonly unsafe struct LevelProduct<T> : IInterleavedProduct
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyFour(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros)
     {
+        if (TableProduct<T>.Serves)
+        {
+            TableProduct<T>.MultiplyFour(
+                blockA, blockB, inputs, token, next, lanes, InterleavedProduct<LevelProduct<T>>.GroupSums, 2 * Lanes.Count, zeros);
+            return;
+        }
+
         Vector256<int>* dots = stackalloc Vector256<int>[2 * GroupTokens];
         int* x = inputs.Quads(token);
         float* scales = inputs.Scales(token);
@@ -152,17 +159,35 @@ internal readonly unsafe struct LevelProduct<T> : IInterleavedProduct
     }
 
     /// <inheritdoc/>
-    public static void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes) =>
-        WideLevels<T>.MultiplyOne(blockA, blockB, inputs, token, next, lanes);
+    public static void MultiplyOneWide(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros) =>
+        WideLevels<T>.MultiplyOne(blockA, blockB, inputs, token, next, lanes, zeros);
 
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void MultiplyEightWide(
-        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes)
+        byte* block, nint group, RoundedInputs inputs, int token, int others, bool asks, float* lanes, float* zeros)
     {
+        if (WideNibbles<T>.Serves)
+        {
+            WideNibbles<T>.MultiplyEight(block, group, inputs, token, others, asks, lanes, zeros);
+            return;
+        }
+
         // Sixteen rows at a time: the sums of parts and those of blocks would not fit the registers for more.
         nint next = asks ? 4 * group : 0;
-        WideLevels<T>.MultiplyEight(block, block + group, inputs, token, others, next, lanes);
-        WideLevels<T>.MultiplyEight(block + (2 * group), block + (3 * group), inputs, token, others, next, lanes + (2 * Lanes.Count));
+        for (int half = 0; half < 2; half++, block += 2 * group, lanes += 2 * Lanes.Count)
+        {
+            if (TableProduct<T>.Serves)
+            {
+                const int LaneSums = InterleavedProduct<LevelProduct<T>>.WideSums, TokenSums = LaneSums / (2 * GroupTokens);
+                TableProduct<T>.MultiplyFour(block, block + group, inputs, token, next, lanes, LaneSums, TokenSums, zeros);
+                TableProduct<T>.MultiplyFour(block, block + group, inputs, others, 0, lanes + (GroupTokens * TokenSums), LaneSums, TokenSums, zeros);
+            }
+            else
+            {
+                WideLevels<T>.MultiplyEight(block, block + group, inputs, token, others, next, lanes, zeros);
+            }
+        }
     }
 
     /// <summary>A part of eight rows with a token's quads.</summary>

@@ -91,6 +91,10 @@ internal static unsafe class LevelVectors<T>
         (q4, q5, q6, q7) = (Level(v0, r0, 1), Level(v1, r1, 1), Level(v2, r2, 1), Level(v3, r3, 1));
     }
 
+    /// <summary>A stored vector of each group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<byte> Both(byte* a, byte* b) => Lanes.Join(Vector256.Load(a), Vector256.Load(b));
+
     /// <summary>The bits of the quads of a stored vector that lie behind the lower ones, moved to where those of the first quad are the lowest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<byte> Rest(byte* a, byte* b, int vector) => T.LevelBits switch
@@ -102,7 +106,7 @@ internal static unsafe class LevelVectors<T>
 
     /// <summary>One of the quads that share a vector.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> Level(Vector512<byte> lower, Vector512<byte> rest, int place)
+    public static Vector512<byte> Level(Vector512<byte> lower, Vector512<byte> rest, int place)
     {
         Vector512<byte> level = T.LevelBits < 4 ? Bits(lower, 2 * place, 3) : Bits(lower, 4 * place, 15);
         return T.LevelBits switch
@@ -190,9 +194,6 @@ internal static unsafe class LevelVectors<T>
     /// <summary>The scales of the blocks' offsets.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> OffsetScales(byte* block) => HalfBits.ToSingle(Vector128.Load((ushort*)block + Lanes.Count));
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<byte> Both(byte* a, byte* b) => Lanes.Join(Vector256.Load(a), Vector256.Load(b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<short> Widen(Vector128<sbyte> a, Vector128<sbyte> b) => Avx512BW.ConvertToVector512Int16(Vector256.Create(a, b));

@@ -19,7 +19,7 @@ internal static unsafe class WideLevels<T>
 
     /// <summary>Two times eight rows with one token; see <see cref="IInterleavedProduct.MultiplyOneWide"/>.</summary>
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyOne(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes)
+    public static void MultiplyOne(byte* blockA, byte* blockB, RoundedInputs inputs, int token, nint next, float* lanes, float* zeros)
     {
         int* x = inputs.OwnQuads(token);
         float* scales = inputs.Scales(token);
@@ -46,7 +46,8 @@ internal static unsafe class WideLevels<T>
             Vector512<int> offsetSum = default;
             for (int pair = 0; pair < LevelRows<T>.OffsetSums / 2; pair++)
                 offsetSum += DotOffsets(LevelVectors<T>.Offsets(blockA, blockB, pair), sums, pair);
-            AddBlock(dot, Scales(blockA, blockB), offsetSum, OffsetScales(blockA, blockB), scales[i], i, lanes + (i % Lanes.Count * 2 * Lanes.Count));
+            float* lane = lanes + (i % Lanes.Count * 2 * Lanes.Count);
+            AddBlock(dot, Scales(blockA, blockB), offsetSum, OffsetScales(blockA, blockB), scales + i, i < Lanes.Count ? zeros : lane, lane);
             sums += LevelRows<T>.OffsetSums;
             blockA = levelsA;
             blockB = levelsB;
@@ -56,7 +57,7 @@ internal static unsafe class WideLevels<T>
     /// <summary>Two times eight rows with two times four tokens; see <see cref="IInterleavedProduct.MultiplyEightWide"/>.</summary>
     [SkipLocalsInit]
     [MethodImpl(MethodImplOptions.NoInlining | MethodImplOptions.AggressiveOptimization)]
-    public static void MultiplyEight(byte* blockA, byte* blockB, RoundedInputs inputs, int token, int others, nint next, float* lanes)
+    public static void MultiplyEight(byte* blockA, byte* blockB, RoundedInputs inputs, int token, int others, nint next, float* lanes, float* zeros)
     {
         byte* scratch = stackalloc byte[((2 * PartQuads) + MostOffsets + 1) * VectorBytes];
 
@@ -71,9 +72,10 @@ internal static unsafe class WideLevels<T>
         int* halfSumsB = inputs.PairsOfSums(others);
         short* sums = inputs.Sums(token, LevelRows<T>.OffsetElements);
         short* sumsB = inputs.Sums(others, LevelRows<T>.OffsetElements);
-        nint stride = inputs.Blocks, halfStride = stride * LevelRows<T>.Parts, sumsStride = stride * LevelRows<T>.OffsetSums;
+        int blocks = inputs.Blocks, offsetSums = LevelRows<T>.OffsetSums;
+        nint stride = blocks, halfStride = stride * LevelRows<T>.Parts, sumsStride = stride * offsetSums;
         Vector512<byte> lower = Table(0), upper = Table(1);
-        for (int i = 0; i < inputs.Blocks; i++)
+        for (int i = 0; i < blocks; i++)
         {
             if (next != 0)
             {
@@ -143,33 +145,33 @@ internal static unsafe class WideLevels<T>
             }
 
             float* lane = lanes + (i % Lanes.Count * InterleavedProduct<LevelProduct<T>>.WideSums);
+            float* before = i < Lanes.Count ? zeros : lane;
             Vector512<float> scale = Scales(blockA, blockB), offsetScale = OffsetScales(blockA, blockB);
             for (int pair = 0; pair < LevelRows<T>.OffsetSums / 2; pair++) offsets[pair] = LevelVectors<T>.Offsets(blockA, blockB, pair);
-            AddBlock(d0, scale, DotOffsets(offsets, sums + (0 * sumsStride)), offsetScale, scales[i + (0 * stride)], i, lane + (0 * Lanes.Count));
-            AddBlock(d1, scale, DotOffsets(offsets, sums + (1 * sumsStride)), offsetScale, scales[i + (1 * stride)], i, lane + (4 * Lanes.Count));
-            AddBlock(d2, scale, DotOffsets(offsets, sums + (2 * sumsStride)), offsetScale, scales[i + (2 * stride)], i, lane + (8 * Lanes.Count));
-            AddBlock(d3, scale, DotOffsets(offsets, sums + (3 * sumsStride)), offsetScale, scales[i + (3 * stride)], i, lane + (12 * Lanes.Count));
-            AddBlock(d4, scale, DotOffsets(offsets, sumsB + (0 * sumsStride)), offsetScale, scalesB[i + (0 * stride)], i, lane + (16 * Lanes.Count));
-            AddBlock(d5, scale, DotOffsets(offsets, sumsB + (1 * sumsStride)), offsetScale, scalesB[i + (1 * stride)], i, lane + (20 * Lanes.Count));
-            AddBlock(d6, scale, DotOffsets(offsets, sumsB + (2 * sumsStride)), offsetScale, scalesB[i + (2 * stride)], i, lane + (24 * Lanes.Count));
-            AddBlock(d7, scale, DotOffsets(offsets, sumsB + (3 * sumsStride)), offsetScale, scalesB[i + (3 * stride)], i, lane + (28 * Lanes.Count));
-            sums += LevelRows<T>.OffsetSums;
-            sumsB += LevelRows<T>.OffsetSums;
+            AddBlock(d0, scale, DotOffsets(offsets, sums + (0 * sumsStride)), offsetScale, scales + i + (0 * stride), before + (0 * Lanes.Count), lane + (0 * Lanes.Count));
+            AddBlock(d1, scale, DotOffsets(offsets, sums + (1 * sumsStride)), offsetScale, scales + i + (1 * stride), before + (4 * Lanes.Count), lane + (4 * Lanes.Count));
+            AddBlock(d2, scale, DotOffsets(offsets, sums + (2 * sumsStride)), offsetScale, scales + i + (2 * stride), before + (8 * Lanes.Count), lane + (8 * Lanes.Count));
+            AddBlock(d3, scale, DotOffsets(offsets, sums + (3 * sumsStride)), offsetScale, scales + i + (3 * stride), before + (12 * Lanes.Count), lane + (12 * Lanes.Count));
+            AddBlock(d4, scale, DotOffsets(offsets, sumsB + (0 * sumsStride)), offsetScale, scalesB + i + (0 * stride), before + (16 * Lanes.Count), lane + (16 * Lanes.Count));
+            AddBlock(d5, scale, DotOffsets(offsets, sumsB + (1 * sumsStride)), offsetScale, scalesB + i + (1 * stride), before + (20 * Lanes.Count), lane + (20 * Lanes.Count));
+            AddBlock(d6, scale, DotOffsets(offsets, sumsB + (2 * sumsStride)), offsetScale, scalesB + i + (2 * stride), before + (24 * Lanes.Count), lane + (24 * Lanes.Count));
+            AddBlock(d7, scale, DotOffsets(offsets, sumsB + (3 * sumsStride)), offsetScale, scalesB + i + (3 * stride), before + (28 * Lanes.Count), lane + (28 * Lanes.Count));
+            sums += offsetSums;
+            sumsB += offsetSums;
             blockA = levelsA;
             blockB = levelsB;
         }
     }
 
-    /// <summary>Adds block <paramref name="i"/> of sixteen rows to the lane of a token, whose first block finds nothing in it.</summary>
+    /// <summary>Adds a block of sixteen rows to the lane of a token.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddBlock(
-        Vector512<int> dot, Vector512<float> blockScale, Vector512<int> offsetSum, Vector512<float> offsetScale, float inputScale, int i, float* place)
+    public static void AddBlock(
+        Vector512<int> dot, Vector512<float> blockScale, Vector512<int> offsetSum, Vector512<float> offsetScale, float* inputScale, float* before, float* lane)
     {
-        Vector512<float> scale = Vector512.Create(inputScale);
-        Vector512<float> lane = i < Lanes.Count ? Vector512<float>.Zero : Vector512.Load(place);
-        lane = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * blockScale, lane);
-        if (T.HasOffsets) lane = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(offsetSum), scale * offsetScale, lane);
-        lane.Store(place);
+        Vector512<float> scale = Vector512.Create(*inputScale);
+        Vector512<float> sum = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(dot), scale * blockScale, Vector512.Load(before));
+        if (T.HasOffsets) sum = Vector512.FusedMultiplyAdd(Vector512.ConvertToSingle(offsetSum), scale * offsetScale, sum);
+        sum.Store(lane);
     }
 
     /// <summary>A block's offsets, widened once for all tokens, with the sums of a token.</summary>
@@ -185,11 +187,13 @@ internal static unsafe class WideLevels<T>
     private static Vector512<int> DotOffsets(Vector512<short> offsets, short* sums, int pair) =>
         Avx512BW.MultiplyAddAdjacent(offsets, Vector512.Create(Unsafe.ReadUnaligned<int>(sums + (2 * pair))).AsInt16());
 
+    /// <summary>The blocks' scales.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Scales(byte* a, byte* b) => Lanes.Join(LevelVectors<T>.Scales(a), LevelVectors<T>.Scales(b));
+    public static Vector512<float> Scales(byte* a, byte* b) => Lanes.Join(LevelVectors<T>.Scales(a), LevelVectors<T>.Scales(b));
 
+    /// <summary>The scales of the blocks' offsets.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> OffsetScales(byte* a, byte* b) =>
+    public static Vector512<float> OffsetScales(byte* a, byte* b) =>
         T.HasOffsets ? Lanes.Join(LevelVectors<T>.OffsetScales(a), LevelVectors<T>.OffsetScales(b)) : default;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -40,5 +40,8 @@ public readonly ref struct LogitChanges
     public ReadOnlySpan<byte> Mask { get; init; }
 
     /// <summary>Whether nothing changes.</summary>
-    public bool IsNone => Mask.IsEmpty && Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
+    public bool IsNone => Mask.IsEmpty && IsMaskOnly;
+
+    /// <summary>Whether nothing changes but for the mask.</summary>
+    public bool IsMaskOnly => Denied.IsEmpty && Biases.IsEmpty && Prompt.IsEmpty && Answer.IsEmpty;
 }

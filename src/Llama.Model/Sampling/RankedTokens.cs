@@ -5,24 +5,23 @@ namespace Llama.Model.Sampling;
 /// </summary>
 internal sealed unsafe class RankedTokens
 {
-    private readonly int vocabSize;
     private int[] heap = new int[64];
-
-    /// <summary>Ranks tokens of a vocabulary of this size.</summary>
-    public RankedTokens(int vocabSize) => this.vocabSize = vocabSize;
 
     /// <summary>
     /// The <paramref name="count"/> best tokens, best first; valid until the next call. A bounded heap holds the best seen so far, the
     /// worst of them at its root: most tokens cost one comparison.
     /// </summary>
-    public ReadOnlySpan<int> Top(float* logits, int count)
+    /// <param name="logits"><c>[total]</c>.</param>
+    /// <param name="total">How many there are.</param>
+    /// <param name="count">How many to rank; all where there are fewer.</param>
+    public ReadOnlySpan<int> Top(float* logits, int total, int count)
     {
-        count = Math.Min(count, vocabSize);
+        count = Math.Min(count, total);
         if (heap.Length < count) heap = new int[count];
 
         for (int i = 0; i < count; i++) heap[i] = i;
         for (int i = (count / 2) - 1; i >= 0; i--) SiftDown(logits, i, count);
-        for (int token = count; token < vocabSize; token++)
+        for (int token = count; token < total; token++)
         {
             if (!(logits[token] > logits[heap[0]])) continue;
             heap[0] = token;

@@ -12,16 +12,17 @@ internal sealed unsafe class Sampler : IDisposable
 {
     private readonly int vocabSize;
     private readonly NativeBuffer weights;
-    private readonly RankedTokens ranked;
+    private readonly RankedTokens ranked = new();
     private readonly LogitChanger changer;
+    private readonly MaskedLogits masked;
 
     /// <summary>Makes buffers for a vocabulary.</summary>
     public Sampler(int vocabSize)
     {
         this.vocabSize = vocabSize;
         weights = new NativeBuffer(vocabSize);
-        ranked = new RankedTokens(vocabSize);
         changer = new LogitChanger(vocabSize);
+        masked = new MaskedLogits(vocabSize);
     }
 
     /// <summary>Samples a token.</summary>
@@ -37,16 +38,22 @@ internal sealed unsafe class Sampler : IDisposable
         LogitMeasure? measured = null)
     {
         (int best, float max, float logSum) = Measure(logits, topLogprobs, measured);
-        float* source = logits;
-        if (!changes.IsNone)
-        {
-            source = changer.Apply(logits, changes);
-            best = LogitMeasure.ReplaceAndFindBest(source, vocabSize);
-        }
+        PossibleTokens possible = changes.IsMaskOnly ? new PossibleTokens(logits, vocabSize, null, best) : changer.Apply(logits, changes);
 
         // The reciprocal of 0, and of numbers so near 0 that they mean the same, is infinite.
         float scale = 1 / parameters.Temperature;
-        int token = float.IsInfinity(scale) ? best : Sample(source, source[best], scale, parameters, number);
+        int token;
+        if (float.IsInfinity(scale))
+        {
+            token = changes.Mask.IsEmpty ? possible.Best : masked.FindBest(possible.Logits, changes.Mask);
+        }
+        else
+        {
+            if (!changes.Mask.IsEmpty) possible = masked.Apply(possible.Logits, changes.Mask);
+            Weigh(possible.Logits, possible.Count, possible.Logits[possible.Best], scale);
+            token = possible.IdOf(Choose(possible, parameters, number));
+        }
+
         return new TokenLogprob(token, logits[token] - max - logSum);
     }
 
@@ -72,6 +79,7 @@ internal sealed unsafe class Sampler : IDisposable
     {
         weights.Dispose();
         changer.Dispose();
+        masked.Dispose();
     }
 
     /// <summary>Measures the logits, unless that was done, and ranks the most probable tokens.</summary>
@@ -80,29 +88,28 @@ internal sealed unsafe class Sampler : IDisposable
         LogitMeasure measure = measured ?? LogitMeasure.Of(logits, vocabSize);
         if (topLogprobs.Length > 0)
         {
-            ReadOnlySpan<int> top = ranked.Top(logits, topLogprobs.Length);
+            ReadOnlySpan<int> top = ranked.Top(logits, vocabSize, topLogprobs.Length);
             for (int i = 0; i < top.Length; i++) topLogprobs[i] = new TokenLogprob(top[i], logits[top[i]] - measure.Max - measure.LogSum);
         }
 
         return measure;
     }
 
-    private int Sample(float* logits, float max, float scale, SamplingParameters parameters, double number)
+    private int Choose(PossibleTokens possible, SamplingParameters parameters, double number)
     {
-        Weigh(logits, max, scale);
         bool all = (parameters.TopK <= 0 || parameters.TopK >= vocabSize) && parameters.TopP >= 1 && parameters.MinP <= 0;
-        return all ? SampleFromAll(number) : SampleFromTop(logits, parameters, number);
+        return all ? SampleFromAll(possible.Count, number) : SampleFromTop(possible, parameters, number);
     }
 
-    /// <summary>Walks the vocabulary in the order of ids to where the cumulative weight passes the number's share of the whole.</summary>
-    private int SampleFromAll(double number)
+    /// <summary>Walks the tokens in the order of ids to where the cumulative weight passes the number's share of the whole.</summary>
+    private int SampleFromAll(int count, double number)
     {
         double total = 0;
-        for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
+        for (int i = 0; i < count; i++) total += weights.Pointer[i];
         double target = number * total;
         double cumulative = 0;
         int last = 0;
-        for (int i = 0; i < vocabSize; i++)
+        for (int i = 0; i < count; i++)
         {
             if (weights.Pointer[i] == 0) continue;
             cumulative += weights.Pointer[i];
@@ -117,12 +124,12 @@ internal sealed unsafe class Sampler : IDisposable
     /// Ranks as many tokens as the truncation keeps: a nucleus is not known beforehand, so ever more are ranked until it is covered.
     /// Its share counts from the whole vocabulary, or from the k best where k is given.
     /// </summary>
-    private int SampleFromTop(float* logits, SamplingParameters parameters, double number)
+    private int SampleFromTop(PossibleTokens possible, SamplingParameters parameters, double number)
     {
         bool bounded = parameters.TopK > 0 && parameters.TopK < vocabSize;
-        int limit = bounded ? parameters.TopK : vocabSize;
+        int limit = bounded ? Math.Min(parameters.TopK, possible.Count) : possible.Count;
         int count = bounded ? limit : Math.Min(limit, 64);
-        ReadOnlySpan<int> top = ranked.Top(logits, count);
+        ReadOnlySpan<int> top = ranked.Top(possible.Logits, possible.Count, count);
         double total = 0;
         if (bounded)
         {
@@ -130,7 +137,7 @@ internal sealed unsafe class Sampler : IDisposable
         }
         else
         {
-            for (int i = 0; i < vocabSize; i++) total += weights.Pointer[i];
+            for (int i = 0; i < possible.Count; i++) total += weights.Pointer[i];
         }
 
         int kept;
@@ -138,7 +145,7 @@ internal sealed unsafe class Sampler : IDisposable
         while ((kept = Kept(top, parameters, total, out keptWeight)) == count && count < limit)
         {
             count = (int)Math.Min(limit, count * 8L);
-            top = ranked.Top(logits, count);
+            top = ranked.Top(possible.Logits, possible.Count, count);
         }
 
         double target = number * keptWeight;
@@ -170,7 +177,7 @@ internal sealed unsafe class Sampler : IDisposable
         return kept;
     }
 
-    /// <summary>Sets every weight to e^((logit - max) × scale) and returns their sum.</summary>
-    private float Weigh(float* logits, float max, float scale) =>
-        Exponential.ExpAndSum(logits, weights.Pointer, vocabSize, max, scale);
+    /// <summary>Sets every weight to e^((logit - max) × scale).</summary>
+    private void Weigh(float* logits, int count, float max, float scale) =>
+        Exponential.ExpAndSum(logits, weights.Pointer, count, max, scale);
 }

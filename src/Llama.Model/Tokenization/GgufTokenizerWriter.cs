@@ -3,13 +3,15 @@ using Llama.Model.Checkpoints;
 namespace Llama.Model.Tokenization;
 
 /// <summary>The metadata of a GGUF file that describe a tokenizer; <see cref="GgufTokenizer"/> reads them back.</summary>
-internal static class GgufTokenizerWriter
+public static class GgufTokenizerWriter
 {
     /// <summary>Describes a tokenizer.</summary>
     /// <param name="tokenizer">The tokenizer, or null for none.</param>
     /// <param name="config">The model, for its end tokens and the size of its vocabulary.</param>
+    /// <exception cref="CheckpointException">GGUF has no name for the way in which it cuts text.</exception>
     public static IEnumerable<KeyValuePair<string, object>> Metadata(ITokenizer? tokenizer, ModelConfig config)
     {
+        ArgumentNullException.ThrowIfNull(config);
         List<KeyValuePair<string, object>> metadata = tokenizer switch
         {
             SentencePieceTokenizer sentencePiece => OfSentencePiece(sentencePiece, config.VocabSize),

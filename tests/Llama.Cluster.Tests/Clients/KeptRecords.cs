@@ -12,10 +12,6 @@ internal sealed class KeptRecords : IDisposable
 {
     private static readonly TimeSpan Deadline = TimeSpan.FromSeconds(30);
 
-    // A stage computes so long, and is stopped so long.
-    private static readonly TimeSpan Spell = TimeSpan.FromMilliseconds(5);
-    private static readonly TimeSpan Stop = TimeSpan.FromMilliseconds(50);
-
     private readonly OrleansClient client;
 
     private KeptRecords(OrleansClient client) => this.client = client;
@@ -56,20 +52,13 @@ internal sealed class KeptRecords : IDisposable
     /// <param name="output">What the processes have said, for the failure's message.</param>
     public async Task StopWhenKeptAsync(RunningProgram stage, string key, int tokens, Func<string> output)
     {
-        CancellationToken testEnds = TestContext.Current.CancellationToken;
         await Wait.UntilAsync($"{tokens} tokens of '{key}' are kept", Deadline, IsKeptAsync, output);
 
         async Task<bool> IsKeptAsync()
         {
             // The call may go through the stopped silo, too.
             Task<AnswerRecord?> read = ReadAsync(key);
-            do
-            {
-                ProcessTable.Signal(stage.Id, "CONT");
-                await Task.Delay(Spell, testEnds);
-                ProcessTable.Signal(stage.Id, "STOP");
-                await Task.Delay(Stop, testEnds);
-            }
+            do await ProcessTable.RunForASpellAsync(stage.Id);
             while (!read.IsCompleted);
             return (await read)?.TokenCount >= tokens;
         }

@@ -14,7 +14,13 @@ internal sealed class FakeClock : IDisposable
         ? Directory.EnumerateDirectories("/usr/lib").Select(folder => Path.Combine(folder, "faketime", "libfaketimeMT.so.1")).FirstOrDefault(File.Exists)
         : null;
 
+    /// <summary>In seconds: else each look at the clock would read the file.</summary>
+    private const int CacheDuration = 1;
+
     private readonly TemporaryFolder folder = new();
+
+    /// <summary>How soon a process that looks at its clock sees a jump.</summary>
+    public static readonly TimeSpan Latency = TimeSpan.FromSeconds(CacheDuration + 1);
 
     /// <summary>Whether the library is there.</summary>
     public static bool IsThere => Library is not null;
@@ -28,7 +34,7 @@ internal sealed class FakeClock : IDisposable
             FileName = "/usr/bin/env",
             Arguments =
             [
-                $"LD_PRELOAD={Library}", $"FAKETIME_TIMESTAMP_FILE={folder[command.Name]}", "FAKETIME_NO_CACHE=1",
+                $"LD_PRELOAD={Library}", $"FAKETIME_TIMESTAMP_FILE={folder[command.Name]}", $"FAKETIME_CACHE_DURATION={CacheDuration}",
                 "FAKETIME_DONT_FAKE_MONOTONIC=1", command.FileName, .. command.Arguments,
             ],
         };

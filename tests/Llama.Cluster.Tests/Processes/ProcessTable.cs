@@ -5,6 +5,9 @@ namespace Llama.Cluster.Tests.Processes;
 /// <summary>The processes of this machine, as Linux shows them under <c>/proc</c> (proc_pid_stat(5)).</summary>
 internal static class ProcessTable
 {
+    private static readonly TimeSpan Spell = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Stop = TimeSpan.FromMilliseconds(50);
+
     /// <summary>Whether the system has such a table.</summary>
     public static bool IsThere { get; } = OperatingSystem.IsLinux();
 
@@ -52,6 +55,15 @@ internal static class ProcessTable
         using Process kill = Process.Start("/bin/sh", ["-c", $"kill -{signal} {id}"]);
         kill.WaitForExit();
         Assert.Equal(0, kill.ExitCode);
+    }
+
+    /// <summary>Has a process that is stopped run for some milliseconds, and leaves it stopped for some more.</summary>
+    public static async Task RunForASpellAsync(int id)
+    {
+        Signal(id, "CONT");
+        await Task.Delay(Spell, TestContext.Current.CancellationToken);
+        Signal(id, "STOP");
+        await Task.Delay(Stop, TestContext.Current.CancellationToken);
     }
 
     private static string CommandLine(int id)

@@ -23,5 +23,5 @@ public sealed class SharedAppHost : IAsyncLifetime
 }
 
 /// <summary>The tests of one AppHost.</summary>
-[CollectionDefinition(SharedAppHost.Name)]
+[CollectionDefinition(SharedAppHost.Name, DisableParallelization = true)]
 public sealed class SharedAppHostTests : ICollectionFixture<SharedAppHost>;

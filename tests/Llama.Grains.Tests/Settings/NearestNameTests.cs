@@ -4,13 +4,15 @@ namespace Llama.Grains.Tests.Settings;
 
 public sealed class NearestNameTests
 {
-    private static readonly string[] Known = ["--port", "--replicas", "--recovery-timeout"];
+    private static readonly string[] Known = ["--port", "--replicas", "--recovery-timeout", "k", "kv"];
 
     [Theory]
     [InlineData("--prot", "--port")]
     [InlineData("--Replica", "--replicas")]
     [InlineData("--recover-timout", "--recovery-timeout")]
     [InlineData("--bananas", null)]
+    [InlineData("n", null)]
+    [InlineData("", null)]
     public void Find_Name_ReturnsASimilarOneOrNull(string name, string? expected) => Assert.Equal(expected, NearestName.Find(name, Known));
 
     [Fact]

@@ -207,11 +207,38 @@ public sealed class SettingsReaderTests : IDisposable
         Assert.Equal("", _error.ToString());
     }
 
-    [Fact]
-    public void Read_Version_PrintsItAndEnds()
+    [Theory]
+    [InlineData]
+    [InlineData("make")]
+    public void Read_Version_PrintsItAndEnds(params string[] words)
     {
-        Assert.Equal(new SettingsResult<Sample>(null, 0), Read("--version"));
+        SettingsResult<Sample> result = SettingsReader.Read<Sample>(
+            ["--version"], [_programFolder.Path, _currentFolder.Path], _output, _error, words);
+
+        Assert.Equal(new SettingsResult<Sample>(null, 0), result);
         Assert.Matches(@"^\d+\.\d+\.\d+", _output.ToString());
+    }
+
+    [Fact]
+    public void Read_HelpOfACommand_NamesTheCommand()
+    {
+        SettingsResult<Sample> result = SettingsReader.Read<Sample>(
+            ["--help"], [_programFolder.Path, _currentFolder.Path], _output, _error, "keys", "add");
+
+        Assert.Equal(new SettingsResult<Sample>(null, 0), result);
+        string help = _output.ToString();
+        Assert.Matches(@"Usage:\s+\S+ keys add \[options\]", help);
+        Assert.Contains("A sample program.", help, StringComparison.Ordinal);
+        Assert.Matches(@"--port <number> +Port to listen on\. Environment: Llama__Port\. \[default: 8080\]", help);
+    }
+
+    [Fact]
+    public void Read_FaultsOfACommand_NameTheCommand()
+    {
+        SettingsReader.Read<Sample>(["--prt", "1"], [_programFolder.Path, _currentFolder.Path], _output, _error, "make");
+
+        Assert.StartsWith($"{typeof(Sample).Assembly.GetName().Name} make cannot start:", _error.ToString(), StringComparison.Ordinal);
+        Assert.Equal(["--prt: is unknown; did you mean --port? (command line)"], Faults());
     }
 
     private SettingsResult<Sample> Read(params string[] args)

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Json.Schema;
+using Llama.Bench.Schemas;
 using Llama.Model.Grammars;
 using Llama.Model.Sampling;
 using Llama.Model.Tokenization;

@@ -76,11 +76,20 @@ public sealed class LogitChangesTests
     private static unsafe float[] Apply(float[] logits, LogitChanges changes, int times = 1)
     {
         using var changer = new LogitChanger(logits.Length);
+        using var masked = new MaskedLogits(logits.Length);
         float[] before = [.. logits];
         fixed (float* pointer = logits)
         {
             float[] changed = [];
-            for (int i = 0; i < times; i++) changed = new ReadOnlySpan<float>(changer.Apply(pointer, changes), logits.Length).ToArray();
+            for (int i = 0; i < times; i++)
+            {
+                PossibleTokens possible = changer.Apply(pointer, changes);
+                if (!changes.Mask.IsEmpty) possible = masked.Apply(possible.Logits, changes.Mask);
+                changed = [.. Enumerable.Repeat(float.NegativeInfinity, logits.Length)];
+                for (int index = 0; index < possible.Count; index++) changed[possible.IdOf(index)] = possible.Logits[index];
+            }
+
+
             Assert.Equal(before, logits);
             return changed;
         }

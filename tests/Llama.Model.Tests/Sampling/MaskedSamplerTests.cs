@@ -31,6 +31,23 @@ public sealed class MaskedSamplerTests
         }
     }
 
+    [Theory]
+    [MemberData(nameof(Parameters))]
+    public void Sample_MaskOfAnySize_TheTokenThatIsSampledWhereTheOthersAreImpossible(SamplingParameters parameters)
+    {
+        const int VocabSize = 2001;
+        var random = new Random(1);
+        float[] logits = [.. Enumerable.Range(0, VocabSize).Select(_ => (float)(random.NextDouble() * 20))];
+        foreach (int count in (int[])[1, 2, 64, 124, 125, 126, 500, 1900, VocabSize])
+        {
+            HashSet<int> allowed = [.. Enumerable.Range(0, VocabSize).OrderBy(_ => random.Next()).Take(count)];
+            float[] possible = [.. logits.Select((logit, token) => allowed.Contains(token) ? logit : float.NegativeInfinity)];
+            byte[] mask = TokenMask.Of(allowed, VocabSize);
+            for (double number = 0; number < 1; number += 0.0999)
+                Assert.Equal(Sample(possible, parameters, number, []).Sampled.Token, Sample(logits, parameters, number, mask).Sampled.Token);
+        }
+    }
+
     private static unsafe (TokenLogprob Sampled, TokenLogprob Best) Sample(
         float[] logits, SamplingParameters parameters, double number, ReadOnlySpan<byte> mask)
     {

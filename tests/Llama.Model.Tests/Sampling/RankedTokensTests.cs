@@ -12,7 +12,7 @@ public sealed unsafe class RankedTokensTests
     public void Top_EveryCount_IsTheStartOfTheSortedVocabulary(int vocabSize)
     {
         var random = new Random(vocabSize);
-        var ranked = new RankedTokens(vocabSize);
+        var ranked = new RankedTokens();
 
         // Few different numbers: most logits are equal to others.
         float[] logits = [.. Enumerable.Range(0, vocabSize).Select(_ => random.Next(40) - 20.5f)];
@@ -20,7 +20,7 @@ public sealed unsafe class RankedTokensTests
         foreach (int count in (int[])[1, 2, 3, 64, 65, 200, 500, 1000])
         {
             fixed (float* pointer = logits)
-                Assert.Equal(sorted.Take(count), ranked.Top(pointer, count).ToArray());
+                Assert.Equal(sorted.Take(count), ranked.Top(pointer, vocabSize, count).ToArray());
         }
     }
 
@@ -29,6 +29,6 @@ public sealed unsafe class RankedTokensTests
     {
         float[] logits = [float.NegativeInfinity, -0f, 0, float.MaxValue, float.NegativeInfinity, float.MinValue, float.PositiveInfinity];
         fixed (float* pointer = logits)
-            Assert.Equal([6, 3, 1, 2, 5, 0, 4], new RankedTokens(7).Top(pointer, 7).ToArray());
+            Assert.Equal([6, 3, 1, 2, 5, 0, 4], new RankedTokens().Top(pointer, 7, 7).ToArray());
     }
 }

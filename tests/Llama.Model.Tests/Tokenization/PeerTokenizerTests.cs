@@ -8,7 +8,7 @@ namespace Llama.Model.Tests.Tokenization;
 
 /// <summary>
 /// Random texts encoded here and by others: SentencePiece, tiktoken, the tokenizers library and llama.cpp, each by its npm package. They run
-/// after <c>npm install</c> in <c>bench/peer</c>, and are skipped before. <c>LLAMA_PEER_TEXTS</c> says how many texts.
+/// where that is in <c>bench/peer/node_modules</c>, and are skipped elsewhere. <c>LLAMA_PEER_TEXTS</c> says how many texts.
 /// </summary>
 public sealed class PeerTokenizerTests : IDisposable
 {
@@ -46,7 +46,8 @@ public sealed class PeerTokenizerTests : IDisposable
     [MemberData(nameof(Vocabularies))]
     public async Task Encode_RandomTexts_GivesThePeersTokens(string peer, string vocabulary)
     {
-        Assert.SkipUnless(Directory.Exists(Path.Combine(Folder, "node_modules")), $"needs npm install in {Folder}");
+        string package = Path.Combine(Folder, "node_modules", peer switch { "sentencepiece" => "sentencepiece-js", "llama.cpp" => "node-llama-cpp", _ => peer });
+        Assert.SkipUnless(Directory.Exists(package), $"{package} is not installed");
         (ITokenizer tokenizer, string file) = Files(peer, vocabulary);
         int count = int.TryParse(Environment.GetEnvironmentVariable("LLAMA_PEER_TEXTS"), out int asked) ? asked : 2000;
         var random = new Random(17);

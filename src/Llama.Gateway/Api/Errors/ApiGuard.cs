@@ -52,15 +52,8 @@ internal sealed partial class ApiGuard(ServingTime serving, ILogger<ApiGuard> lo
             return;
         }
 
-        if (form.IsLine)
-        {
-            using var lines = new JsonLines(context.Response);
-            await lines.WriteAsync(json => form.Write(json, error, context.TraceIdentifier), context.RequestAborted);
-            return;
-        }
-
-        using var events = new ServerSentEvents(context.Response);
-        await events.WriteAsync(
+        using var stream = new JsonStream(context.Response, form.IsLine);
+        await stream.WriteAsync(
             (form, error, context.TraceIdentifier), static (json, told) => told.form.WriteEvent(json, told.error, told.TraceIdentifier),
             context.RequestAborted, form.EventName);
     }

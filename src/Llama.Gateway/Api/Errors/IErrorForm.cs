@@ -18,7 +18,7 @@ internal interface IErrorForm
     /// <param name="requestId">The request's id.</param>
     void Write(Utf8JsonWriter json, ApiException error, string requestId);
 
-    /// <summary>Writes an error as the event that ends a stream.</summary>
+    /// <summary>Writes an error as the event or line that ends a stream.</summary>
     /// <param name="json">Where to.</param>
     /// <param name="error">The error.</param>
     /// <param name="requestId">The request's id.</param>

@@ -51,8 +51,10 @@ internal static class FieldCheck
         return ApiException.Invalid(path, $"{path} is not a field of {FieldScopes.NameOf(scope)}; {hint}", "unknown_parameter");
     }
 
+    // Ollama's requests have most fields in an object of their own.
     private static FieldScope? OtherScope(string name, FieldScope scope) => !FieldScope.Request.HasFlag(scope) ? null : FieldScopes.All
-        .Where(other => FieldScope.Request.HasFlag(other))
+        .Where(other => FieldScope.Request.HasFlag(other) || (other == FieldScope.OllamaOptions && FieldScope.Ollama.HasFlag(scope)))
+        .OrderByDescending(other => other == FieldScope.OllamaOptions)
         .Where(other => RequestFields.Find(other, name) is IHonouredField)
         .Select(other => (FieldScope?)other)
         .FirstOrDefault();

@@ -150,6 +150,7 @@ internal static class RefusedFields
         Refused("logprobs", Ask, "false"),
         Refused("top_logprobs", Ask, "0"),
         Refused("_debug_render_only", Ask, "false"),
+        Instead("max_tokens", Ask, "num_predict in options"),
         Refused("penalize_newline", FieldScope.OllamaOptions, "false"),
         Refused("draft_num_predict", FieldScope.OllamaOptions, "0"),
         Refused("format", Generation, "\"\""),

@@ -374,7 +374,7 @@ internal static class RequestFields
         "What the assistant thought before its message. Templates of checkpoints that show it do so; others leave it out.");
 
     /// <summary>What kind of part it is.</summary>
-    public static readonly HonouredField<string?> PartType = Text("type", FieldScope.ContentPart, "`text`; no other is supported.");
+    public static readonly HonouredField<string?> PartType = Add(FieldKinds.OneOf("type", FieldScope.ContentPart, ["text"], "Text; no other part is supported."));
 
     /// <summary>What the part says.</summary>
     public static readonly HonouredField<string?> PartText = Text("text", FieldScope.ContentPart, "What the part says.");

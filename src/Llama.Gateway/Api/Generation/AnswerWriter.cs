@@ -20,15 +20,15 @@ internal sealed class AnswerWriter(GenerationPlan plan, IAnswerFormat format, Se
     public static string NewId(string prefix) => $"{prefix}{Guid.NewGuid():N}";
 
     /// <inheritdoc/>
-    public ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken) => IsWorthSending(piece)
-        ? events.WriteAsync((this, piece), static (json, part) => part.Item1.WritePart(json, part.piece), cancellationToken)
+    public ValueTask WritePieceAsync(JsonStream stream, ChoicePiece piece, CancellationToken cancellationToken) => IsWorthSending(piece)
+        ? stream.WriteAsync((this, piece), static (json, part) => part.Item1.WritePart(json, part.piece), cancellationToken)
         : ValueTask.CompletedTask;
 
     /// <inheritdoc/>
-    public async ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken)
+    public async ValueTask WriteEndAsync(JsonStream stream, CancellationToken cancellationToken)
     {
-        if (plan.Parameters.IncludeUsage) await events.WriteAsync(this, static (json, writer) => writer.WriteUsagePart(json), cancellationToken);
-        await events.WriteDoneAsync(cancellationToken);
+        if (plan.Parameters.IncludeUsage) await stream.WriteAsync(this, static (json, writer) => writer.WriteUsagePart(json), cancellationToken);
+        await stream.WriteDoneAsync(cancellationToken);
     }
 
     /// <inheritdoc/>

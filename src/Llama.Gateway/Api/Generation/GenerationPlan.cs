@@ -207,7 +207,7 @@ internal sealed class GenerationPlanner(ServedModel model, IGateway gateway, Gra
         if (promptTokens == 0) throw ApiException.Invalid(param, $"{param} is empty; expected at least one token.");
         CheckCount(promptTokens, param);
         if (promptTokens + (long?)maxTokens > MaxSequenceTokens)
-            throw TooLong($"{promptTokens} tokens in {param} and max_tokens = {maxTokens}", param);
+            throw TooLong($"{promptTokens} tokens in {param} and {maxTokens} for the answer", param);
     }
 
     private ApiException TooLong(string found, string param) => ApiException.Invalid(

@@ -7,15 +7,15 @@ namespace Llama.Gateway.Api.Generation;
 internal interface IAnswerWriter
 {
     /// <summary>Writes what a piece adds to the stream.</summary>
-    /// <param name="events">The stream.</param>
+    /// <param name="stream">The stream.</param>
     /// <param name="piece">The piece.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken);
+    ValueTask WritePieceAsync(JsonStream stream, ChoicePiece piece, CancellationToken cancellationToken);
 
     /// <summary>Writes what stands behind the last piece.</summary>
-    /// <param name="events">The stream.</param>
+    /// <param name="stream">The stream.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken);
+    ValueTask WriteEndAsync(JsonStream stream, CancellationToken cancellationToken);
 
     /// <summary>Writes the whole answer as one JSON value.</summary>
     /// <param name="json">Where to.</param>

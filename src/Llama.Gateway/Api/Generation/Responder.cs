@@ -97,10 +97,10 @@ internal sealed class Responder(
         HttpResponse response, IAsyncEnumerable<ChoicePiece> pieces, IAnswerWriter writer, CancellationToken cancellationToken)
     {
         // The headers go out with the first piece, so a request that is refused before it, and not late, still gets its status.
-        using var events = ServerSentEvents.Begin(response);
-        await using var watch = new SilenceWatch(events, () => gateway.Summary.Reason, time, cancellationToken);
-        await foreach (var piece in pieces) await writer.WritePieceAsync(events, piece, cancellationToken);
-        await writer.WriteEndAsync(events, cancellationToken);
+        using var stream = JsonStream.Begin(response);
+        await using var watch = new SilenceWatch(stream, () => gateway.Summary.Reason, time, cancellationToken);
+        await foreach (var piece in pieces) await writer.WritePieceAsync(stream, piece, cancellationToken);
+        await writer.WriteEndAsync(stream, cancellationToken);
     }
 
     private static async Task WriteWholeAsync(

@@ -3,6 +3,7 @@ using Llama.Gateway.Api.Errors;
 using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
+using Llama.Gateway.Api.Writing;
 using Llama.Model.Tokenization;
 
 namespace Llama.Gateway.Api.LlamaServer;
@@ -73,14 +74,14 @@ internal sealed class InfillWriter(GenerationPlan plan, string model, RunningAns
     public const string IdPrefix = "infill-";
 
     /// <inheritdoc/>
-    public async ValueTask WritePieceAsync(Writing.ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
+    public async ValueTask WritePieceAsync(JsonStream stream, ChoicePiece piece, CancellationToken cancellationToken)
     {
-        if (piece.Finish is not null) await events.WriteAsync((this, piece), static (json, part) => part.Item1.WriteLast(json, part.piece.Text, part.piece), cancellationToken);
-        else if (piece.Text.Length > 0) await events.WriteAsync(piece, static (json, part) => WritePart(json, part), cancellationToken);
+        if (piece.Finish is not null) await stream.WriteAsync((this, piece), static (json, part) => part.Item1.WriteLast(json, part.piece.Text, part.piece), cancellationToken);
+        else if (piece.Text.Length > 0) await stream.WriteAsync(piece, static (json, part) => WritePart(json, part), cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask WriteEndAsync(Writing.ServerSentEvents events, CancellationToken cancellationToken) => ValueTask.CompletedTask;
+    public ValueTask WriteEndAsync(JsonStream stream, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
     /// <inheritdoc/>
     public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices) =>

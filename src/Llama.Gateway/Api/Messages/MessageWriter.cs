@@ -29,23 +29,23 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
     };
 
     /// <inheritdoc/>
-    public async ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
+    public async ValueTask WritePieceAsync(JsonStream stream, ChoicePiece piece, CancellationToken cancellationToken)
     {
         var changes = Append(piece);
         if (piece.Position == 0)
         {
-            await SendAsync(events, "message_start", WriteStart, cancellationToken);
-            await SendAsync(events, "ping", _ => { }, cancellationToken);
+            await SendAsync(stream, "message_start", WriteStart, cancellationToken);
+            await SendAsync(stream, "ping", _ => { }, cancellationToken);
         }
 
-        foreach (var change in changes) await SendAsync(events, change, cancellationToken);
+        foreach (var change in changes) await SendAsync(stream, change, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public async ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken)
+    public async ValueTask WriteEndAsync(JsonStream stream, CancellationToken cancellationToken)
     {
-        await SendAsync(events, "message_delta", WriteEnd, cancellationToken);
-        await SendAsync(events, "message_stop", _ => { }, cancellationToken);
+        await SendAsync(stream, "message_delta", WriteEnd, cancellationToken);
+        await SendAsync(stream, "message_stop", _ => { }, cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -61,7 +61,7 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
         return blocks.Append(piece);
     }
 
-    private static ValueTask SendAsync(ServerSentEvents events, string type, Action<Utf8JsonWriter> write, CancellationToken cancellationToken) => events.WriteAsync(
+    private static ValueTask SendAsync(JsonStream stream, string type, Action<Utf8JsonWriter> write, CancellationToken cancellationToken) => stream.WriteAsync(
         (type, write),
         static (json, told) =>
         {
@@ -72,14 +72,14 @@ internal sealed class MessageWriter(GenerationPlan plan, string model, RunningAn
         },
         cancellationToken, type);
 
-    private static ValueTask SendAsync(ServerSentEvents events, BlockChange change, CancellationToken cancellationToken)
+    private static ValueTask SendAsync(JsonStream stream, BlockChange change, CancellationToken cancellationToken)
     {
         var (step, block, delta) = change;
         return step switch
         {
-            BlockStep.Begin => SendAsync(events, "content_block_start", json => WriteBlockStart(json, block), cancellationToken),
-            BlockStep.Grow => SendAsync(events, "content_block_delta", json => WriteDelta(json, block, delta), cancellationToken),
-            _ => SendAsync(events, "content_block_stop", json => json.WriteNumber("index", block.Index), cancellationToken),
+            BlockStep.Begin => SendAsync(stream, "content_block_start", json => WriteBlockStart(json, block), cancellationToken),
+            BlockStep.Grow => SendAsync(stream, "content_block_delta", json => WriteDelta(json, block, delta), cancellationToken),
+            _ => SendAsync(stream, "content_block_stop", json => json.WriteNumber("index", block.Index), cancellationToken),
         };
     }
 

@@ -63,7 +63,7 @@ internal static class TurnReader
         foreach (var block in content.EnumerateArray())
         {
             var place = $"{path}[{index++}]";
-            switch (TypeOf(block, place, role))
+            switch (JsonFields.ReadType(block, place, role == Assistant ? [Text, Thinking, Use] : [Text, Result]))
             {
                 case Thinking:
                     thoughts.Add(ReadThinking(turn.Inner(block, place, FieldScope.ThinkingBlock)));
@@ -103,17 +103,6 @@ internal static class TurnReader
 
     private static string ReadText(JsonFields fields, HonouredField<JsonElement?> field, JsonElement value) =>
         fields.ReadText(field, value, FieldScope.TextBlock, ReadText);
-
-    private static string TypeOf(JsonElement block, string path, string role)
-    {
-        string[] types = role == Assistant ? [Text, Thinking, Use] : [Text, Result];
-        if (block.ValueKind != JsonValueKind.Object) throw JsonFields.Wrong(path, block, "an object");
-        if (!block.TryGetProperty("type", out var type)) throw ApiException.Invalid($"{path}.type", $"{path}.type is missing; expected {Listed(types)}.");
-        var name = type.ValueKind == JsonValueKind.String ? type.GetString()! : "";
-        return types.Contains(name) ? name : throw JsonFields.Wrong($"{path}.type", type, Listed(types));
-    }
-
-    private static string Listed(string[] types) => string.Join(" or ", types.Select(type => $"\"{type}\""));
 
     private static string ReadText(JsonFields block)
     {

@@ -5,6 +5,7 @@ using Llama.Gateway.Api.Fields;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Reading;
 using Llama.Gateway.Api.Tools;
+using Llama.Gateway.Api.Writing;
 using Llama.Model.Chat;
 using Llama.Model.Chat.Tools;
 using Llama.Model.Grammars;
@@ -19,8 +20,9 @@ namespace Llama.Gateway.Api.Ollama;
 /// <param name="planner">Plans choices.</param>
 /// <param name="responder">Answers.</param>
 /// <param name="model">The model.</param>
+/// <param name="time">Stamps the answers.</param>
 internal sealed class OllamaEndpoints(
-    RequestReader requests, ChatMessages messages, ParameterReader reader, GenerationPlanner planner, OllamaResponder responder, ServedModel model)
+    RequestReader requests, ChatMessages messages, ParameterReader reader, GenerationPlanner planner, Responder responder, ServedModel model, TimeProvider time)
 {
     private static readonly JsonElement NoOptions = JsonElement.Parse("{}");
 
@@ -30,7 +32,7 @@ internal sealed class OllamaEndpoints(
     public async Task ChatAsync(HttpContext context, CancellationToken cancellationToken)
     {
         var plan = await requests.ReadAsync(context, FieldScope.OllamaChat, (fields, ending) => PlanChatAsync(context, fields, ending), cancellationToken);
-        await responder.RespondAsync(context, plan, isChat: true, cancellationToken);
+        await RespondAsync(context.Response, plan, isChat: true, cancellationToken);
     }
 
     /// <summary>Answers a prompt.</summary>
@@ -39,8 +41,13 @@ internal sealed class OllamaEndpoints(
     public async Task GenerateAsync(HttpContext context, CancellationToken cancellationToken)
     {
         var plan = await requests.ReadAsync(context, FieldScope.OllamaGenerate, (fields, ending) => PlanTextAsync(context, fields, ending), cancellationToken);
-        await responder.RespondAsync(context, plan, isChat: false, cancellationToken);
+        await RespondAsync(context.Response, plan, isChat: false, cancellationToken);
     }
+
+    private Task RespondAsync(HttpResponse response, GenerationPlan? plan, bool isChat, CancellationToken cancellationToken) => plan is null
+        ? JsonAnswer.WriteAsync(response, new OllamaWriter(model.Name, isChat, time, answer: null).WriteLoaded, cancellationToken)
+        : responder.RespondAsync(
+            response, plan, OllamaWriter.IdPrefix, answer => new OllamaWriter(model.Name, isChat, time, answer), cancellationToken);
 
     private async ValueTask<GenerationPlan?> PlanChatAsync(HttpContext context, JsonFields fields, CancellationToken cancellationToken)
     {

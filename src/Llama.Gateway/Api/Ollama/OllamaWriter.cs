@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using Llama.Gateway.Api.Generation;
 using Llama.Gateway.Api.Tools;
+using Llama.Gateway.Api.Writing;
 
 namespace Llama.Gateway.Api.Ollama;
 
@@ -9,54 +10,47 @@ namespace Llama.Gateway.Api.Ollama;
 /// <param name="model">The model's name.</param>
 /// <param name="isChat">Whether the answer is a message; else it is a text.</param>
 /// <param name="time">Stamps the objects.</param>
-internal sealed class OllamaWriter(string model, bool isChat, TimeProvider time)
+/// <param name="answer">The answer; null where there is none but that the model is loaded.</param>
+internal sealed class OllamaWriter(string model, bool isChat, TimeProvider time, RunningAnswer? answer) : IAnswerWriter
 {
+    /// <summary>How an answer's id begins; none is told.</summary>
+    public const string IdPrefix = "ollama-";
+
     private const double NanosecondsPerSecond = 1e9;
 
-    /// <summary>Writes some of an answer.</summary>
-    /// <param name="json">Where to.</param>
-    /// <param name="text">The text.</param>
-    /// <param name="thinking">What the model thought before it.</param>
-    /// <param name="calls">The calls that it makes, whole.</param>
-    public void WritePart(Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> calls)
+    private readonly List<ToolCallPart> calls = [];
+    private string? finish;
+
+    /// <inheritdoc/>
+    public ValueTask WritePieceAsync(JsonStream stream, ChoicePiece piece, CancellationToken cancellationToken)
     {
-        WriteStart(json, text, thinking, calls);
-        json.WriteBoolean("done", false);
-        json.WriteEndObject();
+        Append(piece);
+        return piece.Text.Length > 0 || piece.Reasoning.Length > 0
+            ? stream.WriteAsync((this, piece), static (json, part) => part.Item1.WritePart(json, part.piece.Text, part.piece.Reasoning, []), cancellationToken)
+            : ValueTask.CompletedTask;
     }
 
-    /// <summary>Writes the last object of an answer, or all of it.</summary>
-    /// <inheritdoc cref="WritePart"/>
-    /// <param name="json">Where to.</param>
-    /// <param name="text">The text.</param>
-    /// <param name="thinking">What the model thought before it.</param>
-    /// <param name="calls">The calls that it makes, whole.</param>
-    /// <param name="finish">Why it is complete.</param>
-    /// <param name="answer">What was measured.</param>
-    public void WriteLast(
-        Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> calls, string? finish, RunningAnswer answer)
+    /// <inheritdoc/>
+    public async ValueTask WriteEndAsync(JsonStream stream, CancellationToken cancellationToken)
     {
-        WriteStart(json, text, thinking, calls);
-        json.WriteBoolean("done", true);
-        json.WriteString("done_reason", finish == "length" ? "length" : "stop");
-        WriteNanoseconds(json, "total_duration", answer.Served.Seconds);
-        WriteNanoseconds(json, "load_duration", 0);
-        json.WriteNumber("prompt_eval_count", answer.Usage.PromptTokens);
-        WriteNanoseconds(json, "prompt_eval_duration", answer.Served.SecondsToFirst ?? 0);
-        json.WriteNumber("eval_count", answer.Usage.CompletionTokens);
-        WriteNanoseconds(json, "eval_duration", answer.Served.SecondsAfterFirst);
-        json.WriteEndObject();
+        // Ollama's clients read a call as a whole.
+        if (calls.Count > 0)
+            await stream.WriteAsync(this, static (json, writer) => writer.WritePart(json, "", "", ToolCallPart.Join(writer.calls)), cancellationToken);
+        await stream.WriteAsync(this, static (json, writer) => writer.WriteLast(json, "", "", []), cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void WriteWhole(Utf8JsonWriter json, IReadOnlyList<IReadOnlyList<ChoicePiece>> choices)
+    {
+        var pieces = choices[0];
+        foreach (var piece in pieces) Append(piece);
+        WriteLast(
+            json, string.Concat(pieces.Select(piece => piece.Text)), string.Concat(pieces.Select(piece => piece.Reasoning)), ToolCallPart.Join(calls));
     }
 
     /// <summary>Writes that the model is loaded.</summary>
     /// <param name="json">Where to.</param>
-    public void WriteLoaded(Utf8JsonWriter json)
-    {
-        WriteStart(json, "", "", []);
-        json.WriteBoolean("done", true);
-        json.WriteString("done_reason", "load");
-        json.WriteEndObject();
-    }
+    public void WriteLoaded(Utf8JsonWriter json) => WriteLast(json, "", "", []);
 
     /// <summary>A time as Ollama writes it (RFC 3339).</summary>
     /// <param name="moment">The time.</param>
@@ -68,7 +62,39 @@ internal sealed class OllamaWriter(string model, bool isChat, TimeProvider time)
     /// <param name="seconds">The time in seconds.</param>
     public static void WriteNanoseconds(Utf8JsonWriter json, string name, double seconds) => json.WriteNumber(name, (long)(seconds * NanosecondsPerSecond));
 
-    private void WriteStart(Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> calls)
+    private void Append(ChoicePiece piece)
+    {
+        calls.AddRange(piece.Calls);
+        finish = piece.Finish;
+    }
+
+    private void WritePart(Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> parts)
+    {
+        WriteStart(json, text, thinking, parts);
+        json.WriteBoolean("done", false);
+        json.WriteEndObject();
+    }
+
+    private void WriteLast(Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> parts)
+    {
+        WriteStart(json, text, thinking, parts);
+        json.WriteBoolean("done", true);
+        json.WriteString("done_reason", answer is null ? "load" : finish == "length" ? "length" : "stop");
+        if (answer is not null) WriteCounts(json, answer);
+        json.WriteEndObject();
+    }
+
+    private static void WriteCounts(Utf8JsonWriter json, RunningAnswer answer)
+    {
+        WriteNanoseconds(json, "total_duration", answer.Served.Seconds);
+        WriteNanoseconds(json, "load_duration", 0);
+        json.WriteNumber("prompt_eval_count", answer.Usage.PromptTokens);
+        WriteNanoseconds(json, "prompt_eval_duration", answer.Served.SecondsToFirst ?? 0);
+        json.WriteNumber("eval_count", answer.Usage.CompletionTokens);
+        WriteNanoseconds(json, "eval_duration", answer.Served.SecondsAfterFirst);
+    }
+
+    private void WriteStart(Utf8JsonWriter json, string text, string thinking, IReadOnlyList<ToolCallPart> parts)
     {
         json.WriteStartObject();
         json.WriteString("model", model);
@@ -84,14 +110,14 @@ internal sealed class OllamaWriter(string model, bool isChat, TimeProvider time)
         json.WriteString("role", "assistant");
         json.WriteString("content", text);
         if (thinking.Length > 0) json.WriteString("thinking", thinking);
-        if (calls.Count > 0) WriteCalls(json, calls);
+        if (parts.Count > 0) WriteCalls(json, parts);
         json.WriteEndObject();
     }
 
-    private static void WriteCalls(Utf8JsonWriter json, IReadOnlyList<ToolCallPart> calls)
+    private static void WriteCalls(Utf8JsonWriter json, IReadOnlyList<ToolCallPart> whole)
     {
         json.WriteStartArray("tool_calls");
-        foreach (var call in calls)
+        foreach (var call in whole)
         {
             json.WriteStartObject();
             json.WriteStartObject("function");

@@ -108,6 +108,22 @@ internal readonly struct JsonFields
         return true;
     }
 
+    /// <summary>The <c>type</c> of an object that may be one of several.</summary>
+    /// <param name="value">The object.</param>
+    /// <param name="path">Where it lies in the request.</param>
+    /// <param name="types">What it may be.</param>
+    /// <param name="usual">What it is without a type; null where it must have one.</param>
+    /// <exception cref="ApiException">It is no object, or of no such type.</exception>
+    public static string ReadType(JsonElement value, string path, string[] types, string? usual = null)
+    {
+        if (value.ValueKind != JsonValueKind.Object) throw Wrong(path, value, "an object");
+        var expected = string.Join(" or ", types.Select(type => $"\"{type}\""));
+        path = $"{path}.type";
+        if (!value.TryGetProperty("type", out var type) || type.ValueKind == JsonValueKind.Null)
+            return usual ?? throw ApiException.Invalid(path, $"{path} is missing; expected {expected}.");
+        return type.ValueKind == JsonValueKind.String && types.Contains(type.GetString()) ? type.GetString()! : throw Wrong(path, type, expected);
+    }
+
     /// <summary>The error for a field of the wrong type or out of range.</summary>
     /// <param name="path">Where it lies in the request.</param>
     /// <param name="found">What was found.</param>

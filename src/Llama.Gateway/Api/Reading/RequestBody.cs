@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Llama.Gateway.Api.Errors;
@@ -15,13 +16,15 @@ internal static class RequestBody
 
     private const long FixedBytes = 4 << 20;
     private const long BytesPerToken = 128;
+
     /// <summary>The most bytes of any body, whatever the model.</summary>
     public const int MostBytes = 32 << 20;
-
 
     /// <summary>Of a body that is too large so much is still read: a client that sends all of it first can then read why it was refused.</summary>
     private const long MostDrainedBytes = 64 << 20;
     private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(10);
+
+    private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
     /// <summary>
     /// The most bytes of a body, from the longest sequence that the model takes: sixteen prompts of token ids fit, or one of text
@@ -41,10 +44,17 @@ internal static class RequestBody
     /// <param name="context">The request.</param>
     /// <param name="maxBytes">The most bytes that are taken.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    /// <exception cref="ApiException">It is too large, or not a JSON object in UTF-8.</exception>
+    /// <exception cref="ApiException">It is too large, compressed, or not a JSON object in UTF-8.</exception>
     /// <exception cref="BadHttpRequestException">It is not valid HTTP.</exception>
     public static async Task<JsonDocument> ReadAsync(HttpContext context, long maxBytes, CancellationToken cancellationToken)
     {
+        var encoding = context.Request.Headers.ContentEncoding.ToString();
+        if (encoding is not ("" or "identity"))
+        {
+            throw new ApiException(
+                StatusCodes.Status415UnsupportedMediaType, $"The request body must not be compressed; found the Content-Encoding '{encoding}'.");
+        }
+
         LiftLimit(context);
         return Parse(await ReadBytesAsync(context.Request, maxBytes, cancellationToken));
     }
@@ -127,18 +137,17 @@ internal static class RequestBody
         if (bytes.AsSpan().IsEmpty) throw ApiException.Invalid(param: null, "The request body is empty; expected a JSON object.");
         ThrowUnlessUtf8(bytes);
         LoneSurrogates.Replace(bytes);
+
+        // A byte order mark may be passed over (RFC 8259, section 8.1).
+        var json = bytes.AsMemory(bytes.AsSpan().StartsWith(ByteOrderMark) ? ByteOrderMark.Length : 0);
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(bytes, new JsonDocumentOptions { MaxDepth = MaxDepth });
+            document = JsonDocument.Parse(json, new JsonDocumentOptions { MaxDepth = MaxDepth });
         }
         catch (JsonException exception)
         {
-            // Both positions count from 0.
-            throw ApiException.Invalid(
-                param: null,
-                $"The request body is not JSON, or is nested more than {MaxDepth} deep: " +
-                $"line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}.");
+            throw ApiException.Invalid(param: null, Explain(json.Span, exception));
         }
 
         if (document.RootElement.ValueKind == JsonValueKind.Object) return document;
@@ -146,11 +155,42 @@ internal static class RequestBody
             throw JsonFields.Wrong("The request body", document.RootElement, "a JSON object", param: null);
     }
 
+    /// <summary>What is wrong with a body, and where; lines and bytes count from 1.</summary>
+    private static string Explain(ReadOnlySpan<byte> json, JsonException exception)
+    {
+        var (line, position) = (exception.LineNumber!.Value, exception.BytePositionInLine!.Value);
+        var place = $"line {line + 1}, byte {position + 1}";
+        if (IsTooDeep(json)) return $"The request body is nested too deep: expected at most {MaxDepth} lists and objects in each other; found one more at {place}.";
+        for (; line > 0; line--) json = json[(json.IndexOf((byte)'\n') + 1)..];
+        if (Rune.DecodeFromUtf8(json[(int)Math.Min(position, json.Length)..], out var found, out _) != OperationStatus.Done)
+            return $"The request body is not JSON: it ends too early, at {place}.";
+        var shown = Rune.IsControl(found) ? $"U+{found.Value:X4}" : $"'{found}'";
+        return $"The request body is not JSON: found {shown} at {place}.";
+    }
+
+    private static bool IsTooDeep(ReadOnlySpan<byte> json)
+    {
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth + 1 });
+        try
+        {
+            while (reader.Read())
+            {
+                if (reader.TokenType is JsonTokenType.StartArray or JsonTokenType.StartObject && reader.CurrentDepth == MaxDepth) return true;
+            }
+        }
+        catch (JsonException)
+        {
+            // Something else is wrong before.
+        }
+
+        return false;
+    }
+
     private static void ThrowUnlessUtf8(ReadOnlySpan<byte> bytes)
     {
         if (Utf8.IsValid(bytes)) return;
         var offset = 0;
-        while (System.Text.Rune.DecodeFromUtf8(bytes[offset..], out _, out var length) == OperationStatus.Done) offset += length;
+        while (Rune.DecodeFromUtf8(bytes[offset..], out _, out var length) == OperationStatus.Done) offset += length;
         throw ApiException.Invalid(param: null, $"The request body is not UTF-8: byte {offset + 1} is 0x{bytes[offset]:x2}.");
     }
 }

@@ -49,7 +49,7 @@ internal sealed class ResponseInput
 
     private void Add(JsonFields fields, JsonElement item, string path)
     {
-        switch (TypeOf(item, path))
+        switch (JsonFields.ReadType(item, path, Types, usual: Message))
         {
             case Reasoning:
                 var more = ReadReasoning(fields.Inner(item, path, FieldScope.InputReasoning));
@@ -93,13 +93,6 @@ internal sealed class ResponseInput
     }
 
     private void Add(ChatMessage message) => messages.Add(ChatMessages.WithReasoning(message, thought));
-
-    private static string TypeOf(JsonElement item, string path)
-    {
-        if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("type", out var type) || type.ValueKind == JsonValueKind.Null) return Message;
-        var name = type.ValueKind == JsonValueKind.String ? type.GetString()! : "";
-        return Types.Contains(name) ? name : throw JsonFields.Wrong($"{path}.type", type, string.Join(" or ", Types.Select(known => $"\"{known}\"")));
-    }
 
     private static ToolCall ReadCall(JsonFields call)
     {

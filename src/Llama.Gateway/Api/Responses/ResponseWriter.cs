@@ -30,23 +30,23 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
     string? IErrorForm.EventName => "error";
 
     /// <inheritdoc/>
-    public async ValueTask WritePieceAsync(ServerSentEvents events, ChoicePiece piece, CancellationToken cancellationToken)
+    public async ValueTask WritePieceAsync(JsonStream stream, ChoicePiece piece, CancellationToken cancellationToken)
     {
         if (piece.Position == 0)
         {
             features.Set<IErrorForm>(this);
-            await SendAsync(events, "response.created", WriteResponse, cancellationToken);
-            await SendAsync(events, "response.in_progress", WriteResponse, cancellationToken);
+            await SendAsync(stream, "response.created", WriteResponse, cancellationToken);
+            await SendAsync(stream, "response.in_progress", WriteResponse, cancellationToken);
         }
 
-        foreach (var change in Append(piece)) await SendAsync(events, change, cancellationToken);
+        foreach (var change in Append(piece)) await SendAsync(stream, change, cancellationToken);
     }
 
     /// <inheritdoc/>
-    public ValueTask WriteEndAsync(ServerSentEvents events, CancellationToken cancellationToken)
+    public ValueTask WriteEndAsync(JsonStream stream, CancellationToken cancellationToken)
     {
         var whole = Render();
-        return SendAsync(events, $"response.{response.Status}", json => WriteRaw(json, whole), cancellationToken);
+        return SendAsync(stream, $"response.{response.Status}", json => WriteRaw(json, whole), cancellationToken);
     }
 
     /// <inheritdoc/>
@@ -101,7 +101,7 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         return ChatMessages.WithReasoning(message, blocks.TextOf(BlockKind.Reasoning));
     }
 
-    private ValueTask SendAsync(ServerSentEvents events, string type, Action<Utf8JsonWriter> write, CancellationToken cancellationToken) => events.WriteAsync(
+    private ValueTask SendAsync(JsonStream stream, string type, Action<Utf8JsonWriter> write, CancellationToken cancellationToken) => stream.WriteAsync(
         (type, sequence: sequence++, write),
         static (json, told) =>
         {
@@ -113,7 +113,7 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         },
         cancellationToken, type);
 
-    private async ValueTask SendAsync(ServerSentEvents events, BlockChange change, CancellationToken cancellationToken)
+    private async ValueTask SendAsync(JsonStream stream, BlockChange change, CancellationToken cancellationToken)
     {
         var (step, block, delta) = change;
         var items = new ResponseItems(answer.Id, block);
@@ -121,16 +121,16 @@ internal sealed class ResponseWriter(ResponseRequest request, string model, Runn
         switch (step)
         {
             case BlockStep.Begin:
-                await SendAsync(events, "response.output_item.added", json => items.WriteAdded(json), cancellationToken);
-                if (items.HasPart) await SendAsync(events, "response.content_part.added", json => items.WritePart(json, isComplete), cancellationToken);
+                await SendAsync(stream, "response.output_item.added", json => items.WriteAdded(json), cancellationToken);
+                if (items.HasPart) await SendAsync(stream, "response.content_part.added", json => items.WritePart(json, isComplete), cancellationToken);
                 break;
             case BlockStep.Grow:
-                await SendAsync(events, $"{items.TextEvent}.delta", json => items.WriteDelta(json, delta), cancellationToken);
+                await SendAsync(stream, $"{items.TextEvent}.delta", json => items.WriteDelta(json, delta), cancellationToken);
                 break;
             default:
-                await SendAsync(events, $"{items.TextEvent}.done", json => items.WriteText(json), cancellationToken);
-                if (items.HasPart) await SendAsync(events, "response.content_part.done", json => items.WritePart(json, isComplete), cancellationToken);
-                await SendAsync(events, "response.output_item.done", json => items.WriteDone(json, response.StatusOf(block, blocks.All)), cancellationToken);
+                await SendAsync(stream, $"{items.TextEvent}.done", json => items.WriteText(json), cancellationToken);
+                if (items.HasPart) await SendAsync(stream, "response.content_part.done", json => items.WritePart(json, isComplete), cancellationToken);
+                await SendAsync(stream, "response.output_item.done", json => items.WriteDone(json, response.StatusOf(block, blocks.All)), cancellationToken);
                 break;
         }
     }

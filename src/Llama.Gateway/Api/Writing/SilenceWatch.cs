@@ -15,15 +15,15 @@ internal sealed class SilenceWatch : IAsyncDisposable
     private readonly Task watching;
 
     /// <summary>Watches a stream until it is disposed of.</summary>
-    /// <param name="events">The stream.</param>
+    /// <param name="stream">The stream.</param>
     /// <param name="reason">Says why nothing comes; null where that is not known.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Cancelled when the client goes away.</param>
-    public SilenceWatch(ServerSentEvents events, Func<string?> reason, TimeProvider time, CancellationToken cancellationToken)
+    public SilenceWatch(JsonStream stream, Func<string?> reason, TimeProvider time, CancellationToken cancellationToken)
     {
         ending = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timer = new PeriodicTimer(Silence, time);
-        watching = WatchAsync(events, reason, ending.Token);
+        watching = WatchAsync(stream, reason, ending.Token);
     }
 
     /// <inheritdoc/>
@@ -35,15 +35,15 @@ internal sealed class SilenceWatch : IAsyncDisposable
         ending.Dispose();
     }
 
-    private async Task WatchAsync(ServerSentEvents events, Func<string?> reason, CancellationToken cancellationToken)
+    private async Task WatchAsync(JsonStream stream, Func<string?> reason, CancellationToken cancellationToken)
     {
         try
         {
-            var seen = events.Sent;
+            var seen = stream.Sent;
             while (await timer.WaitForNextTickAsync(cancellationToken))
             {
-                if (events.Sent == seen) await events.WriteCommentAsync(reason() ?? "waiting", cancellationToken);
-                seen = events.Sent;
+                if (stream.Sent == seen) await stream.WriteCommentAsync(reason() ?? "waiting", cancellationToken);
+                seen = stream.Sent;
             }
         }
         catch (Exception)

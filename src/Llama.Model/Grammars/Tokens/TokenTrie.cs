@@ -1,3 +1,4 @@
+using System.Numerics;
 using Llama.Model.Tokenization;
 
 namespace Llama.Model.Grammars.Tokens;
@@ -8,11 +9,16 @@ namespace Llama.Model.Grammars.Tokens;
 /// </summary>
 internal sealed class TokenTrie
 {
+    /// <summary>The shortest length for which <see cref="ShortTokens"/> are known.</summary>
+    public const int LeastShort = 16;
+
     private readonly byte[] values;
     private readonly ushort[] depths;
+    private readonly ushort[] deepest;
     private readonly int[] ends;
     private readonly int[] firstTokens;
     private readonly int[] tokens;
+    private readonly List<ulong[]> shortTokens = [];
 
     /// <summary>Sorts a vocabulary.</summary>
     /// <param name="vocabulary">The vocabulary.</param>
@@ -44,14 +50,28 @@ internal sealed class TokenTrie
         first.Add(tokens.Length);
         (values, depths, firstTokens) = ([.. value], [.. depth], [.. first]);
         ends = new int[values.Length];
+        deepest = [.. depths];
         var open = new Stack<int>();
         for (int node = 0; node < values.Length; node++)
         {
-            while (open.Count > 0 && depths[open.Peek()] >= depths[node]) ends[open.Pop()] = node;
+            while (open.Count > 0 && depths[open.Peek()] >= depths[node]) Close(node);
             open.Push(node);
         }
 
-        while (open.Count > 0) ends[open.Pop()] = values.Length;
+        while (open.Count > 0) Close(values.Length);
+        for (int bytes = LeastShort; bytes < MostBytes; bytes *= 2)
+        {
+            ulong[] bits = new ulong[(VocabSize + 63) / 64];
+            foreach (int token in tokens) bits[token >> 6] |= vocabulary.TokenBytes(token).Length <= bytes ? 1UL << (token & 63) : 0;
+            shortTokens.Add(bits);
+        }
+
+        void Close(int end)
+        {
+            int node = open.Pop();
+            ends[node] = end;
+            if (open.TryPeek(out int parent)) deepest[parent] = Math.Max(deepest[parent], deepest[node]);
+        }
     }
 
     /// <summary>Ids of the vocabulary.</summary>
@@ -66,8 +86,15 @@ internal sealed class TokenTrie
     /// <summary>Bytes on the way to a node; 0 for the root, the first node.</summary>
     public int Depth(int node) => depths[node];
 
+    /// <summary>Bytes of the longest token in a node's subtree.</summary>
+    public int Deepest(int node) => deepest[node];
+
     /// <summary>The node behind a node's subtree.</summary>
     public int End(int node) => ends[node];
+
+    /// <summary>A bit for each token of at most so many bytes.</summary>
+    /// <param name="bytes">A power of two from <see cref="LeastShort"/> on, less than <see cref="MostBytes"/>.</param>
+    public ReadOnlySpan<ulong> ShortTokens(int bytes) => shortTokens[BitOperations.Log2((uint)(bytes / LeastShort))];
 
     /// <summary>The tokens that end at a node.</summary>
     public ReadOnlySpan<int> Tokens(int node) => tokens.AsSpan(firstTokens[node]..firstTokens[node + 1]);

@@ -103,7 +103,7 @@ public sealed class CompletionErrorTests(SharedGateway shared) : IClassFixture<S
     {
         var error = await shared.Gateway.PostErrorAsync("/v1/completions", """{"prompt":[1,2,3],"max_tokens":62}""");
         error.Is(400, "prompt", "is 64 tokens, prompt and answer together; found 3", "context_length_exceeded");
-        error.Is(400, "prompt", "found 3 tokens in prompt and max_tokens = 62.", "context_length_exceeded");
+        error.Is(400, "prompt", "found 3 tokens in prompt and 62 for the answer.", "context_length_exceeded");
         await shared.Gateway.PostOkAsync("/v1/completions", """{"prompt":[1,2,3],"max_tokens":61}""");
     }
 }

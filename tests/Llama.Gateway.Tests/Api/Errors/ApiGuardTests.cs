@@ -135,6 +135,9 @@ public sealed class ApiGuardTests
     [InlineData("PUT", "/", 405, "/ takes GET or HEAD; found PUT.", "method_not_supported")]
     [InlineData("GET", "/v1/nothing", 404, "There is nothing at GET /v1/nothing.", "unknown_url")]
     [InlineData("POST", "/favicon.ico", 404, "There is nothing at POST /favicon.ico.", "unknown_url")]
+    [InlineData("POST", "/chat/completions", 404, "There is nothing at POST /chat/completions; did you mean /v1/chat/completions?", "unknown_url")]
+    [InlineData("POST", "/v1/v1/completions", 404, "There is nothing at POST /v1/v1/completions; did you mean /v1/completions?", "unknown_url")]
+    [InlineData("POST", "/completion", 404, "did you mean /v1/completions?", "unknown_url")]
     public async Task Send_WrongMethodOrPath_AnswersInTheSameShape(string method, string path, int status, string message, string code)
     {
         await using var gateway = await TestGateway.StartAsync();
@@ -142,5 +145,16 @@ public sealed class ApiGuardTests
         using var response = await gateway.Client.SendAsync(request, TestContext.Current.CancellationToken);
         (await ApiError.ReadAsync(response)).Is(status, null, message, code);
         if (status == 405) Assert.NotEmpty(response.Content.Headers.Allow);
+    }
+
+    [Theory]
+    [InlineData("/api/pull", """{"error":"There is nothing at POST /api/pull.","param":null,"code":"unknown_url"}""")]
+    [InlineData("/v1/messages/batches", """{"type":"error","error":{"type":"not_found_error","message":"There is nothing at POST /v1/messages/batches.",""")]
+    public async Task Post_PathThatOllamaOrAnthropicHas_AnswersInTheirForm(string path, string body)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        using var response = await gateway.PostAsync(path, "{}");
+        Assert.Equal(404, (int)response.StatusCode);
+        Assert.StartsWith(body, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
     }
 }

@@ -100,6 +100,8 @@ public sealed class OllamaTests
     [Theory]
     [InlineData("/api/chat", """{"messages":[{"role":"user","content":"Hi","contents":"a"}]}""", "messages[0].contents", "did you mean content?", "unknown_parameter")]
     [InlineData("/api/chat", """{"messages":[{"role":"user","content":"Hi"}],"options":{"temprature":1}}""", "options.temprature", "did you mean temperature?", "unknown_parameter")]
+    [InlineData("/api/chat", """{"messages":[{"role":"user","content":"Hi"}],"temperature":1}""", "temperature", "temperature is not a field of /api/chat; it is a field of options.", "unknown_parameter")]
+    [InlineData("/api/generate", """{"prompt":"Hi","max_tokens":5}""", "max_tokens", "Use num_predict in options.", "unsupported_parameter")]
     [InlineData("/api/chat", """{"messages":[{"role":"user","content":"Hi"}],"options":{"num_ctx":65}}""", "options.num_ctx", "must be at most 64", null)]
     [InlineData("/api/chat", """{"messages":[{"role":"user","content":"Hi"}],"options":{"mirostat":2}}""", "options.mirostat", "is not supported", "unsupported_parameter")]
     [InlineData("/api/generate", """{"prompt":"Hi","images":["a"]}""", "images", "is not supported", "unsupported_parameter")]

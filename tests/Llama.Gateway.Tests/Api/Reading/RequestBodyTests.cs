@@ -10,10 +10,12 @@ public sealed class RequestBodyTests(SharedGateway shared) : IClassFixture<Share
 
     [Theory]
     [InlineData("", "The request body is empty; expected a JSON object.")]
-    [InlineData("{\n  \"prompt\": }", "is not JSON, or is nested more than 32 deep: line 2, byte 13.")]
-    [InlineData("{\"prompt\":\"a\"", "is not JSON")]
-    [InlineData("{\"prompt\":\"a\"} x", "is not JSON")]
-    [InlineData("{\"prompt\":\"a\",\"temperature\":NaN}", "is not JSON")]
+    [InlineData("{\n  \"prompt\": }", "The request body is not JSON: found '}' at line 2, byte 13.")]
+    [InlineData("{\"prompt\":\"a\"", "The request body is not JSON: it ends too early, at line 1, byte 14.")]
+    [InlineData("{\"prompt\":\"a\"} é", "The request body is not JSON: found 'é' at line 1, byte 16.")]
+    [InlineData("{\"prompt\":\"a\",\"temperature\":NaN}", "The request body is not JSON: found 'N' at line 1, byte 29.")]
+    [InlineData("{\"prompt\":\"a\nb\"}", "The request body is not JSON: found U+000A at line 1, byte 13.")]
+    [InlineData("{prompt:1}", "The request body is not JSON: found 'p' at line 1, byte 2.")]
     [InlineData("[1]", "The request body must be a JSON object; found a list.")]
     [InlineData("\"a\"", "The request body must be a JSON object; found the string \"a\".")]
     [InlineData("null", "The request body must be a JSON object; found null.")]
@@ -31,7 +33,24 @@ public sealed class RequestBodyTests(SharedGateway shared) : IClassFixture<Share
     public async Task Post_DeeplyNested_Answers400()
     {
         var body = "{\"prompt\":" + new string('[', 100_000) + new string(']', 100_000) + "}";
-        (await shared.Gateway.PostErrorAsync(Path, body)).Is(400, null, "nested more than 32 deep");
+        (await shared.Gateway.PostErrorAsync(Path, body)).Is(
+            400, null, "The request body is nested too deep: expected at most 32 lists and objects in each other; found one more at line 1, byte 42.");
+    }
+
+    [Fact]
+    public async Task Post_ByteOrderMark_IsPassedOver()
+    {
+        using var response = await shared.Gateway.PostAsync(Path, [0xEF, 0xBB, 0xBF, .. """{"prompt":"a"}"""u8]);
+        Assert.Equal(200, (int)response.StatusCode);
+    }
+
+    [Fact]
+    public async Task Post_CompressedBody_Answers415()
+    {
+        using var content = new StringContent("""{"prompt":"a"}""", Encoding.UTF8, "application/json");
+        content.Headers.ContentEncoding.Add("gzip");
+        using var response = await shared.Gateway.Client.PostAsync(Path, content, TestContext.Current.CancellationToken);
+        (await ApiError.ReadAsync(response)).Is(415, null, "The request body must not be compressed; found the Content-Encoding 'gzip'.");
     }
 
     [Fact]

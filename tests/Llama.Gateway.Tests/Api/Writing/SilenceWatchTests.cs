@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Llama.Gateway.Api.Writing;
 using Llama.Gateway.Tests.Hosting;
 using Llama.Grains.Generation;
@@ -31,6 +32,26 @@ public sealed class SilenceWatchTests
         var rest = await lines.ReadToEndAsync(TestContext.Current.CancellationToken);
         Assert.Contains("data: ", rest, StringComparison.Ordinal);
         Assert.DoesNotContain("\"code\"", rest, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Lines_StageIsReplaced_ABlankComesBeforeTheNextOne()
+    {
+        await using var gateway = await StartAsync(pauseAt: 1);
+        using var response = await gateway.PostAsync(
+            "/api/chat", """{"messages":[{"role":"user","content":"A"}]}""", HttpCompletionOption.ResponseHeadersRead);
+        using var lines = new StreamReader(await response.Content.ReadAsStreamAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("H", TextOf((await lines.ReadLineAsync(TestContext.Current.CancellationToken))!));
+        var sent = new char[1];
+        var sending = lines.ReadAsync(sent, TestContext.Current.CancellationToken).AsTask();
+        await AdvanceUntilAsync(() => sending.IsCompleted);
+        Assert.Equal(" ", string.Concat(sent));
+
+        go.SetResult();
+        var rest = await lines.ReadToEndAsync(TestContext.Current.CancellationToken);
+        Assert.Equal("ello.", string.Concat(rest.TrimEnd('\n').Split('\n').Select(TextOf)));
+
+        static string TextOf(string line) => JsonElement.Parse(line).GetProperty("message").GetProperty("content").GetString()!;
     }
 
     [Fact]

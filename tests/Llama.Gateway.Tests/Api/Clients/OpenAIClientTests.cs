@@ -5,13 +5,20 @@ using Llama.Gateway.Tests.Hosting;
 using OpenAI;
 using OpenAI.Chat;
 
-namespace Llama.Gateway.Tests.Api;
+namespace Llama.Gateway.Tests.Api.Clients;
 
 /// <summary>The OpenAI .NET package as a client.</summary>
 public sealed class OpenAIClientTests(SharedGateway shared) : IClassFixture<SharedGateway>
 {
-    private readonly OpenAIClient client = new(
-        new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(shared.Gateway.Client.BaseAddress!, "v1") });
+    private const string CitySchema = """{"type":"object","properties":{"city":{"type":"string"}},"required":["city"],"additionalProperties":false}""";
+
+    private readonly OpenAIClient client = ClientOf(shared.Gateway);
+
+    private static CancellationToken TestEnds => TestContext.Current.CancellationToken;
+
+    /// <summary>A client of a gateway.</summary>
+    internal static OpenAIClient ClientOf(TestGateway gateway) => new(
+        new ApiKeyCredential("none"), new OpenAIClientOptions { Endpoint = new Uri(gateway.Client.BaseAddress!, "v1") });
 
     [Fact]
     public async Task CompleteChat_Messages_GivesTheAnswer()
@@ -88,6 +95,46 @@ public sealed class OpenAIClientTests(SharedGateway shared) : IClassFixture<Shar
     {
         var models = await client.GetOpenAIModelClient().GetModelsAsync(TestContext.Current.CancellationToken);
         Assert.Equal("test-model", Assert.Single(models.Value).Id);
+    }
+
+    [Fact]
+    public async Task CompleteChat_TwoRoundsWithATool_GivesTheAnswer()
+    {
+        await using var gateway = await WeatherGateway.StartAsync();
+        var chat = ClientOf(gateway).GetChatClient("test-model");
+        var options = new ChatCompletionOptions { Tools = { ChatTool.CreateFunctionTool("get_weather", "Tells the weather.", BinaryData.FromString(CitySchema)) } };
+        List<ChatMessage> messages = [new UserChatMessage(WeatherGateway.Question)];
+
+        ChatCompletion asked = await chat.CompleteChatAsync(messages, options, TestEnds);
+        Assert.Equal(ChatFinishReason.ToolCalls, asked.FinishReason);
+        messages.Add(new AssistantChatMessage(asked));
+        foreach (var call in asked.ToolCalls)
+        {
+            var city = call.FunctionArguments.ToObjectFromJson<JsonElement>().GetProperty("city").GetString()!;
+            messages.Add(new ToolChatMessage(call.Id, WeatherGateway.Weather(city)));
+        }
+
+        ChatCompletion told = await chat.CompleteChatAsync(messages, options, TestEnds);
+        Assert.Equal(WeatherGateway.Answer, told.Content[0].Text);
+    }
+
+    [Fact]
+    public async Task CompleteChat_SchemaForTheAnswer_IsFollowed()
+    {
+        await using var gateway = await WeatherGateway.StartAsync();
+        ChatCompletion answer = await ClientOf(gateway).GetChatClient("test-model").CompleteChatAsync(
+            [new UserChatMessage("Hi")],
+            new ChatCompletionOptions { ResponseFormat = ChatResponseFormat.CreateJsonSchemaFormat("place", BinaryData.FromString(CitySchema), jsonSchemaIsStrict: true) },
+            TestEnds);
+        Assert.Equal("Köln", JsonElement.Parse(answer.Content[0].Text).GetProperty("city").GetString());
+        Assert.NotNull(gateway.Grain.Single.Grammar);
+    }
+
+    [Fact]
+    public async Task GenerateEmbeddings_Texts_GivesAVectorEach()
+    {
+        var vectors = await client.GetEmbeddingClient("test-model").GenerateEmbeddingsAsync(["Hi", "You"], cancellationToken: TestEnds);
+        Assert.Equal([[3, 105, 0.5f], [4, 117, 0.5f]], vectors.Value.Select(vector => vector.ToFloats().ToArray()));
     }
 
     // The package keeps its client of legacy completions to itself, so these go through its pipeline.

@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 
-namespace Llama.Model.Tests.Grammars;
+namespace Llama.Bench.Schemas;
 
 /// <summary>Random schemas whose values have a greatest length.</summary>
 internal static class RandomSchemas
@@ -8,6 +8,9 @@ internal static class RandomSchemas
     private static readonly string[] Formats = ["date", "time", "date-time", "ipv4", "uuid"];
     private static readonly string[] Patterns = ["^[a-z]{2,6}$", "^\\d{3}-\\d{4}$", "^(red|green|blue)$", "^[A-Z][a-z]{1,4}( [A-Z][a-z]{1,4})?$"];
 
+    /// <summary>Makes a schema.</summary>
+    /// <param name="random">Decides.</param>
+    /// <param name="depth">Schemas around it.</param>
     public static JsonNode Make(Random random, int depth = 0)
     {
         return random.Next(depth < 3 ? 10 : 6) switch
