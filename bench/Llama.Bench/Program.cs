@@ -40,36 +40,36 @@ try
     switch (args)
     {
         case ["run", .. var rest]:
-            SettingsResult<RunOptions> run = SettingsReader.Read<RunOptions>(rest);
+            SettingsResult<RunOptions> run = SettingsReader.Read<RunOptions>(rest, args[0]);
             if (run.Options is { } test) await RunCommand.RunAsync(test, Console.Out);
             return run.ExitCode;
         case ["link", .. var rest]:
-            SettingsResult<LinkOptions> link = SettingsReader.Read<LinkOptions>(rest);
+            SettingsResult<LinkOptions> link = SettingsReader.Read<LinkOptions>(rest, args[0]);
             if (link.Options is { } trips) await LinkCommand.RunAsync(trips, Console.Out, stopping.Token);
             return link.ExitCode;
         case ["load", .. var rest]:
-            SettingsResult<LoadOptions> load = SettingsReader.Read<LoadOptions>(rest);
+            SettingsResult<LoadOptions> load = SettingsReader.Read<LoadOptions>(rest, args[0]);
             return load.Options is { } traffic
                 ? await LoadCommand.RunAsync(traffic, Console.Out, Console.Error, stopping.Token)
                 : load.ExitCode;
         case ["grammar", .. var rest]:
-            SettingsResult<GrammarOptions> grammar = SettingsReader.Read<GrammarOptions>(rest);
+            SettingsResult<GrammarOptions> grammar = SettingsReader.Read<GrammarOptions>(rest, args[0]);
             if (grammar.Options is { } followed) GrammarCommand.Run(followed, Console.Out);
             return grammar.ExitCode;
         case ["schemas", .. var rest]:
-            SettingsResult<SchemasOptions> schemas = SettingsReader.Read<SchemasOptions>(rest);
+            SettingsResult<SchemasOptions> schemas = SettingsReader.Read<SchemasOptions>(rest, args[0]);
             return schemas.Options is { } proof
                 ? await SchemasCommand.RunAsync(proof, Console.Out, Console.Error, stopping.Token)
                 : schemas.ExitCode;
         case ["simulate", .. var rest]:
-            SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest);
+            SettingsResult<SimulateOptions> simulate = SettingsReader.Read<SimulateOptions>(rest, args[0]);
             if (simulate.Options is { } simulation) SimulateCommand.Run(simulation, Console.Out, stopping.Token);
             return simulate.ExitCode;
         case ["fuzz", .. var rest]:
-            SettingsResult<FuzzOptions> fuzz = SettingsReader.Read<FuzzOptions>(rest);
+            SettingsResult<FuzzOptions> fuzz = SettingsReader.Read<FuzzOptions>(rest, args[0]);
             return fuzz.Options is { } mutation ? await FuzzCommand.RunAsync(mutation, Console.Out, Console.Error, stopping.Token) : fuzz.ExitCode;
         case ["chaos", .. var rest]:
-            SettingsResult<ChaosOptions> chaos = SettingsReader.Read<ChaosOptions>(rest);
+            SettingsResult<ChaosOptions> chaos = SettingsReader.Read<ChaosOptions>(rest, args[0]);
             return chaos.Options is { } disturbance
                 ? await ChaosCommand.RunAsync(disturbance, Console.Out, Console.Error, stopping.Token)
                 : chaos.ExitCode;
