@@ -2,7 +2,7 @@ using System.Text.Json.Nodes;
 
 namespace Llama.Bench.Schemas;
 
-/// <summary>Random schemas whose values have a greatest length.</summary>
+/// <summary>Random schemas whose values have a maximum length.</summary>
 internal static class RandomSchemas
 {
     private static readonly string[] Formats = ["date", "time", "date-time", "ipv4", "uuid"];

@@ -24,7 +24,7 @@ internal sealed record SchemaAnswer(string Finish, string Text, IReadOnlyList<in
     /// <exception cref="IOException">The answer broke off, or tells of an error.</exception>
     /// <exception cref="HttpRequestException">There is none.</exception>
     public static async Task<SchemaAnswer?> AskAsync(
-        HttpClient http, SchemaRequest request, Func<int, Task> atToken, CancellationToken stopping)
+        HttpClient http, SchemaRequest request, Action<int> atToken, CancellationToken stopping)
     {
         using var message = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = JsonContent.Create(request.Body) };
         using HttpResponseMessage response =
@@ -49,7 +49,7 @@ internal sealed record SchemaAnswer(string Finish, string Text, IReadOnlyList<in
             text.Append(choice.GetProperty("text").GetString());
             tokens.AddRange(choice.GetProperty("token_ids").EnumerateArray().Select(token => token.GetInt32()));
             finish = choice.GetProperty("finish_reason").GetString() ?? finish;
-            await atToken(tokens.Count).ConfigureAwait(false);
+            atToken(tokens.Count);
         }
 
         throw new IOException("The stream ended without [DONE].");

@@ -68,7 +68,7 @@ internal sealed class SchemasCommand(SchemasOptions options, TextWriter progress
             {
                 var request = SchemaRequest.Make(unchecked((options.Seed * 1_000_003) + number) & int.MaxValue, options.Generate);
                 asked++;
-                SchemaAnswer? answer = await SchemaAnswer.AskAsync(http, request, _ => Task.CompletedTask, stopping).ConfigureAwait(false);
+                SchemaAnswer? answer = await SchemaAnswer.AskAsync(http, request, _ => { }, stopping).ConfigureAwait(false);
                 if (answer is null) impossible++;
                 else Judge(number, request, answer);
                 if (answer is not null && (longest is null || answer.Tokens.Count > longest.Value.Answer.Tokens.Count)) longest = (request, answer);
@@ -104,7 +104,6 @@ internal sealed class SchemasCommand(SchemasOptions options, TextWriter progress
         {
             before = count;
             if (killing is null && count * 2 >= expected.Tokens.Count) killing = KillAsync();
-            return Task.CompletedTask;
         }, stopping).ConfigureAwait(false);
         if (killing is null || answer is null || !answer.IsSameAs(expected))
             Fault($"{name} killed: {request.Schema.ToJsonString()}: another answer: {answer}; expected {expected}");
@@ -113,9 +112,7 @@ internal sealed class SchemasCommand(SchemasOptions options, TextWriter progress
 
         async Task KillAsync()
         {
-            // The signal is sent before this returns.
-            Task ended = cluster.BeginAsync(kill);
-            await ended.ConfigureAwait(false);
+            await cluster.BeginAsync(kill).ConfigureAwait(false);
             if (before < expected.Tokens.Count) inTheMidst++;
             await cluster.EndAsync(kill).ConfigureAwait(false);
         }

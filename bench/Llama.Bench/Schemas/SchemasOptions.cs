@@ -5,7 +5,7 @@ using Llama.Grains.Settings;
 namespace Llama.Bench.Schemas;
 
 /// <summary>Options of <c>Llama.Bench schemas</c>.</summary>
-[Description("Runs a cluster on this machine, has it answer by random JSON schemas whose values have a greatest length, kills a silo in the midst of"
+[Description("Runs a cluster on this machine, has it answer by random JSON schemas whose values have a maximum length, kills a silo in the midst of"
     + " some answers, and checks them all. Linux only.")]
 internal sealed record SchemasOptions
 {

@@ -7,7 +7,7 @@ namespace Llama.Gateway.Tests.Api.Clients;
 
 /// <summary>
 /// A gateway whose model calls a tool <c>get_weather</c> where it has one, and says what that gave; answers with an object where a grammar is asked
-/// for; and else greets. To a request with the seed 99 it stops after a token.
+/// for; and says hello to anything else. To a request with the seed 99 it stops after a token.
 /// </summary>
 internal static partial class WeatherGateway
 {
